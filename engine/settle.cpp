@@ -1,0 +1,194 @@
+#include "settle.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "tables.h"
+
+namespace drm {
+
+static_assert(std::endian::native == std::endian::little, "the word-wide scans read byte i as bits 8i..8i+7");
+
+bool drop_pass(u8 bottle[kCells]) {
+  bool moved = false;
+  for (int pos = kCells - 1; pos >= 0; --pos) {
+    if (!is_free(bottle[pos])) continue;
+    bottle[pos] = kEmpty;
+    const int up = pos - kCols;
+    if (up < 0) continue;
+    const Cell piece = bottle[up];
+    if (piece >= 0xA0 || kind_of(piece) == kLeftHalf) continue;  // free, clearing, virus; pairs move by their right half
+    if (kind_of(piece) == kRightHalf) {
+      if (!is_free(bottle[pos - 1])) continue;
+      bottle[pos - 1] = bottle[up - 1];
+      bottle[up - 1] = kEmpty;
+    }
+    bottle[pos] = piece;
+    bottle[up] = kEmpty;
+    moved = true;
+  }
+  return moved;
+}
+
+void tidy_pass(u8 bottle[kCells]) {
+  // From the last cell to the first, in place, as the program does.
+  for (int pos = kCells - 1; pos >= 0; --pos) {
+    const Cell cell = bottle[pos];
+    const int col = pos % kCols;
+    bool partner;
+    switch (kind_of(cell)) {
+      case kClearing:
+        bottle[pos] = kEmptied + color_of(cell);
+        continue;
+      case kTop:
+        partner = pos + kCols < kCells && kind_of(bottle[pos + kCols]) == kBottom;
+        break;
+      case kBottom:
+        partner = pos >= kCols && kind_of(bottle[pos - kCols]) == kTop;
+        break;
+      case kLeftHalf:
+        partner = col < kCols - 1 && kind_of(bottle[pos + 1]) == kRightHalf;
+        break;
+      case kRightHalf:
+        partner = col > 0 && kind_of(bottle[pos - 1]) == kLeftHalf;
+        break;
+      default:
+        continue;
+    }
+    if (!partner) bottle[pos] = kSingle + color_of(cell);
+  }
+}
+
+// The screen shows the score times 10 and the lowest digit stays 0, so points go to digit 1.
+static void add_score(Match& match, u8 speed, u8 times) {
+  u8* digits = &match.score0;
+  for (; times; --times) {
+    digits[1] = static_cast<u8>(digits[1] + speed + 1);
+    for (int i = 1; i < 5 && digits[i] > 9; ++i) {
+      digits[i] -= 10;
+      ++digits[i + 1];
+    }
+    if (digits[5] > 9) digits[5] = 9;
+  }
+}
+
+static void kill_virus(Match& match, Player& p) {
+  if (match.nb_players == 1) {
+    constexpr u8 last = sizeof kScoreMultiplier - 1;
+    add_score(match, p.speed_setting, kScoreMultiplier[std::min(p.score_multiplier, last)]);
+    if (p.score_multiplier >= last) match.many_virus_flag = 1;
+    if (p.score_multiplier != 255) ++p.score_multiplier;
+  }
+  if (p.virus_left_bcd != 0) p.virus_left_bcd = bcd_decrement(p.virus_left_bcd);
+  p.status = 15;
+  if (p.virus_left_bcd == 0) ++p.victories;
+}
+
+// Marks the `length` cells from `cell` on, `stride` apart, as one run.
+static void process_run(Match& match, Player& p, int cell, int stride, int length) {
+  const u8 color = color_of(p.bottle[cell]);
+  ++p.combo;
+  p.chain_len0 = static_cast<u8>(length - 1);
+  p.chain_start_row = static_cast<u8>(cell / kCols);
+  if (p.combo >= 1 && p.combo <= 4) (&p.attack_color0)[p.combo - 1] = color;
+  p.chain_len = static_cast<u8>(p.chain_len + length);
+  for (int i = 0; i < length; ++i, cell += stride) {
+    if (kind_of(p.bottle[cell]) == kVirus) kill_virus(match, p);
+    p.bottle[cell] = kClearing + color;
+  }
+  ++p.match_flag;
+}
+
+// Runs of one line: `count` cells from `first` on, `stride` apart.
+static void scan_line(Match& match, Player& p, int first, int stride, int count) {
+  for (int start = 0; start <= count - 4;) {
+    const Cell cell = p.bottle[first + start * stride];
+    if (is_free(cell)) {
+      ++start;
+      continue;
+    }
+    int end = start + 1;
+    while (end < count && color_of(p.bottle[first + end * stride]) == color_of(cell)) ++end;
+    if (end - start >= 4) process_run(match, p, first + start * stride, stride, end - start);
+    start = end;
+  }
+}
+
+namespace {
+
+constexpr u64 kLowNibbles = 0x0F0F0F0F0F0F0F0Full;
+constexpr u64 kHighBits = 0x8080808080808080ull;
+
+u64 load_row(const u8* bottle, int row) {
+  u64 word;
+  std::memcpy(&word, bottle + row * kCols, sizeof word);
+  return word;
+}
+
+// High bit of byte i set where the low nibbles of byte i of `a` and `b` are equal.
+u64 equal_colors(u64 a, u64 b) { return ~(((a ^ b) & kLowNibbles) + ~kHighBits) & kHighBits; }
+
+// High bit of byte i set where byte i is not free (< 0xF0).
+u64 occupied(u64 row) { return ~(row & row << 1 & row << 2 & row << 3) & kHighBits; }
+
+}  // namespace
+
+static void horizontal_scan(Match& match, Player& p) {
+  for (int row = 0; row < kRows; ++row) {
+    const u64 cells = load_row(p.bottle, row);
+    const u64 equal = equal_colors(cells, cells >> 8) & (kHighBits >> 8);
+    if (equal & equal >> 8 & equal >> 16 & occupied(cells)) scan_line(match, p, row * kCols, 1, kCols);
+  }
+}
+
+static void vertical_scan(Match& match, Player& p) {
+  u64 columns = 0;  // high bit of byte c: column c may hold a run
+  u64 rows[kRows];
+  for (int row = 0; row < kRows; ++row) rows[row] = load_row(p.bottle, row);
+  for (int row = 0; row + 3 < kRows; ++row) {
+    columns |= equal_colors(rows[row], rows[row + 1]) & equal_colors(rows[row + 1], rows[row + 2]) &
+               equal_colors(rows[row + 2], rows[row + 3]) & occupied(rows[row]);
+  }
+  for (; columns; columns &= columns - 1) scan_line(match, p, std::countr_zero(columns) / 8, kCols, kRows);
+}
+
+void resolve(Match& match, Player& p) {
+  switch (p.placed_step) {
+    case kBegin:
+      p.score_multiplier = 0;
+      p.placed_step = kPadA;
+      break;
+    case kPadA:
+    case kPadB:
+      ++p.placed_step;
+      break;
+    case kDrop:
+      if (p.status != 255) break;
+      p.placed_step = drop_pass(p.bottle) ? kPadB : kArm;
+      p.status = 15;
+      break;
+    case kArm:
+      p.match_flag = 0;
+      p.placed_step = kHScan;
+      break;
+    case kHScan:
+      horizontal_scan(match, p);
+      p.placed_step = kVScan;
+      break;
+    case kVScan:
+      vertical_scan(match, p);
+      p.placed_step = kTidy;
+      break;
+    case kTidy:
+      tidy_pass(p.bottle);
+      p.status = 15;
+      p.placed_step = p.match_flag != 0 ? kPadA : kFinish;
+      break;
+    default:  // kFinish
+      p.placed_step = kBegin;
+      p.next_action = kAttack;
+      break;
+  }
+}
+
+}  // namespace drm

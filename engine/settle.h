@@ -1,0 +1,15 @@
+// After a lock: drop, match, clear, repeat; one stage per frame (rules.md section 10), and the score (section 14).
+#pragma once
+
+#include "state.h"
+
+namespace drm {
+
+// One RESOLVE frame of a player.
+void resolve(Match& match, Player& player);
+
+// The four passes over the bottle. `drop_pass` moves every unsupported piece down one row and returns whether any moved.
+bool drop_pass(u8 bottle[kCells]);
+void tidy_pass(u8 bottle[kCells]);
+
+}  // namespace drm
