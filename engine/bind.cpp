@@ -112,6 +112,18 @@ void require_working_seeds(const std::vector<GameConfig>& configs) {
   }
 }
 
+PlaneSet plane_set(const std::string& name) {
+  if (name == "bitplane") return PlaneSet::kBitplane;
+  if (name == "extended") return PlaneSet::kExtended;
+  throw nb::value_error(("planes is '" + name + "', allowed are 'bitplane' and 'extended'").c_str());
+}
+
+nb::tuple names(std::span<const char* const> list) {
+  nb::list result;
+  for (const char* name : list) result.append(name);
+  return nb::tuple(result);
+}
+
 nb::object match_dtype(int players) {
   nb::list names, formats, offsets;
   for (const Field& field : match_fields(players)) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "batch.h"
+#include "observe.h"
 
 namespace drm {
 
@@ -57,6 +58,11 @@ std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::han
 
 // ValueError for seeds 0 and 1: their RNG stays at zero, so a virus layout may never be finished.
 void require_working_seeds(const std::vector<GameConfig>& configs);
+
+// 'bitplane' or 'extended'; ValueError otherwise.
+PlaneSet plane_set(const std::string& name);
+
+nb::tuple names(std::span<const char* const> list);
 
 // The numpy dtype of a game: golden field names at their offsets in Match.
 nb::object match_dtype(int players);

@@ -70,6 +70,22 @@ static void load(Batch& batch, nb::handle blob) {
   std::copy(games.begin(), games.end(), batch.games());
 }
 
+static nb::object observe(const Batch& batch, const std::string& planes) {
+  const PlaneSet set = plane_set(planes);
+  const auto n = static_cast<std::size_t>(batch.size());
+  const std::size_t channels = plane_names(set).size();
+  auto* plane_data = new u8[n * channels * kCells];
+  nb::object plane_array = take(plane_data, {n, channels, 16, 8});
+  auto* scalar_data = new float[n * kScalars];
+  nb::object scalar_array = take(scalar_data, {n, static_cast<std::size_t>(kScalars)});
+  for (std::size_t i = 0; i < n; ++i) {
+    const Match& match = batch.games()[i];
+    write_planes(match.player[0], set, nullptr, plane_data + i * channels * kCells);
+    write_scalars(match, match.player[0], scalar_data + i * kScalars);
+  }
+  return nb::make_tuple(plane_array, scalar_array);
+}
+
 void bind_batch(nb::module_& m) {
   nb::class_<Batch>(m, "Batch", "N games stepped together, one video frame at a time, exactly as the console plays them.")
       .def(
@@ -124,10 +140,15 @@ void bind_batch(nb::module_& m) {
           },
           "A snapshot of all games, for load().")
       .def("load", &load, "blob"_a, "Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.")
+      .def("observe", &observe, "planes"_a = "extended",
+           "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements are 0.")
       .def("digest", &digests, "u64[N]: a hash of each game's full state.")
       .def_prop_ro("num_envs", &Batch::size)
       .def_prop_ro("players", &Batch::players)
       .def_prop_ro("threads", &Batch::threads);
+  m.def("plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
+        "Names of the planes of a set ('bitplane' or 'extended'), in order");
+  m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
 }
 
 }  // namespace drm

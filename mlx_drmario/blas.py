@@ -6,6 +6,7 @@ small shim library exports the `cblas_sgemm` that MLX looks up and forwards it t
 """
 
 import ctypes
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -27,7 +28,8 @@ def load_fast_blas() -> None:
     if "mlx.core" in sys.modules:
         _status = "MLX's bundled reference BLAS: mlx.core was imported before mlx_drmario"
         return
-    shim = Path(__file__).with_name("libmlxdm_blas.so")
+    core = importlib.util.find_spec("mlx_drmario._core")  # in an editable install it is not beside this file
+    shim = Path(core.origin if core and core.origin else __file__).with_name("libmlxdm_blas.so")
     # One thread: OpenBLAS's spinning workers cost more than they gain on shared cores (../shared/stack.md, section 2).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import numpy

@@ -1,0 +1,55 @@
+# Every target bootstraps .venv by itself. `make demo` and `make test` are all a newcomer needs.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard engine/* planner/*)
+
+# MLX's CPU backend spends much of a large batch in page faults; these glibc settings avoid most (docs/benchmarks.md).
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
+export MALLOC_MMAP_MAX_ ?= 0
+export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
+export MALLOC_TOP_PAD_ ?= 67108864
+export MALLOC_ARENA_MAX ?= 1
+
+.PHONY: demo test test-slow lint format bench clean stubs sanitize
+
+demo: $(VENV)/.built
+	$(VENV)/bin/drmario demo
+
+test: $(VENV)/.built
+	$(PY) -m pytest -m "not slow"
+
+test-slow: $(VENV)/.built
+	$(PY) -m pytest -m slow
+
+lint: $(VENV)/.built
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.cpp)
+	$(PY) scripts/check_tree.py
+
+format: $(VENV)/.built
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.cpp)
+
+bench: $(VENV)/.built
+	$(VENV)/bin/drmario bench
+
+stubs: $(VENV)/.built
+	$(PY) -m nanobind.stubgen -m mlx_drmario._core -o mlx_drmario/_core.pyi
+	$(VENV)/bin/ruff format mlx_drmario/_core.pyi
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.tools: pyproject.toml scripts/bootstrap.sh
+	scripts/bootstrap.sh $(VENV)
+	touch $@
+
+# An editable install: Python edits are live, C++ edits rebuild incrementally in build/.
+$(VENV)/.built: $(VENV)/.tools $(SOURCES)
+	$(PY) -m pip --version >/dev/null 2>&1 && installer="$(PY) -m pip" || installer="uv pip"; \
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $$installer install --quiet --no-build-isolation --no-deps --editable .
+	touch $@

@@ -1,0 +1,202 @@
+#include "decisions.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "falling.h"
+#include "match.h"
+#include "placement.h"
+
+namespace drm {
+
+static constexpr u8 kNothing[2] = {0, 0};
+static constexpr int kGrain = 4;  // games per chunk of work: a planner query takes microseconds
+
+ReachQuery query_of(const Match& match) {
+  const Player& p = match.player[0];
+  return {p.bottle, {p.pill_color_l, p.pill_color_r}, match.frame_counter, p.speed_setting, p.speed_ups};
+}
+
+// Lets `frames` frames pass in which nothing but the clock and the redraw countdown moves.
+static void skip(Match& match, u32 frames, Outcome& outcome) {
+  Player& p = match.player[0];
+  match.frame_counter = static_cast<u8>(match.frame_counter + frames);
+  if (p.status != 255) p.status = p.status >= frames ? static_cast<u8>(p.status - frames) : u8{255};
+  outcome.tau += frames;
+}
+
+static int living_cells(const u8* bottle) {
+  int count = 0;
+  for (int i = 0; i < kCells; ++i) count += !is_free(bottle[i]) && kind_of(bottle[i]) != kClearing;
+  return count;
+}
+
+static void lock_capsule(Match& match, int action, u16 frames_to_lock, Outcome& outcome) {
+  Player& p = match.player[0];
+  skip(match, frames_to_lock, outcome);
+  const Pose pose = pose_of(action);
+  p.pill_x = pose.x;
+  p.pill_y = pose.y;
+  p.pill_rotation = pose.rotation;
+  p.speed_counter = 0;
+  p.chain_len = 0;
+  // A single frame that locks by soft drop is the only way never to count gravity.
+  if (frames_to_lock > 1 || !(match.frame_counter & 1)) p.speed_index = p.speed_ups;
+  write_capsule(p);
+  p.next_action = kResolve;
+}
+
+void place_and_settle(Match& match, int action, u16 frames_to_lock, Outcome& outcome) {
+  outcome = {};
+  Player& p = match.player[0];
+  const int viruses = bcd_to_int(p.virus_left_bcd);
+  const int cells = living_cells(p.bottle);
+  lock_capsule(match, action, frames_to_lock, outcome);
+  const int placed = living_cells(p.bottle) - cells;
+  while (p.next_action == kResolve && match.mode_step == 0) {
+    if (p.placed_step == kDrop && p.status != 255) skip(match, p.status, outcome);
+    if (p.placed_step == kTidy && p.match_flag != 0) ++outcome.cascade;
+    frame(match, kNothing);
+    ++outcome.tau;
+  }
+  outcome.cleared = match.mode_step != 0;
+  if (outcome.cleared) ++outcome.cascade;  // the pass of the last virus never reaches TIDY
+  outcome.combos = p.combo;
+  outcome.viruses_cleared = static_cast<u8>(viruses - bcd_to_int(p.virus_left_bcd));
+  outcome.halves_cleared = static_cast<u8>(cells + placed - living_cells(p.bottle) - outcome.viruses_cleared);
+}
+
+// From the first throw call on, jumps to the frame before the spawn (rules.md 7.1).
+static void skip_throw(Match& match, Outcome& outcome) {
+  const Player& p = match.player[0];
+  if (match.pill_thrown_frame != 0) return;
+  const bool first_call_counts = (match.frame_counter + 1) & 1;
+  const u32 calls = kThrowCalls - 1;
+  skip(match, p.speed_setting != kLow ? calls : first_call_counts ? 2 * calls : 2 * calls + 1, outcome);
+  match.pill_thrown_frame = 24;
+}
+
+void throw_next(Match& match, Outcome& outcome) {
+  const Player& p = match.player[0];
+  while (p.next_action != kFall && match.mode == kModePlay) {
+    if (p.next_action == kThrow) skip_throw(match, outcome);
+    frame(match, kNothing);
+    ++outcome.tau;
+  }
+  outcome.top_out = match.mode != kModePlay;
+}
+
+void park(Match& match) {
+  Outcome ignored{};
+  throw_next(match, ignored);
+}
+
+Decisions::Decisions(int num_games, PlaneSet set, int threads, u32 max_decisions)
+    : plane_set_(set), max_decisions_(max_decisions), pool_(threads) {
+  const auto n = static_cast<std::size_t>(num_games);
+  games.resize(n);
+  counters.resize(n);
+  planes.resize(n * plane_names(set).size() * kCells);
+  scalars.resize(n * kScalars);
+  legal.resize(n * kActions);
+  frames_to_lock.resize(n * kActions);
+  for (auto* column : {&viruses_cleared, &halves_cleared, &combos, &cascade, &viruses_left, &cleared, &top_out,
+                       &truncated, &ended}) {
+    column->resize(n);
+  }
+  for (auto* column : {&tau, &decisions, &frames}) column->resize(n);
+  const GameConfig config{{0, 0}, {kLow, kLow}, 0x8988, 0, 1};
+  reset(std::vector<GameConfig>(n, config), std::vector<bool>(n, true));
+}
+
+void Decisions::clear_events() {
+  for (auto* column : {&viruses_cleared, &halves_cleared, &combos, &cascade, &cleared, &top_out, &truncated}) {
+    std::fill(column->begin(), column->end(), u8{0});
+  }
+  std::fill(tau.begin(), tau.end(), 0u);
+}
+
+void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
+  clear_events();
+  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
+      if (!mask[n]) continue;
+      start_at_play(games[n], configs[n]);
+      park(games[n]);
+      counters[n] = {0, 0, 0};
+      observe(n);
+    }
+  });
+}
+
+void Decisions::step(const i32* actions) {
+  clear_events();
+  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
+      if (!counters[n].ended) step_one(n, actions[n]);
+    }
+  });
+}
+
+void Decisions::step_one(std::size_t n, int action) {
+  assert(legal[n * kActions + static_cast<std::size_t>(action)]);
+  Outcome outcome;
+  place_and_settle(games[n], action, frames_to_lock[n * kActions + static_cast<std::size_t>(action)], outcome);
+  if (!outcome.cleared) throw_next(games[n], outcome);
+  Counters& counter = counters[n];
+  ++counter.decisions;
+  counter.frames += outcome.tau;
+  const bool over = outcome.cleared || outcome.top_out;
+  const bool cut = !over && max_decisions_ != 0 && counter.decisions >= max_decisions_;
+  counter.ended = over || cut;
+  tau[n] = outcome.tau;
+  viruses_cleared[n] = outcome.viruses_cleared;
+  halves_cleared[n] = outcome.halves_cleared;
+  combos[n] = outcome.combos;
+  cascade[n] = outcome.cascade;
+  cleared[n] = outcome.cleared;
+  top_out[n] = outcome.top_out;
+  truncated[n] = cut;
+  observe(n);
+}
+
+void Decisions::refresh() {
+  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) observe(n);
+  });
+}
+
+void Decisions::observe(std::size_t n) {
+  const Match& match = games[n];
+  const Counters& counter = counters[n];
+  u16* frames_row = &frames_to_lock[n * kActions];
+  u8* legal_row = &legal[n * kActions];
+  const bool over = match.mode != kModePlay || match.mode_step != 0;
+  if (over) {
+    std::fill_n(frames_row, kActions, kUnreachable);
+  } else {
+    reach(query_of(match), frames_row);
+  }
+  for (int a = 0; a < kActions; ++a) legal_row[a] = frames_row[a] != kUnreachable;
+  write_planes(match.player[0], plane_set_, reinterpret_cast<const bool*>(legal_row),
+               &planes[n * plane_names(plane_set_).size() * kCells]);
+  write_scalars(match, match.player[0], &scalars[n * kScalars]);
+  // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
+  if (counter.ended) std::fill_n(legal_row, kActions, u8{0});
+  ended[n] = counter.ended != 0;
+  decisions[n] = counter.decisions;
+  frames[n] = counter.frames;
+  viruses_left[n] = static_cast<u8>(bcd_to_int(match.player[0].virus_left_bcd));
+}
+
+int Decisions::first_illegal(const i32* actions) const {
+  for (std::size_t n = 0; n < games.size(); ++n) {
+    if (counters[n].ended) continue;
+    if (actions[n] < 0 || actions[n] >= kActions || !legal[n * kActions + static_cast<std::size_t>(actions[n])]) {
+      return static_cast<int>(n);
+    }
+  }
+  return -1;
+}
+
+}  // namespace drm
