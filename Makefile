@@ -41,6 +41,14 @@ stubs: $(VENV)/.built
 	$(PY) -m nanobind.stubgen -m mlx_drmario._core -o mlx_drmario/_core.pyi
 	$(VENV)/bin/ruff format mlx_drmario/_core.pyi
 
+# The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer: a button storm, and the planner against its reference.
+sanitize: $(VENV)/.tools
+	$(VENV)/bin/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
+	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=ON >/dev/null
+	$(VENV)/bin/cmake --build build/sanitize
+	build/sanitize/storm 1000000
+	build/sanitize/test_reach 300
+
 clean:
 	rm -rf $(VENV) build
 

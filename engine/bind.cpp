@@ -118,10 +118,10 @@ PlaneSet plane_set(const std::string& name) {
   throw nb::value_error(("planes is '" + name + "', allowed are 'bitplane' and 'extended'").c_str());
 }
 
-nb::tuple names(std::span<const char* const> list) {
+nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> list) {
   nb::list result;
   for (const char* name : list) result.append(name);
-  return nb::tuple(result);
+  return nb::typed<nb::tuple, nb::str, nb::ellipsis>(nb::tuple(result));
 }
 
 nb::object match_dtype(int players) {
@@ -139,8 +139,14 @@ nb::object match_dtype(int players) {
   return numpy().attr("dtype")(spec);
 }
 
+nb::ndarray<nb::numpy, u64> digests_of(const Match* games, std::size_t n) {
+  auto* out = new u64[n];
+  for (std::size_t i = 0; i < n; ++i) out[i] = digest(games[i]);
+  return take(out, {n});
+}
+
 nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner) {
-  nb::object raw = view(reinterpret_cast<const u8*>(games), {n, sizeof(Match)}, owner);
+  nb::object raw = nb::cast(view(reinterpret_cast<const u8*>(games), {n, sizeof(Match)}, owner));
   return raw.attr("view")(match_dtype(players)).attr("reshape")(n);
 }
 

@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -23,16 +24,19 @@ using Array = nb::ndarray<const T, nb::c_contig, nb::device::cpu, Shape...>;
 
 // A numpy view of memory owned by `owner`.
 template <typename T>
-nb::object view(T* data, std::initializer_list<std::size_t> shape, nb::handle owner) {
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, shape, owner));
+nb::ndarray<nb::numpy, T> view(T* data, std::initializer_list<std::size_t> shape, nb::handle owner) {
+  return nb::ndarray<nb::numpy, T>(data, shape, owner);
 }
 
 // A numpy array that takes over a heap buffer.
 template <typename T>
-nb::object take(T* data, std::initializer_list<std::size_t> shape) {
+nb::ndarray<nb::numpy, T> take(T* data, std::initializer_list<std::size_t> shape) {
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, shape, owner));
+  return nb::ndarray<nb::numpy, T>(data, shape, owner);
 }
+
+// What a hash of each game's full state returns.
+nb::ndarray<nb::numpy, u64> digests_of(const Match* games, std::size_t n);
 
 // A scalar or an array of integers, broadcast to `shape`, every value in lo..hi. TypeError when not integers,
 // ValueError naming the argument, the index, the value and the range otherwise.
@@ -62,7 +66,7 @@ void require_working_seeds(const std::vector<GameConfig>& configs);
 // 'bitplane' or 'extended'; ValueError otherwise.
 PlaneSet plane_set(const std::string& name);
 
-nb::tuple names(std::span<const char* const> list);
+nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> list);
 
 // The numpy dtype of a game: golden field names at their offsets in Match.
 nb::object match_dtype(int players);

@@ -33,29 +33,23 @@ static Field find_field(const Batch& batch, const std::string& name) {
   throw nb::value_error(("record names '" + name + "', allowed are the fields of state").c_str());
 }
 
-static nb::dict run(Batch& batch, nb::handle buttons, const std::vector<std::string>& record) {
+static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle buttons, const std::vector<std::string>& record) {
   const auto array = exact_array<u8>(buttons, "buttons", "uint8", {-1, batch.size(), batch.players()});
   const auto frames = array.shape(0);
   const auto n = static_cast<std::size_t>(batch.size());
   std::vector<Field> fields;
   for (const std::string& name : record) fields.push_back(find_field(batch, name));
-  nb::dict result;
+  nb::typed<nb::dict, nb::str, nb::object> result;
   std::vector<u8*> out;
   for (const Field& field : fields) {
     auto* data = new u8[frames * n * field.bytes + 1];
     out.push_back(data);
-    result[field.name] = field.bytes == 1 ? take(data, {frames, n}) : take(data, {frames, n, field.bytes});
+    result[field.name] =
+        nb::cast(field.bytes == 1 ? take(data, {frames, n}) : take(data, {frames, n, field.bytes}));
   }
   nb::gil_scoped_release release;
   batch.run(array.data(), static_cast<int>(frames), fields, out);
   return result;
-}
-
-static nb::object digests(const Batch& batch) {
-  const auto n = static_cast<std::size_t>(batch.size());
-  auto* out = new u64[n];
-  for (std::size_t i = 0; i < n; ++i) out[i] = digest(batch.games()[i]);
-  return take(out, {n});
 }
 
 static void load(Batch& batch, nb::handle blob) {
@@ -70,20 +64,21 @@ static void load(Batch& batch, nb::handle blob) {
   std::copy(games.begin(), games.end(), batch.games());
 }
 
-static nb::object observe(const Batch& batch, const std::string& planes) {
+static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(const Batch& batch,
+                                                                                   const std::string& planes) {
   const PlaneSet set = plane_set(planes);
   const auto n = static_cast<std::size_t>(batch.size());
   const std::size_t channels = plane_names(set).size();
   auto* plane_data = new u8[n * channels * kCells];
-  nb::object plane_array = take(plane_data, {n, channels, 16, 8});
+  auto plane_array = take(plane_data, {n, channels, 16, 8});
   auto* scalar_data = new float[n * kScalars];
-  nb::object scalar_array = take(scalar_data, {n, static_cast<std::size_t>(kScalars)});
+  auto scalar_array = take(scalar_data, {n, static_cast<std::size_t>(kScalars)});
   for (std::size_t i = 0; i < n; ++i) {
     const Match& match = batch.games()[i];
     write_planes(match.player[0], set, nullptr, plane_data + i * channels * kCells);
     write_scalars(match, match.player[0], scalar_data + i * kScalars);
   }
-  return nb::make_tuple(plane_array, scalar_array);
+  return {plane_array, scalar_array};
 }
 
 void bind_batch(nb::module_& m) {
@@ -112,6 +107,7 @@ void bind_batch(nb::module_& m) {
             const auto& batch = nb::cast<const Batch&>(self);
             return state_view(batch.games(), static_cast<std::size_t>(batch.size()), batch.players(), self);
           },
+          nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
           "Read-only structured view [N] of the games, field names of the golden recordings.")
       .def(
           "set_state",
@@ -127,9 +123,9 @@ void bind_batch(nb::module_& m) {
           [](nb::handle_t<Batch> self) {
             auto& batch = nb::cast<Batch&>(self);
             const auto n = static_cast<std::size_t>(batch.size());
-            return nb::cast(nb::ndarray<nb::numpy, const u8>(
+            return nb::ndarray<nb::numpy, const u8>(
                 batch.games()->player[0].bottle, {n, static_cast<std::size_t>(batch.players()), 16, 8}, self,
-                {sizeof(Match), sizeof(Player), 8, 1}));
+                {sizeof(Match), sizeof(Player), 8, 1});
           },
           "Read-only view u8[N, P, 16, 8] of the bottles.")
       .def(
@@ -142,7 +138,10 @@ void bind_batch(nb::module_& m) {
       .def("load", &load, "blob"_a, "Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.")
       .def("observe", &observe, "planes"_a = "extended",
            "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements are 0.")
-      .def("digest", &digests, "u64[N]: a hash of each game's full state.")
+      .def(
+          "digest",
+          [](const Batch& b) { return digests_of(b.games(), static_cast<std::size_t>(b.size())); },
+          "u64[N]: a hash of each game's full state.")
       .def_prop_ro("num_envs", &Batch::size)
       .def_prop_ro("players", &Batch::players)
       .def_prop_ro("threads", &Batch::threads);

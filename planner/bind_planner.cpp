@@ -17,7 +17,7 @@ static void check_bottle(const u8* bottle) {
   }
 }
 
-static nb::object reach_many(nb::handle bottle, nb::handle colors, nb::handle frame_counter, nb::handle speed,
+static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colors, nb::handle frame_counter, nb::handle speed,
                              nb::handle speed_ups) {
   const auto bottles = exact_array<u8>(bottle, "bottle", "uint8", {-1, kCells});
   const std::size_t n = bottles.shape(0);
@@ -29,7 +29,7 @@ static nb::object reach_many(nb::handle bottle, nb::handle colors, nb::handle fr
   integers(colors, "colors", {n, 2}, 0, kColors - 1);
   for (std::size_t i = 0; i < n; ++i) check_bottle(bottles.data() + i * kCells);
   auto* out = new u16[n * kActions + 1];
-  nb::object result = take(out, {n, kActions});
+  auto result = take(out, {n, kActions});
   nb::gil_scoped_release release;
   for (std::size_t i = 0; i < n; ++i) {
     reach({bottles.data() + i * kCells,
@@ -42,7 +42,7 @@ static nb::object reach_many(nb::handle bottle, nb::handle colors, nb::handle fr
   return result;
 }
 
-static nb::object script_of(nb::handle bottle, nb::handle colors, long frame_counter, long speed, long speed_ups,
+static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors, long frame_counter, long speed, long speed_ups,
                             long action) {
   const auto cells = exact_array<u8>(bottle, "bottle", "uint8", {kCells});
   const auto pair = exact_array<u8>(colors, "colors", "uint8", {2});
@@ -104,27 +104,20 @@ static void load(Decisions& d, nb::handle blob) {
   d.refresh();
 }
 
-static nb::object digests(const Decisions& d) {
-  const auto n = static_cast<std::size_t>(d.size());
-  auto* out = new u64[n];
-  for (std::size_t i = 0; i < n; ++i) out[i] = digest(d.games[i]);
-  return take(out, {n});
-}
-
 // A read-only numpy view of a column [N].
 template <typename T, std::vector<T> Decisions::*Column, typename As = T>
-static nb::object column(nb::handle_t<Decisions> self) {
+static nb::ndarray<nb::numpy, const As> column(nb::handle_t<Decisions> self) {
   const auto& values = nb::cast<const Decisions&>(self).*Column;
   return view(reinterpret_cast<const As*>(values.data()), {values.size()}, self);
 }
 
 template <std::vector<u8> Decisions::*Column>
-static nb::object flag(nb::handle_t<Decisions> self) {
+static nb::ndarray<nb::numpy, const bool> flag(nb::handle_t<Decisions> self) {
   return column<u8, Column, bool>(self);
 }
 
 template <typename T, std::vector<T> Afterstates::*Column, typename As = T>
-static nb::object after_column(nb::handle_t<Afterstates> self) {
+static nb::ndarray<nb::numpy, const As> after_column(nb::handle_t<Afterstates> self) {
   const auto& values = nb::cast<const Afterstates&>(self).*Column;
   return view(reinterpret_cast<const As*>(values.data()), {values.size()}, self);
 }
@@ -229,10 +222,12 @@ static void bind_decisions(nb::module_& m) {
                      const auto& d = nb::cast<const Decisions&>(self);
                      return state_view(d.games.data(), d.games.size(), 1, self);
                    },
+                   nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
                    "Read-only structured view [N], as Batch.state")
       .def("save", &save, "A snapshot of all games and counters, for load().")
       .def("load", &load, "blob"_a, "Restores a snapshot of equal N; the event columns stay as they are.")
-      .def("digest", &digests, "u64[N]: a hash of each game's full state")
+      .def(
+          "digest", [](const Decisions& d) { return digests_of(d.games.data(), d.games.size()); }, "u64[N]: a hash of each game's full state")
       .def_prop_ro("num_envs", &Decisions::size)
       .def_prop_ro("threads", [](Decisions& d) { return d.pool().threads(); });
   bind_observations(c);

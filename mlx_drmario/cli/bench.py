@@ -1,0 +1,214 @@
+"""`drmario bench`: how fast is each layer on this machine?"""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    import mlx_drmario as dm
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Measure engine, planner, decision loop and afterstates; print a table, optionally write or compare JSON."""
+
+    seconds: float = 1.0
+    """time spent on each line"""
+    json: Path | None = None
+    """write the results and the facts of the machine to this file"""
+    compare: tuple[Path, Path] | None = None
+    """print two result files side by side instead of measuring"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measured rate: the median of the repetitions and their spread."""
+
+    name: str
+    unit: str
+    rate: float
+    low: float
+    high: float
+
+
+def measure(name: str, unit: str, seconds: float, work: Callable[[], float]) -> Line:
+    """Repeats `work`, which returns the number of units it did, for about `seconds`; at least five times."""
+    work()  # warm up
+    rates: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(rates) < 5 or time.perf_counter() < end:
+        start = time.perf_counter()
+        units = work()
+        rates.append(units / (time.perf_counter() - start))
+    rates.sort()
+    return Line(name, unit, rates[len(rates) // 2], rates[len(rates) // 10], rates[-1 - len(rates) // 10])
+
+
+def _buttons(rng: "np.random.Generator", frames: int, games: int) -> "np.ndarray":
+    import numpy as np
+
+    held = rng.choice(np.array([0, 0, 0, 1, 2, 4, 4, 0x80, 0x40], np.uint8), size=(frames // 4, games, 1))
+    return np.ascontiguousarray(held.repeat(4, axis=0))
+
+
+def engine_lines(seconds: float) -> list[Line]:
+    """`Batch.run` without recording. Games restart from a snapshot of running games, so that none idles at its end."""
+    import numpy as np
+
+    import mlx_drmario as dm
+
+    lines = []
+    for games in (1, 64, 4096):
+        for threads in (1, 2):
+            rng = np.random.default_rng(0)
+            batch = dm.Batch(num_envs=games, threads=threads)
+            batch.reset(rng.integers(5, 21, games), rng.integers(0, 3, games), rng.integers(2, 65536, games))
+            frames = max(400, min(1200, 2_000_000 // games // 4 * 4))
+            buttons = _buttons(rng, frames, games)
+            start = batch.save()
+
+            def work(batch: dm.Batch = batch, buttons: np.ndarray = buttons, start: bytes = start) -> float:
+                batch.load(start)
+                batch.run(buttons)
+                return float(buttons.shape[0] * buttons.shape[1])
+
+            lines.append(measure(f"engine, {games} games, {threads} thread(s)", "frames/s", seconds, work))
+    return lines
+
+
+def _played(games: int, threads: int, steps: int) -> "dm.Decisions":
+    """Games of levels 0 to 20 at all speeds, `steps` random decisions old."""
+    import numpy as np
+
+    import mlx_drmario as dm
+    from mlx_drmario.baselines import RandomLegal
+
+    rng = np.random.default_rng(1)
+    decisions = dm.Decisions(num_envs=games, threads=threads)
+    decisions.reset(rng.integers(0, 21, games), rng.integers(0, 3, games), rng.integers(2, 65536, games))
+    policy = RandomLegal(seed=1)
+    for _ in range(steps):
+        decisions.step(policy.act(decisions))
+    return decisions
+
+
+def planner_lines(seconds: float) -> list[Line]:
+    """Placement queries on states of random play, and scripts of random legal placements."""
+    import numpy as np
+
+    import mlx_drmario as dm
+
+    decisions = _played(512, 1, 12)
+    running = ~decisions.ended
+    state = decisions.state[running]
+    bottles = np.ascontiguousarray(state["p1_bottle"])
+    colors = np.stack([state["p1_pill_color_l"], state["p1_pill_color_r"]], axis=-1)
+    counters, speeds, ups = (state[f] for f in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
+    legal = decisions.legal[running]
+
+    def queries() -> float:
+        dm.reach(bottles, colors, counters, speeds, ups)
+        return float(len(bottles))
+
+    rng = np.random.default_rng(0)
+    chosen = [int(rng.choice(np.flatnonzero(row))) for row in legal]
+
+    def scripts() -> float:
+        for i, action in enumerate(chosen):
+            dm.script(bottles[i], colors[i], int(counters[i]), int(speeds[i]), int(ups[i]), action)
+        return float(len(chosen))
+
+    return [
+        measure("planner, all placements of a state, 1 thread", "states/s", seconds, queries),
+        measure("planner, one script (called from Python)", "scripts/s", seconds, scripts),
+    ]
+
+
+def decision_lines(seconds: float) -> list[Line]:
+    """Random legal play, everything included: sampling in numpy, planner, planes, masks, restarts."""
+    import numpy as np
+
+    from mlx_drmario.baselines import RandomLegal
+
+    lines = []
+    for games, threads in ((1, 1), (64, 1), (1024, 1), (1024, 2)):
+        decisions = _played(games, threads, 0)
+        policy = RandomLegal(seed=2)
+        rng = np.random.default_rng(2)
+
+        def work(decisions: Any = decisions, policy: RandomLegal = policy, rng: Any = rng) -> float:
+            for _ in range(4):
+                decisions.step(policy.act(decisions))
+                if decisions.ended.any():
+                    n = decisions.num_envs
+                    decisions.reset(
+                        rng.integers(0, 21, n), rng.integers(0, 3, n), rng.integers(2, 65536, n), mask=decisions.ended
+                    )
+            return 4.0 * decisions.num_envs
+
+        lines.append(measure(f"decisions, random legal, {games} games, {threads} thread(s)", "decisions/s", seconds, work))
+    decisions = _played(64, 1, 12)
+    lines.append(
+        measure("afterstates, 1 thread", "afterstates/s", seconds, lambda: float(len(decisions.afterstates().env)))
+    )
+    return lines
+
+
+def facts() -> dict[str, Any]:
+    """What a rate means nothing without."""
+    import os
+
+    import numpy as np
+
+    import mlx_drmario as dm
+
+    cpu = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "platform": platform.platform(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": dm.blas_status(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def compare(before: Path, after: Path) -> str:
+    """Two result files side by side, with the ratio of their rates."""
+    old, new = json.loads(before.read_text()), json.loads(after.read_text())
+    rates = {line["name"]: line["rate"] for line in old["lines"]}
+    rows = [f"{'':52} {before.stem:>14} {after.stem:>14}  ratio"]
+    for line in new["lines"]:
+        if line["name"] in rates:
+            ratio = line["rate"] / rates[line["name"]]
+            rows.append(f"{line['name']:52} {rates[line['name']]:14,.0f} {line['rate']:14,.0f}  {ratio:5.2f}")
+    return "\n".join(rows)
+
+
+def run(config: BenchConfig) -> int:
+    """Measures, prints, returns 0. OSError when a result file cannot be read or written."""
+    if config.compare is not None:
+        print(compare(*config.compare))
+        return 0
+    machine = facts()
+    print("  ".join(f"{key}: {value}" for key, value in machine.items()))
+    lines: list[Line] = []
+    for group in (engine_lines, planner_lines, decision_lines):
+        for line in group(config.seconds):
+            print(f"{line.name:52} {line.rate:14,.0f} {line.unit:14} ({line.low:,.0f} to {line.high:,.0f})", flush=True)
+            lines.append(line)
+    if config.json is not None:
+        config.json.write_text(json.dumps({"facts": machine, "lines": [asdict(line) for line in lines]}, indent=2) + "\n")
+    return 0

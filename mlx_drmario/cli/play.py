@@ -1,0 +1,44 @@
+"""`drmario play`: play in the terminal."""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class PlayConfig:
+    """Play one game. Arrows move and drop, x and z turn, space pauses, r plays the game again, n the next, q quits.
+
+    A terminal does not tell when a key is released, so a press holds its button for a few frames: left and right 4,
+    down 6, turns 1. Holding a key relies on the terminal's own key repeat.
+    """
+
+    level: int = 0
+    """virus level, 0 to 24"""
+    speed: Literal["low", "med", "hi"] = "low"
+    """speed setting"""
+    seed: int | None = None
+    """game, 0 to 65535 (a state of the console's random generator); by default a random one"""
+
+
+def run(config: PlayConfig) -> int:
+    """Show the app until it is quit; 2 without a terminal. Raises ValueError for a level or seed that cannot be."""
+    from itertools import chain
+
+    import numpy as np
+
+    from mlx_drmario import seeds
+    from mlx_drmario.spec import check_level, speed_number
+    from mlx_drmario.tui.play import PlayApp
+
+    if config.seed is not None and not 0 <= config.seed <= 0xFFFF:
+        raise ValueError(f"seed is {config.seed}; it must lie in 0..65535")
+    if not sys.stdout.isatty():
+        print("drmario play draws on a terminal; its output is not one", file=sys.stderr)
+        return 2
+    rng = np.random.default_rng()
+    drawn = iter(lambda: int(seeds.sample("training", rng, 1)[0]), None)
+    first = [] if config.seed is None else [config.seed]
+    app = PlayApp(check_level(config.level), speed_number(config.speed), chain(first, drawn))
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,49 @@
+"""`drmario watch`: watch a policy play in the terminal."""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class WatchConfig:
+    """Watch a policy play, frame by frame at the console's speed or faster. Keys: space, left, right, q."""
+
+    policy: str = "greedy"
+    """random, greedy, or the directory of a run or checkpoint"""
+    level: int = 0
+    """virus level, 0 to 24"""
+    speed: Literal["low", "med", "hi"] = "hi"
+    """speed setting"""
+    games: int = 1
+    """games side by side"""
+    split: Literal["test", "validation", "training"] = "test"
+    """where the games come from"""
+    pace: Literal[1, 2, 4, 8, 16, 64] = 1
+    """frames per 1/60 second at the start"""
+
+
+def run(config: WatchConfig) -> int:
+    """Show the app until it is quit; 2 without a terminal. Raises ValueError for a policy or level that cannot be."""
+    from functools import partial
+    from itertools import cycle
+
+    from mlx_drmario import seeds
+    from mlx_drmario.cli import policy as policies
+    from mlx_drmario.spec import check_level, speed_number
+    from mlx_drmario.tui.watch import WatchApp
+
+    if not sys.stdout.isatty():
+        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
+        return 2
+    app = WatchApp(
+        partial(policies.load, config.policy),
+        name=config.policy,
+        level=check_level(config.level),
+        speed=speed_number(config.speed),
+        seeds=cycle(seeds.seeds(config.split).tolist()),
+        games=config.games,
+        pace=config.pace,
+    )
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,271 @@
+"""Draws a game, as text or as pixels. Everything here is drawn from shapes and letters of our own.
+
+A `Scene` holds what a picture needs; `text` and `rgb` are pure functions of it. `cell_style` is the one place that
+says what a bottle byte looks like in a terminal; the Textual widgets use it too.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlx_drmario.spec import (
+    BOTTOM,
+    CLEARING,
+    COLS,
+    EMPTY,
+    FALL,
+    HANDOVER,
+    LEFT_HALF,
+    RIGHT_HALF,
+    ROWS,
+    SINGLE,
+    SPEED_NAMES,
+    TOP,
+    VIRUS,
+    from_bcd,
+)
+
+RGB = tuple[int, int, int]
+Image = NDArray[np.uint8]
+
+COLORS: tuple[RGB, RGB, RGB] = ((242, 201, 61), (231, 76, 70), (74, 134, 240))  # yellow, red, blue
+BACKGROUND: RGB = (18, 20, 27)
+GLASS: RGB = (96, 104, 128)
+DOT: RGB = (52, 57, 72)
+INK: RGB = (222, 226, 236)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a picture of one game shows."""
+
+    bottle: NDArray[np.uint8]
+    """u8[128], cells as in `spec`, with the falling capsule already drawn in"""
+    preview: tuple[int, int] | None = None
+    """colours of the next capsule, left and right"""
+    title: str = ""
+    """one short line above the bottle"""
+    viruses: int | None = None
+    frames: int | None = None
+    capsules: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.bottle.shape != (ROWS * COLS,) or self.bottle.dtype != np.uint8:
+            raise ValueError(f"bottle is {self.bottle.dtype}{self.bottle.shape}; it must be uint8({ROWS * COLS},)")
+
+
+def scene(state: Any, *, frames: int | None = None, capsules: int | None = None) -> Scene:
+    """The scene of player 1 in one row of `Batch.state` or `Decisions.state`."""
+    bottle = state["p1_bottle"].copy()
+    if state["p1_next_action"] in (FALL, HANDOVER):
+        colors = (int(state["p1_pill_color_l"]), int(state["p1_pill_color_r"]))
+        x, y, rotation = (int(state[f"p1_pill_{name}"]) for name in ("x", "y", "rotation"))
+        for cell, byte in capsule_cells(colors, x, y, rotation):
+            bottle[cell] = byte
+    return Scene(
+        bottle=bottle,
+        preview=(int(state["p1_next_color_l"]), int(state["p1_next_color_r"])),
+        title=f"level {int(state['p1_level'])} {SPEED_NAMES[int(state['p1_speed_setting'])].upper()}",
+        viruses=int(from_bcd(state["p1_virus_left_bcd"])),
+        frames=frames,
+        capsules=capsules,
+    )
+
+
+def capsule_cells(colors: tuple[int, int], x: int, y: int, rotation: int) -> list[tuple[int, int]]:
+    """(cell index, bottle byte) of a falling capsule; a half above the top row is left out.
+
+    x, y, rotation as in the game: (x, y) is the left or lower cell, y counted from the floor; rotation 0 first colour
+    left, 1 first colour below, 2 first colour right, 3 first colour above.
+    """
+    base, other = colors if rotation in (0, 1) else colors[::-1]
+    cell = (ROWS - 1 - y) * COLS + x
+    if rotation % 2 == 0:
+        return [(cell, LEFT_HALF + base), (cell + 1, RIGHT_HALF + other)]
+    upper = [(cell - COLS, TOP + other)] if cell >= COLS else []
+    return [*upper, (cell, BOTTOM + base)]
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+_PLAIN = {TOP: "^{}", BOTTOM: "v{}", LEFT_HALF: "({}", RIGHT_HALF: "{})", SINGLE: "'{}", CLEARING: "x{}"}
+_BLOCKS = {TOP: "▟▙", BOTTOM: "▜▛", LEFT_HALF: "▐█", RIGHT_HALF: "█▌", SINGLE: "▐▌", CLEARING: "◇◇"}
+
+
+def cell_style(byte: int) -> tuple[str, RGB, RGB]:
+    """Two characters, their colour and their background for one bottle byte in a truecolor terminal."""
+    kind, color = byte & 0xF0, byte & 0x0F
+    if color >= len(COLORS) or kind not in (*_BLOCKS, VIRUS):
+        return " ·", DOT, BACKGROUND
+    if kind == VIRUS:  # a filled cell with two eyes
+        return "••", BACKGROUND, COLORS[color]
+    return _BLOCKS[kind], COLORS[color], BACKGROUND
+
+
+def cell_letters(byte: int) -> str:
+    """Two characters for one bottle byte without colour: Y*, R*, B* viruses; (r b) a lying capsule; 'y a single."""
+    kind, color = byte & 0xF0, byte & 0x0F
+    if color >= len(COLORS) or kind not in (*_PLAIN, VIRUS):
+        return " ."
+    return "YRB"[color] + "*" if kind == VIRUS else _PLAIN[kind].format("yrb"[color])
+
+
+def caption(view: Scene) -> str:
+    """The counters of a scene on one line, as far as known."""
+    parts = (("viruses", view.viruses), ("frames", view.frames), ("capsules", view.capsules))
+    return "  ".join(f"{name} {value}" for name, value in parts if value is not None)
+
+
+def text(view: Scene, color: bool | None = None) -> str:
+    """The scene as lines of text: title, preview, bottle, counters.
+
+    color: truecolor escape codes or plain letters; by default coloured unless NO_COLOR is set (https://no-color.org).
+    """
+    color = "NO_COLOR" not in os.environ if color is None else color
+    draw = _paint if color else cell_letters
+    preview = "" if view.preview is None else "".join(draw(byte) for byte in _preview_bytes(view.preview))
+    lines = [view.title, f"next {preview}", "+" + "-" * 2 * COLS + "+"]
+    lines += ["|" + "".join(draw(int(byte)) for byte in row) + "|" for row in view.bottle.reshape(ROWS, COLS)]
+    lines += [lines[2], caption(view)]
+    return "\n".join(lines) + "\n"
+
+
+def _paint(byte: int) -> str:
+    glyph, (r, g, b), (br, bg, bb) = cell_style(byte)
+    return f"\x1b[38;2;{r};{g};{b};48;2;{br};{bg};{bb}m{glyph}\x1b[0m"
+
+
+def _preview_bytes(colors: tuple[int, int]) -> tuple[int, int]:
+    return LEFT_HALF + colors[0], RIGHT_HALF + colors[1]
+
+
+# --- pixels ----------------------------------------------------------------------------------------------------------
+
+# 3x5 letters, one row of three bits after the other from the top left.
+_FONT = dict(
+    zip(
+        "0123456789VFC ",
+        (
+            *(0b111101101101111, 0b010110010010111, 0b111001111100111, 0b111001111001111, 0b101101111001001),
+            *(0b111100111001111, 0b111100111101111, 0b111001010010010, 0b111101111101111, 0b111101111001111),
+            *(0b101101101101010, 0b111100110100100, 0b111100100100111, 0),
+        ),
+        strict=True,
+    )
+)
+
+
+def rgb(view: Scene, cell: int = 16) -> Image:
+    """The scene as pixels, u8[18 * cell, 14 * cell, 3]: the bottle, and beside it the next capsule and the counters
+    V(iruses), F(rames), C(apsules).
+
+    Raises:
+        ValueError: cell below 8 pixels.
+    """
+    if cell < 8:
+        raise ValueError(f"cell is {cell}; a cell needs at least 8 pixels")
+    picture = np.empty(((ROWS + 2) * cell, (COLS + 6) * cell, 3), np.uint8)
+    picture[:] = BACKGROUND
+    rim = max(1, cell // 8)
+    picture[cell - rim : -cell + rim, cell - rim : (COLS + 1) * cell + rim] = GLASS
+    sprites = _sprites(cell)
+    cells = sprites[view.bottle].reshape(ROWS, COLS, cell, cell, 3)
+    picture[cell:-cell, cell : (COLS + 1) * cell] = cells.swapaxes(1, 2).reshape(ROWS * cell, COLS * cell, 3)
+    side = (COLS + 2) * cell
+    if view.preview is not None:
+        left, right = _preview_bytes(view.preview)
+        picture[2 * cell : 3 * cell, side : side + 2 * cell] = np.concatenate([sprites[left], sprites[right]], axis=1)
+    counters = (("V", view.viruses), ("F", view.frames), ("C", view.capsules))
+    scale = cell // 8
+    for line, (letter, value) in enumerate(counters):
+        if value is not None:
+            words = _letters(f"{letter} {value % 100_000}", scale)
+            top = (5 + line) * cell
+            picture[top : top + words.shape[0], side : side + words.shape[1]][words] = INK
+    return picture
+
+
+def wall(pictures: Sequence[Image], columns: int) -> Image:
+    """Pictures of one size side by side, `columns` to a row; the last row is filled up with background."""
+    if not pictures or columns < 1:
+        raise ValueError(f"a wall needs pictures and columns; got {len(pictures)} pictures and {columns} columns")
+    height, width, _ = pictures[0].shape
+    rows = -(-len(pictures) // columns)
+    canvas = np.empty((rows, columns, height, width, 3), np.uint8)
+    canvas[:] = BACKGROUND
+    for index, picture in enumerate(pictures):
+        canvas[index // columns, index % columns] = picture
+    return canvas.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+
+
+def save_png(path: str | Path, picture: Image) -> None:
+    """Write u8[height, width, 3] as a PNG file (W3C, "Portable Network Graphics", 3rd edition)."""
+    height, width, channels = picture.shape
+    if channels != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"picture is {picture.dtype}{picture.shape}; it must be uint8(height, width, 3)")
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # every row starts with its filter, 0 = none
+    rows[:, 1:] = picture.reshape(height, 3 * width)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
+    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+
+
+def _letters(words: str, scale: int) -> NDArray[np.bool_]:
+    """The pixels of a line of `_FONT` letters, bool[5 * scale, 4 * scale * len(words)]."""
+    mask = np.zeros((5, 4 * len(words)), np.bool_)
+    for index, letter in enumerate(words):
+        bits = [int(bit) for bit in f"{_FONT[letter]:015b}"]
+        mask[:, 4 * index : 4 * index + 3] = np.reshape(bits, (5, 3))
+    return mask.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+@lru_cache(maxsize=8)
+def _sprites(size: int) -> Image:
+    """The picture of every bottle byte, u8[256, size, size, 3], drawn four times as fine and averaged."""
+    fine = 4 * size
+    y, x = np.mgrid[0:fine, 0:fine] / (fine - 1) * 2 - 1  # -1 .. 1 across the cell
+    sprites = np.empty((256, fine, fine, 3), np.float32)
+    sprites[:] = BACKGROUND
+    sprites[:, np.hypot(x, y) < 0.12] = DOT
+    for kind in (*_BLOCKS, VIRUS):
+        inside, dark = _shape(kind, x, y)
+        shade = np.where(inside, 1.0 - 0.22 * (x + y) / 2, 0.0)[..., None]
+        for color, value in enumerate(COLORS):
+            body = np.where(inside[..., None], np.clip(np.array(value) * shade, 0, 255), BACKGROUND)
+            sprites[kind + color] = np.where(dark[..., None], BACKGROUND, body)
+    return sprites.reshape(256, size, 4, size, 4, 3).mean(axis=(2, 4)).round().astype(np.uint8)
+
+
+def _shape(kind: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a cell of this kind is filled, and where it is cut out again, over coordinates -1..1."""
+    none = np.zeros(x.shape, np.bool_)
+    radius, reach = np.hypot(x, y), 0.86
+    if kind == VIRUS:  # a star with two eyes
+        spiky = radius < 0.74 + 0.16 * np.cos(8 * np.arctan2(y, x))
+        eyes = np.hypot(np.abs(x) - 0.3, y + 0.12) < 0.17
+        return spiky, eyes
+    if kind == CLEARING:  # a ring
+        return (radius < reach) & (radius > 0.55), none
+    # A half: a disc, drawn out to the edge of the cell on the side of its partner.
+    toward = {LEFT_HALF: x, RIGHT_HALF: -x, TOP: y, BOTTOM: -y}.get(kind)
+    if toward is None:
+        return radius < reach, none
+    across = y if kind in (LEFT_HALF, RIGHT_HALF) else x
+    return np.where(toward > 0, np.abs(across) < reach, radius < reach), none
+
+
+def empty_bottle() -> NDArray[np.uint8]:
+    """A bottle without anything in it, u8[128]."""
+    return np.full(ROWS * COLS, EMPTY, np.uint8)

@@ -1,0 +1,130 @@
+"""Rewards, computed from the event columns of a decision (or of a frame); the rules know nothing of them.
+
+Every term is reported separately, so that a curve can show what a policy is really paid for.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[Any]
+
+
+class Events(Protocol):
+    """What happened in one step of N games: the event columns of `Decisions`, each of shape [N]."""
+
+    @property
+    def tau(self) -> Column: ...
+    @property
+    def viruses_cleared(self) -> Column: ...
+    @property
+    def halves_cleared(self) -> Column: ...
+    @property
+    def combos(self) -> Column: ...
+    @property
+    def cascade(self) -> Column: ...
+    @property
+    def cleared(self) -> Column: ...
+    @property
+    def top_out(self) -> Column: ...
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What each event pays. Costs are negative numbers."""
+
+    virus: float = 0.1
+    """per virus cleared"""
+    half: float = 0.0
+    """per capsule half cleared"""
+    combo: float = 0.0
+    """per run beyond the first cleared by one capsule"""
+    cascade: float = 0.0
+    """per clearing pass beyond the first that one capsule sets off"""
+    clear: float = 1.0
+    """once, when the last virus is cleared"""
+    top_out: float = -1.0
+    """once, when a new capsule finds its place taken"""
+    time: float = -0.0001
+    """per frame"""
+    decision: float = 0.0
+    """per capsule placed"""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+                raise ValueError(f"reward {name!r} is {value!r}; it must be a finite number")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "RewardConfig":
+        """A config from names and numbers; names left out keep their default.
+
+        Raises:
+            ValueError: an unknown name, or a value that is not a finite number.
+        """
+        unknown = sorted(set(values) - set(TERMS))
+        if unknown:
+            raise ValueError(f"unknown reward {unknown[0]!r}; the rewards are {', '.join(TERMS)}")
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> "RewardConfig":
+        """Read a JSON object of names and numbers.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: not JSON, not an object, or not acceptable to `from_mapping`; names the file.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError(f"expected a JSON object of rewards, found {type(values).__name__}")
+            return cls.from_mapping(values)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def to_json(self, path: str | Path) -> None:
+        """Write every term, readable by `from_json`."""
+        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+TERMS: tuple[str, ...] = tuple(field.name for field in fields(RewardConfig))
+
+
+def compute(config: RewardConfig, events: Events) -> dict[str, NDArray[np.float32]]:
+    """The reward of one decision of N games, f32[N] for each name in `TERMS` and their sum under "total".
+
+    A row with tau 0 (a game that had ended before) earns 0.
+    """
+    return weigh(config, counts(events))
+
+
+def counts(events: Events) -> dict[str, Column]:
+    """How often each term of the reward is due for one decision of N games: [N] for each name in `TERMS`."""
+    return {
+        "virus": events.viruses_cleared,
+        "half": events.halves_cleared,
+        "combo": beyond_first(events.combos),
+        "cascade": beyond_first(events.cascade),
+        "clear": events.cleared,
+        "top_out": events.top_out,
+        "time": events.tau,
+        "decision": events.tau > 0,
+    }
+
+
+def weigh(config: RewardConfig, due: Mapping[str, Column]) -> dict[str, NDArray[np.float32]]:
+    """Counts times what each pays: f32[N] for each name in `TERMS`, each of which `due` must hold, and "total"."""
+    terms = {name: np.multiply(due[name], getattr(config, name), dtype=np.float32) for name in TERMS}
+    terms["total"] = np.sum(list(terms.values()), axis=0, dtype=np.float32)
+    return terms
+
+
+def beyond_first(count: Column) -> Column:
+    """How many of `count` come after the first."""
+    return np.maximum(count, 1) - 1

@@ -1,0 +1,106 @@
+"""What arrays look like: shapes, value ranges and the meaning of every plane, scalar and number, in one place.
+
+The names of planes and scalars belong to the compiled core; this page says what they mean. docs/environments.md is
+written from it.
+"""
+
+from typing import Any
+
+ROWS, COLS = 16, 8
+CELLS = ROWS * COLS
+"""cells of a bottle, index = row * 8 + col, row 0 on top"""
+ACTIONS = 4 * CELLS
+"""placements: action = orientation * 128 + row * 8 + col, where (row, col) is the cell of the first half and the
+orientation says where the second half lies: 0 right, 1 below, 2 left, 3 above"""
+UNREACHABLE = 65_535
+"""frames_to_lock of a placement that cannot be reached"""
+EMPTY = 0xFF
+"""bottle byte of an empty cell"""
+TOP, BOTTOM, LEFT_HALF, RIGHT_HALF, SINGLE, CLEARING, VIRUS = 0x40, 0x50, 0x60, 0x70, 0x80, 0xB0, 0xD0
+"""kinds of bottle bytes; a byte is kind + colour (0 yellow, 1 red, 2 blue)"""
+
+MAX_LEVEL = 24
+SPEED_NAMES = ("low", "med", "hi")
+"""names of the speeds 0, 1, 2"""
+PLANE_SETS = ("bitplane", "extended")
+SCALAR_MAX = 40.0
+"""no scalar is greater (most lie in 0..1) or below 0"""
+
+FALL, RESOLVE, HANDOVER = 0, 1, 3
+"""p1_next_action while a capsule falls under the player's control, while the bottle settles after its lock, and in the
+frame between the appearance of the next one and the player's control of it"""
+TIDY = 7
+"""p1_placed_step, while p1_next_action is RESOLVE: the runs of this pass have been marked"""
+
+A, B, START, DOWN, LEFT, RIGHT = 0x80, 0x40, 0x10, 0x04, 0x02, 0x01
+"""bits of a controller byte"""
+DIRECTIONS = {"-": 0, "left": LEFT, "right": RIGHT, "down": DOWN}
+TURNS = {"-": 0, "A": A, "B": B, "A+B": A | B}
+BUTTONS: tuple[int, ...] = tuple(turn | way for turn in TURNS.values() for way in DIRECTIONS.values())
+"""controller byte of each action of DrMario-v0: action = 4 * turn + direction, in the order of TURNS and DIRECTIONS.
+Down held together with left or right does nothing in the game, so these are all that differ without left+right."""
+
+_COLORS = ("yellow", "red", "blue")
+
+
+def _each_color(stem: str, meaning: str) -> dict[str, str]:
+    return {f"{stem}_{color}": f"{color} {meaning}" for color in _COLORS}
+
+
+PLANES: dict[str, str] = {
+    **_each_color("virus", "virus"),
+    **_each_color("half", "capsule half"),
+    "empty": "nothing here",
+    "linked": "half whose partner is still attached",
+    "legal_right": "the first half can land here with the second to its right",
+    "legal_below": "the first half can land here with the second below",
+    "legal_left": "the first half can land here with the second to its left",
+    "legal_above": "the first half can land here with the second above",
+    "link_right": "half whose partner is to its right",
+    "link_left": "half whose partner is to its left",
+    "link_below": "half whose partner is below",
+    "link_above": "half whose partner is above",
+    **_each_color("falling", "half of the falling capsule"),
+    **_each_color("preview", "half of the next capsule, where it will appear"),
+}
+"""meaning of each observation plane; every plane is 1 where this holds and 0 elsewhere"""
+
+SCALARS: dict[str, str] = {
+    **_each_color("first", "first half of the capsule"),
+    **_each_color("second", "second half of the capsule"),
+    **_each_color("preview_first", "first half of the next capsule"),
+    **_each_color("preview_second", "second half of the next capsule"),
+    "level/20": "level",
+    "speed_low": "speed LOW",
+    "speed_med": "speed MED",
+    "speed_hi": "speed HI",
+    "speed_ups/49": "speed-ups so far",
+    "gravity_threshold/40": "frames that a capsule rests in a row before it falls on",
+    "viruses_left/84": "viruses left",
+    "frame_parity": "lowest bit of the frame counter, which decides in which frames down counts",
+    "capsules/256": "capsules thrown so far",
+    "gravity_counter/40": "frames since the capsule last fell",
+    "das/16": "auto-repeat counter of left and right",
+}
+"""meaning of each scalar; the part after a slash is what the number is divided by"""
+
+
+def from_bcd(value: Any) -> Any:
+    """Two decimal digits in a byte -> number; a number or an array."""
+    return (value >> 4) * 10 + (value & 0x0F)
+
+
+def check_level(level: int) -> int:
+    """The level itself; ValueError outside 0..24."""
+    if not 0 <= level <= MAX_LEVEL:
+        raise ValueError(f"level is {level}; it must lie in 0..{MAX_LEVEL}")
+    return level
+
+
+def speed_number(speed: int | str) -> int:
+    """0, 1 or 2 for a speed given as a number or as "low", "med" or "hi" in any case; ValueError for anything else."""
+    if isinstance(speed, str) and speed.lower() in SPEED_NAMES:
+        return SPEED_NAMES.index(speed.lower())
+    if speed in (0, 1, 2):
+        return int(speed)
+    raise ValueError(f"speed is {speed!r}; it must be 0, 1, 2 or one of {', '.join(SPEED_NAMES)}")

@@ -1,0 +1,180 @@
+"""Laws of `Batch`: snapshots, digests, independence of games and threads, and one clear sentence for bad input."""
+
+import mlx_drmario as dm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import strategies as sts
+
+
+def random_batch(rng: np.random.Generator, games: int, players: int, threads: int = 1) -> dm.Batch:
+    batch = dm.Batch(num_envs=games, players=players, threads=threads)
+    shape = (games, players)
+    batch.reset(
+        rng.integers(0, 21, shape), rng.integers(0, 3, shape), rng.integers(2, 65536, games), rng.integers(0, 256, games)
+    )
+    return batch
+
+
+@given(sts.generators, st.integers(1, 2))
+def test_save_load_digest(rng: np.random.Generator, players: int) -> None:
+    batch = random_batch(rng, 3, players)
+    batch.run(sts.storm(rng, 200, 3, players))
+    blob, digest, state = batch.save(), batch.digest(), batch.state.copy()
+    buttons = sts.storm(rng, 300, 3, players)
+    batch.run(buttons)
+    after = batch.save()
+    assert (batch.digest() != digest).all(), "the frame counter alone must change the digest"
+    other = dm.Batch(num_envs=3, players=players)
+    other.load(blob)
+    assert other.save() == blob
+    np.testing.assert_array_equal(other.digest(), digest)
+    np.testing.assert_array_equal(other.state, state)
+    other.run(buttons)
+    assert other.save() == after
+
+
+@given(sts.generators, st.integers(1, 2))
+def test_set_state_is_the_inverse_of_state(rng: np.random.Generator, players: int) -> None:
+    batch = random_batch(rng, 4, players)
+    batch.run(sts.human_buttons(rng, int(rng.integers(1, 600)), 4, players))
+    other = dm.Batch(num_envs=4, players=players)
+    other.set_state(batch.state)
+    assert other.save() == batch.save()
+    other.set_state(batch.state, batch.state["reserve"])
+    assert other.save() == batch.save()
+
+
+@given(sts.generators, st.integers(1, 2))
+@settings(max_examples=20)
+def test_games_do_not_touch_each_other(rng: np.random.Generator, players: int) -> None:
+    """N games in one batch equal N batches of one, bit for bit; and `run` equals `step` after `step`."""
+    batch = random_batch(rng, 5, players)
+    start = batch.state.copy()
+    buttons = sts.storm(rng, 150, 5, players)
+    digests = []
+    for n in range(5):
+        single = dm.Batch(num_envs=1, players=players, threads=1)
+        single.set_state(start[n : n + 1])
+        for t in range(150):
+            single.step(np.ascontiguousarray(buttons[t, n : n + 1]))
+        digests.append(single.digest()[0])
+    batch.run(buttons)
+    np.testing.assert_array_equal(batch.digest(), digests)
+
+
+@pytest.mark.parametrize("players", [1, 2])
+def test_thread_count_changes_nothing(players: int) -> None:
+    results = []
+    for threads in (1, 2, 3, 7):
+        rng = np.random.default_rng(3)
+        batch = random_batch(rng, 301, players, threads)
+        assert batch.threads == threads
+        rows = batch.run(sts.human_buttons(rng, 700, 301, players), record=("p1_bottle", "frame_counter"))
+        results.append((batch.save(), rows["p1_bottle"].tobytes(), rows["frame_counter"].tobytes()))
+    assert all(result == results[0] for result in results)
+
+
+def test_recording_equals_state() -> None:
+    rng = np.random.default_rng(0)
+    batch = random_batch(rng, 3, 2)
+    names = batch.state.dtype.names
+    rows = batch.run(sts.human_buttons(rng, 400, 3, 2), record=names)
+    for name in names:
+        np.testing.assert_array_equal(rows[name][-1], batch.state[name])
+
+
+def test_bottles_view() -> None:
+    batch = random_batch(np.random.default_rng(1), 4, 2)
+    assert batch.bottles.shape == (4, 2, 16, 8)
+    np.testing.assert_array_equal(batch.bottles[:, 1].reshape(4, 128), batch.state["p2_bottle"])
+    with pytest.raises(ValueError, match="read-only"):
+        batch.bottles[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        batch.state["p1_pill_x"] = 200
+
+
+def test_reset_mask() -> None:
+    batch = random_batch(np.random.default_rng(2), 4, 1)
+    before = batch.digest()
+    batch.reset(20, 2, 0x1234, mask=np.array([True, False, False, True]))
+    changed = batch.digest() != before
+    np.testing.assert_array_equal(changed, [True, False, False, True])
+
+
+def test_init_reaches_the_same_game_as_play() -> None:
+    """Playing the intro frame by frame ends in the state that start='play' builds directly."""
+    batch, direct = dm.Batch(num_envs=21), dm.Batch(num_envs=21)
+    batch.reset(np.arange(21), 2, 0x8988, start="init")
+    while (batch.state["mode"] != 4).any():
+        playing = batch.state["mode"] == 4
+        saved = batch.state.copy()
+        batch.step(np.zeros((21, 1), np.uint8))
+        state = batch.state.copy()
+        state[playing] = saved[playing]
+        batch.set_state(state)
+    direct.reset(np.arange(21), 2, 0x8988, batch.state["frame_counter"])
+    assert batch.save() == direct.save()
+
+
+BATCH = dm.Batch(num_envs=2)
+
+
+def bad_state(**fields: int) -> np.ndarray:
+    state = BATCH.state.copy()
+    for name, value in fields.items():
+        state[name][1] = value
+    return state
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        (lambda: dm.Batch(num_envs=0), ValueError, r"num_envs is 0, allowed are 1\.\."),
+        (lambda: dm.Batch(num_envs=1, players=3), ValueError, r"players is 3, allowed are 1\.\.2"),
+        (lambda: dm.Batch(num_envs=1, threads=-1), ValueError, "threads is -1"),
+        (lambda: BATCH.reset(99, 0, 5), ValueError, r"level is 99, allowed are 0\.\.24"),
+        (lambda: BATCH.reset([0, -1], 0, 5), ValueError, r"level\[1\] is -1, allowed are 0\.\.24"),
+        (lambda: BATCH.reset(0, 3, 5), ValueError, r"speed is 3, allowed are 0\.\.2"),
+        (lambda: BATCH.reset(0, 0, 65536), ValueError, r"seed is 65536, allowed are 0\.\.65535"),
+        (lambda: BATCH.reset(0, 0, 1), ValueError, "seed is 1"),
+        (lambda: BATCH.reset(0, 0, 5, 256), ValueError, "frame_counter is 256"),
+        (lambda: BATCH.reset(0, 0, [1, 2, 3]), ValueError, r"seed has shape \(3,\)"),
+        (lambda: BATCH.reset(0.5, 0, 5), TypeError, "level must be integers"),
+        (lambda: BATCH.reset("HI", 0, 5), TypeError, "level must be integers"),
+        (lambda: BATCH.reset(0, 0, 5, start="menu"), ValueError, "start is 'menu'"),
+        (lambda: BATCH.reset(0, 0, 5, mask=np.ones(3, bool)), ValueError, "mask has shape"),
+        (lambda: BATCH.reset(0, 0, 5, mask=np.ones(2, int)), TypeError, "mask has dtype int64"),
+        (lambda: BATCH.step(np.zeros((2, 2), np.uint8)), ValueError, r"buttons has shape \(2, 2\)"),
+        (lambda: BATCH.step(np.zeros((2, 1), int)), TypeError, "buttons has dtype int64, allowed is uint8"),
+        (lambda: BATCH.run(np.zeros((2, 1), np.uint8)), ValueError, "buttons has shape"),
+        (lambda: BATCH.run(np.zeros((1, 2, 1), np.uint8), record=("p3_bottle",)), ValueError, "'p3_bottle'"),
+        (lambda: BATCH.set_state(BATCH.state[:1]), ValueError, "state has shape"),
+        (lambda: BATCH.set_state(np.zeros(2, np.uint8)), TypeError, "structured"),
+        (lambda: BATCH.set_state(bad_state(p1_bottle=0x12)), ValueError, r"state\[1\]: p1_bottle\[0\] is 18"),
+        (lambda: BATCH.set_state(bad_state(p1_pill_x=8)), ValueError, r"p1_pill_x is 8, allowed are 0\.\.7"),
+        (lambda: BATCH.set_state(bad_state(p1_level=25)), ValueError, "p1_level is 25"),
+        (lambda: BATCH.set_state(bad_state(mode=6)), ValueError, "mode is 6"),
+        (lambda: BATCH.set_state(bad_state(reserve=9)), ValueError, r"reserve\[0\] is 9"),
+        (lambda: BATCH.set_state(BATCH.state, np.zeros((2, 127), np.uint8)), ValueError, "reserve has shape"),
+        (lambda: BATCH.load(b"nonsense"), ValueError, "blob does not fit"),
+        (lambda: BATCH.load(dm.Batch(num_envs=3).save()), ValueError, "with 2 games"),
+        (lambda: BATCH.load("text"), TypeError, "blob must be bytes"),
+        (lambda: BATCH.observe("pretty"), ValueError, "planes is 'pretty'"),
+    ],
+)
+def test_bad_input_is_named_and_changes_nothing(call, error, sentence) -> None:  # type: ignore[no-untyped-def]
+    before = BATCH.save()
+    with pytest.raises(error, match=sentence):
+        call()
+    assert BATCH.save() == before
+
+
+def test_corrupt_snapshots_are_refused() -> None:
+    blob = bytearray(BATCH.save())
+    header = blob.index(b"\n") + 1
+    blob[header] = 0x12
+    with pytest.raises(ValueError, match=r"game 0: p1_bottle\[0\] is 18"):
+        BATCH.load(bytes(blob))
