@@ -39,7 +39,7 @@ class Batch:
         One frame. buttons: u8[N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.
         """
 
-    def run(self, buttons: object, record: Sequence[str] = ()) -> dict:
+    def run(self, buttons: object, record: Sequence[str] = ()) -> dict[str, object]:
         """
         Plays T frames of buttons u8[T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.
         """
@@ -118,6 +118,18 @@ class Decisions:
     def afterstates(self) -> Afterstates:
         """
         Resolves every legal placement of every running game without moving the games.
+        """
+
+    def perft(self, depth: int) -> tuple[NDArray[numpy.uint64], NDArray[numpy.uint64]]:
+        """
+        (nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running
+        game, and the sum of their last placements' frames_to_lock.
+        """
+
+    def set_state(self, state: object, reserve: object | None = None) -> None:
+        """
+        Loads parked games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve
+        u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.
         """
 
     @property

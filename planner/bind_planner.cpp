@@ -3,6 +3,7 @@
 #include "afterstate.h"
 #include "bind.h"
 #include "decisions.h"
+#include "perft.h"
 #include "placement.h"
 #include "script.h"
 
@@ -102,6 +103,49 @@ static void load(Decisions& d, nb::handle blob) {
   std::memcpy(d.counters.data(), payload.data() + n * sizeof(Match), n * sizeof(Decisions::Counters));
   nb::gil_scoped_release release;
   d.refresh();
+}
+
+// A parked game: play, a fresh capsule in the spawn pose, nothing held.
+static void check_parked(const Match& match, std::size_t index) {
+  const Player& p = match.player[0];
+  const char* problem = nullptr;
+  if (match.mode != kModePlay || match.mode_step != 0) problem = "mode must be 4 (play)";
+  if (match.pause_audio_flag != 0) problem = "pause_audio_flag must be 0";
+  if (p.next_action != kFall) problem = "p1_next_action must be 0 (falling)";
+  if (p.pill_x != kSpawnPose.x || p.pill_y != kSpawnPose.y || p.pill_rotation != kSpawnPose.rotation) {
+    problem = "p1_pill_x, p1_pill_y and p1_pill_rotation must be 3, 15 and 0";
+  }
+  if (p.speed_counter != 0 || p.held != 0) problem = "p1_speed_counter and p1_held must be 0";
+  if (p.bottle[3] != kEmpty || p.bottle[4] != kEmpty) problem = "p1_bottle must be empty in row 0, columns 3 and 4";
+  if (p.virus_left_bcd == 0) problem = "p1_virus_left_bcd must not be 0";
+  if (problem) throw nb::value_error(("state[" + std::to_string(index) + "]: " + problem).c_str());
+}
+
+static void set_state(Decisions& d, nb::handle state, nb::handle reserve) {
+  const auto games = matches_from(state, reserve, d.games.size(), 1);
+  for (std::size_t i = 0; i < games.size(); ++i) check_parked(games[i], i);
+  d.games = games;
+  std::fill(d.counters.begin(), d.counters.end(), Decisions::Counters{});
+  nb::gil_scoped_release release;
+  d.refresh();
+}
+
+static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft_all(Decisions& d, long depth) {
+  checked(depth, "depth", 1, 8);
+  const std::size_t n = d.games.size();
+  auto* nodes = new u64[n];
+  auto* frames = new u64[n];
+  auto node_array = take(nodes, {n});
+  auto frame_array = take(frames, {n});
+  nb::gil_scoped_release release;
+  d.pool().for_chunks(d.size(), 1, [&](int begin, int end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const Perft result = d.counters[i].ended ? Perft{} : perft(d.games[i], static_cast<int>(depth));
+      nodes[i] = result.nodes;
+      frames[i] = result.frames;
+    }
+  });
+  return {node_array, frame_array};
 }
 
 // A read-only numpy view of a column [N].
@@ -217,6 +261,12 @@ static void bind_decisions(nb::module_& m) {
            "Raises ValueError naming the first illegal action; nothing has moved then.")
       .def("afterstates", &resolve_all, nb::call_guard<nb::gil_scoped_release>(),
            "Resolves every legal placement of every running game without moving the games.")
+      .def("perft", &perft_all, "depth"_a,
+           "(nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running\n"
+           "game, and the sum of their last placements' frames_to_lock.")
+      .def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
+           "Loads parked games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve\n"
+           "u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.")
       .def_prop_ro("state",
                    [](nb::handle_t<Decisions> self) {
                      const auto& d = nb::cast<const Decisions&>(self);
