@@ -16,6 +16,7 @@ COMMANDS = {
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
     "bench": ("bench", "BenchConfig", "measure engine, planner, decision loop and nets"),
+    "perft": ("perft", "PerftConfig", "count placements: the signature of engine and planner"),
     "doctor": ("doctor", "DoctorConfig", "say what this installation runs on"),
 }
 
