@@ -50,8 +50,8 @@ void Batch::run(const u8* buttons, int frames, std::span<const Field> record, st
           frame(game, both);
           for (std::size_t f = 0; f < record.size(); ++f) {
             const Field& field = record[f];
-            std::memcpy(out[f] + (t * n_games + n) * field.bytes,
-                        reinterpret_cast<const u8*>(&game) + field.offset, field.bytes);
+            std::memcpy(out[f] + (t * n_games + n) * field.bytes, reinterpret_cast<const u8*>(&game) + field.offset,
+                        field.bytes);
           }
         }
       }

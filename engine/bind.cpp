@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "falling.h"
+
 namespace drm {
 
 static nb::module_ numpy() { return nb::module_::import_("numpy"); }
@@ -19,18 +21,17 @@ std::vector<long> integers(nb::handle value, const char* name, std::initializer_
   nb::object array = numpy().attr("asarray")(value);
   const auto kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
   if (kind != "i" && kind != "u") {
-    throw nb::type_error((std::string(name) + " must be integers, not " +
-                          text(array.attr("dtype")))
-                             .c_str());
+    throw nb::type_error((std::string(name) + " must be integers, not " + text(array.attr("dtype"))).c_str());
   }
   const auto ndim = nb::cast<std::size_t>(array.attr("ndim"));
   if (ndim == 1 && shape.size() == 2) array = array.attr("reshape")(-1, 1);  // [N] serves both players
   nb::object wide;
   const auto given_shape = array.attr("shape");
-  if (ndim != 0 && !(ndim <= shape.size() && nb::cast<std::size_t>(array.attr("shape")[nb::int_(0)]) == *shape.begin())) {
-    throw nb::value_error((std::string(name) + " has shape " + text(given_shape) + ", allowed are a scalar or " +
-                           text(to_tuple(shape)))
-                              .c_str());
+  if (ndim != 0 &&
+      !(ndim <= shape.size() && nb::cast<std::size_t>(array.attr("shape")[nb::int_(0)]) == *shape.begin())) {
+    throw nb::value_error(
+        (std::string(name) + " has shape " + text(given_shape) + ", allowed are a scalar or " + text(to_tuple(shape)))
+            .c_str());
   }
   wide = numpy().attr("array")(numpy().attr("broadcast_to")(array, to_tuple(shape)), "dtype"_a = "int64");
   const auto values = nb::cast<nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>>(wide);
@@ -156,9 +157,8 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     throw nb::type_error("state must be a structured array with the field names of Batch.state");
   }
   if (nb::cast<std::size_t>(given.attr("size")) != n || nb::cast<int>(given.attr("ndim")) != 1) {
-    throw nb::value_error(("state has shape " + text(given.attr("shape")) + ", allowed is (" +
-                           std::to_string(n) + ",)")
-                              .c_str());
+    throw nb::value_error(
+        ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
   nb::object full = numpy().attr("zeros")(n, "dtype"_a = match_dtype(players));
   for (const Field& field : match_fields(players)) {
@@ -170,8 +170,8 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     exact_object(reserve, "reserve", "uint8", {static_cast<long>(n), kReserve});
     full["reserve"] = reserve;
   }
-  const auto raw = nb::cast<nb::ndarray<const u8, nb::c_contig, nb::device::cpu>>(
-      full.attr("view")(numpy().attr("uint8")));
+  const auto raw =
+      nb::cast<nb::ndarray<const u8, nb::c_contig, nb::device::cpu>>(full.attr("view")(numpy().attr("uint8")));
   std::vector<Match> games(n);
   std::memcpy(games.data(), raw.data(), n * sizeof(Match));
   for (std::size_t i = 0; i < n; ++i) {
@@ -183,6 +183,24 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     if (!problem.empty()) throw nb::value_error(("state[" + std::to_string(i) + "]: " + problem).c_str());
   }
   return games;
+}
+
+void check_parked(const Match& match, int player, std::size_t index) {
+  const Player& p = match.player[player];
+  const char* problem = nullptr;
+  if (match.mode != kModePlay || match.mode_step != 0) problem = "mode must be 4 (play)";
+  if (match.pause_audio_flag != 0) problem = "pause_audio_flag must be 0";
+  if (p.next_action != kFall) problem = "next_action must be 0 (falling)";
+  if (p.pill_x != kSpawnPose.x || p.pill_y != kSpawnPose.y || p.pill_rotation != kSpawnPose.rotation) {
+    problem = "pill_x, pill_y and pill_rotation must be 3, 15 and 0";
+  }
+  if (p.speed_counter != 0 || p.held != 0) problem = "speed_counter and held must be 0";
+  if (p.bottle[3] != kEmpty || p.bottle[4] != kEmpty) problem = "bottle must be empty in row 0, columns 3 and 4";
+  if (p.virus_left_bcd == 0) problem = "virus_left_bcd must not be 0";
+  if (problem) {
+    throw nb::value_error(
+        ("state[" + std::to_string(index) + "], player " + std::to_string(player + 1) + ": " + problem).c_str());
+  }
 }
 
 static std::string header(std::string_view kind, std::size_t payload, std::size_t n, int players) {

@@ -35,6 +35,22 @@ nb::ndarray<nb::numpy, T> take(T* data, std::initializer_list<std::size_t> shape
   return nb::ndarray<nb::numpy, T>(data, shape, owner);
 }
 
+template <typename Member>
+struct ColumnType;
+template <typename C, typename T>
+struct ColumnType<std::vector<T> C::*> {
+  using Owner = C;
+  using Value = T;
+};
+
+// Getter of a read-only numpy view of a column that a bound class keeps as a vector: shape [N, Inner...].
+template <auto Column, typename As = typename ColumnType<decltype(Column)>::Value, std::size_t... Inner>
+nb::ndarray<nb::numpy, const As> column(nb::handle_t<typename ColumnType<decltype(Column)>::Owner> self) {
+  const auto& values = nb::cast<const typename ColumnType<decltype(Column)>::Owner&>(self).*Column;
+  static_assert(sizeof(As) == sizeof(values[0]));
+  return view(reinterpret_cast<const As*>(values.data()), {values.size() / (1 * ... * Inner), Inner...}, self);
+}
+
 // What a hash of each game's full state returns.
 nb::ndarray<nb::numpy, u64> digests_of(const Match* games, std::size_t n);
 
@@ -77,6 +93,9 @@ nb::object state_view(const Match* games, std::size_t n, int players, nb::handle
 // Structured array -> games; fields that the array lacks are 0. Throws ValueError for impossible states.
 std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_t n, int players);
 
+// ValueError unless the player's game is in play, a fresh capsule in the spawn pose, nothing held.
+void check_parked(const Match& match, int player, std::size_t index);
+
 // Snapshots: a header (kind, sizes) and the bytes of the games.
 nb::bytes pack(std::string_view kind, std::initializer_list<std::pair<const void*, std::size_t>> parts, std::size_t n,
                int players);
@@ -84,5 +103,6 @@ std::string_view unpack(nb::handle blob, std::string_view kind, std::size_t payl
 
 void bind_batch(nb::module_& m);
 void bind_planner(nb::module_& m);
+void bind_versus(nb::module_& m);
 
 }  // namespace drm

@@ -33,7 +33,8 @@ static Field find_field(const Batch& batch, const std::string& name) {
   throw nb::value_error(("record names '" + name + "', allowed are the fields of state").c_str());
 }
 
-static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle buttons, const std::vector<std::string>& record) {
+static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle buttons,
+                                                    const std::vector<std::string>& record) {
   const auto array = exact_array<u8>(buttons, "buttons", "uint8", {-1, batch.size(), batch.players()});
   const auto frames = array.shape(0);
   const auto n = static_cast<std::size_t>(batch.size());
@@ -44,8 +45,7 @@ static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle but
   for (const Field& field : fields) {
     auto* data = new u8[frames * n * field.bytes + 1];
     out.push_back(data);
-    result[field.name] =
-        nb::cast(field.bytes == 1 ? take(data, {frames, n}) : take(data, {frames, n, field.bytes}));
+    result[field.name] = nb::cast(field.bytes == 1 ? take(data, {frames, n}) : take(data, {frames, n, field.bytes}));
   }
   nb::gil_scoped_release release;
   batch.run(array.data(), static_cast<int>(frames), fields, out);
@@ -65,7 +65,7 @@ static void load(Batch& batch, nb::handle blob) {
 }
 
 static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(const Batch& batch,
-                                                                                   const std::string& planes) {
+                                                                                    const std::string& planes) {
   const PlaneSet set = plane_set(planes);
   const auto n = static_cast<std::size_t>(batch.size());
   const std::size_t channels = plane_names(set).size();
@@ -82,7 +82,8 @@ static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> obse
 }
 
 void bind_batch(nb::module_& m) {
-  nb::class_<Batch>(m, "Batch", "N games stepped together, one video frame at a time, exactly as the console plays them.")
+  nb::class_<Batch>(m, "Batch",
+                    "N games stepped together, one video frame at a time, exactly as the console plays them.")
       .def(
           "__init__",
           [](Batch* self, long num_envs, long players, long threads) {
@@ -90,7 +91,8 @@ void bind_batch(nb::module_& m) {
                              checked(threads, "threads", 0, 1024));
           },
           "num_envs"_a, "players"_a = 1, "threads"_a = 0,
-          "num_envs games of 1 or 2 players on `threads` threads (0: one per core). Thread count never changes a result.")
+          "num_envs games of 1 or 2 players on `threads` threads (0: one per core). Thread count never changes a "
+          "result.")
       .def("reset", &reset, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "start"_a = "play",
            "mask"_a = nb::none(),
            "Starts new games where mask (bool[N], None = all) is set. Scalars or integer arrays [N]; level 0..24 and\n"
@@ -98,7 +100,8 @@ void bind_batch(nb::module_& m) {
            "start='play': the first sample of play; 'init': the sample before the level set-up, from which the intro\n"
            "is played frame by frame. frame_counter is the counter's value in that sample.\n"
            "Raises ValueError or TypeError naming the argument; the batch is then unchanged.")
-      .def("step", &step, "buttons"_a, "One frame. buttons: u8[N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.")
+      .def("step", &step, "buttons"_a,
+           "One frame. buttons: u8[N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.")
       .def("run", &run, "buttons"_a, "record"_a = nb::tuple(),
            "Plays T frames of buttons u8[T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.")
       .def_prop_ro(
@@ -123,9 +126,9 @@ void bind_batch(nb::module_& m) {
           [](nb::handle_t<Batch> self) {
             auto& batch = nb::cast<Batch&>(self);
             const auto n = static_cast<std::size_t>(batch.size());
-            return nb::ndarray<nb::numpy, const u8>(
-                batch.games()->player[0].bottle, {n, static_cast<std::size_t>(batch.players()), 16, 8}, self,
-                {sizeof(Match), sizeof(Player), 8, 1});
+            return nb::ndarray<nb::numpy, const u8>(batch.games()->player[0].bottle,
+                                                    {n, static_cast<std::size_t>(batch.players()), 16, 8}, self,
+                                                    {sizeof(Match), sizeof(Player), 8, 1});
           },
           "Read-only view u8[N, P, 16, 8] of the bottles.")
       .def(
@@ -135,18 +138,20 @@ void bind_batch(nb::module_& m) {
             return pack("Batch", {{batch.games(), n * sizeof(Match)}}, n, batch.players());
           },
           "A snapshot of all games, for load().")
-      .def("load", &load, "blob"_a, "Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.")
+      .def("load", &load, "blob"_a,
+           "Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.")
       .def("observe", &observe, "planes"_a = "extended",
-           "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements are 0.")
+           "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements "
+           "are 0.")
       .def(
-          "digest",
-          [](const Batch& b) { return digests_of(b.games(), static_cast<std::size_t>(b.size())); },
+          "digest", [](const Batch& b) { return digests_of(b.games(), static_cast<std::size_t>(b.size())); },
           "u64[N]: a hash of each game's full state.")
       .def_prop_ro("num_envs", &Batch::size)
       .def_prop_ro("players", &Batch::players)
       .def_prop_ro("threads", &Batch::threads);
-  m.def("plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
-        "Names of the planes of a set ('bitplane' or 'extended'), in order");
+  m.def(
+      "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
+      "Names of the planes of a set ('bitplane' or 'extended'), in order");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
 }
 

@@ -21,7 +21,7 @@ inline bool fits(const Player& p) {
 // Writes the capsule into the bottle; a half above row 0 vanishes.
 inline void write_capsule(Player& p) {
   struct Landing {
-    u8 kind[2];   // first half, second half
+    u8 kind[2];  // first half, second half
     int offset[2];
   };
   static constexpr Landing kLandings[4] = {

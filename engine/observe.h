@@ -9,18 +9,36 @@ namespace drm {
 
 enum class PlaneSet : u8 { kBitplane, kExtended };
 
-inline constexpr const char* kBitplaneNames[] = {
-    "virus_yellow", "virus_red", "virus_blue",  "half_yellow", "half_red",   "half_blue",
-    "empty",        "linked",    "legal_right", "legal_below", "legal_left", "legal_above"};
-inline constexpr const char* kExtendedNames[] = {
-    "virus_yellow", "virus_red",  "virus_blue",     "half_yellow", "half_red",     "half_blue",
-    "link_right",   "link_left",  "link_below",     "link_above",  "falling_yellow", "falling_red",
-    "falling_blue", "preview_yellow", "preview_red", "preview_blue"};
-inline constexpr const char* kScalarNames[] = {
-    "first_yellow",   "first_red",         "first_blue",   "second_yellow",   "second_red",           "second_blue",
-    "preview_first_yellow", "preview_first_red", "preview_first_blue", "preview_second_yellow", "preview_second_red",
-    "preview_second_blue", "level/20", "speed_low", "speed_med", "speed_hi", "speed_ups/49", "gravity_threshold/40",
-    "viruses_left/84", "frame_parity", "capsules/256", "gravity_counter/40", "das/16"};
+inline constexpr const char* kBitplaneNames[] = {"virus_yellow", "virus_red",   "virus_blue", "half_yellow",
+                                                 "half_red",     "half_blue",   "empty",      "linked",
+                                                 "legal_right",  "legal_below", "legal_left", "legal_above"};
+inline constexpr const char* kExtendedNames[] = {"virus_yellow", "virus_red",      "virus_blue",     "half_yellow",
+                                                 "half_red",     "half_blue",      "link_right",     "link_left",
+                                                 "link_below",   "link_above",     "falling_yellow", "falling_red",
+                                                 "falling_blue", "preview_yellow", "preview_red",    "preview_blue"};
+inline constexpr const char* kScalarNames[] = {"first_yellow",
+                                               "first_red",
+                                               "first_blue",
+                                               "second_yellow",
+                                               "second_red",
+                                               "second_blue",
+                                               "preview_first_yellow",
+                                               "preview_first_red",
+                                               "preview_first_blue",
+                                               "preview_second_yellow",
+                                               "preview_second_red",
+                                               "preview_second_blue",
+                                               "level/20",
+                                               "speed_low",
+                                               "speed_med",
+                                               "speed_hi",
+                                               "speed_ups/49",
+                                               "gravity_threshold/40",
+                                               "viruses_left/84",
+                                               "frame_parity",
+                                               "capsules/256",
+                                               "gravity_counter/40",
+                                               "das/16"};
 
 inline constexpr int kScalars = static_cast<int>(std::size(kScalarNames));
 

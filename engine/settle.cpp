@@ -17,7 +17,8 @@ bool drop_pass(u8 bottle[kCells]) {
     const int up = pos - kCols;
     if (up < 0) continue;
     const Cell piece = bottle[up];
-    if (piece >= 0xA0 || kind_of(piece) == kLeftHalf) continue;  // free, clearing, virus; pairs move by their right half
+    if (piece >= 0xA0 || kind_of(piece) == kLeftHalf)
+      continue;  // free, clearing, virus; pairs move by their right half
     if (kind_of(piece) == kRightHalf) {
       if (!is_free(bottle[pos - 1])) continue;
       bottle[pos - 1] = bottle[up - 1];

@@ -8,7 +8,8 @@ namespace drm {
 // One RESOLVE frame of a player.
 void resolve(Match& match, Player& player);
 
-// The four passes over the bottle. `drop_pass` moves every unsupported piece down one row and returns whether any moved.
+// The four passes over the bottle. `drop_pass` moves every unsupported piece down one row and returns whether any
+// moved.
 bool drop_pass(u8 bottle[kCells]);
 void tidy_pass(u8 bottle[kCells]);
 

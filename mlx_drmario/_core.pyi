@@ -290,3 +290,106 @@ def canonical(action: int) -> int:
     """
     The name under which an equal-coloured capsule's placement appears in the mask.
     """
+
+class Versus:
+    """
+    N two-player rounds; each side decides at its own spawns while the other may still be falling
+    (docs/planner.md, event order). The arrays are read-only views that reset, step and load rewrite.
+    """
+
+    def __init__(self, num_envs: int, planes: str = "bitplane", threads: int = 0) -> None: ...
+    def reset(
+        self, level: object, speed: object, seed: object, frame_counter: object = 0, mask: object | None = None
+    ) -> None:
+        """
+        Starts new rounds where mask is set; level and speed: scalars, [N] or [N, 2]. Both sides then wait.
+        """
+
+    def step(self, action: object) -> None:
+        """
+        i32[N, 2]: decisions of the sides with to_act (other entries are ignored); every round then runs until a
+        side waits again or it ends. ValueError naming the first illegal action; nothing has moved then.
+        """
+
+    @property
+    def planes(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """
+        u8[N, 2, C, 16, 8] of each side's own bottle; a capsule that is falling shows at its spawn
+        """
+
+    @property
+    def state(self) -> numpy.typing.NDArray[numpy.void]:
+        """Structured copy [N], fields as Batch.state with two players"""
+
+    def set_state(self, state: object, reserve: object | None = None) -> None:
+        """
+        Loads rounds in which both sides are before their first controllable frame, from a structured array [N].
+        """
+
+    def save(self) -> bytes:
+        """A snapshot of all rounds, for load()."""
+
+    def load(self, blob: object) -> None:
+        """Restores a snapshot of equal N."""
+
+    @property
+    def num_envs(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def to_act(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N, 2]: whose decision is due"""
+
+    @property
+    def legal(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N, 2, 512]; all False unless to_act"""
+
+    @property
+    def frames_to_lock(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """u16[N, 2, 512]; 65535 = unreachable"""
+
+    @property
+    def scalars(self) -> Annotated[NDArray[numpy.float32], dict(writable=False)]:
+        """f32[N, 2, S] of each side"""
+
+    @property
+    def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """
+        u32[N, 2]: frames since the side's last decision; complete when to_act, or when the round ended
+        """
+
+    @property
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2], since its last decision"""
+
+    @property
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]"""
+
+    @property
+    def combos(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]: runs cleared, also by garbage"""
+
+    @property
+    def cascade(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]: match passes that cleared something"""
+
+    @property
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]: size of the attacks it made"""
+
+    @property
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]: halves it received"""
+
+    @property
+    def viruses_left(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, 2]"""
+
+    @property
+    def winner(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N]: 0 nobody yet, 1 or 2 that player, 3 draw"""
+
+    @property
+    def ended(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: the round is over until reset"""

@@ -14,7 +14,8 @@ Afterstates resolve_all(Decisions& decisions) {
   Afterstates out;
   out.rows = first[n_games];
   for (auto* column : {&out.env, &out.action}) column->resize(out.rows);
-  for (auto* column : {&out.viruses_cleared, &out.halves_cleared, &out.combos, &out.cascade, &out.cleared, &out.top_out}) {
+  for (auto* column :
+       {&out.viruses_cleared, &out.halves_cleared, &out.combos, &out.cascade, &out.cleared, &out.top_out}) {
     column->resize(out.rows);
   }
   out.tau.resize(out.rows);

@@ -18,8 +18,8 @@ static void check_bottle(const u8* bottle) {
   }
 }
 
-static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colors, nb::handle frame_counter, nb::handle speed,
-                             nb::handle speed_ups) {
+static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colors, nb::handle frame_counter,
+                                              nb::handle speed, nb::handle speed_ups) {
   const auto bottles = exact_array<u8>(bottle, "bottle", "uint8", {-1, kCells});
   const std::size_t n = bottles.shape(0);
   const auto rows = static_cast<long>(n);
@@ -43,8 +43,8 @@ static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colo
   return result;
 }
 
-static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors, long frame_counter, long speed, long speed_ups,
-                            long action) {
+static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors, long frame_counter, long speed,
+                                            long speed_ups, long action) {
   const auto cells = exact_array<u8>(bottle, "bottle", "uint8", {kCells});
   const auto pair = exact_array<u8>(colors, "colors", "uint8", {2});
   integers(colors, "colors", {2}, 0, kColors - 1);
@@ -86,8 +86,8 @@ static void step(Decisions& d, nb::handle action) {
 
 static nb::bytes save(const Decisions& d) {
   const auto n = static_cast<std::size_t>(d.size());
-  return pack("Decisions",
-              {{d.games.data(), n * sizeof(Match)}, {d.counters.data(), n * sizeof(Decisions::Counters)}}, n, 1);
+  return pack("Decisions", {{d.games.data(), n * sizeof(Match)}, {d.counters.data(), n * sizeof(Decisions::Counters)}},
+              n, 1);
 }
 
 static void load(Decisions& d, nb::handle blob) {
@@ -105,25 +105,9 @@ static void load(Decisions& d, nb::handle blob) {
   d.refresh();
 }
 
-// A parked game: play, a fresh capsule in the spawn pose, nothing held.
-static void check_parked(const Match& match, std::size_t index) {
-  const Player& p = match.player[0];
-  const char* problem = nullptr;
-  if (match.mode != kModePlay || match.mode_step != 0) problem = "mode must be 4 (play)";
-  if (match.pause_audio_flag != 0) problem = "pause_audio_flag must be 0";
-  if (p.next_action != kFall) problem = "p1_next_action must be 0 (falling)";
-  if (p.pill_x != kSpawnPose.x || p.pill_y != kSpawnPose.y || p.pill_rotation != kSpawnPose.rotation) {
-    problem = "p1_pill_x, p1_pill_y and p1_pill_rotation must be 3, 15 and 0";
-  }
-  if (p.speed_counter != 0 || p.held != 0) problem = "p1_speed_counter and p1_held must be 0";
-  if (p.bottle[3] != kEmpty || p.bottle[4] != kEmpty) problem = "p1_bottle must be empty in row 0, columns 3 and 4";
-  if (p.virus_left_bcd == 0) problem = "p1_virus_left_bcd must not be 0";
-  if (problem) throw nb::value_error(("state[" + std::to_string(index) + "]: " + problem).c_str());
-}
-
 static void set_state(Decisions& d, nb::handle state, nb::handle reserve) {
   const auto games = matches_from(state, reserve, d.games.size(), 1);
-  for (std::size_t i = 0; i < games.size(); ++i) check_parked(games[i], i);
+  for (std::size_t i = 0; i < games.size(); ++i) check_parked(games[i], 0, i);
   d.games = games;
   std::fill(d.counters.begin(), d.counters.end(), Decisions::Counters{});
   nb::gil_scoped_release release;
@@ -148,43 +132,20 @@ static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft
   return {node_array, frame_array};
 }
 
-// A read-only numpy view of a column [N].
-template <typename T, std::vector<T> Decisions::*Column, typename As = T>
-static nb::ndarray<nb::numpy, const As> column(nb::handle_t<Decisions> self) {
-  const auto& values = nb::cast<const Decisions&>(self).*Column;
-  return view(reinterpret_cast<const As*>(values.data()), {values.size()}, self);
-}
-
-template <std::vector<u8> Decisions::*Column>
-static nb::ndarray<nb::numpy, const bool> flag(nb::handle_t<Decisions> self) {
-  return column<u8, Column, bool>(self);
-}
-
-template <typename T, std::vector<T> Afterstates::*Column, typename As = T>
-static nb::ndarray<nb::numpy, const As> after_column(nb::handle_t<Afterstates> self) {
-  const auto& values = nb::cast<const Afterstates&>(self).*Column;
-  return view(reinterpret_cast<const As*>(values.data()), {values.size()}, self);
-}
-
 static void bind_afterstates(nb::module_& m) {
   nb::class_<Afterstates>(m, "Afterstates",
                           "Every legal placement of every running game, resolved; M rows sorted by (env, action).")
-      .def_prop_ro("env", &after_column<i32, &Afterstates::env>, "i32[M]: which game")
-      .def_prop_ro("action", &after_column<i32, &Afterstates::action>, "i32[M]")
-      .def_prop_ro(
-          "bottle",
-          [](nb::handle_t<Afterstates> self) {
-            const auto& a = nb::cast<const Afterstates&>(self);
-            return view(a.bottle.data(), {a.rows, static_cast<std::size_t>(kCells)}, self);
-          },
-          "u8[M, 128]: the settled bottle, before the next capsule")
-      .def_prop_ro("viruses_cleared", &after_column<u8, &Afterstates::viruses_cleared>, "u8[M]")
-      .def_prop_ro("halves_cleared", &after_column<u8, &Afterstates::halves_cleared>, "u8[M]")
-      .def_prop_ro("combos", &after_column<u8, &Afterstates::combos>, "u8[M]: runs cleared")
-      .def_prop_ro("cascade", &after_column<u8, &Afterstates::cascade>, "u8[M]: match passes that cleared something")
-      .def_prop_ro("tau", &after_column<u32, &Afterstates::tau>, "u32[M]: frames until the next decision or the end")
-      .def_prop_ro("cleared", &after_column<u8, &Afterstates::cleared, bool>, "bool[M]: last virus gone")
-      .def_prop_ro("top_out", &after_column<u8, &Afterstates::top_out, bool>, "bool[M]: the next capsule is blocked");
+      .def_prop_ro("env", &column<&Afterstates::env>, "i32[M]: which game")
+      .def_prop_ro("action", &column<&Afterstates::action>, "i32[M]")
+      .def_prop_ro("bottle", &column<&Afterstates::bottle, u8, kCells>,
+                   "u8[M, 128]: the settled bottle, before the next capsule")
+      .def_prop_ro("viruses_cleared", &column<&Afterstates::viruses_cleared>, "u8[M]")
+      .def_prop_ro("halves_cleared", &column<&Afterstates::halves_cleared>, "u8[M]")
+      .def_prop_ro("combos", &column<&Afterstates::combos>, "u8[M]: runs cleared")
+      .def_prop_ro("cascade", &column<&Afterstates::cascade>, "u8[M]: match passes that cleared something")
+      .def_prop_ro("tau", &column<&Afterstates::tau>, "u32[M]: frames until the next decision or the end")
+      .def_prop_ro("cleared", &column<&Afterstates::cleared, bool>, "bool[M]: last virus gone")
+      .def_prop_ro("top_out", &column<&Afterstates::top_out, bool>, "bool[M]: the next capsule is blocked");
 }
 
 static void bind_observations(nb::class_<Decisions>& c) {
@@ -195,27 +156,11 @@ static void bind_observations(nb::class_<Decisions>& c) {
          return view(d.planes.data(), {d.games.size(), static_cast<std::size_t>(d.plane_count()), 16, 8}, self);
        },
        "u8[N, C, 16, 8] of 0 and 1, in the order of plane_names")
-      .def_prop_ro(
-          "scalars",
-          [](nb::handle_t<Decisions> self) {
-            const auto& d = nb::cast<const Decisions&>(self);
-            return view(d.scalars.data(), {d.games.size(), static_cast<std::size_t>(kScalars)}, self);
-          },
-          "f32[N, S], in the order of scalar_names")
-      .def_prop_ro(
-          "legal",
-          [](nb::handle_t<Decisions> self) {
-            const auto& d = nb::cast<const Decisions&>(self);
-            return view(reinterpret_cast<const bool*>(d.legal.data()), {d.games.size(), kActions}, self);
-          },
-          "bool[N, 512]: True = legal; all False for an ended game")
-      .def_prop_ro(
-          "frames_to_lock",
-          [](nb::handle_t<Decisions> self) {
-            const auto& d = nb::cast<const Decisions&>(self);
-            return view(d.frames_to_lock.data(), {d.games.size(), kActions}, self);
-          },
-          "u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable")
+      .def_prop_ro("scalars", &column<&Decisions::scalars, float, kScalars>, "f32[N, S], in the order of scalar_names")
+      .def_prop_ro("legal", &column<&Decisions::legal, bool, kActions>,
+                   "bool[N, 512]: True = legal; all False for an ended game")
+      .def_prop_ro("frames_to_lock", &column<&Decisions::frames_to_lock, u16, kActions>,
+                   "u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable")
       .def_prop_ro("plane_names", [](const Decisions& d) { return names(plane_names(d.plane_set())); })
       .def_prop_ro("scalar_names", [](const Decisions&) { return names(kScalarNames); })
       .def_prop_ro("plane_set",
@@ -223,26 +168,28 @@ static void bind_observations(nb::class_<Decisions>& c) {
 }
 
 static void bind_columns(nb::class_<Decisions>& c) {
-  c.def_prop_ro("tau", &column<u32, &Decisions::tau>,
-                "u32[N]: frames from this decision's first controllable frame to the next one's; at the end of a game up\n"
-                "to and including the frame of the last virus or of the blocked spawn. 0 for games that did not move.")
-      .def_prop_ro("viruses_cleared", &column<u8, &Decisions::viruses_cleared>, "u8[N], by the last step")
-      .def_prop_ro("halves_cleared", &column<u8, &Decisions::halves_cleared>, "u8[N], by the last step")
-      .def_prop_ro("combos", &column<u8, &Decisions::combos>, "u8[N]: runs cleared by the last step")
-      .def_prop_ro("cascade", &column<u8, &Decisions::cascade>, "u8[N]: match passes that cleared something")
-      .def_prop_ro("cleared", &flag<&Decisions::cleared>, "bool[N]: the last step took the last virus")
-      .def_prop_ro("top_out", &flag<&Decisions::top_out>, "bool[N]: the last step ended in a blocked spawn")
-      .def_prop_ro("truncated", &flag<&Decisions::truncated>, "bool[N]: the last step reached max_decisions")
-      .def_prop_ro("ended", &flag<&Decisions::ended>, "bool[N]: the game is over until reset")
-      .def_prop_ro("viruses_left", &column<u8, &Decisions::viruses_left>, "u8[N]")
-      .def_prop_ro("decisions", &column<u32, &Decisions::decisions>, "u32[N]: decisions made in this game")
-      .def_prop_ro("frames", &column<u32, &Decisions::frames>, "u32[N]: sum of tau in this game");
+  c.def_prop_ro(
+       "tau", &column<&Decisions::tau>,
+       "u32[N]: frames from this decision's first controllable frame to the next one's; at the end of a game up\n"
+       "to and including the frame of the last virus or of the blocked spawn. 0 for games that did not move.")
+      .def_prop_ro("viruses_cleared", &column<&Decisions::viruses_cleared>, "u8[N], by the last step")
+      .def_prop_ro("halves_cleared", &column<&Decisions::halves_cleared>, "u8[N], by the last step")
+      .def_prop_ro("combos", &column<&Decisions::combos>, "u8[N]: runs cleared by the last step")
+      .def_prop_ro("cascade", &column<&Decisions::cascade>, "u8[N]: match passes that cleared something")
+      .def_prop_ro("cleared", &column<&Decisions::cleared, bool>, "bool[N]: the last step took the last virus")
+      .def_prop_ro("top_out", &column<&Decisions::top_out, bool>, "bool[N]: the last step ended in a blocked spawn")
+      .def_prop_ro("truncated", &column<&Decisions::truncated, bool>, "bool[N]: the last step reached max_decisions")
+      .def_prop_ro("ended", &column<&Decisions::ended, bool>, "bool[N]: the game is over until reset")
+      .def_prop_ro("viruses_left", &column<&Decisions::viruses_left>, "u8[N]")
+      .def_prop_ro("decisions", &column<&Decisions::decisions>, "u32[N]: decisions made in this game")
+      .def_prop_ro("frames", &column<&Decisions::frames>, "u32[N]: sum of tau in this game");
 }
 
 static void bind_decisions(nb::module_& m) {
-  nb::class_<Decisions> c(m, "Decisions",
-                          "N one-player games moved from spawn to spawn. The arrays are read-only views of buffers that\n"
-                          "reset, step and load rewrite in place: copy what you keep.");
+  nb::class_<Decisions> c(
+      m, "Decisions",
+      "N one-player games moved from spawn to spawn. The arrays are read-only views of buffers that\n"
+      "reset, step and load rewrite in place: copy what you keep.");
   c.def(
        "__init__",
        [](Decisions* self, long num_envs, const std::string& planes, long threads, long max_decisions) {
@@ -267,17 +214,19 @@ static void bind_decisions(nb::module_& m) {
       .def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
            "Loads parked games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve\n"
            "u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.")
-      .def_prop_ro("state",
-                   [](nb::handle_t<Decisions> self) {
-                     const auto& d = nb::cast<const Decisions&>(self);
-                     return state_view(d.games.data(), d.games.size(), 1, self);
-                   },
-                   nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
-                   "Read-only structured view [N], as Batch.state")
+      .def_prop_ro(
+          "state",
+          [](nb::handle_t<Decisions> self) {
+            const auto& d = nb::cast<const Decisions&>(self);
+            return state_view(d.games.data(), d.games.size(), 1, self);
+          },
+          nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
+          "Read-only structured view [N], as Batch.state")
       .def("save", &save, "A snapshot of all games and counters, for load().")
       .def("load", &load, "blob"_a, "Restores a snapshot of equal N; the event columns stay as they are.")
       .def(
-          "digest", [](const Decisions& d) { return digests_of(d.games.data(), d.games.size()); }, "u64[N]: a hash of each game's full state")
+          "digest", [](const Decisions& d) { return digests_of(d.games.data(), d.games.size()); },
+          "u64[N]: a hash of each game's full state")
       .def_prop_ro("num_envs", &Decisions::size)
       .def_prop_ro("threads", [](Decisions& d) { return d.pool().threads(); });
   bind_observations(c);
@@ -289,13 +238,15 @@ void bind_planner(nb::module_& m) {
   bind_afterstates(m);
   m.def("reach", &reach_many, "bottle"_a, "colors"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
         "u16[N, 512]: for every placement the least number of frames until the capsule locks there (1 = in the first\n"
-        "controllable frame), 65535 = unreachable. bottle u8[N, 128], colors u8[N, 2], frame_counter (in the last sample\n"
+        "controllable frame), 65535 = unreachable. bottle u8[N, 128], colors u8[N, 2], frame_counter (in the last "
+        "sample\n"
         "before the first controllable frame), speed and speed_ups: integers [N]. Nothing is held before.");
   m.def("script", &script_of, "bottle"_a, "colors"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "action"_a,
         "u8[T]: the buttons held in each frame that lock the capsule at `action`, T = its frames_to_lock.\n"
         "ValueError if it cannot be reached.");
-  m.def("canonical", [](long action) { return canonical(checked(action, "action", 0, kActions - 1)); }, "action"_a,
-        "The name under which an equal-coloured capsule's placement appears in the mask.");
+  m.def(
+      "canonical", [](long action) { return canonical(checked(action, "action", 0, kActions - 1)); }, "action"_a,
+      "The name under which an equal-coloured capsule's placement appears in the mask.");
 }
 
 }  // namespace drm

@@ -12,28 +12,31 @@ namespace drm {
 static constexpr u8 kNothing[2] = {0, 0};
 static constexpr int kGrain = 4;  // games per chunk of work: a planner query takes microseconds
 
-ReachQuery query_of(const Match& match) {
-  const Player& p = match.player[0];
+ReachQuery query_of(const Match& match, int player) {
+  const Player& p = match.player[player];
   return {p.bottle, {p.pill_color_l, p.pill_color_r}, match.frame_counter, p.speed_setting, p.speed_ups};
 }
 
-// Lets `frames` frames pass in which nothing but the clock and the redraw countdown moves.
-static void skip(Match& match, u32 frames, Outcome& outcome) {
-  Player& p = match.player[0];
+void skip_frames(Match& match, u32 frames) {
   match.frame_counter = static_cast<u8>(match.frame_counter + frames);
-  if (p.status != 255) p.status = p.status >= frames ? static_cast<u8>(p.status - frames) : u8{255};
+  for (int i = 0; i < match.nb_players; ++i) {
+    u8& status = match.player[i].status;
+    if (status != 255) status = status >= frames ? static_cast<u8>(status - frames) : u8{255};
+  }
+}
+
+static void skip(Match& match, u32 frames, Outcome& outcome) {
+  skip_frames(match, frames);
   outcome.tau += frames;
 }
 
-static int living_cells(const u8* bottle) {
+int living_cells(const u8* bottle) {
   int count = 0;
   for (int i = 0; i < kCells; ++i) count += !is_free(bottle[i]) && kind_of(bottle[i]) != kClearing;
   return count;
 }
 
-static void lock_capsule(Match& match, int action, u16 frames_to_lock, Outcome& outcome) {
-  Player& p = match.player[0];
-  skip(match, frames_to_lock, outcome);
+void lock_capsule(Player& p, u8 frame_counter, int action, u16 frames_to_lock) {
   const Pose pose = pose_of(action);
   p.pill_x = pose.x;
   p.pill_y = pose.y;
@@ -41,7 +44,7 @@ static void lock_capsule(Match& match, int action, u16 frames_to_lock, Outcome& 
   p.speed_counter = 0;
   p.chain_len = 0;
   // A single frame that locks by soft drop is the only way never to count gravity.
-  if (frames_to_lock > 1 || !(match.frame_counter & 1)) p.speed_index = p.speed_ups;
+  if (frames_to_lock > 1 || !(frame_counter & 1)) p.speed_index = p.speed_ups;
   write_capsule(p);
   p.next_action = kResolve;
 }
@@ -51,7 +54,8 @@ void place_and_settle(Match& match, int action, u16 frames_to_lock, Outcome& out
   Player& p = match.player[0];
   const int viruses = bcd_to_int(p.virus_left_bcd);
   const int cells = living_cells(p.bottle);
-  lock_capsule(match, action, frames_to_lock, outcome);
+  skip(match, frames_to_lock, outcome);
+  lock_capsule(p, match.frame_counter, action, frames_to_lock);
   const int placed = living_cells(p.bottle) - cells;
   while (p.next_action == kResolve && match.mode_step == 0) {
     if (p.placed_step == kDrop && p.status != 255) skip(match, p.status, outcome);
@@ -100,8 +104,8 @@ Decisions::Decisions(int num_games, PlaneSet set, int threads, u32 max_decisions
   scalars.resize(n * kScalars);
   legal.resize(n * kActions);
   frames_to_lock.resize(n * kActions);
-  for (auto* column : {&viruses_cleared, &halves_cleared, &combos, &cascade, &viruses_left, &cleared, &top_out,
-                       &truncated, &ended}) {
+  for (auto* column :
+       {&viruses_cleared, &halves_cleared, &combos, &cascade, &viruses_left, &cleared, &top_out, &truncated, &ended}) {
     column->resize(n);
   }
   for (auto* column : {&tau, &decisions, &frames}) column->resize(n);
@@ -175,7 +179,7 @@ void Decisions::observe(std::size_t n) {
   if (over) {
     std::fill_n(frames_row, kActions, kUnreachable);
   } else {
-    reach(query_of(match), frames_row);
+    reach(query_of(match, 0), frames_row);
   }
   for (int a = 0; a < kActions; ++a) legal_row[a] = frames_row[a] != kUnreachable;
   write_planes(match.player[0], plane_set_, reinterpret_cast<const bool*>(legal_row),

@@ -23,11 +23,22 @@ struct Outcome {
   bool top_out;
 };
 
-// The placement query of a parked one-player game.
-ReachQuery query_of(const Match& match);
+// The placement query of a player who is about to control a fresh capsule.
+ReachQuery query_of(const Match& match, int player);
+
+// Writes the capsule at the action's pose, as the frame does in which it locks after `frames_to_lock` frames of
+// falling; the clock and the redraw countdown already show that frame.
+void lock_capsule(Player& player, u8 frame_counter, int action, u16 frames_to_lock);
+
+// Lets `frames` frames pass in which nothing but the clock and the redraw countdowns moves.
+void skip_frames(Match& match, u32 frames);
+
+// Cells that are neither free nor marked as part of a run.
+int living_cells(const u8* bottle);
 
 // Parked game -> capsule locked at the action's pose after `frames_to_lock` frames -> everything settled, next capsule
-// not yet thrown (or the stage cleared). Equal to playing the script frame by frame in every field that rules depend on.
+// not yet thrown (or the stage cleared). Equal to playing the script frame by frame in every field that rules depend
+// on.
 void place_and_settle(Match& match, int action, u16 frames_to_lock, Outcome& outcome);
 
 // Settled game -> next parked moment, or a blocked spawn.

@@ -4,7 +4,7 @@ namespace drm {
 
 Perft perft(const Match& parked, int depth) {
   u16 frames_to_lock[kActions];
-  reach(query_of(parked), frames_to_lock);
+  reach(query_of(parked, 0), frames_to_lock);
   Perft total;
   for (int action = 0; action < kActions; ++action) {
     if (frames_to_lock[action] == kUnreachable) continue;

@@ -1,5 +1,6 @@
 #include "reach.h"
 
+#include "literal.h"
 #include "placement.h"
 #include "reach_search.h"
 
@@ -8,7 +9,13 @@ namespace drm {
 template <int R>
 static void reach_as(const ReachQuery& query, u16* out) {
   Search<R>& search = search_of_thread<R>();
-  if (!search.solve(query)) return;
+  const Verdict verdict = search.solve(query);
+  if (verdict == Verdict::kBlockedSpawn) return;
+  if (verdict == Verdict::kUndecided) {
+    const LiteralSearch literal(query);
+    for (int action = 0; action < kActions; ++action) out[action] = literal.frames(action);
+    return;
+  }
   for (int row = 0; row < kRows; ++row) {
     const auto& lock = search.lock[row];
     for (u8 x = 0; x < kCols; ++x) {

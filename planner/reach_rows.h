@@ -36,6 +36,7 @@ struct RowMasks {
   Lanes spin_kicked;     // A and B together move a vertical capsule one column left
   Lanes spin_v, spin_h;  // the same with Left held, for a vertical / horizontal capsule
   Lanes retry;           // Left blocked by a tile, yet a turn takes the extra step left
+  Lanes slip;            // see Search::note_doubt(); about the row below
 
   RowMasks(const FitMasks& fit, int row) {
     const unsigned fh = fit.horizontal[row];
@@ -53,6 +54,9 @@ struct RowMasks {
     spin_v = broadcast(hl & vl);
     spin_h = broadcast(hl & fv);
     retry = broadcast(hl & fh & ~vl);
+    const unsigned h_below = fit.horizontal[row + 1];
+    const unsigned v_below = fit.vertical[row + 1];
+    slip = broadcast(v_below & (v_below << 1) & h_below & (h_below << 1) & (h_below << 2) & ~vl);
   }
 };
 
@@ -82,13 +86,15 @@ struct Turns {
   Free<R> both;
 };
 
-// All states after a frame. Left alone has a class for "held and blocked, tried again in the next frame".
+// All states after a frame, by the direction held in it. Left has three classes: pressed in this row; pressed in a row
+// above and held since; and blocked, so that holding it tries again in the next frame (only h of One).
 template <int R>
 struct States {
-  Turns<R> neutral;  // no direction held
+  Turns<R> neutral;
   Turns<R> right;
   Turns<R> left;
-  Lanes retry[R];  // h of One
+  Turns<R> held_left;
+  Lanes retry[R];
 };
 
 template <int R>
@@ -180,21 +186,36 @@ inline Turns<R> turn_with_left(const Turns<R>& t, const RowMasks& m) {
   return out;
 }
 
-// What any state offers once the direction is released: the set that a soft drop starts from.
+// Removes from `t` the poses that `better` has with no more turn buttons pressed.
 template <int R>
+inline void drop_dominated(Turns<R>& t, const Turns<R>& better) {
+  for (int i = 0; i < R; ++i) {
+    t.free.h[i] &= ~better.free.h[i];
+    t.one.h[i] &= ~(better.free.h[i] | better.one.h[i]);
+    t.one.v[i] &= ~(better.free.v | better.one.v[i]);
+    t.both.h[i] &= ~(better.free.h[i] | better.both.h[i]);
+  }
+  t.free.v &= ~better.free.v;
+  t.both.v &= ~(better.free.v | better.both.v);
+}
+
+// What any state offers once the direction is released: the set that a soft drop starts from.
+template <bool kGravity, int R>
 inline Turns<R> released(const States<R>& s) {
   Turns<R> out = s.neutral | s.right | s.left;
+  if constexpr (kGravity) out = out | s.held_left;
   for (int i = 0; i < R; ++i) out.one.h[i] |= s.retry[i];
   return out;
 }
 
 // The rest of a frame after its vertical part. `neutral` can go on without a direction, the states of `s` with any.
-template <int R>
+template <bool kGravity, int R>
 inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowMasks& m) {
   States<R> out;
   out.neutral = turn(neutral, m);
 
   Turns<R> may_right = s.neutral | s.left;
+  if constexpr (kGravity) may_right = may_right | s.held_left;
   for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
   out.right = turn(move_right(may_right, m), m);
 
@@ -202,6 +223,11 @@ inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowM
   Turns<R> with_left = move_left(may_left, m) | s.left;
   for (int i = 0; i < R; ++i) with_left.one.h[i] |= to_left(s.retry[i] & m.h_left);
   out.left = turn_with_left(with_left, m);
+  out.held_left = Turns<R>{};
+  if constexpr (kGravity) {
+    out.held_left = turn_with_left(s.held_left, m);
+    drop_dominated(out.held_left, out.left);
+  }
   for (int i = 0; i < R; ++i) out.retry[i] = to_left((may_left.free.v | may_left.one.v[i]) & m.retry);
   return out;
 }

@@ -51,17 +51,23 @@ struct RowExits {
   Timeline<States<R>> fallen[2];  // by parity of the frame: 0 = a soft-drop frame
 };
 
+enum class Verdict : u8 { kBlockedSpawn, kExact, kUndecided };
+
 template <int R>
 struct Search {
+  using Locks = u16[kRows][R + 1][kCols];
+
   FitMasks fit;
   int threshold;    // of gravity
   int soft_parity;  // of the soft-drop frames (odd frame counter), frames being numbered from 1
   bool gravity;     // whether the last run knew gravity
+  bool long_holds;  // whether the last run let Left be held through a whole row and beyond
   RowExits<R> rows[kRows];
-  u16 lock[kRows][R + 1][kCols];  // frames to lock, by base; h[0..R-1], then v
+  Locks lock;            // frames to lock, by base; h[0..R-1], then v
+  int doubt[kRows + 1];  // first frame in which a long hold may have mattered on entering the row
 
-  // False if the spawn pose does not fit.
-  bool solve(const ReachQuery& query);
+  // Fills `lock`; kUndecided when it may be wrong.
+  Verdict solve(const ReachQuery& query);
 
   int frame_of(int parity, int index) const { return 2 * index + (soft_parity ^ parity); }
 
@@ -82,7 +88,11 @@ struct Search {
   void collect_locks(int row);
   void collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]);
   bool certify(int row, int& earliest_fall);
+  void note_doubt(int row, const States<R>& s, const RowMasks& m, int parity, int index);
+  bool doubtful() const;
 };
+
+inline constexpr int kNever = 1 << 20;  // a frame
 
 template <int R>
 void mask(Turns<R>& t, const RowMasks& m) {
@@ -101,6 +111,7 @@ void mask(States<R>& s, const RowMasks& m) {
   mask(s.neutral, m);
   mask(s.right, m);
   mask(s.left, m);
+  mask(s.held_left, m);
   for (int i = 0; i < R; ++i) s.retry[i] &= m.h;
 }
 
@@ -151,7 +162,7 @@ int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals
   RowExits<R>& exits = rows[row];
   States<R> s{};
   if (arrivals) {
-    s = advance(arrivals->fallen, arrivals->soft | released(arrivals->fallen), m);
+    s = advance<kGravity>(arrivals->fallen, arrivals->soft | released<kGravity>(arrivals->fallen), m);
   } else {
     s.neutral.free.h[0][0] = 1u << kSpawnPose.x;
   }
@@ -159,11 +170,17 @@ int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals
   int closed = 0;
   for (int age = 0;; ++age) {
     if (record) record[age] = s;
-    const Turns<R> free = released(s);
+    const Turns<R> free = released<kGravity>(s);
     const int exit_index = index + (offset + age + 1) / 2;
     if (((parity + age) & 1) && (!kGravity || age < threshold)) exits.soft.add(free, exit_index);
     if (kGravity && age == threshold) {
-      exits.fallen[parity ^ ((threshold + 1) & 1)].add(s, exit_index);
+      const int exit_parity = parity ^ ((threshold + 1) & 1);
+      if (long_holds) {
+        note_doubt(row, s, m, exit_parity, exit_index);
+      } else {
+        s.held_left = Turns<R>{};
+      }
+      exits.fallen[exit_parity].add(s, exit_index);
       return age;
     }
     const Free<R> now = poses(free);
@@ -172,7 +189,7 @@ int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals
       if (closed == 2) return age;
       if (age == threshold || age == 15) return -1;
     }
-    s = advance(s, free, m);
+    s = advance<kGravity>(s, free, m);
   }
 }
 
@@ -195,6 +212,8 @@ bool Search<R>::for_each_block(int row, const RowMasks& m, Visit visit) const {
       if (kGravity && index < from.fallen[parity].end) {
         a.fallen = from.fallen[parity].load(index);
         mask(a.fallen, m);
+        a.fallen.held_left = a.fallen.held_left | a.fallen.left;
+        a.fallen.left = Turns<R>{};
         keep_new(a.fallen, fallen_seen);
       }
       if (any_set(a) && !visit(a, parity, index)) return false;
@@ -208,7 +227,8 @@ template <bool kGravity>
 bool Search<R>::run() {
   gravity = kGravity;
   std::fill_n(&lock[0][0][0], kRows * (R + 1) * kCols, kUnreachable);
-  int earliest_fall = 1 << 20;
+  int earliest_fall = kNever;
+  std::fill_n(doubt, kRows + 1, kNever);
   for (int row = 0; row < kRows; ++row) {
     const RowMasks m(fit, row);
     RowExits<R>& exits = rows[row];
@@ -256,15 +276,42 @@ void Search<R>::collect_locks(int row) {
   for (int parity = 0; parity < 2; ++parity) {
     const auto& fallen = exits.fallen[parity];
     for (int i = fallen.begin; i < fallen.end; i += kLanes) {
-      collect(row, poses(released(fallen.load(i))), parity, i, rest);
+      collect(row, poses(released<true>(fallen.load(i))), parity, i, rest);
     }
   }
+}
+
+// A state that has held Left through all of this row falls into the next, where a turn would take the extra step left in
+// a way that no shorter hold can imitate. The hold may be too long to be real.
+template <int R>
+void Search<R>::note_doubt(int row, const States<R>& s, const RowMasks& m, int parity, int index) {
+  Lanes upright = s.held_left.free.v;
+  for (int i = 0; i < R; ++i) upright |= s.held_left.one.v[i];
+  upright &= m.slip;
+  if (!any(upright)) return;
+  int lane = 0;
+  while (upright[lane] == 0) ++lane;
+  doubt[row + 1] = std::min(doubt[row + 1], frame_of(parity, index + lane));
+}
+
+// Whether some lock is late enough to have come after a doubt in its row or above.
+template <int R>
+bool Search<R>::doubtful() const {
+  int since = kNever;
+  for (int row = 0; row < kRows; ++row) {
+    since = std::min(since, doubt[row]);
+    for (const auto& poses_of_row : lock[row]) {
+      for (const u16 frame : poses_of_row) {
+        if (frame != kUnreachable && frame > since) return true;
+      }
+    }
+  }
+  return false;
 }
 
 template <int R>
 bool Search<R>::certify(int row, int& earliest_fall) {
   // earliest entry without gravity: first nonempty soft exit of the row above
-  constexpr int kNever = 1 << 20;
   int entry = 0;
   if (row > 0) {
     entry = kNever;
@@ -291,13 +338,23 @@ bool Search<R>::certify(int row, int& earliest_fall) {
 }
 
 template <int R>
-bool Search<R>::solve(const ReachQuery& query) {
+Verdict Search<R>::solve(const ReachQuery& query) {
   fit = fit_masks(query.bottle);
-  if (!(fit.horizontal[0] >> kSpawnPose.x & 1)) return false;
+  if (!(fit.horizontal[0] >> kSpawnPose.x & 1)) return Verdict::kBlockedSpawn;
   threshold = gravity_threshold(query.speed, query.speed_ups);
   soft_parity = (query.frame_counter + 1) & 1;
-  if (!run<false>()) run<true>();
-  return true;
+  long_holds = false;
+  if (run<false>()) return Verdict::kExact;
+  // A hold that lasts through T + 1 >= 15 frames repeats its move before it can matter in the row after.
+  long_holds = threshold < kDasFirst - 2;
+  run<true>();
+  if (!long_holds || !doubtful()) return Verdict::kExact;
+  // With long holds nothing is too late, without them nothing too early.
+  Locks optimistic;
+  std::memcpy(optimistic, lock, sizeof lock);
+  long_holds = false;
+  run<true>();
+  return std::memcmp(optimistic, lock, sizeof lock) == 0 ? Verdict::kExact : Verdict::kUndecided;
 }
 
 // One per thread and R: its 0.4 MB are too much for a stack, and it must outlive reach() for nothing.

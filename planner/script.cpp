@@ -1,5 +1,6 @@
 #include "script.h"
 
+#include "literal.h"
 #include "placement.h"
 #include "reach_search.h"
 
@@ -274,11 +275,22 @@ void mirror_turns(u8* buttons, int length) {
   }
 }
 
+int literal_script(const ReachQuery& query, int action, u8* buttons, int capacity) {
+  const LiteralSearch literal(query);
+  const u16 frames = literal.frames(action);
+  if (frames == kUnreachable || frames > capacity) return 0;
+  literal.script(action, buttons);
+  return frames;
+}
+
 template <int R>
 int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
   Search<R>& search = search_of_thread<R>();
   const Pose pose = pose_of(action);
-  if (pose.x >= kCols || pose.y >= kRows || !search.solve(query)) return 0;
+  if (pose.x >= kCols || pose.y >= kRows) return 0;
+  const Verdict verdict = search.solve(query);
+  if (verdict == Verdict::kBlockedSpawn) return 0;
+  if (verdict == Verdict::kUndecided) return literal_script(query, action, buttons, capacity);
   const int row = kRows - 1 - pose.y;
   const bool vertical = is_vertical(pose.rotation);
   const u8 i = pose.rotation == 2 ? 1 : 0;
@@ -286,7 +298,7 @@ int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
   if (frames == kUnreachable || frames > capacity) return 0;
   std::memset(buttons, 0, frames);
   Walk<R> walk(search, buttons);
-  if (!walk.run(row, vertical, i, pose.x, frames)) return 0;
+  if (!walk.run(row, vertical, i, pose.x, frames)) return literal_script(query, action, buttons, capacity);
   if (R == 1) alternate_turns(buttons, frames);
   if (R == 2 && pose.rotation == 3) mirror_turns(buttons, frames);
   return frames;

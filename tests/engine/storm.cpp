@@ -42,9 +42,8 @@ int main(int argc, char** argv) {
     }
     frame(match, held);
     if (t % 64 == 0) {
-      const std::string problem = match.mode == kModePlay && match.mode_step == 0
-                                      ? describe_invalid(match, match.nb_players)
-                                      : std::string();
+      const std::string problem =
+          match.mode == kModePlay && match.mode_step == 0 ? describe_invalid(match, match.nb_players) : std::string();
       if (!problem.empty()) {
         std::printf("frame %ld: impossible state: %s\n", t, problem.c_str());
         return 1;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <random>
 
+#include "literal.h"
 #include "reach_reference.h"
 #include "tables.h"
 
@@ -58,8 +59,9 @@ inline void scatter(Rng& rng, Case& c, int top, int percent) {
   }
 }
 
-// A virus field as a level starts with it: `count` viruses in the lowest `height` rows.
+// A virus field as a level starts with it: `count` viruses in the lowest `height` rows, which are never filled up.
 inline void sparse_viruses(Rng& rng, Case& c, int count, int height) {
+  count = std::min(count, height * kCols * 3 / 4);
   while (count > 0) {
     const int row = kRows - 1 - below(rng, height);
     const int col = below(rng, kCols);
@@ -79,11 +81,11 @@ inline void mid_game(Rng& rng, Case& c) {
     const int col = below(rng, vertical ? 8 : 7);
     Falling capsule;
     capsule.pose = {static_cast<u8>(col), 15, static_cast<u8>(vertical)};
-    if (!fits(c.bottle, capsule.pose)) continue;
+    if (!pose_fits(c.bottle, capsule.pose)) continue;
     while (capsule.pose.y > 0) {
       Pose next = capsule.pose;
       --next.y;
-      if (!fits(c.bottle, next)) break;
+      if (!pose_fits(c.bottle, next)) break;
       capsule.pose = next;
     }
     const int row = kRows - 1 - capsule.pose.y;

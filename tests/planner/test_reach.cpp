@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
     any_capsule(rng, c);
     switch (below(rng, 4)) {
       case 0: mid_game(rng, c); break;
-      case 1: sparse_viruses(rng, c, below(rng, 84), 1 + below(rng, 12) + 2); break;
+      case 1: sparse_viruses(rng, c, below(rng, 85), 3 + below(rng, 11)); break;
       default: adversarial(rng, c);
     }
     check(c, n, seed, scripts, rng, tally);
