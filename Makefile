@@ -11,7 +11,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 export MALLOC_TOP_PAD_ ?= 67108864
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: demo test test-slow lint format bench clean stubs sanitize
+.PHONY: demo test test-slow lint format bench clean stubs sanitize cross clang fuzz
 
 demo: $(VENV)/.built
 	$(VENV)/bin/drmario demo
@@ -48,6 +48,39 @@ sanitize: $(VENV)/.tools
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
 	build/sanitize/test_reach 300
+
+# The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
+# last digests, the perft counts and a button storm must equal this machine's, bit for bit.
+CHECKS := build/checks.bin
+CORE := $(VENV)/bin/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja -S . -DDRM_PYTHON=OFF -DDRM_TESTS=ON
+cross: $(VENV)/.built
+	$(PY) scripts/export_checks.py $(CHECKS)
+	$(CORE) -B build/native -DCMAKE_BUILD_TYPE=Release >/dev/null
+	$(VENV)/bin/cmake --build build/native --target storm
+	$(CORE) -B build/aarch64 -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	    -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static >/dev/null
+	$(VENV)/bin/cmake --build build/aarch64
+	qemu-aarch64 build/aarch64/replay $(CHECKS)
+	test "$$(qemu-aarch64 build/aarch64/storm 300000)" = "$$(build/native/storm 300000)"
+	qemu-aarch64 build/aarch64/test_reach 20
+
+# The same with clang and libc++ (Debian: clang libc++-dev libc++abi-dev), the nearest to Apple clang.
+clang: $(VENV)/.built
+	$(PY) scripts/export_checks.py $(CHECKS)
+	$(CORE) -B build/clang -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+	    -DCMAKE_CXX_FLAGS=-stdlib=libc++ >/dev/null
+	$(VENV)/bin/cmake --build build/clang
+	build/clang/replay $(CHECKS)
+	build/clang/test_reach 100
+
+# Coverage-guided fuzzing under ASan and UBSan (Debian: clang libclang-rt-14-dev), FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.tools
+	$(CORE) -B build/fuzz -DDRM_FUZZ=ON -DDRM_SANITIZE=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >/dev/null
+	$(VENV)/bin/cmake --build build/fuzz --target fuzz_batch fuzz_reach
+	mkdir -p build/corpus/batch build/corpus/reach
+	build/fuzz/fuzz_batch -max_total_time=$(FUZZ_SECONDS) -max_len=2048 build/corpus/batch
+	build/fuzz/fuzz_reach -max_total_time=$(FUZZ_SECONDS) build/corpus/reach
 
 clean:
 	rm -rf $(VENV) build
