@@ -115,9 +115,9 @@ def evaluate(
         threads: for the engine, 0 = one per core; never changes the result.
 
     Raises:
-        ValueError: no seeds, or values that `dm.Decisions` refuses (also an illegal action of the policy).
+        ValueError, TypeError: no seeds, or values that `dm.Decisions` refuses (also an illegal action of the policy).
     """
-    seeds = np.array(seeds, np.uint16)
+    seeds = np.asarray(seeds)
     if seeds.ndim != 1 or seeds.size == 0:
         raise ValueError(f"seeds has shape {seeds.shape}; give a one-dimensional array that is not empty")
     if max_decisions < 1:
@@ -136,7 +136,7 @@ def evaluate(
     return EvalResult(
         level=level,
         speed=speed,
-        seeds=seeds,
+        seeds=seeds.astype(np.uint16),
         cleared=cleared,
         top_out=top_out,
         truncated=truncated,

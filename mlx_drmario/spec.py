@@ -32,8 +32,8 @@ frame between the appearance of the next one and the player's control of it"""
 TIDY = 7
 """p1_placed_step, while p1_next_action is RESOLVE: the runs of this pass have been marked"""
 
-A, B, START, DOWN, LEFT, RIGHT = 0x80, 0x40, 0x10, 0x04, 0x02, 0x01
-"""bits of a controller byte"""
+A, B, DOWN, LEFT, RIGHT = 0x80, 0x40, 0x04, 0x02, 0x01
+"""bits of a controller byte that play uses"""
 DIRECTIONS = {"-": 0, "left": LEFT, "right": RIGHT, "down": DOWN}
 TURNS = {"-": 0, "A": A, "B": B, "A+B": A | B}
 BUTTONS: tuple[int, ...] = tuple(turn | way for turn in TURNS.values() for way in DIRECTIONS.values())

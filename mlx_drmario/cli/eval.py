@@ -40,12 +40,12 @@ def run(config: EvalConfig) -> int:
     from mlx_drmario.spec import speed_number
 
     names = [config.policy, *(name for name in ("greedy", "random") if config.baselines and name != config.policy)]
+    loaded = [(name, *policies.load(name)) for name in names]
     games = seeds.seeds(config.split, config.seeds)
     print(f"level {config.level} {config.speed.upper()}, {config.seeds} {config.split} seeds")
     print(HEADER)
     summaries: dict[str, dict[str, Any]] = {}
-    for name in names:
-        policy, planes = policies.load(name)
+    for name, policy, planes in loaded:
         result = evaluate(
             policy,
             level=config.level,

@@ -7,9 +7,11 @@ drmario train resume runs/level0-20261120-190000
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,23 +22,36 @@ from mlx_drmario.rl import config as settings
 if TYPE_CHECKING:
     from mlx_drmario.rl.train import TrainResult
 
+
+@dataclass(frozen=True)
+class ResumeConfig:
+    """Go on with a run from its newest checkpoint, with the settings it was started with."""
+
+    run: tyro.conf.Positional[Path]
+    """run directory"""
+    decisions: int | None = None
+    """new budget in decisions (over the whole run); by default the run's own"""
+    minutes: float | None = None
+    """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
+
+
 TrainConfig = (
     Annotated[settings.TrainConfig, tyro.conf.subcommand("level0", default=settings.PRESETS["level0"])]
     | Annotated[settings.TrainConfig, tyro.conf.subcommand("demo", default=settings.PRESETS["demo"])]
-    | Annotated[settings.ResumeConfig, tyro.conf.subcommand("resume")]
+    | Annotated[ResumeConfig, tyro.conf.subcommand("resume")]
 )
 """What the command line accepts: a preset and its overrides, or a run to resume."""
 
 
-def run(config: settings.TrainConfig | settings.ResumeConfig) -> int:
+def run(config: settings.TrainConfig | ResumeConfig) -> int:
     """Train, and say where the result is. Returns 0, or 130 after Ctrl-C (the run is saved then).
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
-    if isinstance(config, settings.ResumeConfig):
+    if isinstance(config, ResumeConfig):
         from mlx_drmario.rl.rundir import read_config
 
-        result = train(settings.resumed(read_config(config.run), config), config.run, resume=True)
+        result = train(resumed(read_config(config.run), config), config.run, resume=True)
     else:
         result = train(config, config.out or default_directory(config.name))
     print(f"\nsaved {result.checkpoint}")
@@ -45,6 +60,12 @@ def run(config: settings.TrainConfig | settings.ResumeConfig) -> int:
         return 130
     print(f"  drmario eval --policy {result.run}\n  drmario watch --policy {result.run}")
     return 0
+
+
+def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.TrainConfig:
+    """Return the config of a resumed run: the stored one with the budgets that were given."""
+    changes = {name: value for name in ("decisions", "minutes") if (value := getattr(given, name)) is not None}
+    return dataclasses.replace(stored, out=given.run, overwrite=False, **changes)
 
 
 def train(config: settings.TrainConfig, run: Path, resume: bool = False) -> TrainResult:

@@ -1,0 +1,247 @@
+"""What both vector environments share: seeding, autoreset, rewards, infos, pictures. One code path for any N."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Discrete
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from mlx_drmario import render, rewards, seeds
+from mlx_drmario.rewards import RewardConfig
+
+Columns = dict[str, NDArray[Any]]
+"""named arrays with one row per game"""
+Mask = NDArray[np.bool_]
+Reward = RewardConfig | Mapping[str, float] | str | Path | None
+"""a config, its names and numbers, a JSON file of them, or None for the default"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step did to N games."""
+
+    counts: Columns
+    """what the reward terms pay for, see `rewards.weigh`"""
+    terminated: Mask
+    truncated: Mask
+    events: Columns
+    """reported in info as they are"""
+
+
+class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
+    """N independent games with one autoreset rule.
+
+    Game seeds are drawn from `split` by one generator per game; reset(seed=s) seeds game i with s + i, so that a vector
+    of N games equals N single environments seeded one by one.
+
+    In NEXT_STEP mode (the default) the step after a game has ended ignores its action and returns the first observation
+    of its next game, with reward 0 and the masks `_...` of the events False. In SAME_STEP mode the ending step itself
+    returns that observation; the last one of the ended game is in info["final_obs"], its info in info["final_info"],
+    while the event columns of info still describe the step just made. In DISABLED mode ended games wait for
+    reset(options={"reset_mask": bool[N]}).
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's declaration)
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 60,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    single_action_space: Discrete
+
+    def __init__(
+        self, num_envs: int, split: str, reward: Reward, autoreset_mode: AutoresetMode | str, render_mode: str | None
+    ) -> None:
+        """Subclasses set single_observation_space and single_action_space before calling this."""
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode is {render_mode!r}; it must be None, 'ansi' or 'rgb_array'")
+        if split not in seeds.SPLITS:
+            raise ValueError(f"split is {split!r}; choose one of {', '.join(seeds.SPLITS)}")
+        self.num_envs = num_envs
+        self.split = split
+        self.reward = _reward_config(reward)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.generators: list[np.random.Generator] = []
+        self._game_seeds = np.zeros(num_envs, np.uint16)
+        self._started = False
+        self._ended = np.zeros(num_envs, np.bool_)
+
+    # What a subclass provides. Arrays are freshly made: callers keep what they get.
+
+    def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
+        """Begin new games where mask is set."""
+        raise NotImplementedError
+
+    def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
+        """Step the active games; the others have ended and their rows must come out as zeros."""
+        raise NotImplementedError
+
+    def _observe(self) -> Columns:
+        """The current observations."""
+        raise NotImplementedError
+
+    def _status(self) -> Columns:
+        """The part of info that belongs to the current observation."""
+        raise NotImplementedError
+
+    def _scene(self, index: int) -> render.Scene:
+        """What a picture of one game shows."""
+        raise NotImplementedError
+
+    # Gymnasium's interface.
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Columns, dict[str, Any]]:
+        """Start new games: all, or those in options["reset_mask"].
+
+        options["game_seed"], an integer or one per game, chooses the games (states of the console's random generator,
+        0..65535) instead of drawing them from the split.
+
+        Raises:
+            ValueError, TypeError: a seed list, mask or game seed of the wrong length, type or range; an unknown option.
+        """
+        options = dict(options or {})
+        mask = self._reset_mask(options.pop("reset_mask", None))
+        chosen = options.pop("game_seed", None)
+        if options:
+            raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
+        self._seed(seed, mask)
+        if chosen is None:
+            self._draw(mask)
+        else:
+            self._begin(mask, _game_seeds(chosen, self.num_envs))
+        self._started = True
+        return self._observe(), _with_masks({**self._status(), "game_seed": self._game_seeds.copy()}, mask)
+
+    def step(self, actions: NDArray[np.int64]) -> tuple[Columns, NDArray[np.float64], Mask, Mask, dict[str, Any]]:
+        """Step every game once: observations, rewards f64[N], terminated, truncated, infos.
+
+        Raises:
+            ResetNeeded: before the first reset, or, in DISABLED mode, while an ended game has not been reset.
+            ValueError, TypeError: actions of the wrong shape, type or range.
+        """
+        actions = self._check_actions(actions)
+        waiting = self._ended
+        if not self._started or (self.autoreset_mode == AutoresetMode.DISABLED and waiting.any()):
+            raise ResetNeeded(
+                f"call reset before step: games {np.flatnonzero(waiting).tolist() or 'all'} are not running"
+            )
+        outcome = self._play(actions, ~waiting)
+        self._ended = outcome.terminated | outcome.truncated
+        terms = rewards.weigh(self.reward, outcome.counts)
+        total = terms.pop("total").astype(np.float64)
+        info = _with_masks({**outcome.events, "reward_terms": terms}, ~waiting)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
+            self._finish(info, self._ended)
+        elif waiting.any():
+            self._draw(waiting)
+        info |= _with_masks({**self._status(), "game_seed": self._game_seeds.copy()}, np.ones(self.num_envs, np.bool_))
+        return self._observe(), total, outcome.terminated, outcome.truncated, info
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One picture per game: text for "ansi", u8[height, width, 3] for "rgb_array"."""
+        if self.render_mode is None:
+            return None
+        draw = render.text if self.render_mode == "ansi" else render.rgb
+        return tuple(draw(self._scene(index)) for index in range(self.num_envs))
+
+    # Seeding and autoreset.
+
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: Mask) -> None:
+        """Replace the generators of the masked games that got a seed; make all of them when there are none yet."""
+        each = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
+        if each is not None and len(each) != self.num_envs:
+            raise ValueError(
+                f"seed has {len(each)} entries; give one integer or one entry for each of {self.num_envs} games"
+            )
+        if not self.generators:
+            self.generators = [seeding.np_random()[0] for _ in range(self.num_envs)]
+        for index in np.flatnonzero(mask).tolist():
+            if each is not None and each[index] is not None:
+                self.generators[index], _ = seeding.np_random(each[index])
+
+    def _draw(self, mask: Mask) -> None:
+        """Begin games drawn from the split where mask is set."""
+        drawn = self._game_seeds.copy()
+        for index in np.flatnonzero(mask):
+            drawn[index] = seeds.sample(self.split, self.generators[index], 1)[0]
+        self._begin(mask, drawn)
+
+    def _begin(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
+        self._restart(mask, game_seeds)
+        self._game_seeds = np.where(mask, game_seeds, self._game_seeds)
+        self._ended = self._ended & ~mask
+
+    def _finish(self, info: dict[str, Any], ended: Mask) -> None:
+        """SAME_STEP: put the last observation and info of ended games into `info` and begin their next games."""
+        last = self._observe()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for index in np.flatnonzero(ended):
+            final_obs[index] = {name: column[index].copy() for name, column in last.items()}
+        final = {name: column for name, column in info.items() if not name.startswith("_")}
+        final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
+        final |= {**self._status(), "game_seed": self._game_seeds.copy()}
+        info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
+        info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
+        self._draw(ended)
+
+    # Checking what comes from outside.
+
+    def _reset_mask(self, mask: Any) -> Mask:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask is {mask!r}; it must be a bool array of shape ({self.num_envs},)")
+        if not self._started and not mask.all():
+            raise ResetNeeded("the first reset must start all games; leave reset_mask out")
+        return mask
+
+    def _check_actions(self, actions: Any) -> NDArray[np.int64]:
+        actions = np.asarray(actions)
+        choices = int(self.single_action_space.n)
+        if actions.shape != (self.num_envs,) or not np.issubdtype(actions.dtype, np.integer):
+            raise ValueError(
+                f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({self.num_envs},)"
+            )
+        wrong = np.flatnonzero((actions < 0) | (actions >= choices))
+        if wrong.size:
+            raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
+        return actions.astype(np.int64)
+
+
+def _reward_config(reward: Reward) -> RewardConfig:
+    if reward is None:
+        return RewardConfig()
+    if isinstance(reward, RewardConfig):
+        return reward
+    return RewardConfig.from_mapping(reward) if isinstance(reward, Mapping) else RewardConfig.from_json(reward)
+
+
+def _game_seeds(chosen: Any, num_envs: int) -> NDArray[np.uint16]:
+    values = np.asarray(chosen)
+    if values.shape not in ((), (num_envs,)) or not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"game_seed is {chosen!r}; give one integer or one for each of {num_envs} games")
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError(f"game_seed is {chosen!r}; it must lie in 0..65535")
+    return np.broadcast_to(values, num_envs).astype(np.uint16)
+
+
+def _with_masks(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
+    """Gymnasium's vector info: next to every column `name` a mask `_name` of the rows that mean something."""
+    info: dict[str, Any] = {}
+    for name, column in columns.items():
+        info[name] = _with_masks(column, mask) if isinstance(column, Mapping) else column
+        info[f"_{name}"] = mask.copy()
+    return info

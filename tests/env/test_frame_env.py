@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+import mlx_drmario as dm
+from mlx_drmario.baselines import Greedy
+from mlx_drmario.envs import FrameEnv, FrameVectorEnv
+from mlx_drmario.envs.frame import COUNTERS
+from mlx_drmario.rewards import TERMS, RewardConfig, compute
+from mlx_drmario.spec import BUTTONS
+
+ONE_EACH = RewardConfig(**dict.fromkeys(TERMS, 1.0))
+
+
+def test_button_table():
+    assert len(BUTTONS) == len(set(BUTTONS)) == 16
+    assert BUTTONS[:4] == (0, 0x02, 0x01, 0x04) and BUTTONS[4] == 0x80 and BUTTONS[15] == 0xC4
+
+
+def scripts_of_a_game(seed, level):
+    """(buttons, reward terms) of a greedy game: for every decision its script, and what the core says it earned."""
+    d = dm.Decisions(num_envs=1)
+    d.reset(level, 2, seed)
+    while not d.ended[0]:
+        state, action = d.state[0], Greedy().act(d)
+        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
+        setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
+        script = dm.script(state["p1_bottle"], colors, *setting, int(action[0]))
+        d.step(action)
+        yield script, {name: float(term[0]) for name, term in compute(ONE_EACH, d).items()}
+
+
+def as_action(buttons):
+    """The action of a scripted byte; down with left or right does nothing, so the table lacks it."""
+    return BUTTONS.index(int(buttons) & ~4 if buttons & 3 else int(buttons))
+
+
+@pytest.mark.parametrize(("seed", "level", "combos", "cascades"), [(4321, 0, 0, 0), (999, 0, 1, 1), (32, 5, 3, 3)])
+def test_reward_terms_equal_those_of_the_placement_environment(seed, level, combos, cascades):
+    """Playing the planner's scripts frame by frame earns, decision by decision, what the core reports."""
+    env = FrameEnv(level=level, reward=ONE_EACH, max_frames=0)
+    observation, _ = env.reset(options={"game_seed": seed})
+    phase = COUNTERS.index("next_action")
+    while observation["counters"][phase] != 0:
+        observation, _, terminated, _, _ = env.step(0)
+    seen = [0, 0]
+    for script, expected in scripts_of_a_game(seed, level):
+        earned = dict.fromkeys(TERMS, 0.0)
+        buttons = iter(script)
+        while True:
+            observation, _, terminated, truncated, info = env.step(as_action(next(buttons, 0)))
+            for name in TERMS:
+                earned[name] += info["reward_terms"][name]
+            if terminated or (observation["counters"][phase] == 0 and earned["decision"]):
+                break
+        assert {name: expected[name] for name in TERMS} == earned
+        seen = [seen[0] + earned["combo"], seen[1] + earned["cascade"]]
+    assert terminated and not truncated and seen == [combos, cascades]
+
+
+@pytest.mark.parametrize("skip", [3, 60])
+def test_frame_skip_is_as_many_single_frames(skip):
+    """Same buttons, same game; terms add up, and nothing after the end of a game counts."""
+    slow = FrameVectorEnv(3, level=0, reward=ONE_EACH, autoreset_mode="Disabled")
+    fast = FrameVectorEnv(3, level=0, reward=ONE_EACH, autoreset_mode="Disabled", frame_skip=skip)
+    rng = np.random.default_rng(0)
+    for vector in (slow, fast):
+        vector.reset(seed=1)
+    while True:
+        actions = rng.integers(0, 16, 3)
+        observation, reward, terminated, _, info = fast.step(actions)
+        total = np.zeros(3)
+        for _ in range(skip):
+            single, part, ended, _, _ = slow.step(actions)
+            total += part
+            if ended.any():
+                break
+        if terminated.any():
+            assert ended.any()
+            index = np.flatnonzero(ended)
+            np.testing.assert_allclose(total[index], reward[index])
+            assert info["frames"][index].tolist() == slow._status()["frames"][index].tolist()
+            return
+        np.testing.assert_allclose(total, reward)
+        assert all(np.array_equal(single[name], observation[name]) for name in single)
+
+
+def test_truncation_after_max_frames():
+    env = FrameEnv(level=0, frame_skip=7, max_frames=50)
+    env.reset(seed=0)
+    for step in range(1, 9):
+        _, _, terminated, truncated, info = env.step(0)
+        assert not terminated and info["frames"] == 7 * step and truncated == (7 * step >= 50)
+
+
+def test_bad_settings():
+    for skip in (0, 61):
+        with pytest.raises(ValueError, match=f"frame_skip is {skip}"):
+            FrameEnv(frame_skip=skip)
+    with pytest.raises(ValueError, match="max_frames is -1"):
+        FrameEnv(max_frames=-1)
+    env = FrameEnv()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action 16 of game 0 must lie in 0\.\.15"):
+        env.step(16)
