@@ -1,7 +1,7 @@
 """Gives MLX's CPU backend a fast matrix product on Linux.
 
-MLX's Linux wheel bundles the reference BLAS (about 8 GFLOP/s); numpy's wheel bundles OpenBLAS (about 120 on one core). A
-small shim library exports the `cblas_sgemm` that MLX looks up and forwards it to numpy's. It must be loaded before
+MLX's Linux wheel bundles the reference BLAS (about 8 GFLOP/s); numpy's wheel bundles OpenBLAS (about 120 on one core).
+A small shim library exports the `cblas_sgemm` that MLX looks up and forwards it to numpy's. It must be loaded before
 `mlx.core` is, so importing `mlx_drmario` does it. Measured figures: docs/benchmarks.md.
 """
 
@@ -20,7 +20,7 @@ def blas_status() -> str:
 
 
 def load_fast_blas() -> None:
-    """Puts numpy's OpenBLAS under MLX. Does nothing outside Linux, after `mlx.core` was imported, or without the files."""
+    """Puts numpy's OpenBLAS under MLX; does nothing off Linux, after `mlx.core` was imported, or without the files."""
     global _status
     if sys.platform != "linux":
         _status = "the platform's own (only the Linux wheel of MLX needs help)"

@@ -1,7 +1,7 @@
 """House rules that a program can check: one-way imports, and files and functions that stay readable.
 
-The import order is engine -> planner -> mlx_drmario -> traces -> tui -> cli -> scripts -> tests; each may use what stands
-to its left. MLX belongs to nets and rl, h5py to traces, Textual to tui.
+The import order is engine -> planner -> mlx_drmario -> traces -> tui -> cli -> scripts -> tests; each may use what
+stands to its left. MLX belongs to nets and rl, h5py to traces, Textual to tui.
 """
 
 import ast

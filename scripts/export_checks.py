@@ -11,12 +11,13 @@ import struct
 import sys
 from pathlib import Path
 
-import mlx_drmario as dm
 import numpy as np
+
+import mlx_drmario as dm
 from mlx_drmario import positions
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.golden.recordings import recordings  # noqa: E402
+from tests.golden.recordings import recordings
 
 
 def raw(snapshot: bytes) -> bytes:

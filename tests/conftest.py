@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import hypothesis
-import mlx_drmario  # noqa: F401
 import pytest
+
+import mlx_drmario  # noqa: F401
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("ci")

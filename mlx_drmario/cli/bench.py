@@ -152,7 +152,8 @@ def decision_lines(seconds: float) -> list[Line]:
                     )
             return 4.0 * decisions.num_envs
 
-        lines.append(measure(f"decisions, random legal, {games} games, {threads} thread(s)", "decisions/s", seconds, work))
+        name = f"decisions, random legal, {games} games, {threads} thread(s)"
+        lines.append(measure(name, "decisions/s", seconds, work))
     decisions = _played(64, 1, 12)
     lines.append(
         measure("afterstates, 1 thread", "afterstates/s", seconds, lambda: float(len(decisions.afterstates().env)))
@@ -210,5 +211,6 @@ def run(config: BenchConfig) -> int:
             print(f"{line.name:52} {line.rate:14,.0f} {line.unit:14} ({line.low:,.0f} to {line.high:,.0f})", flush=True)
             lines.append(line)
     if config.json is not None:
-        config.json.write_text(json.dumps({"facts": machine, "lines": [asdict(line) for line in lines]}, indent=2) + "\n")
+        results = {"facts": machine, "lines": [asdict(line) for line in lines]}
+        config.json.write_text(json.dumps(results, indent=2) + "\n")
     return 0

@@ -63,9 +63,16 @@ def run(config: settings.TrainConfig | ResumeConfig) -> int:
 
 
 def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.TrainConfig:
-    """Return the config of a resumed run: the stored one with the budgets that were given."""
-    changes = {name: value for name in ("decisions", "minutes") if (value := getattr(given, name)) is not None}
-    return dataclasses.replace(stored, out=given.run, overwrite=False, **changes)
+    """Return the config of a resumed run: the stored one with the budget that was given.
+
+    Raises ValueError when both budgets were.
+    """
+    stored = dataclasses.replace(stored, out=given.run, overwrite=False)
+    if given.decisions is not None and given.minutes is not None:
+        raise ValueError("give decisions or minutes, not both")
+    if given.decisions is not None:
+        return dataclasses.replace(stored, decisions=given.decisions, minutes=0.0)
+    return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
 
 
 def train(config: settings.TrainConfig, run: Path, resume: bool = False) -> TrainResult:

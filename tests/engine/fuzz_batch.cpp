@@ -28,7 +28,8 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     std::memset(data + size, 0xFF, sizeof(Match) + 256 - size);
     size = sizeof(Match) + 256;
   }
-  static constexpr u8 kKinds[] = {0xFF, 0xFF, kVirus, kTop, kBottom, kLeftHalf, kRightHalf, kSingle, kClearing, kEmptied};
+  static constexpr u8 kKinds[] = {0xFF,      0xFF,       kVirus,  kTop,      kBottom,
+                                  kLeftHalf, kRightHalf, kSingle, kClearing, kEmptied};
   for (const Field& field : match_fields(2)) {
     const bool bottle = std::strstr(field.name, "bottle") != nullptr;
     for (std::size_t i = 0; i < field.bytes; ++i) {

@@ -1,5 +1,5 @@
-// Checks on this platform what another one computed: the golden recordings' last digests and the perft counts written by
-// scripts/export_checks.py. Usage: replay FILE
+// Checks on this platform what another one computed: the golden recordings' last digests and the perft counts written
+// by scripts/export_checks.py. Usage: replay FILE
 #include <cstdio>
 #include <cstdlib>
 #include <vector>

@@ -1,11 +1,11 @@
 """Laws of `Batch`: snapshots, digests, independence of games and threads, and one clear sentence for bad input."""
 
-import mlx_drmario as dm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mlx_drmario as dm
 from tests import strategies as sts
 
 
@@ -13,7 +13,10 @@ def random_batch(rng: np.random.Generator, games: int, players: int, threads: in
     batch = dm.Batch(num_envs=games, players=players, threads=threads)
     shape = (games, players)
     batch.reset(
-        rng.integers(0, 21, shape), rng.integers(0, 3, shape), rng.integers(2, 65536, games), rng.integers(0, 256, games)
+        rng.integers(0, 21, shape),
+        rng.integers(0, 3, shape),
+        rng.integers(2, 65536, games),
+        rng.integers(0, 256, games),
     )
     return batch
 

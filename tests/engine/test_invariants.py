@@ -1,10 +1,10 @@
 """The property tests of rules.md section 20, on random play."""
 
-import mlx_drmario as dm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import mlx_drmario as dm
 from tests import strategies as sts
 
 EMPTY, VIRUS, CLEARING = 0xFF, 0xD0, 0xB0
@@ -26,7 +26,7 @@ GAMES, FRAMES = 96, 3000
 
 
 class Play:
-    """Random play of `GAMES` games, recorded; every array [T, N, ...] over the rows of play (mode 4, stage not over)."""
+    """Random play of `GAMES` games, recorded: arrays [T, N, ...]; `live` marks the rows of play before the end."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import mlx_drmario as dm
 import numpy as np
+
+import mlx_drmario as dm
 
 # Marked as drawing in the recordings' README: the engine does not keep them.
 DRAWING_ONLY = {"visual_update_flags", "mario_throw_frame", "in_level_flag"}
@@ -61,9 +62,7 @@ def recordings(path: Path) -> Iterator[Recording]:
     for game, (start, length) in enumerate(zip(data["game_start"], data["game_len"], strict=True)):
         rows = {k: v[start : start + length] for k, v in data.items() if len(v) == total}
         players = int(data["meta_players"][game])
-        yield Recording(
-            f"{path.stem}[{game}]", str(data["meta_category"][game]), players, rows, data["reserve"][game]
-        )
+        yield Recording(f"{path.stem}[{game}]", str(data["meta_category"][game]), players, rows, data["reserve"][game])
 
 
 def stage_over(recording: Recording) -> np.ndarray:

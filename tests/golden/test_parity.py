@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import mlx_drmario as dm
 import numpy as np
 import pytest
+
+import mlx_drmario as dm
 
 from .recordings import PLAY, load, mismatches, recordings
 
@@ -67,5 +68,6 @@ def test_level_layouts(golden_dir: Path, players: int) -> None:
     np.testing.assert_array_equal(rng(), data["rng_after_viruses"][rows])
     for player in range(players):
         suffix = "" if player == 0 else "2"
-        np.testing.assert_array_equal(batch.state[f"p{player + 1}_bottle"], data[f"bottle{suffix}"][rows])
-        np.testing.assert_array_equal(batch.state[f"p{player + 1}_virus_left_bcd"], data[f"virus_left{suffix}_bcd"][rows])
+        p = f"p{player + 1}_"
+        np.testing.assert_array_equal(batch.state[p + "bottle"], data[f"bottle{suffix}"][rows])
+        np.testing.assert_array_equal(batch.state[p + "virus_left_bcd"], data[f"virus_left{suffix}_bcd"][rows])

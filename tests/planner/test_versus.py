@@ -1,10 +1,10 @@
 """Two-player decisions equal frame-by-frame play of both sides' scripts, in every field and event column."""
 
-import mlx_drmario as dm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import mlx_drmario as dm
 from tests import strategies as sts
 
 from .test_decisions import random_legal
