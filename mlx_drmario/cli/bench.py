@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """Measure engine, planner, decision loop and afterstates; print a table, optionally write or compare JSON."""
+    """Measure engine, planner, decision loop, afterstates and training; print a table, write or compare JSON."""
 
     seconds: float = 1.0
     """time spent on each line"""
@@ -161,6 +161,32 @@ def decision_lines(seconds: float) -> list[Line]:
     return lines
 
 
+def learning_lines(seconds: float) -> list[Line]:
+    """The default network: forward passes by batch size, and training end to end (rollout and update)."""
+    from mlx_drmario.rl.config import TrainConfig
+    from mlx_drmario.rl.train import Trainer, resolve
+
+    lines = []
+    with Trainer(resolve(TrainConfig())) as trainer:
+        decisions = _played(1024, 1, 3)
+        for games in (1, 16, 64, 256, 1024):
+            columns = decisions.planes[:games], decisions.scalars[:games], decisions.legal[:games]
+
+            def forward(columns: Any = columns) -> float:
+                trainer.act(*columns)
+                return float(len(columns[0]))
+
+            lines.append(measure(f"policy forward, batch {games}", "decisions/s", seconds, forward))
+
+        def iterate() -> float:
+            before = trainer.counters.decisions
+            trainer.iterate(0.0)
+            return float(trainer.counters.decisions - before)
+
+        lines.append(measure("training, end to end", "decisions/s", seconds, iterate))
+    return lines
+
+
 def facts() -> dict[str, Any]:
     """What a rate means nothing without."""
     import os
@@ -206,7 +232,7 @@ def run(config: BenchConfig) -> int:
     machine = facts()
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     lines: list[Line] = []
-    for group in (engine_lines, planner_lines, decision_lines):
+    for group in (engine_lines, planner_lines, decision_lines, learning_lines):
         for line in group(config.seconds):
             print(f"{line.name:52} {line.rate:14,.0f} {line.unit:14} ({line.low:,.0f} to {line.high:,.0f})", flush=True)
             lines.append(line)

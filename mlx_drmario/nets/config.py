@@ -1,0 +1,32 @@
+"""Network settings (no MLX here)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
+HeadKind = Literal["dense", "shift_score", "factorized", "autoregressive"]
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Which encoder and head to build."""
+
+    encoder: EncoderKind = "axial"
+    """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
+    head: HeadKind = "shift_score"
+    """dense, shift_score (score maps of the two halves), factorized or autoregressive (orientation, column, row)."""
+    width: int = 24
+    """Hidden units of the MLP, or channels of a convolutional encoder."""
+    depth: int = 1
+    """Hidden layers of the MLP, or blocks of a convolutional encoder."""
+    summary: int = 256
+    """Units of the vector that convolutional encoders give to the value head (and to dense heads)."""
+    canonical_colors: bool = True
+    """Relabel colours relative to the capsule before the encoder (an exact symmetry: fewer games to learn from)."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "summary"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"net.{name} must be at least 1, got {getattr(self, name)}")

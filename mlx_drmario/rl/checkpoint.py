@@ -1,0 +1,242 @@
+"""Checkpoints that a crash cannot damage, and the policy that comes out of one.
+
+A run directory holds `checkpoints/step_000000012345/` (the number counts decisions) with
+
+    model.safetensors       weights
+    optimizer.safetensors   Adam's moments, step and learning rate
+    state.npz               games, generator states, episode accounting, counters
+    policy.json             network settings and observation names: all that is needed to act
+    manifest.json           size and SHA-256 of every other file
+
+and `checkpoints/latest`, a relative symlink to the newest. Writing order: everything goes into a hidden temporary
+directory, every file and the directory are fsynced, then one rename makes the checkpoint appear. A name that
+matches `step_*` is therefore complete; the manifest guards against what happens to disks later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
+
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.nets.policy import ActorCritic, make_policy
+from mlx_drmario.rl.dist import sample_numpy
+
+if TYPE_CHECKING:
+    from mlx_drmario import Decisions
+
+Mode = Literal["argmax", "sample"]
+
+FORMAT = 1
+"""Version of the layout above; loaders refuse others."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The content of one checkpoint directory."""
+
+    path: Path
+    decisions: int
+    model: dict[str, mx.array]
+    optimizer: dict[str, mx.array]
+    state: dict[str, np.ndarray]
+    net: NetConfig
+    layout: ObservationLayout
+
+
+def save(
+    run: Path,
+    decisions: int,
+    *,
+    model: Mapping[str, Any],
+    optimizer: Mapping[str, Any],
+    state: Mapping[str, np.ndarray],
+    net: NetConfig,
+    layout: ObservationLayout,
+    keep: int,
+) -> Path:
+    """Write a checkpoint of `run` atomically, drop all but the newest `keep`, and return its directory.
+
+    `model` and `optimizer` are parameter trees of MLX arrays. A checkpoint of the same number is kept as it is: what a
+    run does is a function of its seed, so the content would be the same.
+    """
+    root = run / "checkpoints"
+    root.mkdir(parents=True, exist_ok=True)
+    target = root / f"step_{decisions:012d}"
+    if not target.exists():
+        temporary = root / f".writing-{os.getpid()}-{target.name}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        mx.save_safetensors(str(temporary / "model.safetensors"), dict(tree_flatten(model)))
+        mx.save_safetensors(str(temporary / "optimizer.safetensors"), dict(tree_flatten(optimizer)))
+        np.savez(temporary / "state.npz", allow_pickle=False, **state)
+        policy = {
+            "format": FORMAT,
+            "decisions": decisions,
+            "net": dataclasses.asdict(net),
+            "layout": dataclasses.asdict(layout),
+        }
+        (temporary / "policy.json").write_text(json.dumps(policy, indent=1) + "\n")
+        files = {file.name: _fingerprint(file) for file in sorted(temporary.iterdir())}
+        (temporary / "manifest.json").write_text(json.dumps(files, indent=1) + "\n")
+        for file in temporary.iterdir():
+            _fsync(file)
+        _fsync(temporary)
+        os.rename(temporary, target)
+        _fsync(root)
+    _point_latest(root, target.name)
+    _prune(root, keep)
+    return target
+
+
+def available(run: Path) -> list[Path]:
+    """Checkpoint directories of a run, oldest first."""
+    return sorted((run / "checkpoints").glob("step_*"))
+
+
+def load(path: Path) -> Checkpoint:
+    """Load a checkpoint directory, or the newest intact checkpoint of a run directory.
+
+    Raises FileNotFoundError when there is none, ValueError when the named checkpoint is damaged or of another format.
+    """
+    if (path / "policy.json").exists():
+        return _read(path)
+    problems = []
+    for candidate in reversed(available(path)):
+        try:
+            return _read(candidate)
+        except ValueError as error:
+            problems.append(str(error))
+    raise FileNotFoundError(f"no intact checkpoint in {path}" + "".join(f"; {problem}" for problem in problems))
+
+
+def _read(path: Path) -> Checkpoint:
+    manifest = path / "manifest.json"
+    if not manifest.exists():
+        raise ValueError(f"checkpoint {path} has no manifest.json")
+    try:
+        fingerprints = json.loads(manifest.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"checkpoint {path} is damaged: manifest.json is not JSON") from error
+    for name, fingerprint in fingerprints.items():
+        file = path / name
+        if not file.exists() or _fingerprint(file) != fingerprint:
+            raise ValueError(f"checkpoint {path} is damaged: {name} does not match its manifest")
+    policy = json.loads((path / "policy.json").read_text())
+    if policy["format"] != FORMAT:
+        raise ValueError(f"checkpoint {path} has format {policy['format']}, this version reads {FORMAT}")
+    with np.load(path / "state.npz") as arrays:
+        state = dict(arrays)
+    return Checkpoint(
+        path=path,
+        decisions=policy["decisions"],
+        model=_arrays(path / "model.safetensors"),
+        optimizer=_arrays(path / "optimizer.safetensors"),
+        state=state,
+        net=NetConfig(**policy["net"]),
+        layout=ObservationLayout(**policy["layout"]),
+    )
+
+
+def _arrays(path: Path) -> dict[str, mx.array]:
+    arrays = mx.load(str(path))
+    assert isinstance(arrays, dict)  # always, for a safetensors file
+    return arrays
+
+
+def unflatten(arrays: dict[str, mx.array]) -> Any:
+    """Rebuild the parameter tree that `save` flattened."""
+    return tree_unflatten(list(arrays.items()))
+
+
+def weights_digest(model: ActorCritic) -> str:
+    """SHA-256 over names and bytes of all weights: equal exactly when two policies are bit for bit the same."""
+    digest = hashlib.sha256()
+    for name, value in sorted(dict(tree_flatten(model.parameters())).items()):
+        digest.update(name.encode())
+        digest.update(np.asarray(value).tobytes())
+    return digest.hexdigest()
+
+
+class NetworkPolicy:
+    """A trained network as an `evaluate.Policy`."""
+
+    def __init__(self, model: ActorCritic, mode: Mode, seed: int) -> None:
+        if mode not in ("argmax", "sample"):
+            raise ValueError(f"mode must be 'argmax' or 'sample', got {mode!r}")
+        self.model = model
+        self.layout = model.layout
+        self.mode = mode
+        self.rng = np.random.default_rng(seed)
+
+    def act(self, d: Decisions) -> np.ndarray:
+        """Choose a placement i32[N] for every game (0 for games that have ended)."""
+        if tuple(d.plane_names) != self.layout.plane_names:
+            raise ValueError(
+                f"the policy was trained on planes {self.layout.plane_names}, the games have {d.plane_names}"
+            )
+        action = np.zeros(d.num_envs, np.int32)
+        rows = np.flatnonzero(~d.ended)
+        if not rows.size:
+            return action
+        log_probs, _ = self.model(mx.array(d.planes[rows]), mx.array(d.scalars[rows]), mx.array(d.legal[rows]))
+        if self.mode == "argmax":
+            action[rows] = np.asarray(mx.argmax(log_probs, axis=1))
+        else:
+            action[rows] = sample_numpy(self.rng, np.asarray(log_probs))
+        return action
+
+
+def load_policy(path: Path | str, mode: Mode = "argmax", seed: int = 0) -> NetworkPolicy:
+    """Load the policy of a run directory (its newest intact checkpoint) or of one checkpoint directory.
+
+    `mode` is "argmax" (the most probable placement) or "sample"; `seed` matters for "sample" alone.
+    """
+    checkpoint = load(Path(path))
+    model = make_policy(checkpoint.net, checkpoint.layout, seed=0)
+    model.load_weights(list(checkpoint.model.items()))
+    mx.eval(model.parameters())
+    return NetworkPolicy(model, mode, seed)
+
+
+def _fingerprint(file: Path) -> list[Any]:
+    """[size in bytes, SHA-256] of a file."""
+    content = file.read_bytes()
+    return [len(content), hashlib.sha256(content).hexdigest()]
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _point_latest(root: Path, name: str) -> None:
+    """Repoint `latest` by renaming a new symlink over it: readers see the old or the new, never none."""
+    temporary = root / f".latest-{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(name)
+    os.replace(temporary, root / "latest")
+    _fsync(root)
+
+
+def _prune(root: Path, keep: int) -> None:
+    """Remove old checkpoints and what killed writers left; a checkpoint loses its name before it loses its files."""
+    for old in sorted(root.glob("step_*"))[:-keep]:
+        os.rename(old, root / f".removing-{old.name}")
+    for leftover in [*root.glob(".removing-*"), *root.glob(".writing-*")]:
+        shutil.rmtree(leftover)

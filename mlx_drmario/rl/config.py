@@ -1,0 +1,184 @@
+"""Settings of a training run: frozen dataclasses, one help line per field, no MLX (the command line imports this)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.rewards import RewardConfig
+
+REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
+"""Default reward of training: halves pay a little, so that clearing anything is found before clearing viruses is."""
+
+SpeedName = Literal["low", "med", "hi"]
+SPEEDS: dict[str, int] = {"low": 0, "med": 1, "hi": 2}
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """The games to train on."""
+
+    level: int = 0
+    """Virus level, 0 to 24."""
+    speed: SpeedName = "hi"
+    """Speed setting."""
+    num_envs: int = 256
+    """Games played side by side."""
+    max_decisions: int = 128
+    """A game that is still going after this many decisions is truncated (its value is bootstrapped)."""
+    planes: Literal["bitplane", "extended"] = "bitplane"
+    """Observation planes."""
+    threads: int = 0
+    """Engine threads; 0 is one per core. Never changes a result."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.level <= 24:
+            raise ValueError(f"env.level must be between 0 and 24, got {self.level}")
+        if self.speed not in SPEEDS:
+            raise ValueError(f"env.speed must be one of {', '.join(SPEEDS)}, got {self.speed!r}")
+        for name in ("num_envs", "max_decisions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"env.{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """The learning algorithm."""
+
+    horizon: int = 16
+    """Decisions per game and rollout."""
+    epochs: int = 3
+    """Passes over each rollout."""
+    minibatch: int = 512
+    """Decisions per update step; must divide num_envs * horizon."""
+    learning_rate: float = 2e-3
+    """Adam's step size at the start; falls linearly to `final_learning_rate` over the budget."""
+    final_learning_rate: float = 1e-4
+    """Adam's step size at the end of the budget."""
+    gamma: float = 0.999
+    """Discount per video frame (not per decision)."""
+    gae_lambda: float = 0.9
+    """GAE's lambda per decision."""
+    clip: float = 0.2
+    """PPO's clipping range of the probability ratio."""
+    entropy: float = 0.01
+    """Weight of the entropy bonus at the start; falls linearly to `final_entropy`."""
+    final_entropy: float = 0.001
+    """Weight of the entropy bonus at the end of the budget."""
+    value: float = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: float = 0.5
+    """Gradients are scaled down to this global norm."""
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "epochs", "minibatch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"ppo.{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("gamma", "gae_lambda"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"ppo.{name} must be between 0 and 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run."""
+
+    out: Path | None = None
+    """Run directory; by default runs/<name>-<date>-<time>."""
+    name: str = "level0"
+    """Name of the run (the preset's name unless given)."""
+    seed: int = 0
+    """Seed of weights, games and sampling."""
+    decisions: int = 500_000
+    """Budget in decisions over all games; not used when `minutes` is given."""
+    minutes: float = 0.0
+    """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
+    checkpoint_every: int = 20
+    """Iterations (rollout + update) between checkpoints."""
+    keep: int = 3
+    """Checkpoints kept."""
+    shards: int = 0
+    """Threads that share each minibatch; 2 is nearly twice as fast on 2 idle cores. 0: 1 on a GPU, else 2."""
+    compile: bool = True
+    """Compile the update step with mx.compile."""
+    overwrite: bool = False
+    """Replace the run directory when it holds a run."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    net: NetConfig = field(default_factory=NetConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    reward: RewardConfig = REWARD
+
+    def __post_init__(self) -> None:
+        batch = self.env.num_envs * self.ppo.horizon
+        if batch % self.ppo.minibatch:
+            raise ValueError(
+                f"ppo.minibatch must divide env.num_envs * ppo.horizon = {batch}, got {self.ppo.minibatch}"
+            )
+        if self.shards < 0 or (self.shards and self.ppo.minibatch % self.shards):
+            raise ValueError(f"shards must be 0 or divide ppo.minibatch = {self.ppo.minibatch}, got {self.shards}")
+        for name in ("decisions", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.minutes < 0:
+            raise ValueError(f"minutes must not be negative, got {self.minutes}")
+
+    @property
+    def decisions_per_iteration(self) -> int:
+        return self.env.num_envs * self.ppo.horizon
+
+
+def to_json(config: TrainConfig) -> str:
+    """Serialise every field."""
+    return json.dumps(dataclasses.asdict(config), indent=2, default=str) + "\n"
+
+
+def from_json(text: str) -> TrainConfig:
+    """Rebuild a config; ValueError names keys that no field has."""
+    data = json.loads(text)
+    parts = {"env": EnvConfig, "net": NetConfig, "ppo": PPOConfig, "reward": RewardConfig}
+    for key, cls in parts.items():
+        data[key] = _build(cls, data.get(key, {}), prefix=f"{key}.")
+    if data.get("out") is not None:
+        data["out"] = Path(data["out"])
+    return _build(TrainConfig, data)
+
+
+def _build(cls: type, data: dict[str, Any], prefix: str = "") -> Any:
+    unknown = data.keys() - {f.name for f in dataclasses.fields(cls)}
+    if unknown:
+        raise ValueError(f"config holds unknown keys {sorted(prefix + key for key in unknown)}")
+    return cls(**data)
+
+
+PRESETS: dict[str, TrainConfig] = {
+    "level0": TrainConfig(name="level0"),
+    # Uncompiled: on a machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %.
+    "demo": TrainConfig(name="demo", minutes=3.0, compile=False),
+}
+"""Starting points of `drmario train`; every option given overrides its field."""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Train on level 0 HI, then play test games against two baselines."""
+
+    minutes: float = 3.0
+    """minutes of training"""
+    games: int = 500
+    """test games to play"""
+    seed: int = 0
+    """seed of weights, games and sampling"""
+    out: Path | None = None
+    """run directory; by default runs/demo-<date>-<time>"""
+    overwrite: bool = False
+    """replace the run directory when it holds a run"""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0:
+            raise ValueError(f"minutes must be positive, got {self.minutes}")
+        if not 1 <= self.games <= 4096:
+            raise ValueError(f"games must be between 1 and 4096 (the test split), got {self.games}")

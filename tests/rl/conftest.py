@@ -1,0 +1,21 @@
+"""Settings small enough to train for a few iterations in a second."""
+
+import pytest
+
+import mlx_drmario  # noqa: F401  (before mlx.core: it loads the fast BLAS)
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.rl.config import EnvConfig, PPOConfig, TrainConfig
+
+
+@pytest.fixture
+def tiny() -> TrainConfig:
+    """Six iterations of 32 games x 8 decisions; games are cut short so that truncation happens too."""
+    return TrainConfig(
+        name="tiny",
+        decisions=6 * 256,
+        checkpoint_every=2,
+        shards=1,
+        env=EnvConfig(num_envs=32, max_decisions=12),
+        net=NetConfig(encoder="axial", head="shift_score", width=8, depth=1, summary=16),
+        ppo=PPOConfig(horizon=8, minibatch=128, epochs=2),
+    )

@@ -1,0 +1,224 @@
+"""A run is a function of its config; it resumes bit for bit; it learns."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlx_drmario import seeds
+from mlx_drmario.baselines import RandomLegal
+from mlx_drmario.evaluate import evaluate
+from mlx_drmario.rl import checkpoint
+from mlx_drmario.rl.config import PRESETS, from_json, to_json
+from mlx_drmario.rl.log import read_metrics
+from mlx_drmario.rl.rundir import prepare
+from mlx_drmario.rl.train import Trainer, train
+
+
+def timeless(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Metrics without those that depend on the clock."""
+    return [{k: v for k, v in row.items() if not k.startswith(("perf/", "time/"))} for row in rows]
+
+
+def curve(run: Path, tag: str) -> list[tuple[int, float]]:
+    """(step, value) of every point that TensorBoard shows."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return [(point.step, point.value) for point in events.Scalars(tag)]
+
+
+def digest(run: Path) -> str:
+    return checkpoint.weights_digest(checkpoint.load_policy(run).model)
+
+
+def test_same_config_same_bytes(tiny, tmp_path):
+    for name in ("a", "b"):
+        train(tiny, tmp_path / name)
+    train(dataclasses.replace(tiny, seed=1), tmp_path / "c")
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+    rows = timeless(read_metrics(tmp_path / "a"))
+    assert rows == timeless(read_metrics(tmp_path / "b"))
+    assert [row["step"] for row in rows] == [256 * i for i in range(1, 7)]
+    assert all(np.isfinite(value) for row in rows for value in row.values())
+
+
+def test_shards_compute_the_same_step(tiny):
+    """Two threads with half a minibatch each give the gradient of the whole, up to rounding."""
+    weights = []
+    for shards in (1, 2):
+        with Trainer(dataclasses.replace(tiny, shards=shards)) as trainer:
+            trainer.iterate(0.0)
+            weights.append(np.asarray(trainer.model.value.weight))
+    np.testing.assert_allclose(weights[0], weights[1], atol=2e-4)
+
+
+def test_compiled_and_uncompiled_agree(tiny):
+    weights = []
+    for compiled in (True, False):
+        with Trainer(dataclasses.replace(tiny, compile=compiled)) as trainer:
+            trainer.iterate(0.0)
+            weights.append(np.asarray(trainer.model.value.weight))
+    np.testing.assert_allclose(weights[0], weights[1], atol=2e-4)
+
+
+def test_rollouts_account_for_every_game(tiny):
+    """Frames, rewards and ends of a game add up over its decisions, and games are cut exactly at the limit."""
+    with Trainer(tiny) as trainer:
+        limit = tiny.env.max_decisions
+        length, total, finished = np.zeros(32, int), np.zeros(32), []
+        for _ in range(4):
+            rollout = trainer.collector.collect(trainer.act)
+            assert rollout.legal[np.arange(8)[:, None], np.arange(32), rollout.action].all()
+            assert (rollout.tau > 0).all()
+            for t in range(8):
+                length += 1
+                total += rollout.reward[t]
+                assert (rollout.truncated[t] == (~rollout.terminated[t] & (length >= limit))).all()
+                assert (rollout.final_value[t][~rollout.truncated[t]] == 0).all()
+                for n in np.flatnonzero(rollout.terminated[t] | rollout.truncated[t]):
+                    finished.append((length[n], total[n]))
+                    length[n], total[n] = 0, 0.0
+        window = trainer.collector.window
+        assert window.count == len(finished) >= 32
+        np.testing.assert_array_equal(window.decisions[: window.count], [n for n, _ in finished])
+        np.testing.assert_allclose(window.total[: window.count], [r for _, r in finished], rtol=1e-3, atol=1e-5)
+
+
+SESSION = """
+import sys
+from pathlib import Path
+from mlx_drmario.rl.config import from_json
+from mlx_drmario.rl.train import train
+run, resume, stop = Path(sys.argv[1]), sys.argv[2] == "resume", int(sys.argv[3])
+config = from_json(Path(sys.argv[4]).read_text())
+seen = []
+train(config, run, seen.append, lambda: len(seen) >= stop, resume=resume)
+"""
+
+
+def session(config_file: Path, run: Path, mode: str, stop: int) -> list[str]:
+    return [sys.executable, "-c", SESSION, str(run), mode, str(stop), str(config_file)]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_resume_is_bitwise(tiny, tmp_path, how, shards):
+    """Straight through = interrupted (asked to stop, or killed) and resumed in a new process: weights and metrics."""
+    tiny = dataclasses.replace(tiny, shards=shards)
+    config = tmp_path / "config.json"
+    config.write_text(to_json(tiny))
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    subprocess.run(session(config, straight, "new", 99), check=True)
+    if how == "stopped":
+        subprocess.run(session(config, broken, "new", 3), check=True)
+        assert checkpoint.load(broken).decisions == 3 * 256
+    else:
+        with subprocess.Popen(session(config, broken, "new", 99)) as process:
+            while not checkpoint.available(broken):
+                assert process.poll() is None
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+        with open(broken / "metrics.jsonl", "ab") as lines:  # lines after the checkpoint, the last one torn
+            lines.write(b'{"step": 99999999}\n{"st')
+    subprocess.run(session(config, broken, "resume", 99), check=True)
+    assert digest(straight) == digest(broken)
+    assert timeless(read_metrics(straight)) == timeless(read_metrics(broken))
+    assert curve(straight, "loss/value") == curve(broken, "loss/value")
+
+
+def test_resume_before_the_first_checkpoint_starts_again(tiny, tmp_path):
+    run = tmp_path / "run"
+    prepare(run, tiny, resume=False)
+    train(tiny, run, resume=True)
+    train(tiny, tmp_path / "straight")
+    assert digest(run) == digest(tmp_path / "straight")
+
+
+def test_run_directory(tiny, tmp_path):
+    run = tmp_path / "run"
+    train(tiny, run)
+    assert from_json((run / "config.json").read_text()) == tiny
+    facts = json.loads((run / "environment.json").read_text())
+    assert {"python", "mlx", "numpy", "device", "blas", "cpu_count", "OPENBLAS_NUM_THREADS"} <= facts.keys()
+    assert any((run / "tensorboard").glob("events.out.tfevents.*"))
+    before = digest(run)
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        train(dataclasses.replace(tiny, seed=5), run)
+    assert digest(run) == before
+    train(dataclasses.replace(tiny, seed=5, overwrite=True), run)
+    assert digest(run) != before
+    with pytest.raises(FileNotFoundError, match="no run"):
+        train(tiny, tmp_path / "nowhere", resume=True)
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("precious")
+    with pytest.raises(ValueError, match="other files"):
+        prepare(foreign, dataclasses.replace(tiny, overwrite=True), resume=False)
+    assert (foreign / "thesis.tex").exists()
+
+
+def test_tensorboard_reads_the_metrics(tiny, tmp_path):
+    train(tiny, tmp_path / "run")
+    rows = read_metrics(tmp_path / "run")
+    for tag in ("loss/policy", "stats/approx_kl", "episode/clear_rate", "reward/total", "perf/sps_frames_total"):
+        steps, values = zip(*curve(tmp_path / "run", tag), strict=True)
+        assert list(steps) == [row["step"] for row in rows]
+        np.testing.assert_allclose(values, [row[tag] for row in rows], rtol=1e-5)
+
+
+def command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("drmario")), "train", *arguments]
+
+
+def test_interrupt_saves_and_says_how_to_resume(tmp_path):
+    run = tmp_path / "run"
+    arguments = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8"]
+    new = command("level0", "--out", str(run), *arguments)
+    with subprocess.Popen(new, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        process.stdout.readline()  # the header
+        process.stdout.readline()  # the first iteration
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, rest
+    assert f"drmario train resume {run}" in rest
+    reached = checkpoint.load(run).decisions
+    assert reached > 0
+    again = subprocess.run(new, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+    resume = command("resume", str(run), "--decisions", str(reached + 256))
+    subprocess.run(resume, check=True, env={**os.environ, "NO_COLOR": "1"})
+    assert checkpoint.load(run).decisions == reached + 256
+
+
+def test_config_errors(tiny):
+    with pytest.raises(ValueError, match="minibatch must divide"):
+        dataclasses.replace(tiny, ppo=dataclasses.replace(tiny.ppo, minibatch=100))
+    with pytest.raises(ValueError, match="shards must"):
+        dataclasses.replace(tiny, shards=3)
+    with pytest.raises(ValueError, match=r"env\.level"):
+        dataclasses.replace(tiny.env, level=99)
+    with pytest.raises(ValueError, match=r"ppo\.gama"):
+        from_json(to_json(tiny).replace('"gamma"', '"gama"'))
+
+
+def test_training_learns(tmp_path):
+    """Forty thousand decisions (under a minute): far fewer viruses left than after random play of the same games."""
+    config = dataclasses.replace(PRESETS["level0"], decisions=40_000)
+    train(config, tmp_path / "run")
+    games = {"level": 0, "speed": 2, "seeds": seeds.seeds("validation", 400), "max_decisions": 300}
+    trained = evaluate(checkpoint.load_policy(tmp_path / "run", mode="sample"), **games)
+    random = evaluate(RandomLegal(0), **games)
+    difference = random.viruses_left.astype(float) - trained.viruses_left  # paired: the same games
+    standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
+    assert difference.mean() > 0.3
+    assert difference.mean() > 8 * standard_error
