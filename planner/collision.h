@@ -5,8 +5,8 @@
 
 namespace drm {
 
-// Indexed by the row of the capsule's base (its left or lower half), row 0 on top. Rotations 0 and 2 share `horizontal`,
-// 1 and 3 share `vertical`. Row 16 is the floor: nothing fits.
+// Indexed by the row of the capsule's base (its left or lower half), row 0 on top. Rotations 0 and 2 share
+// `horizontal`, 1 and 3 share `vertical`. Row 16 is the floor: nothing fits.
 struct FitMasks {
   u8 horizontal[kRows + 1];
   u8 vertical[kRows + 1];

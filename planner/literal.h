@@ -148,8 +148,8 @@ class LiteralSearch {
     return (static_cast<std::size_t>(counters) * kPoses + pose_index(c.pose)) * 2 + odd_frame;
   }
 
-  // Poses in which a capsule can lock and to which some sequence of moves leads, were timing no matter. Every real frame
-  // is made of the moves tried here, so when all of these have locked there is nothing left to find.
+  // Poses in which a capsule can lock and to which some sequence of moves leads, were timing no matter. Every real
+  // frame is made of the moves tried here, so when all of these have locked there is nothing left to find.
   std::bitset<kPoses> candidates() const {
     std::bitset<kPoses> seen, resting;
     std::vector<Pose> stack;

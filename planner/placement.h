@@ -21,15 +21,19 @@ inline constexpr int kNoAction = -1;
 constexpr int action_of(Pose pose) {
   const int row = kRows - 1 - pose.y;
   switch (pose.rotation) {
-    case 0: return 0 * kCells + row * kCols + pose.x;
-    case 1: return 3 * kCells + row * kCols + pose.x;
-    case 2: return 2 * kCells + row * kCols + pose.x + 1;
-    default: return row == 0 ? kNoAction : 1 * kCells + (row - 1) * kCols + pose.x;
+    case 0:
+      return 0 * kCells + row * kCols + pose.x;
+    case 1:
+      return 3 * kCells + row * kCols + pose.x;
+    case 2:
+      return 2 * kCells + row * kCols + pose.x + 1;
+    default:
+      return row == 0 ? kNoAction : 1 * kCells + (row - 1) * kCols + pose.x;
   }
 }
 
-// Actions whose second half would lie outside the bottle map to poses that never fit: o = 0 in column 7, o = 2 in column
-// 0 (x wraps to 255), o = 1 in row 15 (y wraps to 255).
+// Actions whose second half would lie outside the bottle map to poses that never fit: o = 0 in column 7, o = 2 in
+// column 0 (x wraps to 255), o = 1 in row 15 (y wraps to 255).
 constexpr Pose pose_of(int action) {
   constexpr u8 kRotation[4] = {0, 3, 2, 1};
   const int o = action / kCells;

@@ -1,25 +1,17 @@
 #include "reach.h"
 
-#include "literal.h"
 #include "placement.h"
 #include "reach_search.h"
 
 namespace drm {
 
-template <int R>
-static void reach_as(const ReachQuery& query, u16* out) {
-  Search<R>& search = search_of_thread<R>();
-  const Verdict verdict = search.solve(query);
-  if (verdict == Verdict::kBlockedSpawn) return;
-  if (verdict == Verdict::kUndecided) {
-    const LiteralSearch literal(query);
-    for (int action = 0; action < kActions; ++action) out[action] = literal.frames(action);
-    return;
-  }
+template <class S>
+static void write(const Search<S>& search, u16* out) {
+  constexpr int R = Search<S>::R;
   for (int row = 0; row < kRows; ++row) {
     const auto& lock = search.lock[row];
+    const auto y = static_cast<u8>(kRows - 1 - row);
     for (u8 x = 0; x < kCols; ++x) {
-      const auto y = static_cast<u8>(kRows - 1 - row);
       if (x < kCols - 1) {
         out[action_of({x, y, 0})] = lock[0][x];
         if (R == 2) out[action_of({x, y, 2})] = lock[1][x];
@@ -28,6 +20,22 @@ static void reach_as(const ReachQuery& query, u16* out) {
       if (row > 0) out[action_of({x, y, 3})] = lock[R][x];
     }
   }
+}
+
+template <int R>
+static void reach_as(const ReachQuery& query, u16* out) {
+  Search<States<R>>& merged = search_of_thread<States<R>>();
+  switch (merged.solve(query)) {
+    case Verdict::kBlockedSpawn:
+      return;
+    case Verdict::kExact:
+      return write(merged, out);
+    case Verdict::kUndecided:
+      break;
+  }
+  Search<DasStates<R>>& exact = search_of_thread<DasStates<R>>();
+  exact.solve(query);
+  write(exact, out);
 }
 
 void reach(const ReachQuery& query, u16 frames_to_lock[kActions]) {

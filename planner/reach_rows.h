@@ -5,6 +5,8 @@
 // docs/planner.md explains which states are kept and why no other is needed.
 #pragma once
 
+#include <cstring>
+
 #include "collision.h"
 
 namespace drm {
@@ -26,17 +28,32 @@ inline bool any(Lanes set) {
   return (words[0] | words[1]) != 0;
 }
 
+// Whether a group of sets, which must consist of Lanes only, has any member.
+template <class T>
+inline bool any_set(const T& sets) {
+  Lanes all{};
+  const u8* from = reinterpret_cast<const u8*>(&sets);
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i) {
+    Lanes one;
+    std::memcpy(&one, from + i * kLanes, kLanes);
+    all |= one;
+  }
+  return any(all);
+}
+
 // The geometry of one row, in the form advance() needs it: sets of columns.
 struct RowMasks {
-  Lanes h, v;            // a horizontal / vertical capsule fits
-  Lanes h_left, v_left;  // it also fits one column further left
-  Lanes turn_kicked;     // turning horizontal here kicks one column left
-  Lanes turn_extra;      // turning horizontal here with Left held ends one column left (extra step, or kick)
-  Lanes turn_stays;      // turning horizontal here with Left held stays in its column
-  Lanes spin_kicked;     // A and B together move a vertical capsule one column left
-  Lanes spin_v, spin_h;  // the same with Left held, for a vertical / horizontal capsule
-  Lanes retry;           // Left blocked by a tile, yet a turn takes the extra step left
-  Lanes slip;            // see Search::note_doubt(); about the row below
+  Lanes h, v;              // a horizontal / vertical capsule fits
+  Lanes h_left, v_left;    // it would fit one column further left
+  Lanes turn_kicked;       // turning horizontal here kicks one column left
+  Lanes turn_extra;        // turning horizontal here with Left held ends one column left (extra step, or kick)
+  Lanes turn_stays;        // turning horizontal here with Left held stays in its column
+  Lanes spin_kicked;       // A and B together move a vertical capsule one column left
+  Lanes spin_v, spin_h;    // the same with Left held, for a vertical / horizontal capsule
+  Lanes retry;             // Left blocked by a tile, yet a turn takes the extra step left
+  Lanes stuck_h, stuck_v;  // a tile, not the wall, keeps the capsule from moving left
+  // About the row below: only a hold without a move takes the extra step to where it ends when falling from here.
+  Lanes slip;
 
   RowMasks(const FitMasks& fit, int row) {
     const unsigned fh = fit.horizontal[row];
@@ -54,6 +71,8 @@ struct RowMasks {
     spin_v = broadcast(hl & vl);
     spin_h = broadcast(hl & fv);
     retry = broadcast(hl & fh & ~vl);
+    stuck_h = broadcast(fh & ~hl & ~1u);
+    stuck_v = broadcast(fv & ~vl & ~1u);
     const unsigned h_below = fit.horizontal[row + 1];
     const unsigned v_below = fit.vertical[row + 1];
     slip = broadcast(v_below & (v_below << 1) & h_below & (h_below << 1) & (h_below << 2) & ~vl);
@@ -61,11 +80,11 @@ struct RowMasks {
 };
 
 // Rotations: R = 2 horizontal ones (0 and 2), or R = 1 when both halves have the same colour and 0 and 2 are the same
-// pose. Vertical rotation 3 is not stored: exchanging A and B exchanges rotations 1 and 3, so its sets mirror those of 1.
+// pose. Vertical rotation 3 is not stored: exchanging A and B exchanges rotations 1 and 3, so its sets mirror 1's.
 //
 // Sets of poses that share what was pressed in the last frame:
 //   Free: no turn button, so both can be pressed now.
-//   One:  one of them. h[i] was reached by a turn from vertical; v[i] by a turn from h[i], and may turn back to h[i] now.
+//   One:  one of them. h[i] was reached by a turn from vertical; v[i] by a turn from h[i], and may turn back to h[i].
 //   Both: A and B; neither can be pressed now.
 template <int R>
 struct Free {
@@ -94,13 +113,33 @@ struct States {
   Turns<R> right;
   Turns<R> left;
   Turns<R> held_left;
+  Turns<R> repeat;  // part of held_left: has just taken the extra step, and might repeat the move in the next frame
   Lanes retry[R];
 };
 
+// The same with Left by hor_velocity: nothing merged, nothing left out.
 template <int R>
+struct DasStates {
+  Turns<R> neutral;
+  Turns<R> right;
+  Turns<R> left[16];
+};
+
+template <class S>
+struct Rotations;
+template <int R>
+struct Rotations<States<R>> {
+  static constexpr int value = R;
+};
+template <int R>
+struct Rotations<DasStates<R>> {
+  static constexpr int value = R;
+};
+
+template <class S>
 struct Arrivals {
-  Turns<R> soft;    // soft drop: no direction may be pressed in this frame
-  States<R> fallen;  // gravity
+  Turns<Rotations<S>::value> soft;  // soft drop: no direction may be pressed in this frame
+  S fallen;                         // gravity
 };
 
 template <int R>
@@ -208,6 +247,18 @@ inline Turns<R> released(const States<R>& s) {
   return out;
 }
 
+// The states of `t` that take the extra step left in a turn, once they have.
+template <int R>
+inline Turns<R> extra_steps(const Turns<R>& t, const RowMasks& m) {
+  Turns<R> out{};
+  for (int i = 0; i < R; ++i) {
+    out.one.h[i] = to_left((t.free.v | t.one.v[i]) & m.h & m.turn_extra);
+    out.both.h[i] = to_left(t.free.h[i] & m.spin_h);
+  }
+  out.both.v = to_left(t.free.v & m.spin_v);
+  return out;
+}
+
 // The rest of a frame after its vertical part. `neutral` can go on without a direction, the states of `s` with any.
 template <bool kGravity, int R>
 inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowMasks& m) {
@@ -223,12 +274,67 @@ inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowM
   Turns<R> with_left = move_left(may_left, m) | s.left;
   for (int i = 0; i < R; ++i) with_left.one.h[i] |= to_left(s.retry[i] & m.h_left);
   out.left = turn_with_left(with_left, m);
-  out.held_left = Turns<R>{};
-  if constexpr (kGravity) {
-    out.held_left = turn_with_left(s.held_left, m);
-    drop_dominated(out.held_left, out.left);
-  }
   for (int i = 0; i < R; ++i) out.retry[i] = to_left((may_left.free.v | may_left.one.v[i]) & m.retry);
+
+  out.held_left = out.repeat = Turns<R>{};
+  if constexpr (kGravity) {
+    if (any_set(s.held_left) || any_set(s.repeat)) {
+      out.held_left = turn_with_left(s.held_left | move_left(s.repeat, m), m);
+      out.repeat = extra_steps(s.held_left, m);
+    }
+  }
+  return out;
+}
+
+// What repeated moves in the frame before -> after have gained over everything else.
+template <int R>
+inline Turns<R> repeat_gains(const States<R>& before, const States<R>& after, const RowMasks& m) {
+  Turns<R> gains = turn_with_left(move_left(before.repeat, m), m);
+  drop_dominated(gains, after.neutral);
+  drop_dominated(gains, after.right);
+  drop_dominated(gains, after.left);
+  return gains;
+}
+
+template <bool kGravity, int R>
+inline Turns<R> released(const DasStates<R>& s) {
+  Turns<R> out = s.neutral | s.right;
+  for (const Turns<R>& left : s.left) out = out | left;
+  return out;
+}
+
+// The part of `t` that a tile (h, v: columns in which that can be) keeps from moving left.
+template <int R>
+inline Turns<R> only(const Turns<R>& t, Lanes h, Lanes v) {
+  Turns<R> out;
+  for (int i = 0; i < R; ++i) {
+    out.free.h[i] = t.free.h[i] & h;
+    out.one.h[i] = t.one.h[i] & h;
+    out.one.v[i] = t.one.v[i] & v;
+    out.both.h[i] = t.both.h[i] & h;
+  }
+  out.free.v = t.free.v & v;
+  out.both.v = t.both.v & v;
+  return out;
+}
+
+template <bool kGravity, int R>
+inline DasStates<R> advance(const DasStates<R>& s, const Turns<R>& neutral, const RowMasks& m) {
+  const Lanes wall = broadcast(1);
+  DasStates<R> out;
+  out.neutral = turn(neutral, m);
+  Turns<R> may_right = s.neutral;
+  for (const Turns<R>& left : s.left) may_right = may_right | left;
+  out.right = turn(move_right(may_right, m), m);
+
+  const Turns<R> pressed = s.neutral | s.right;
+  const Turns<R>& repeated = s.left[15];
+  Turns<R> after[16];
+  after[0] = move_left(pressed, m) | only(pressed, wall, wall);
+  for (int das = 1; das < 16; ++das) after[das] = s.left[das - 1];
+  after[10] = after[10] | move_left(repeated, m) | only(repeated, wall, wall);
+  after[15] = after[15] | only(pressed | repeated, ~(m.h_left | wall), ~(m.v_left | wall));
+  for (int das = 0; das < 16; ++das) out.left[das] = turn_with_left(after[das], m);
   return out;
 }
 

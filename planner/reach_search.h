@@ -2,80 +2,63 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 
 #include "reach.h"
-#include "reach_rows.h"
 #include "tables.h"
+#include "timeline.h"
 
 namespace drm {
 
-// The value of a group of sets T at a range of moments. A moment is an index: frame / 2, the parity being known.
-template <class T>
-struct Timeline {
-  static constexpr int kSets = sizeof(T) / sizeof(Lanes);
-  static constexpr int kMoments = 16 * 40 / 2 + 2 * kLanes;
-
-  void clear(int first) { begin = end = first; }
-
-  // Adds 16 consecutive moments.
-  void add(const T& sets, int first) {
-    for (; end < first + kLanes; end += kLanes) {
-      for (auto& set : at) std::memset(&set[end], 0, kLanes);
-    }
-    const u8* from = reinterpret_cast<const u8*>(&sets);
-    for (int i = 0; i < kSets; ++i) {
-      Lanes old, more;
-      std::memcpy(&old, &at[i][first], kLanes);
-      std::memcpy(&more, from + i * kLanes, kLanes);
-      old |= more;
-      std::memcpy(&at[i][first], &old, kLanes);
-    }
-  }
-
-  T load(int first) const {
-    T out;
-    u8* to = reinterpret_cast<u8*>(&out);
-    for (int i = 0; i < kSets; ++i) std::memcpy(to + i * kLanes, &at[i][first], kLanes);
-    return out;
-  }
-
-  int begin, end;
-  u8 at[kSets][kMoments];
+// States that leave a row, by the frame in which they step down or lock.
+template <class S>
+struct RowExits {
+  Timeline<Turns<Rotations<S>::value>> soft;
+  Timeline<S> fallen[2];  // by parity of the frame: 0 = a soft-drop frame
 };
 
-// States that leave a row, by the frame in which they step down or lock.
-template <int R>
-struct RowExits {
-  Timeline<Turns<R>> soft;
-  Timeline<States<R>> fallen[2];  // by parity of the frame: 0 = a soft-drop frame
+inline constexpr int kNever = 1 << 20;  // a frame
+
+// The earliest frames in which a capsule that has fallen by gravity at least once can enter a row.
+struct FallBounds {
+  int fallen = kNever;   // its last step was by gravity
+  int dropped = kNever;  // it was a soft drop
 };
 
 enum class Verdict : u8 { kBlockedSpawn, kExact, kUndecided };
 
-template <int R>
+// The row-by-row search for one capsule; S is States<R>, or DasStates<R>.
+template <class S>
 struct Search {
+  static constexpr int R = Rotations<S>::value;
+  static constexpr bool kMerged = std::is_same_v<S, States<R>>;
   using Locks = u16[kRows][R + 1][kCols];
 
   FitMasks fit;
   int threshold;    // of gravity
   int soft_parity;  // of the soft-drop frames (odd frame counter), frames being numbered from 1
-  bool gravity;     // whether the last run knew gravity
-  bool long_holds;  // whether the last run let Left be held through a whole row and beyond
-  RowExits<R> rows[kRows];
-  Locks lock;            // frames to lock, by base; h[0..R-1], then v
-  int doubt[kRows + 1];  // first frame in which a long hold may have mattered on entering the row
+  Locks lock;       // frames to lock, by base; h[0..R-1], then v
+  RowExits<S> rows[kRows];
 
-  // Fills `lock`; kUndecided when it may be wrong.
+  // About the last run. An optimistic one allows every hold of Left that could be real, and more.
+  bool gravity;
+  bool optimistic;
+  bool complete;  // gravity ended no capsule's stay in a row before it had been everywhere
+
+  // Of an optimistic run, about the capsules that fall into a row. Nothing falls into row 0 or beyond row 15.
+  int longest_hold[kRows + 1];   // the greatest hor_velocity with which Left can be held
+  bool sticks_above[kRows + 1];  // in the row above, a tile may have blocked a press of Left
+  int doubt[kRows + 1];          // first frame in which a hold may have mattered that is not real
+
+  // Fills `lock`. kUndecided when it may be wrong, which cannot happen with DasStates.
   Verdict solve(const ReachQuery& query);
 
   int frame_of(int parity, int index) const { return 2 * index + (soft_parity ^ parity); }
 
-  // Ages one block of 16 arrivals (nullptr: the spawn) until nothing new can leave the row. `record`, if given, receives
-  // the states of every age. Returns the last age, or -1 when a search without gravity cannot answer.
+  // Ages one block of 16 arrivals (nullptr: the spawn) until nothing new can leave the row. `record`, if given,
+  // receives the states of every age. Returns the last age, or -1 when a search without gravity cannot answer.
   template <bool kGravity>
-  int run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals, int parity, int index,
-                States<R>* record = nullptr);
+  int run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index, S* record = nullptr);
 
   // Calls visit(arrivals, parity, index) for every block of capsules entering `row`, until one returns false.
   template <bool kGravity, class Visit>
@@ -87,82 +70,26 @@ struct Search {
   template <bool kGravity>
   void collect_locks(int row);
   void collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]);
-  bool certify(int row, int& earliest_fall);
-  void note_doubt(int row, const States<R>& s, const RowMasks& m, int parity, int index);
+  bool certify(int row, FallBounds& bounds) const;
+  bool flooded() const;
+  void note_doubt(int row, Lanes where, int parity, int index, int age = 0);
+  bool can_stick(const S& s, const RowMasks& m) const;
+  void keep_repeats(const S& before, int row, const RowMasks& m, int parity, int index, int age, int& velocity,
+                    S& after);
   bool doubtful() const;
 };
 
-inline constexpr int kNever = 1 << 20;  // a frame
-
-template <int R>
-void mask(Turns<R>& t, const RowMasks& m) {
-  for (int i = 0; i < R; ++i) {
-    t.free.h[i] &= m.h;
-    t.one.h[i] &= m.h;
-    t.one.v[i] &= m.v;
-    t.both.h[i] &= m.h;
-  }
-  t.free.v &= m.v;
-  t.both.v &= m.v;
-}
-
-template <int R>
-void mask(States<R>& s, const RowMasks& m) {
-  mask(s.neutral, m);
-  mask(s.right, m);
-  mask(s.left, m);
-  mask(s.held_left, m);
-  for (int i = 0; i < R; ++i) s.retry[i] &= m.h;
-}
-
-template <class T>
-bool any_set(const T& sets) {
-  Lanes all{};
-  const u8* from = reinterpret_cast<const u8*>(&sets);
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i) {
-    Lanes one;
-    std::memcpy(&one, from + i * kLanes, kLanes);
-    all |= one;
-  }
-  return any(all);
-}
-
-// The same sets k moments later.
-template <int k>
-Lanes later(Lanes set) {
-  return __builtin_shufflevector(Lanes{}, set, 16 - k, 17 - k, 18 - k, 19 - k, 20 - k, 21 - k, 22 - k, 23 - k, 24 - k,
-                                 25 - k, 26 - k, 27 - k, 28 - k, 29 - k, 30 - k, 31 - k);
-}
-
-// Removes from each moment what an earlier one already had. `carry` holds what came before the first.
-template <class T>
-void keep_new(T& sets, T& carry) {
-  u8* p = reinterpret_cast<u8*>(&sets);
-  u8* c = reinterpret_cast<u8*>(&carry);
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i, p += kLanes, c += kLanes) {
-    Lanes now, before;
-    std::memcpy(&now, p, kLanes);
-    std::memcpy(&before, c, kLanes);
-    Lanes upto = now;
-    upto |= later<1>(upto);
-    upto |= later<2>(upto);
-    upto |= later<4>(upto);
-    upto |= later<8>(upto);
-    const Lanes fresh = now & ~(later<1>(upto) | before);
-    before |= broadcast(upto[15]);
-    std::memcpy(p, &fresh, kLanes);
-    std::memcpy(c, &before, kLanes);
-  }
-}
-
-template <int R>
+template <class S>
 template <bool kGravity>
-int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals, int parity, int index,
-                         States<R>* record) {
-  RowExits<R>& exits = rows[row];
-  States<R> s{};
+int Search<S>::run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index, S* record) {
+  RowExits<S>& exits = rows[row];
+  S s{};
+  int velocity = sticks_above[row] ? kDasReload - 1 : -1;  // greatest hor_velocity of Left pressed in this row
   if (arrivals) {
     s = advance<kGravity>(arrivals->fallen, arrivals->soft | released<kGravity>(arrivals->fallen), m);
+    if constexpr (kGravity && kMerged) {
+      keep_repeats(arrivals->fallen, row, m, parity, index, 0, velocity, s);
+    }
   } else {
     s.neutral.free.h[0][0] = 1u << kSpawnPose.x;
   }
@@ -175,10 +102,21 @@ int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals
     if (((parity + age) & 1) && (!kGravity || age < threshold)) exits.soft.add(free, exit_index);
     if (kGravity && age == threshold) {
       const int exit_parity = parity ^ ((threshold + 1) & 1);
-      if (long_holds) {
-        note_doubt(row, s, m, exit_parity, exit_index);
-      } else {
-        s.held_left = Turns<R>{};
+      if constexpr (kMerged) {
+        sticks_above[row + 1] |= can_stick(s, m);
+        longest_hold[row + 1] = std::max(longest_hold[row + 1], velocity + 1);
+        if (optimistic && threshold < kDasFirst - 2) {
+          Turns<R> old = s.held_left;
+          drop_dominated(old, s.left);  // a shorter hold does as well
+          Lanes upright = old.free.v;
+          for (int i = 0; i < R; ++i) upright |= old.one.v[i];
+          note_doubt(row + 1, upright & m.slip, exit_parity, exit_index);
+          if (any_set(s.held_left)) {
+            longest_hold[row + 1] = std::max(longest_hold[row + 1], longest_hold[row] + threshold + 1);
+          }
+        } else {
+          s.held_left = Turns<R>{};  // T + 1 >= 15 frames of holding end in a repeat before the row below
+        }
       }
       exits.fallen[exit_parity].add(s, exit_index);
       return age;
@@ -187,23 +125,33 @@ int Search<R>::run_block(int row, const RowMasks& m, const Arrivals<R>* arrivals
     closed = std::memcmp(&now, &s.neutral.free, sizeof now) == 0 ? closed + 1 : 0;
     if (!kGravity) {
       if (closed == 2) return age;
-      if (age == threshold || age == 15) return -1;
+      if (age == threshold) {
+        complete = false;
+        return age;
+      }
+      if (age == kDasFirst - 1) return -1;  // from here on Left held since the row's first frame would repeat
     }
-    s = advance<kGravity>(s, free, m);
+    if constexpr (kGravity && kMerged) {
+      const S before = s;
+      s = advance<kGravity>(before, free, m);
+      keep_repeats(before, row, m, parity, index, age + 1, velocity, s);
+    } else {
+      s = advance<kGravity>(s, free, m);
+    }
   }
 }
 
-template <int R>
+template <class S>
 template <bool kGravity, class Visit>
-bool Search<R>::for_each_block(int row, const RowMasks& m, Visit visit) const {
-  const RowExits<R>& from = rows[row - 1];
+bool Search<S>::for_each_block(int row, const RowMasks& m, Visit visit) const {
+  const RowExits<S>& from = rows[row - 1];
   for (int parity = 0; parity < (kGravity ? 2 : 1); ++parity) {
     Turns<R> soft_seen{};
-    States<R> fallen_seen{};
+    S fallen_seen{};
     int end = kGravity ? from.fallen[parity].end : 0;
     if (parity == 0) end = std::max(end, from.soft.end);
     for (int index = from.soft.begin; index < end; index += kLanes) {
-      Arrivals<R> a{};
+      Arrivals<S> a{};
       if (parity == 0 && index < from.soft.end) {
         a.soft = from.soft.load(index);
         mask(a.soft, m);
@@ -212,8 +160,10 @@ bool Search<R>::for_each_block(int row, const RowMasks& m, Visit visit) const {
       if (kGravity && index < from.fallen[parity].end) {
         a.fallen = from.fallen[parity].load(index);
         mask(a.fallen, m);
-        a.fallen.held_left = a.fallen.held_left | a.fallen.left;
-        a.fallen.left = Turns<R>{};
+        if constexpr (kMerged) {
+          a.fallen.held_left = a.fallen.held_left | a.fallen.left;
+          a.fallen.left = Turns<R>{};
+        }
         keep_new(a.fallen, fallen_seen);
       }
       if (any_set(a) && !visit(a, parity, index)) return false;
@@ -222,16 +172,19 @@ bool Search<R>::for_each_block(int row, const RowMasks& m, Visit visit) const {
   return true;
 }
 
-template <int R>
+template <class S>
 template <bool kGravity>
-bool Search<R>::run() {
+bool Search<S>::run() {
   gravity = kGravity;
   std::fill_n(&lock[0][0][0], kRows * (R + 1) * kCols, kUnreachable);
-  int earliest_fall = kNever;
+  FallBounds bounds;
+  complete = true;
   std::fill_n(doubt, kRows + 1, kNever);
+  std::fill_n(longest_hold, kRows + 1, 0);
+  std::fill_n(sticks_above, kRows + 1, false);
   for (int row = 0; row < kRows; ++row) {
     const RowMasks m(fit, row);
-    RowExits<R>& exits = rows[row];
+    RowExits<S>& exits = rows[row];
     const int first = row ? rows[row - 1].soft.begin : 0;
     exits.soft.clear(first);
     exits.fallen[0].clear(first);
@@ -239,19 +192,19 @@ bool Search<R>::run() {
     if (row == 0) {
       if (run_block<kGravity>(row, m, nullptr, soft_parity, 0) < 0) return false;
     } else {
-      const bool done = for_each_block<kGravity>(row, m, [&](const Arrivals<R>& a, int parity, int index) {
+      const bool done = for_each_block<kGravity>(row, m, [&](const Arrivals<S>& a, int parity, int index) {
         return run_block<kGravity>(row, m, &a, parity, index) >= 0;
       });
       if (!done) return false;
     }
     collect_locks<kGravity>(row);
-    if (!kGravity && !certify(row, earliest_fall)) return false;
+    if (!kGravity && !certify(row, bounds)) return false;
   }
-  return true;
+  return kGravity || complete || flooded();
 }
 
-template <int R>
-void Search<R>::collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]) {
+template <class S>
+void Search<S>::collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]) {
   for (int i = 0; i <= R; ++i) {
     const Lanes set = i < R ? where.h[i] & rest[0] : where.v & rest[1];
     if (!any(set)) continue;
@@ -265,10 +218,10 @@ void Search<R>::collect(int row, const Free<R>& where, int parity, int index, co
   }
 }
 
-template <int R>
+template <class S>
 template <bool kGravity>
-void Search<R>::collect_locks(int row) {
-  const RowExits<R>& exits = rows[row];
+void Search<S>::collect_locks(int row) {
+  const RowExits<S>& exits = rows[row];
   const Lanes rest[2] = {broadcast(fit.horizontal[row] & ~static_cast<unsigned>(fit.horizontal[row + 1])),
                          broadcast(fit.vertical[row] & ~static_cast<unsigned>(fit.vertical[row + 1]))};
   for (int i = exits.soft.begin; i < exits.soft.end; i += kLanes) collect(row, poses(exits.soft.load(i)), 0, i, rest);
@@ -281,22 +234,49 @@ void Search<R>::collect_locks(int row) {
   }
 }
 
-// A state that has held Left through all of this row falls into the next, where a turn would take the extra step left in
-// a way that no shorter hold can imitate. The hold may be too long to be real.
-template <int R>
-void Search<R>::note_doubt(int row, const States<R>& s, const RowMasks& m, int parity, int index) {
-  Lanes upright = s.held_left.free.v;
-  for (int i = 0; i < R; ++i) upright |= s.held_left.one.v[i];
-  upright &= m.slip;
-  if (!any(upright)) return;
+// From the first lane of `where` that has members on, locks in this row and below may owe their time to a hold of Left
+// that is not real. The lanes' capsules entered at `index` and `age` frames have passed since.
+template <class S>
+void Search<S>::note_doubt(int row, Lanes where, int parity, int index, int age) {
+  if (!any(where)) return;
   int lane = 0;
-  while (upright[lane] == 0) ++lane;
-  doubt[row + 1] = std::min(doubt[row + 1], frame_of(parity, index + lane));
+  while (where[lane] == 0) ++lane;
+  doubt[row] = std::min(doubt[row], frame_of(parity, index + lane) + age);
+}
+
+// Whether pressing Left can leave hor_velocity at 15, so that holding it moves one frame later and leaves 10.
+template <class S>
+bool Search<S>::can_stick(const S& s, const RowMasks& m) const {
+  const Free<R> where = poses(released<true>(s));
+  Lanes stuck = where.v & m.stuck_v;
+  for (int i = 0; i < R; ++i) stuck |= where.h[i] & m.stuck_h;
+  return any(stuck);
+}
+
+// Called after each frame. In an optimistic run, holds that can be long enough may repeat their move after an extra
+// step; notes where that has gained anything. In another, none does. `velocity` is an upper bound.
+template <class S>
+void Search<S>::keep_repeats(const S& before, int row, const RowMasks& m, int parity, int index, int age, int& velocity,
+                             S& after) {
+  if (!optimistic) {
+    after.repeat = Turns<R>{};
+    return;
+  }
+  ++velocity;
+  if (velocity < kDasReload && can_stick(before, m)) velocity = kDasReload;
+  if (longest_hold[row] + age < kDasBlocked) after.repeat = Turns<R>{};
+  if (velocity >= kDasBlocked) after.repeat = after.repeat | extra_steps(before.left, m);
+  if (any_set(before.repeat)) {
+    const Free<R> gains = poses(repeat_gains(before, after, m));
+    Lanes where = gains.v;
+    for (int i = 0; i < R; ++i) where |= gains.h[i];
+    note_doubt(row, where, parity, index, age);
+  }
 }
 
 // Whether some lock is late enough to have come after a doubt in its row or above.
-template <int R>
-bool Search<R>::doubtful() const {
+template <class S>
+bool Search<S>::doubtful() const {
   int since = kNever;
   for (int row = 0; row < kRows; ++row) {
     since = std::min(since, doubt[row]);
@@ -309,58 +289,91 @@ bool Search<R>::doubtful() const {
   return false;
 }
 
-template <int R>
-bool Search<R>::certify(int row, int& earliest_fall) {
-  // earliest entry without gravity: first nonempty soft exit of the row above
-  int entry = 0;
+// Whether no capsule that has fallen by gravity can lock in this row earlier than `lock` says: a fall takes T + 1
+// frames from the entry into the row, soft drops are two frames apart, and one can follow a fall in the next frame.
+template <class S>
+bool Search<S>::certify(int row, FallBounds& bounds) const {
+  int entry = row == 0 ? 0 : kNever;
   if (row > 0) {
-    entry = kNever;
     const auto& soft = rows[row - 1].soft;
-    for (int i = soft.begin; i < soft.end && entry == kNever; ++i) {
-      u8 bits = 0;
-      for (int k = 0; k < soft.kSets; ++k) {
-        const bool horizontal = R == 2 ? (k != 2 && k != 5 && k != 6 && k != 9) : (k != 1 && k != 3 && k != 5);
-        bits |= static_cast<u8>(soft.at[k][i] & (horizontal ? fit.horizontal[row] : fit.vertical[row]));
+    for (int i = soft.begin; i < soft.end && entry == kNever; i += kLanes) {
+      const Free<R> where = poses(soft.load(i));
+      Lanes in = where.v & broadcast(fit.vertical[row]);
+      for (int k = 0; k < R; ++k) in |= where.h[k] & broadcast(fit.horizontal[row]);
+      for (int lane = 0; lane < kLanes && any(in); ++lane) {
+        if (in[lane] == 0) continue;
+        entry = frame_of(0, i + lane);
+        break;
       }
-      if (bits) entry = frame_of(0, i);
     }
   }
-  if (entry == kNever) return true;
-  const int limit = std::min(earliest_fall + 1, entry + threshold + 1);
-  for (int i = 0; i <= R; ++i) {
-    for (int x = 0; x < kCols; ++x) {
-      if (lock[row][i][x] != kUnreachable && lock[row][i][x] > limit) return false;
+  const int fall = std::min({entry, bounds.fallen, bounds.dropped}) + threshold + 1;
+  const int earliest = std::min({fall, bounds.fallen + 1, bounds.dropped + 1});
+  bounds.dropped = std::min(bounds.fallen + 1, bounds.dropped + 2);
+  bounds.fallen = fall;
+  for (const auto& frames : lock[row]) {
+    for (const u16 frame : frames) {
+      if (frame != kUnreachable && frame > earliest) return false;
     }
   }
-  // a fall out of this row into the next, or one from above after one more row
-  earliest_fall = std::min(earliest_fall + 1, entry + threshold + 1);
   return true;
 }
 
-template <int R>
-Verdict Search<R>::solve(const ReachQuery& query) {
+// Whether every pose in which a capsule can lock and to which moves of any timing lead has locked.
+template <class S>
+bool Search<S>::flooded() const {
+  unsigned h[2] = {1u << kSpawnPose.x, 0};
+  unsigned v = 0;
+  for (int row = 0; row < kRows; ++row) {
+    const unsigned fh = fit.horizontal[row];
+    const unsigned fv = fit.vertical[row];
+    h[0] &= fh;
+    h[1] &= fh;
+    v &= fv;
+    for (unsigned before = ~0u; before != (h[0] | h[1] << 8 | v << 16);) {
+      before = h[0] | h[1] << 8 | v << 16;
+      const unsigned turned = v | v >> 1;
+      for (unsigned& set : h) set = (set | set << 1 | set >> 1 | turned) & fh;
+      v = (v | v << 1 | v >> 1 | h[0] | h[1]) & fv;
+    }
+    for (int x = 0; x < kCols; ++x) {
+      for (int i = 0; i < R; ++i) {
+        const unsigned rests = h[i] & ~static_cast<unsigned>(fit.horizontal[row + 1]);
+        if ((rests >> x & 1) && lock[row][i][x] == kUnreachable) return false;
+      }
+      const unsigned rests = v & ~static_cast<unsigned>(fit.vertical[row + 1]);
+      if ((rests >> x & 1) && lock[row][R][x] == kUnreachable) return false;
+    }
+  }
+  return true;
+}
+
+template <class S>
+Verdict Search<S>::solve(const ReachQuery& query) {
   fit = fit_masks(query.bottle);
   if (!(fit.horizontal[0] >> kSpawnPose.x & 1)) return Verdict::kBlockedSpawn;
   threshold = gravity_threshold(query.speed, query.speed_ups);
   soft_parity = (query.frame_counter + 1) & 1;
-  long_holds = false;
+  optimistic = false;
+  if constexpr (!kMerged) {
+    run<true>();
+    return Verdict::kExact;
+  }
   if (run<false>()) return Verdict::kExact;
-  // A hold that lasts through T + 1 >= 15 frames repeats its move before it can matter in the row after.
-  long_holds = threshold < kDasFirst - 2;
+  optimistic = true;
   run<true>();
-  if (!long_holds || !doubtful()) return Verdict::kExact;
-  // With long holds nothing is too late, without them nothing too early.
-  Locks optimistic;
-  std::memcpy(optimistic, lock, sizeof lock);
-  long_holds = false;
+  if (!doubtful()) return Verdict::kExact;
+  Locks earliest;
+  std::memcpy(earliest, lock, sizeof lock);
+  optimistic = false;
   run<true>();
-  return std::memcmp(optimistic, lock, sizeof lock) == 0 ? Verdict::kExact : Verdict::kUndecided;
+  return std::memcmp(earliest, lock, sizeof lock) == 0 ? Verdict::kExact : Verdict::kUndecided;
 }
 
 // One per thread and R: its 0.4 MB are too much for a stack, and it must outlive reach() for nothing.
-template <int R>
-Search<R>& search_of_thread() {
-  thread_local Search<R> search;
+template <class S>
+Search<S>& search_of_thread() {
+  thread_local Search<S> search;
   return search;
 }
 

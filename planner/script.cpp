@@ -9,7 +9,7 @@ namespace {
 
 // One state of one capsule inside its row: an element of one of the sets of States.
 struct Node {
-  enum Direction : u8 { kNeutral, kToRight, kToLeft, kRetry, kDirections };
+  enum Direction : u8 { kNeutral, kToRight, kToLeft, kHeldLeft, kRetry, kRepeat, kDirections };  // as in States
   enum Turned : u8 { kFree, kOne, kBoth, kTurns };
 
   Direction direction;
@@ -17,12 +17,6 @@ struct Node {
   bool vertical;
   u8 i;  // which h (Free, One, Both) or v (One)
   int x;
-};
-
-// What one frame did besides stepping down.
-struct Action {
-  Node from;
-  bool turned_once;
 };
 
 template <int R>
@@ -42,10 +36,18 @@ bool contains(const Turns<R>& t, const Node& n, int lane) {
 template <int R>
 bool contains(const States<R>& s, const Node& n, int lane) {
   switch (n.direction) {
-    case Node::kNeutral: return contains(s.neutral, n, lane);
-    case Node::kToRight: return contains(s.right, n, lane);
-    case Node::kToLeft: return contains(s.left, n, lane);
-    default: return n.turned == Node::kOne && !n.vertical && has(s.retry[n.i], lane, n.x);
+    case Node::kNeutral:
+      return contains(s.neutral, n, lane);
+    case Node::kToRight:
+      return contains(s.right, n, lane);
+    case Node::kToLeft:
+      return contains(s.left, n, lane);
+    case Node::kHeldLeft:
+      return contains(s.held_left, n, lane);
+    case Node::kRepeat:
+      return contains(s.repeat, n, lane);
+    default:
+      return n.turned == Node::kOne && !n.vertical && has(s.retry[n.i], lane, n.x);
   }
 }
 
@@ -53,7 +55,7 @@ bool contains(const States<R>& s, const Node& n, int lane) {
 template <int R>
 class Walk {
  public:
-  Walk(Search<R>& search, u8* buttons) : search_(search), buttons_(buttons) {}
+  Walk(Search<States<R>>& search, u8* buttons) : search_(search), buttons_(buttons) {}
 
   // The capsule locks in `frame` at `pose`, its rotation being the one stored for it (v is rotation 1).
   bool run(int row, bool vertical, u8 i, int x, int frame) {
@@ -88,23 +90,21 @@ class Walk {
 
   // Whether one frame, its vertical part done, leads from `from` to `to`; if so, the buttons held in it.
   bool leads(const Node& from, const Node& to, u8& held) const {
-    const bool left = to.direction == Node::kToLeft || to.direction == Node::kRetry;
+    const bool left = to.direction >= Node::kToLeft;
     int x = from.x;
     held = 0;
     if (to.direction == Node::kToRight) {
       if (from.direction == Node::kToRight || !fits(from.vertical, ++x)) return false;
       held = kRight;
     } else if (left) {
+      if (!may_follow(from.direction, to.direction)) return false;
       held = kLeft;
-      const bool held_before = from.direction == Node::kToLeft;  // and neither moves nor presses now
-      const bool moves = fits(from.vertical, x - 1);
-      if (from.direction == Node::kRetry && (to.direction == Node::kRetry || !moves)) return false;
-      if (to.direction == Node::kRetry && (held_before || moves)) return false;
-      if (!held_before && to.direction == Node::kToLeft) {
-        if (!moves) return false;
-        --x;
-      }
+      const bool tries = from.direction != Node::kToLeft && from.direction != Node::kHeldLeft;
+      const bool moves = tries && fits(from.vertical, x - 1);
+      if (tries && moves == (to.direction == Node::kRetry)) return false;
+      x -= moves;
     }
+    const int x_before_turn = x;
     bool vertical = from.vertical;
     if (to.turned == Node::kOne) {
       if (from.turned == Node::kBoth || !turn(vertical, x, left)) return false;
@@ -119,7 +119,22 @@ class Walk {
     } else if (!vertical && from.i != to.i) {
       return false;
     }
-    return vertical == to.vertical && x == to.x;
+    return vertical == to.vertical && x == to.x && (to.direction != Node::kRepeat || x < x_before_turn);
+  }
+
+  // Whether Left can be held in two frames that leave these states.
+  static bool may_follow(Node::Direction before, Node::Direction after) {
+    const bool pressed = before == Node::kNeutral || before == Node::kToRight;
+    switch (after) {
+      case Node::kToLeft:
+        return pressed || before == Node::kToLeft || before == Node::kRetry;
+      case Node::kHeldLeft:
+        return before == Node::kHeldLeft || before == Node::kRepeat;
+      case Node::kRetry:
+        return pressed;
+      default:
+        return before == Node::kToLeft || before == Node::kHeldLeft;
+    }
   }
 
   // h[0] is rotation 0, v rotation 1, h[1] rotation 2; B adds one.
@@ -149,14 +164,15 @@ class Walk {
   bool find_exit(int row, Node& node, int frame) {
     const int parity = (frame & 1) ^ search_.soft_parity;
     const int index = frame / 2;
-    const RowExits<R>& exits = search_.rows[row];
+    const RowExits<States<R>>& exits = search_.rows[row];
     const Node pose = node;
     if (parity == 0 && index < exits.soft.end) {
       const Turns<R> soft = exits.soft.load(index);
       by_gravity_ = false;
-      if (for_each_state(pose, [&](const Node& n) { return n.direction == 0 && contains(soft, n, 0) && (node = n, true); })) {
-        return true;
-      }
+      const auto take = [&](const Node& n) {
+        return n.direction == Node::kNeutral && contains(soft, n, 0) && (node = n, true);
+      };
+      if (for_each_state(pose, take)) return true;
     }
     if (index >= exits.fallen[parity].end) return false;
     const States<R> fallen = exits.fallen[parity].load(index);
@@ -183,7 +199,15 @@ class Walk {
   // Whether the wanted exit state is what a capsule of this lane is after `age` frames. A soft drop does not care for
   // the direction held before.
   bool matches(const States<R>& s, Node& node, int lane) const {
-    if (by_gravity_) return contains(s, node, lane);
+    if (by_gravity_) {
+      Node pressed_here = node;
+      pressed_here.direction = Node::kToLeft;
+      if (node.direction == Node::kHeldLeft && contains(s, pressed_here, lane)) {
+        node = pressed_here;
+        return true;
+      }
+      return contains(s, node, lane);
+    }
     for (int direction = 0; direction < Node::kDirections; ++direction) {
       Node n = node;
       n.direction = static_cast<Node::Direction>(direction);
@@ -205,7 +229,7 @@ class Walk {
       return frame - 1 <= last && matches(record_[frame - 1], node, 0) && walk_lane(nullptr, node, 0, frame - 1, frame);
     }
     bool found = false;
-    search_.template for_each_block<kGravity>(row, m, [&](const Arrivals<R>& a, int parity, int index) {
+    search_.template for_each_block<kGravity>(row, m, [&](const Arrivals<States<R>>& a, int parity, int index) {
       const int last = search_.template run_block<kGravity>(row, m, &a, parity, index, record_);
       for (int lane = 0; lane < kLanes && !found; ++lane) {
         const int age = frame - 1 - search_.frame_of(parity, index + lane);
@@ -217,7 +241,7 @@ class Walk {
     return found;
   }
 
-  bool walk_lane(const Arrivals<R>* arrivals, Node& node, int lane, int age, int& frame) {
+  bool walk_lane(const Arrivals<States<R>>* arrivals, Node& node, int lane, int age, int& frame) {
     buttons_[--frame] |= by_gravity_ ? 0 : kDown;
     u8 held = 0;
     for (; age > 0; --age) {
@@ -248,7 +272,7 @@ class Walk {
     return found;
   }
 
-  Search<R>& search_;
+  Search<States<R>>& search_;
   u8* buttons_;
   int row_ = 0;
   bool by_gravity_ = false;
@@ -283,9 +307,24 @@ int literal_script(const ReachQuery& query, int action, u8* buttons, int capacit
   return frames;
 }
 
+// Whether the buttons make the capsule lock at `pose` in their last frame and not before.
+bool replays(const ReachQuery& query, Pose pose, const u8* buttons, int length) {
+  const u8 threshold = gravity_threshold(query.speed, query.speed_ups);
+  Falling capsule;
+  for (int t = 0; t < length; ++t) {
+    const Pose before = capsule.pose;
+    const auto frame_counter = static_cast<u8>(query.frame_counter + 1 + t);
+    if (!fall_one_frame(query.bottle, frame_counter, threshold, buttons[t], capsule)) continue;
+    const u8 differs = before.rotation ^ pose.rotation;  // with equal colours rotations 0 and 2, 1 and 3 are the same
+    return t == length - 1 && before.x == pose.x && before.y == pose.y &&
+           (differs == 0 || (differs == 2 && query.colors[0] == query.colors[1]));
+  }
+  return false;
+}
+
 template <int R>
 int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
-  Search<R>& search = search_of_thread<R>();
+  Search<States<R>>& search = search_of_thread<States<R>>();
   const Pose pose = pose_of(action);
   if (pose.x >= kCols || pose.y >= kRows) return 0;
   const Verdict verdict = search.solve(query);
@@ -298,9 +337,11 @@ int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
   if (frames == kUnreachable || frames > capacity) return 0;
   std::memset(buttons, 0, frames);
   Walk<R> walk(search, buttons);
-  if (!walk.run(row, vertical, i, pose.x, frames)) return literal_script(query, action, buttons, capacity);
+  const bool walked = walk.run(row, vertical, i, pose.x, frames);
   if (R == 1) alternate_turns(buttons, frames);
   if (R == 2 && pose.rotation == 3) mirror_turns(buttons, frames);
+  // The sets do not count how long Left is held; a walk along too long a hold shows up here.
+  if (!walked || !replays(query, pose, buttons, frames)) return literal_script(query, action, buttons, capacity);
   return frames;
 }
 

@@ -80,7 +80,8 @@ int main(int argc, char** argv) {
     c.query.speed_ups %= 10;
     mid_game(rng, c);
   });
-  bench("sparse viruses, all speeds", boards, seed, [](Rng& rng, Case& c) { sparse_viruses(rng, c, 4 + below(rng, 40), 10); });
+  bench("sparse viruses, all speeds", boards, seed,
+        [](Rng& rng, Case& c) { sparse_viruses(rng, c, 4 + below(rng, 40), 10); });
   bench("empty, all speeds", boards / 4, seed, [](Rng&, Case&) {});
   bench("adversarial, all speeds", boards, seed, [](Rng& rng, Case& c) { adversarial(rng, c); });
 }

@@ -111,9 +111,14 @@ int main(int argc, char** argv) {
     Case c;
     any_capsule(rng, c);
     switch (below(rng, 4)) {
-      case 0: mid_game(rng, c); break;
-      case 1: sparse_viruses(rng, c, below(rng, 85), 3 + below(rng, 11)); break;
-      default: adversarial(rng, c);
+      case 0:
+        mid_game(rng, c);
+        break;
+      case 1:
+        sparse_viruses(rng, c, below(rng, 85), 3 + below(rng, 11));
+        break;
+      default:
+        adversarial(rng, c);
     }
     check(c, n, seed, scripts, rng, tally);
   }
