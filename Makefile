@@ -47,7 +47,7 @@ sanitize: $(VENV)/.tools
 	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=ON >/dev/null
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
-	build/sanitize/test_reach 300
+	build/sanitize/test_reach 40
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.
