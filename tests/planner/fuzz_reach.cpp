@@ -1,9 +1,7 @@
 // Fuzz target: bytes -> a planner query; reach() must equal the reference and every script must have the promised
-// length. With clang: -fsanitize=fuzzer -DDRM_LIBFUZZER. Without: a program that runs the files given as arguments.
+// length (libFuzzer: `make fuzz`; the program also runs single inputs given as files).
+#include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <vector>
 
 #include "boards.h"
 #include "script.h"
@@ -52,14 +50,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
-
-#ifndef DRM_LIBFUZZER
-int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::ifstream file(argv[i], std::ios::binary);
-    const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  }
-  std::printf("%d inputs\n", argc - 1);
-}
-#endif
