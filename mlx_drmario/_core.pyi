@@ -115,6 +115,12 @@ class Decisions:
         Raises ValueError naming the first illegal action; nothing has moved then.
         """
 
+    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
+        """
+        i32[N]: a uniformly drawn legal action of every running game (0 for the others). A hash of the seed (u64) and
+        the game's digest, so a game is played the same whatever else is in the batch.
+        """
+
     def afterstates(self) -> Afterstates:
         """
         Resolves every legal placement of every running game without moving the games.
@@ -294,7 +300,7 @@ def canonical(action: int) -> int:
 class Versus:
     """
     N two-player rounds; each side decides at its own spawns while the other may still be falling
-    (docs/planner.md, event order). The arrays are read-only views that reset, step and load rewrite.
+    (docs/decisions.md). The arrays are read-only views that reset, step and load rewrite.
     """
 
     def __init__(self, num_envs: int, planes: str = "bitplane", threads: int = 0) -> None: ...

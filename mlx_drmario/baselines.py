@@ -14,15 +14,11 @@ class RandomLegal:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._key = _mix(np.array([seed % 2**64], np.uint64))[0]
+        self._seed = seed % 2**64
 
     def act(self, d: dm.Decisions) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""
-        counts = d.legal.sum(axis=1, dtype=np.uint64)
-        # The top 32 bits times the count is below 2^42; shifting gives a rank below the count.
-        rank = ((_mix(d.digest() ^ self._key) >> np.uint64(32)) * counts) >> np.uint64(32)
-        nth = np.cumsum(d.legal, axis=1, dtype=np.uint16) > rank[:, None].astype(np.uint16)
-        return nth.argmax(axis=1).astype(np.int32)
+        return d.sample_legal(self._seed)
 
 
 class Greedy:
@@ -51,11 +47,3 @@ class Greedy:
 def landing_row(action: NDArray[np.int64]) -> NDArray[np.int64]:
     """The row (0 top .. 15) of the lower half of a capsule placed by `action`; numbering in docs/environments.md."""
     return (action // 8) % 16 + (action // 128 == 1)
-
-
-def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's output function (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014)."""
-    word = word + np.uint64(0x9E3779B97F4A7C15)
-    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return word ^ (word >> np.uint64(31))

@@ -206,6 +206,19 @@ static void bind_decisions(nb::module_& m) {
       .def("step", &step, "action"_a,
            "One decision, i32[N], for every game that has not ended (the others' entries are ignored).\n"
            "Raises ValueError naming the first illegal action; nothing has moved then.")
+      .def(
+          "sample_legal",
+          [](Decisions& d, u64 seed) {
+            auto* out = new i32[d.games.size()];
+            auto result = take(out, {d.games.size()});
+            nb::gil_scoped_release release;
+            d.sample_legal(seed, out);
+            return result;
+          },
+          "seed"_a,
+          "i32[N]: a uniformly drawn legal action of every running game (0 for the others). A hash of the seed (u64) "
+          "and\n"
+          "the game's digest, so a game is played the same whatever else is in the batch.")
       .def("afterstates", &resolve_all, nb::call_guard<nb::gil_scoped_release>(),
            "Resolves every legal placement of every running game without moving the games.")
       .def("perft", &perft_all, "depth"_a,

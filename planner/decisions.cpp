@@ -193,6 +193,30 @@ void Decisions::observe(std::size_t n) {
   viruses_left[n] = static_cast<u8>(bcd_to_int(match.player[0].virus_left_bcd));
 }
 
+// splitmix64's output function.
+static u64 mix(u64 z) {
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ z >> 27) * 0x94D049BB133111EBull;
+  return z ^ z >> 31;
+}
+
+void Decisions::sample_legal(u64 seed, i32* actions) {
+  const u64 key = mix(seed + 0x9E3779B97F4A7C15ull);
+  pool_.for_chunks(size(), 256, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
+      const u8* row = &legal[n * kActions];
+      const auto count = static_cast<u64>(std::count(row, row + kActions, u8{1}));
+      // The high half of a 32 x 32 bit product maps a draw to 0..count-1; the bias is below 512 / 2^32.
+      u64 skip_legal = (mix(digest(games[n]) ^ key) >> 32) * count >> 32;
+      i32 action = 0;
+      if (count) {
+        while (!row[action] || skip_legal--) ++action;
+      }
+      actions[n] = action;
+    }
+  });
+}
+
 int Decisions::first_illegal(const i32* actions) const {
   for (std::size_t n = 0; n < games.size(); ++n) {
     if (counters[n].ended) continue;

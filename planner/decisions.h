@@ -72,6 +72,10 @@ class Decisions {
   // Recomputes masks and observations from `games` and `counters` (after a load).
   void refresh();
 
+  // A uniformly drawn legal action of every running game (0 for the others): a hash of the seed and the game's digest,
+  // so a game is played the same whatever else is in the batch.
+  void sample_legal(u64 seed, i32* actions);
+
   // Index of the first running game whose action is not legal, or -1.
   int first_illegal(const i32* actions) const;
 

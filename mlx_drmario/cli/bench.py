@@ -26,6 +26,10 @@ class BenchConfig:
     """print two result files side by side instead of measuring"""
 
 
+SCALING_GAMES = (1, 64, 1024, 4096)
+SCALING_THREADS = (1, 2)
+
+
 @dataclass(frozen=True)
 class Line:
     """One measured rate: the median of the repetitions and their spread."""
@@ -87,14 +91,12 @@ def _played(games: int, threads: int, steps: int) -> "dm.Decisions":
     import numpy as np
 
     import mlx_drmario as dm
-    from mlx_drmario.baselines import RandomLegal
 
     rng = np.random.default_rng(1)
     decisions = dm.Decisions(num_envs=games, threads=threads)
     decisions.reset(rng.integers(0, 21, games), rng.integers(0, 3, games), rng.integers(2, 65536, games))
-    policy = RandomLegal(seed=1)
     for _ in range(steps):
-        decisions.step(policy.act(decisions))
+        decisions.step(decisions.sample_legal(1))
     return decisions
 
 
@@ -130,35 +132,67 @@ def planner_lines(seconds: float) -> list[Line]:
     ]
 
 
-def decision_lines(seconds: float) -> list[Line]:
-    """Random legal play, everything included: sampling in numpy, planner, planes, masks, restarts."""
+def _random_play(games: int, threads: int) -> Callable[[], float]:
+    """Eight random legal decisions of every game, everything included: choice, planner, planes, masks, restarts."""
     import numpy as np
 
-    from mlx_drmario.baselines import RandomLegal
+    decisions = _played(games, threads, 0)
+    rng = np.random.default_rng(2)
 
-    lines = []
-    for games, threads in ((1, 1), (64, 1), (1024, 1), (1024, 2)):
-        decisions = _played(games, threads, 0)
-        policy = RandomLegal(seed=2)
-        rng = np.random.default_rng(2)
+    def work() -> float:
+        for _ in range(8):
+            decisions.step(decisions.sample_legal(2))
+            if decisions.ended.any():
+                level, speed = rng.integers(0, 21, games), rng.integers(0, 3, games)
+                decisions.reset(level, speed, rng.integers(2, 65536, games), mask=decisions.ended)
+        return 8.0 * games
 
-        def work(decisions: Any = decisions, policy: RandomLegal = policy, rng: Any = rng) -> float:
-            for _ in range(4):
-                decisions.step(policy.act(decisions))
-                if decisions.ended.any():
-                    n = decisions.num_envs
-                    decisions.reset(
-                        rng.integers(0, 21, n), rng.integers(0, 3, n), rng.integers(2, 65536, n), mask=decisions.ended
-                    )
-            return 4.0 * decisions.num_envs
+    return work
 
-        name = f"decisions, random legal, {games} games, {threads} thread(s)"
-        lines.append(measure(name, "decisions/s", seconds, work))
+
+def decision_lines(seconds: float) -> list[Line]:
+    """Random legal play by number of games and threads, and what else the decision loop offers."""
+    import numpy as np
+
+    import mlx_drmario as dm
+
+    lines = [
+        measure(_decisions_name(games, threads), "decisions/s", seconds, _random_play(games, threads))
+        for games in SCALING_GAMES
+        for threads in SCALING_THREADS
+    ]
     decisions = _played(64, 1, 12)
     lines.append(
         measure("afterstates, 1 thread", "afterstates/s", seconds, lambda: float(len(decisions.afterstates().env)))
     )
+    batch = dm.Batch(num_envs=1024, threads=1)
+    batch.reset(10, 2, np.arange(2, 1026))
+
+    def observe() -> float:
+        batch.observe("extended")
+        return 1024.0
+
+    lines.append(measure("observation, 16 planes, 1 thread", "observations/s", seconds, observe))
     return lines
+
+
+def _decisions_name(games: int, threads: int) -> str:
+    return f"decisions, random legal, {games} games, {threads} thread(s)"
+
+
+def scaling(lines: list[Line]) -> str:
+    """Games x threads: total and per-game rate, speedup over one thread, efficiency."""
+    rates = {line.name: line.rate for line in lines}
+    rows = [f"{'games':>6} {'threads':>7} {'decisions/s':>12} {'per game':>9} {'speedup':>8} {'efficiency':>10}"]
+    for games in SCALING_GAMES:
+        one = rates[_decisions_name(games, 1)]
+        for threads in SCALING_THREADS:
+            rate = rates[_decisions_name(games, threads)]
+            speedup = rate / one
+            rows.append(
+                f"{games:6} {threads:7} {rate:12,.0f} {rate / games:9,.1f} {speedup:8.2f} {speedup / threads:10.0%}"
+            )
+    return "\n".join(rows)
 
 
 def learning_lines(seconds: float) -> list[Line]:
@@ -236,6 +270,7 @@ def run(config: BenchConfig) -> int:
         for line in group(config.seconds):
             print(f"{line.name:52} {line.rate:14,.0f} {line.unit:14} ({line.low:,.0f} to {line.high:,.0f})", flush=True)
             lines.append(line)
+    print("\n" + scaling(lines))
     if config.json is not None:
         results = {"facts": machine, "lines": [asdict(line) for line in lines]}
         config.json.write_text(json.dumps(results, indent=2) + "\n")
