@@ -88,10 +88,9 @@ static void bind_columns(nb::class_<Versus>& c) {
 }
 
 void bind_versus(nb::module_& m) {
-  nb::class_<Versus> c(
-      m, "Versus",
-      "N two-player rounds; each side decides at its own spawns while the other may still be falling\n"
-      "(docs/decisions.md). The arrays are read-only views that reset, step and load rewrite.");
+  nb::class_<Versus> c(m, "Versus",
+                       "N two-player rounds; each side decides at its own spawns while the other may still be falling\n"
+                       "(docs/decisions.md). The arrays are read-only views that reset, step and load rewrite.");
   c.def(
        "__init__",
        [](Versus* self, long num_envs, const std::string& planes, long threads) {
