@@ -97,7 +97,8 @@ def test_every_encoder_with_every_head(games, encoder, head):
     assert (log_probs[~games.legal] == ILLEGAL).all()
     running = ~games.ended
     np.testing.assert_allclose(np.exp(log_probs[running]).sum(axis=1), 1.0, rtol=1e-4)
-    uniform = -np.log(games.legal.sum(axis=1, keepdims=True)) * np.ones((1, 512))
+    choices = np.maximum(games.legal.sum(axis=1, keepdims=True), 1)  # ended games have none
+    uniform = -np.log(choices) * np.ones((1, 512))
     if head != "autoregressive":  # a fresh policy has no opinion
         np.testing.assert_allclose(log_probs[games.legal], uniform[games.legal], atol=0.5)
 
