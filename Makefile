@@ -79,8 +79,8 @@ fuzz: $(VENV)/.tools
 	$(CORE) -B build/fuzz -DDRM_FUZZ=ON -DDRM_SANITIZE=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >/dev/null
 	$(VENV)/bin/cmake --build build/fuzz --target fuzz_batch fuzz_reach
 	mkdir -p build/corpus/batch build/corpus/reach
-	build/fuzz/fuzz_batch -max_total_time=$(FUZZ_SECONDS) -max_len=2048 build/corpus/batch
-	build/fuzz/fuzz_reach -max_total_time=$(FUZZ_SECONDS) build/corpus/reach
+	build/fuzz/fuzz_batch -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -artifact_prefix=build/ build/corpus/batch
+	build/fuzz/fuzz_reach -max_total_time=$(FUZZ_SECONDS) -max_len=32 -timeout=60 -artifact_prefix=build/ build/corpus/reach
 
 clean:
 	rm -rf $(VENV) build

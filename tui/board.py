@@ -32,7 +32,7 @@ class BoardWall(Widget):
         """Show these scenes from now on."""
         before, self.scenes = self.scenes, tuple(scenes)
         if len(before) != len(self.scenes):
-            self.refresh()
+            self.refresh(layout=True)  # the height follows the number of boards
             return
         changed = set()
         for index, (old, new) in enumerate(zip(before, self.scenes, strict=True)):

@@ -6,7 +6,7 @@ import pytest
 
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import evaluate
-from mlx_drmario.tui.board import BoardWall
+from mlx_drmario.tui.board import BOARD_HEIGHT, BoardWall
 from mlx_drmario.tui.game import WatchedGame
 from mlx_drmario.tui.watch import WatchApp
 
@@ -51,6 +51,8 @@ def test_games_are_shown_and_move():
         wall = app.query_one(BoardWall)
         await until(pilot, lambda: len(wall.scenes) == 2 and wall.scenes[0].frames > 50)
         assert wall.scenes[0].title == "level 0 HI" and wall.scenes[0].viruses <= 4
+        # The boards come after the first layout, when the policy is loaded: the wall must grow for them.
+        await until(pilot, lambda: wall.size.height >= BOARD_HEIGHT)
         before = wall.scenes[0].frames
         await until(pilot, lambda: wall.scenes[0].frames > before)
 
