@@ -1,7 +1,10 @@
-"""Play a list of seeds with a policy and say how it went. Knows policies only through `Policy`, so it needs no MLX."""
+"""Play a list of seeds with a policy, say how it went, and compare two policies on the same games.
+
+Knows policies only through `Policy`, so it needs no MLX. docs/evaluation.md explains the numbers.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import stats
+from mlx_drmario.spec import SPEED_NAMES
 
 FRAME_RATE = 60.0988
 """Video frames per second of the console."""
+CVAR_TAIL = 0.1
+"""Share of the cleared games, the slowest, that CVaR averages."""
 
 Progress = Callable[[int, int, int], None]
 """Called after every batch step with (games ended, games, decisions made so far)."""
@@ -41,11 +47,13 @@ class EvalResult:
     truncated: NDArray[np.bool_]
     """bool[N]: neither, after max_decisions"""
     frames: NDArray[np.uint32]
-    """u32[N]: frames played; for a cleared game its frames to clear"""
+    """u32[N]: frames played; for a cleared game T, its frames to clear"""
     decisions: NDArray[np.uint32]
     """u32[N]: capsules placed"""
     viruses_left: NDArray[np.uint8]
     """u8[N]: at the end"""
+    max_decisions: int
+    """capsules after which a game was truncated"""
     wall_seconds: float
     """time spent stepping and deciding"""
 
@@ -72,9 +80,18 @@ class EvalResult:
         return int(self.decisions.sum()) / self.wall_seconds
 
     def summary(self) -> dict[str, Any]:
-        """The table row of this result as plain JSON values; quantiles of no cleared game are None."""
+        """The table row of this result as plain JSON values; what cannot be known is None.
+
+        frames_to_clear_* describe T over the cleared games only; sd is the sample's (n - 1), cvar the mean of the
+        slowest CVAR_TAIL of them. frames_or_never_* are quantiles over all games, a game not cleared counting as
+        infinitely long: None where that many games were not cleared.
+        """
         low, high = self.clear_interval
-        p10, median, p90 = stats.quantiles(self.frames_to_clear, [0.1, 0.5, 0.9])
+        times = self.frames_to_clear.astype(np.float64)
+        p10, median, p90 = stats.quantiles(times, [0.1, 0.5, 0.9])
+        never = np.where(self.cleared, self.frames, np.inf)
+        # An order statistic: interpolating towards infinity has no meaning.
+        all_median, all_p90 = np.quantile(never, [0.5, 0.9], method="inverted_cdf")
         return {
             "level": self.level,
             "speed": self.speed,
@@ -85,9 +102,15 @@ class EvalResult:
             "clear_rate": self.clear_rate,
             "clear_rate_low": low,
             "clear_rate_high": high,
+            "frames_to_clear_mean": _or_none(times.mean() if times.size else np.nan),
+            "frames_to_clear_sd": _or_none(times.std(ddof=1) if times.size > 1 else np.nan),
             "frames_to_clear_p10": _or_none(p10),
             "frames_to_clear_median": _or_none(median),
             "frames_to_clear_p90": _or_none(p90),
+            "frames_to_clear_cvar": _or_none(stats.cvar(times, CVAR_TAIL)),
+            "frames_or_never_median": _or_none(all_median),
+            "frames_or_never_p90": _or_none(all_p90),
+            "capsules_to_clear_mean": _or_none(self.decisions[self.cleared].mean() if times.size else np.nan),
             "decisions": int(self.decisions.sum()),
             "decisions_mean": float(self.decisions.mean()),
             "viruses_left_mean": float(self.viruses_left.mean()),
@@ -143,9 +166,99 @@ def evaluate(
         frames=d.frames.copy(),
         decisions=d.decisions.copy(),
         viruses_left=d.viruses_left.copy(),
+        max_decisions=max_decisions,
         wall_seconds=time.perf_counter() - start,
     )
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two policies on the same games: first minus second, with 95 % paired bootstrap intervals."""
+
+    level: int
+    speed: int
+    games: int
+    only_first: int
+    """games that only the first policy cleared"""
+    only_second: int
+    """games that only the second policy cleared"""
+    both: int
+    """games that both cleared"""
+    clear_rate: stats.Difference
+    """over all games"""
+    p_value: float
+    """McNemar's exact test of equal clear rates, two-sided"""
+    frames: stats.Difference | None
+    """frames to clear, over the games that both cleared; negative: the first is faster; None without such games"""
+
+    def summary(self) -> dict[str, Any]:
+        """Plain JSON values; the frames of no common game are None."""
+        frames = self.frames or stats.Difference(np.nan, np.nan, np.nan)
+        return {
+            "level": self.level,
+            "speed": SPEED_NAMES[self.speed],
+            "games": self.games,
+            "only_first_cleared": self.only_first,
+            "only_second_cleared": self.only_second,
+            "both_cleared": self.both,
+            "clear_rate_difference": self.clear_rate.mean,
+            "clear_rate_difference_low": self.clear_rate.low,
+            "clear_rate_difference_high": self.clear_rate.high,
+            "mcnemar_p": self.p_value,
+            "frames_difference": _or_none(frames.mean),
+            "frames_difference_low": _or_none(frames.low),
+            "frames_difference_high": _or_none(frames.high),
+        }
+
+
+def compare(first: EvalResult, second: EvalResult, resamples: int = 2_000, seed: int = 0) -> Comparison:
+    """Compare two policies game by game; the bootstrap draws from `seed`, so the same results give the same numbers.
+
+    Methods and their sources: `stats.paired_bootstrap` and `stats.mcnemar`. Pairing removes the part of the noise
+    that both share, the difficulty of each game.
+
+    Raises:
+        ValueError: the two did not play the same games under the same limit.
+    """
+    for name in ("level", "speed", "max_decisions", "seeds"):
+        if not np.array_equal(getattr(first, name), getattr(second, name)):
+            raise ValueError(f"{name} of the two results must be the same to compare them game by game")
+    rng = np.random.default_rng(seed)
+    both = first.cleared & second.cleared
+    only_first, only_second = int((first.cleared & ~both).sum()), int((second.cleared & ~both).sum())
+    return Comparison(
+        level=first.level,
+        speed=first.speed,
+        games=first.games,
+        only_first=only_first,
+        only_second=only_second,
+        both=int(both.sum()),
+        clear_rate=stats.paired_bootstrap(first.cleared, second.cleared, rng, resamples),
+        p_value=stats.mcnemar(only_first, only_second),
+        frames=stats.paired_bootstrap(first.frames[both], second.frames[both], rng, resamples) if both.any() else None,
+    )
+
+
+def mean_clear_rate_difference(
+    first: Sequence[EvalResult], second: Sequence[EvalResult], resamples: int = 2_000, seed: int = 0
+) -> stats.Difference:
+    """Difference of the clear rates' means over several levels, first minus second.
+
+    A seed is played at every level and gives related games (the same capsules), so whole seeds are resampled, not
+    games: the cluster bootstrap, A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application (1997),
+    section 3.8.
+
+    Raises:
+        ValueError: no results, lists of different lengths, or seeds that differ anywhere.
+    """
+    results = [*first, *second]
+    if not results or len(first) != len(second):
+        raise ValueError(f"first holds {len(first)} results and second {len(second)}; give as many, at least one")
+    if not all(np.array_equal(result.seeds, results[0].seeds) for result in results):
+        raise ValueError("seeds of all results must be the same to resample them")
+    rates = [np.mean([result.cleared for result in side], axis=0) for side in (first, second)]
+    return stats.paired_bootstrap(rates[0], rates[1], np.random.default_rng(seed), resamples)
+
+
 def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None

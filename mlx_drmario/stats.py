@@ -1,6 +1,7 @@
-"""Intervals and quantiles for tables: small, plain, with their sources."""
+"""Intervals, quantiles and tests for tables: small, plain, with their sources."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -62,6 +63,89 @@ def bootstrap(
     draws = [statistic(rng.choice(values, values.size)) for _ in range(resamples)]
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def cvar(values: ArrayLike, tail: float = 0.1) -> float:
+    """Mean of the greatest `tail` share of values[n]: the conditional value at risk at level 1 - tail; NaN for n = 0.
+
+    With m = tail * n, the floor(m) greatest values count fully and the next one with weight m - floor(m): the exact
+    CVaR of the empirical distribution, R. T. Rockafellar and S. Uryasev, "Conditional value-at-risk for general loss
+    distributions", Journal of Banking & Finance 26 (2002) 1443-1471, proposition 8.
+
+    Raises:
+        ValueError: tail outside (0, 1].
+    """
+    if not 0 < tail <= 1:
+        raise ValueError(f"tail is {tail}; it must lie above 0 and be at most 1")
+    worst = np.sort(np.asarray(values, np.float64))[::-1]
+    if worst.size == 0:
+        return float("nan")
+    mass = tail * worst.size
+    weights = np.clip(mass - np.arange(worst.size), 0, 1)
+    return float(weights @ worst / mass)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_bootstrap(
+    first: ArrayLike, second: ArrayLike, rng: np.random.Generator, resamples: int = 2_000, confidence: float = 0.95
+) -> Difference:
+    """Mean of first[n] - second[n], with the percentile interval of a bootstrap that resamples the pairs.
+
+    B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), section 13.3 (percentile interval). When
+    all pairs differ by the same amount the interval has no width: it cannot know of differences it never saw.
+
+    Raises:
+        ValueError: no pairs, shapes that differ, fewer than 1 resample, or confidence outside (0, 1).
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.shape != second.shape:
+        raise ValueError(f"first has shape {first.shape} and second {second.shape}; they must be pairs")
+    low, high = bootstrap(first - second, np.mean, rng, resamples, confidence)
+    return Difference(float(np.mean(first - second)), low, high)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Exact two-sided p-value of McNemar's test, from the numbers of pairs in which just one of the two succeeded.
+
+    If both succeed equally often, each such pair is a fair coin: p = min(1, 2 P[Binomial(n, 1/2) <= the smaller]) with
+    n = only_first + only_second; 1 for n = 0. Q. McNemar, "Note on the sampling error of the difference between
+    correlated proportions or percentages", Psychometrika 12 (1947) 153-157; in this exact form for small samples:
+    A. Agresti, Categorical Data Analysis (2nd ed. 2002), section 10.1.
+
+    Raises:
+        ValueError: a negative number.
+    """
+    for name, count in (("only_first", only_first), ("only_second", only_second)):
+        if count < 0:
+            raise ValueError(f"{name} is {count}; it must not be negative")
+    n = only_first + only_second
+    # Whole numbers throughout, so that nothing under- or overflows before the one division.
+    ways = term = 1
+    for k in range(min(only_first, only_second)):
+        term = term * (n - k) // (k + 1)
+        ways += term
+    return min(1.0, 2 * ways / 2**n)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """p-values[n] adjusted for being n tests, in the same order: those below a reject with that family-wise error.
+
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979)
+    65-70. Makes no assumption on how the tests depend on each other.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)))
+    return adjusted
 
 
 def _check_confidence(confidence: float) -> None:

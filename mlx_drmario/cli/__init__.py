@@ -12,6 +12,7 @@ import sys
 COMMANDS = {
     "demo": ("demo", "DemoConfig", "train on level 0 for three minutes, evaluate, and say how to go on"),
     "train": ("train", "TrainConfig", "train a policy with SMDP-PPO"),
+    "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play test games with a policy and with two baselines"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),

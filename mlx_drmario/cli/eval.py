@@ -1,71 +1,189 @@
 """`drmario eval`: how good is a policy, beside two baselines, on games it was not trained on?"""
 
+import re
+import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import tyro
 
 if TYPE_CHECKING:
-    from mlx_drmario.evaluate import EvalResult
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlx_drmario.evaluate import Comparison, EvalResult, Policy
+    from mlx_drmario.stats import Difference
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Play n games of a seed split in one batch and print how many were cleared and how fast."""
+    """Play n games of a seed split per level and print how many were cleared and how fast.
+
+    docs/evaluation.md says what every number means.
+    """
 
     policy: str = "greedy"
     """random, greedy, or the directory of a run or checkpoint"""
-    level: int = 0
-    """virus level, 0 to 24"""
+    levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
+    """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
     seeds: int = 500
-    """number of games"""
+    """number of games per level, the same ones for every policy and level"""
     split: Literal["test", "validation", "training"] = "test"
     """where the games come from"""
     max_decisions: int = 1_000
     """capsules after which a game counts as not cleared"""
     baselines: bool = True
     """also play the same games with the random and the greedy baseline"""
+    against: str | None = None
+    """also play with this policy (as for --policy) and compare the two game by game"""
+    out: Path | None = None
+    """write games.csv, games.parquet, summary.csv, levels.png and (with --against) comparison.csv to this directory"""
     json: Path | None = None
-    """write the numbers to this file"""
+    """write the summaries to this file"""
 
 
 def run(config: EvalConfig) -> int:
-    """Evaluate, print a table, return 0. Raises ValueError for a policy, level or number of seeds that cannot be."""
-    import json
+    """Evaluate, print tables, write files, return 0. Files are written after every level, so what is there is whole.
 
-    from mlx_drmario import seeds
+    Raises ValueError for a policy, level or number of seeds that cannot be, OSError for a file that cannot be written.
+    """
+    from mlx_drmario import reports, seeds
     from mlx_drmario.cli import policy as policies
-    from mlx_drmario.evaluate import evaluate
-    from mlx_drmario.spec import speed_number
+    from mlx_drmario.evaluate import compare
 
-    names = [config.policy, *(name for name in ("greedy", "random") if config.baselines and name != config.policy)]
-    loaded = [(name, *policies.load(name)) for name in names]
+    levels = parse_levels(config.levels)
     games = seeds.seeds(config.split, config.seeds)
-    print(f"level {config.level} {config.speed.upper()}, {config.seeds} {config.split} seeds")
-    print(HEADER)
-    summaries: dict[str, dict[str, Any]] = {}
-    for name, policy, planes in loaded:
-        result = evaluate(
-            policy,
-            level=config.level,
-            speed=speed_number(config.speed),
-            seeds=games,
-            max_decisions=config.max_decisions,
-            planes=planes,
-        )
-        print(row(name, result), flush=True)
-        summaries[name] = result.summary()
+    players = [Player(name, *policies.load(name)) for name in policy_names(config)]
+    if config.json is not None and not config.json.parent.is_dir():
+        raise ValueError(f"json is {config.json}; its directory must exist")
+    if config.out is not None:
+        reports.directory(config.out)
+    results: list[tuple[str, EvalResult]] = []
+    comparisons: list[Comparison] = []
+    progress = Progress(len(levels) * len(players))
+    for level in levels:
+        print(f"level {level} {config.speed.upper()}, {config.seeds} {config.split} seeds\n{HEADER}")
+        for player in players:
+            results.append((player.name, play(player, config, level, games, progress)))
+            print(row(*results[-1]), flush=True)
+        if config.against is not None:
+            comparisons.append(compare(results[-len(players)][1], results[1 - len(players)][1]))
+        if config.out is not None:
+            reports.write(config.out, results, comparisons, (config.policy, config.against or ""))
+    if config.against is not None:
+        print_comparisons((config.policy, config.against), results, comparisons)
     if config.json is not None:
-        config.json.write_text(json.dumps({"split": config.split, "policies": summaries}, indent=2) + "\n")
+        write_json(config.json, config, results, comparisons)
     return 0
 
 
+def parse_levels(text: str) -> tuple[int, ...]:
+    """Levels in the order given: "3", "0-5" (both ends included) or "0,5,10-12".
+
+    Raises ValueError for anything else, for a level outside 0..24, and for a level named twice.
+    """
+    from mlx_drmario.spec import MAX_LEVEL
+
+    levels: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,3})\s*(?:-\s*([0-9]{1,3})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last <= MAX_LEVEL:
+            raise ValueError(f"levels is {text!r}; give levels from 0 to {MAX_LEVEL} such as '3', '0-5' or '0,5,10-12'")
+        levels += range(first, last + 1)
+    for level in levels:
+        if levels.count(level) > 1:
+            raise ValueError(f"levels is {text!r}, which names level {level} twice; name each level once")
+    return tuple(levels)
+
+
+def policy_names(config: EvalConfig) -> list[str]:
+    """Who plays: the policy, the one it is compared with, then the baselines, nobody twice.
+
+    Raises ValueError when the policy is to be compared with itself.
+    """
+    if config.against == config.policy:
+        raise ValueError(f"against is {config.against!r}, which is the policy itself; name another one")
+    names = [config.policy, config.against, *(("greedy", "random") if config.baselines else ())]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+class Progress:
+    """One line on stderr while games are played, if that is a terminal: share, rate, and when all may be done."""
+
+    SECONDS = 0.2
+    """between two updates"""
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks, self.done = tasks, 0
+        self.decisions = 0
+        self.start = time.perf_counter()
+        self.last = -self.SECONDS
+        self.visible = sys.stderr.isatty()
+
+    def show(self, title: str, ended: int, games: int, decisions: int) -> None:
+        """Update the line; the numbers are of the current task (see `evaluate.Progress`)."""
+        from mlx_drmario.cli.progress import clock
+
+        elapsed = time.perf_counter() - self.start
+        if not self.visible or elapsed - self.last < self.SECONDS:
+            return
+        self.last = elapsed
+        share = (self.done + ended / games) / self.tasks
+        left = elapsed * (1 - share) / share if share else None
+        rate = (self.decisions + decisions) / elapsed
+        line = f"{share:4.0%}  {title}: {ended:,} of {games:,} games  {rate:,.0f} decisions/s  about {clock(left)} left"
+        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.flush()
+
+    def finish(self, decisions: int) -> None:
+        """A task is done: count it and wipe the line."""
+        self.done += 1
+        self.decisions += decisions
+        if self.visible:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class Player(NamedTuple):
+    """A policy, what the command line calls it, and the plane set it reads."""
+
+    name: str
+    policy: "Policy"
+    planes: str
+
+
+def play(
+    player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint16]", progress: Progress
+) -> "EvalResult":
+    """Evaluate one policy at one level."""
+    from mlx_drmario.evaluate import evaluate
+    from mlx_drmario.spec import speed_number
+
+    result = evaluate(
+        player.policy,
+        level=level,
+        speed=speed_number(config.speed),
+        seeds=games,
+        max_decisions=config.max_decisions,
+        planes=player.planes,
+        progress=lambda *numbers: progress.show(f"{label(player.name)} at level {level}", *numbers),
+    )
+    progress.finish(int(result.decisions.sum()))
+    return result
+
+
 HEADER = (
-    f"{'policy':<20} {'cleared':>8} {'95 % interval':>16}   {'frames to clear':>15} {'p10':>6} {'p90':>6}"
-    f" {'seconds':>8}   {'decisions':>9} {'/ game':>6} {'/ s':>7}"
+    f"{'policy':<20} {'cleared':>8} {'95 % interval':>16}   {'frames to clear':>15} {'sd':>6} {'p10':>6} {'median':>6}"
+    f" {'p90':>6} {'CVaR':>6} {'seconds':>8}   {'capsules':>8} {'dec. / s':>8}"
 )
-"""column titles of `row`; frames to clear and seconds are medians over the cleared games"""
+"""column titles of `row`: frames to clear (mean, sd, quantiles, CVaR of the slowest tenth) are over the cleared games,
+seconds is their median; capsules is the mean of all games"""
 
 
 def row(name: str, result: "EvalResult") -> str:
@@ -74,15 +192,68 @@ def row(name: str, result: "EvalResult") -> str:
 
     numbers = result.summary()
     interval = f"{numbers['clear_rate_low']:.1%} - {numbers['clear_rate_high']:.1%}"
-    median, p10, p90 = (numbers[f"frames_to_clear_{level}"] for level in ("median", "p10", "p90"))
-    seconds = None if median is None else median / FRAME_RATE
-
-    def or_dash(value: float | None, digits: int = 0) -> str:
-        return "-" if value is None else f"{value:.{digits}f}"
-
-    label = name if len(name) <= 20 else "…" + name[-19:]
-    return (
-        f"{label:<20} {numbers['clear_rate']:>8.1%} {interval:>16}   {or_dash(median):>15} {or_dash(p10):>6}"
-        f" {or_dash(p90):>6} {or_dash(seconds, 1):>8}   {numbers['decisions']:>9} {numbers['decisions_mean']:>6.1f}"
-        f" {numbers['decisions_per_second']:>7.0f}"
+    mean, *others = (
+        or_dash(numbers[f"frames_to_clear_{name}"]) for name in ("mean", "sd", "p10", "median", "p90", "cvar")
     )
+    median = numbers["frames_to_clear_median"]
+    seconds = or_dash(None if median is None else median / FRAME_RATE, 1)
+    return (
+        f"{label(name):<20} {numbers['clear_rate']:>8.1%} {interval:>16}   {mean:>15}"
+        f" {' '.join(f'{text:>6}' for text in others)} {seconds:>8}   {numbers['decisions_mean']:>8.1f}"
+        f" {numbers['decisions_per_second']:>8.0f}"
+    )
+
+
+def print_comparisons(
+    names: tuple[str, str], results: "Sequence[tuple[str, EvalResult]]", comparisons: "Sequence[Comparison]"
+) -> None:
+    """The paired differences by level, and of the mean clear rate when there are several levels."""
+    from mlx_drmario import reports
+    from mlx_drmario.evaluate import mean_clear_rate_difference
+
+    print(f"\n{names[0]} minus {names[1]}, the same games, 95 % intervals")
+    print(
+        f"{'level':<6} {'clear rate':>26}   {'only first : second':>19} {'McNemar p':>9} {'Holm':>8}"
+        f"   {'frames to clear':>26} {'both':>6}"
+    )
+    for comparison, numbers in zip(comparisons, reports.comparison_rows(comparisons, names), strict=True):
+        frames = "-" if comparison.frames is None else difference(comparison.frames, ",.0f")
+        only = f"{comparison.only_first} : {comparison.only_second}"
+        print(
+            f"{comparison.level:<6} {difference(comparison.clear_rate, '.1%'):>26}   {only:>19}"
+            f" {numbers['mcnemar_p']:>9.2g} {numbers['mcnemar_p_holm']:>8.2g}   {frames:>26} {comparison.both:>6}"
+        )
+    if len(comparisons) > 1:
+        first, second = ([result for name, result in results if name == wanted] for wanted in names)
+        print(f"{'mean':<6} {difference(mean_clear_rate_difference(first, second), '.1%'):>26}")
+
+
+def difference(value: "Difference", form: str) -> str:
+    """+1.2% (-0.3% .. +2.7%), in the given number format."""
+    return f"{value.mean:+{form}} ({value.low:+{form}} .. {value.high:+{form}})"
+
+
+def write_json(
+    path: Path, config: EvalConfig, results: "Sequence[tuple[str, EvalResult]]", comparisons: "Sequence[Comparison]"
+) -> None:
+    """The summaries of every policy and level, and the comparisons."""
+    import json
+
+    from mlx_drmario import reports
+
+    content = {
+        "split": config.split,
+        "results": reports.summary_rows(results),
+        "comparisons": reports.comparison_rows(comparisons, (config.policy, config.against or "")),
+    }
+    reports.replace(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2) + "\n"))
+
+
+def or_dash(value: float | None, digits: int = 0) -> str:
+    """The number, or a dash for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def label(name: str) -> str:
+    """A policy's name in at most 20 characters."""
+    return name if len(name) <= 20 else "…" + name[-19:]

@@ -1,6 +1,7 @@
 """`drmario train`: train a policy, starting from a preset, or go on with a run.
 
 drmario train level0 --minutes 10 --net.width 48
+drmario train level0 --minutes 10 --net.width 48 --dry-run
 drmario train resume runs/level0-20261120-190000
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class NewRunConfig(settings.TrainConfig):
+    """Start a run from a preset; every option given overrides its field."""
+
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
+
+
+@dataclass(frozen=True)
 class ResumeConfig:
     """Go on with a run from its newest checkpoint, with the settings it was started with."""
 
@@ -33,33 +43,67 @@ class ResumeConfig:
     """new budget in decisions (over the whole run); by default the run's own"""
     minutes: float | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
 
 
 TrainConfig = (
-    Annotated[settings.TrainConfig, tyro.conf.subcommand("level0", default=settings.PRESETS["level0"])]
-    | Annotated[settings.TrainConfig, tyro.conf.subcommand("demo", default=settings.PRESETS["demo"])]
+    Annotated[NewRunConfig, tyro.conf.subcommand("level0", default=NewRunConfig(**vars(settings.PRESETS["level0"])))]
+    | Annotated[NewRunConfig, tyro.conf.subcommand("demo", default=NewRunConfig(**vars(settings.PRESETS["demo"])))]
     | Annotated[ResumeConfig, tyro.conf.subcommand("resume")]
 )
 """What the command line accepts: a preset and its overrides, or a run to resume."""
 
 
-def run(config: settings.TrainConfig | ResumeConfig) -> int:
+def run(config: NewRunConfig | ResumeConfig) -> int:
     """Train, and say where the result is. Returns 0, or 130 after Ctrl-C (the run is saved then).
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
+    resume = isinstance(config, ResumeConfig)
     if isinstance(config, ResumeConfig):
         from mlx_drmario.rl.rundir import read_config
 
-        result = train(resumed(read_config(config.run), config), config.run, resume=True)
+        stored, directory = read_config(config.run), config.run
+        chosen = resumed(stored, config)
+        for change in changes(stored, chosen):
+            print(change, file=sys.stderr)
     else:
-        result = train(config, config.out or default_directory(config.name))
+        chosen, directory = plain(config), config.out or default_directory(config.name)
+    if config.dry_run:
+        return dry_run(chosen, directory, resume)
+    result = train(chosen, directory, resume)
     print(f"\nsaved {result.checkpoint}")
     if not result.finished:
         print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {result.run}")
         return 130
     print(f"  drmario eval --policy {result.run}\n  drmario watch --policy {result.run}")
     return 0
+
+
+def dry_run(config: settings.TrainConfig, run: Path, resume: bool) -> int:
+    """Print what config.json would hold (and nothing else on stdout); raises what training there would raise."""
+    from mlx_drmario.rl import rundir
+    from mlx_drmario.rl.train import resolve
+
+    rundir.check(run, config, resume)
+    print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
+    print(settings.to_json(resolve(config)), end="")
+    return 0
+
+
+def plain(config: NewRunConfig) -> settings.TrainConfig:
+    """Return the settings without what only the command line needs."""
+    return settings.TrainConfig(**{field.name: getattr(config, field.name) for field in fields(settings.TrainConfig)})
+
+
+def changes(stored: settings.TrainConfig, chosen: settings.TrainConfig) -> list[str]:
+    """One line per setting that a resumed run changes. Where the run lies is not among them."""
+    before, after = (settings.flatten(asdict(config)) for config in (stored, chosen))
+    differing = settings.difference(before, after)
+    return [
+        f"changed {key}: {old} -> {new}" for key, (old, new) in differing.items() if key not in ("out", "overwrite")
+    ]
 
 
 def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.TrainConfig:

@@ -3,6 +3,7 @@
 A run directory holds `checkpoints/step_000000012345/` (the number counts decisions) with
 
     model.safetensors       weights
+    ema.safetensors         averaged weights, when the run keeps them
     optimizer.safetensors   Adam's moments, step and learning rate
     state.npz               games, generator states, episode accounting, counters
     policy.json             network settings and observation names: all that is needed to act
@@ -20,7 +21,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +31,8 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.ensemble import Ensemble
+from mlx_drmario.nets.ensemble import Mean as EnsembleMean
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.dist import sample_numpy
@@ -54,6 +57,8 @@ class Checkpoint:
     state: dict[str, np.ndarray]
     net: NetConfig
     layout: ObservationLayout
+    ema: dict[str, mx.array] | None = None
+    """Averaged weights, by the names of `model`."""
 
 
 def save(
@@ -66,11 +71,12 @@ def save(
     net: NetConfig,
     layout: ObservationLayout,
     keep: int,
+    ema: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a checkpoint of `run` atomically, drop all but the newest `keep`, and return its directory.
 
-    `model` and `optimizer` are parameter trees of MLX arrays. A checkpoint of the same number is kept as it is: what a
-    run does is a function of its seed, so the content would be the same.
+    `model`, `ema` and `optimizer` are parameter trees of MLX arrays. A checkpoint of the same number is kept as it is:
+    what a run does is a function of its seed, so the content would be the same.
     """
     root = run / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
@@ -81,6 +87,8 @@ def save(
         temporary.mkdir()
         mx.save_safetensors(str(temporary / "model.safetensors"), dict(tree_flatten(model)))
         mx.save_safetensors(str(temporary / "optimizer.safetensors"), dict(tree_flatten(optimizer)))
+        if ema is not None:
+            mx.save_safetensors(str(temporary / "ema.safetensors"), dict(tree_flatten(ema)))
         np.savez(temporary / "state.npz", allow_pickle=False, **state)
         policy = {
             "format": FORMAT,
@@ -122,7 +130,8 @@ def load(path: Path) -> Checkpoint:
     raise FileNotFoundError(f"no intact checkpoint in {path}" + "".join(f"; {problem}" for problem in problems))
 
 
-def _read(path: Path) -> Checkpoint:
+def verify(path: Path) -> dict[str, Any]:
+    """Return the manifest; ValueError when a file of this checkpoint directory is missing or not as it was written."""
     manifest = path / "manifest.json"
     if not manifest.exists():
         raise ValueError(f"checkpoint {path} has no manifest.json")
@@ -130,10 +139,17 @@ def _read(path: Path) -> Checkpoint:
         fingerprints = json.loads(manifest.read_bytes())
     except ValueError as error:
         raise ValueError(f"checkpoint {path} is damaged: manifest.json is not JSON") from error
+    if not isinstance(fingerprints, dict):
+        raise ValueError(f"checkpoint {path} is damaged: manifest.json is not an object")
     for name, fingerprint in fingerprints.items():
         file = path / name
         if not file.exists() or _fingerprint(file) != fingerprint:
             raise ValueError(f"checkpoint {path} is damaged: {name} does not match its manifest")
+    return fingerprints
+
+
+def _read(path: Path) -> Checkpoint:
+    fingerprints = verify(path)
     policy = json.loads((path / "policy.json").read_text())
     if policy["format"] != FORMAT:
         raise ValueError(f"checkpoint {path} has format {policy['format']}, this version reads {FORMAT}")
@@ -147,6 +163,7 @@ def _read(path: Path) -> Checkpoint:
         state=state,
         net=NetConfig(**policy["net"]),
         layout=ObservationLayout(**policy["layout"]),
+        ema=_arrays(path / "ema.safetensors") if "ema.safetensors" in fingerprints else None,
     )
 
 
@@ -161,7 +178,7 @@ def unflatten(arrays: dict[str, mx.array]) -> Any:
     return tree_unflatten(list(arrays.items()))
 
 
-def weights_digest(model: ActorCritic) -> str:
+def weights_digest(model: ActorCritic | Ensemble) -> str:
     """SHA-256 over names and bytes of all weights: equal exactly when two policies are bit for bit the same."""
     digest = hashlib.sha256()
     for name, value in sorted(dict(tree_flatten(model.parameters())).items()):
@@ -171,9 +188,9 @@ def weights_digest(model: ActorCritic) -> str:
 
 
 class NetworkPolicy:
-    """A trained network as an `evaluate.Policy`."""
+    """A trained network, or several, as an `evaluate.Policy`."""
 
-    def __init__(self, model: ActorCritic, mode: Mode, seed: int) -> None:
+    def __init__(self, model: ActorCritic | Ensemble, mode: Mode, seed: int) -> None:
         if mode not in ("argmax", "sample"):
             raise ValueError(f"mode must be 'argmax' or 'sample', got {mode!r}")
         self.model = model
@@ -202,13 +219,28 @@ class NetworkPolicy:
 def load_policy(path: Path | str, mode: Mode = "argmax", seed: int = 0) -> NetworkPolicy:
     """Load the policy of a run directory (its newest intact checkpoint) or of one checkpoint directory.
 
+    A run that keeps averaged weights (optimizer.ema) is played with those.
     `mode` is "argmax" (the most probable placement) or "sample"; `seed` matters for "sample" alone.
     """
-    checkpoint = load(Path(path))
+    return NetworkPolicy(_network(Path(path)), mode, seed)
+
+
+def load_ensemble(
+    paths: Sequence[Path | str], mean: EnsembleMean = "log_prob", mode: Mode = "argmax", seed: int = 0
+) -> NetworkPolicy:
+    """Load several policies as one that plays by the mean of their log-probabilities or probabilities.
+
+    Raises ValueError for no paths or for networks that read different observations, and what load_policy raises.
+    """
+    return NetworkPolicy(Ensemble([_network(Path(path)) for path in paths], mean), mode, seed)
+
+
+def _network(path: Path) -> ActorCritic:
+    checkpoint = load(path)
     model = make_policy(checkpoint.net, checkpoint.layout, seed=0)
-    model.load_weights(list(checkpoint.model.items()))
+    model.load_weights(list((checkpoint.ema or checkpoint.model).items()))
     mx.eval(model.parameters())
-    return NetworkPolicy(model, mode, seed)
+    return model
 
 
 def _fingerprint(file: Path) -> list[Any]:

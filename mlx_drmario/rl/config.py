@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from mlx_drmario.rewards import RewardConfig
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
 """Default reward of training: halves pay a little, so that clearing anything is found before clearing viruses is."""
+
+ABSENT = "(absent)"
+"""What `difference` reports for a key that one side does not have."""
 
 SpeedName = Literal["low", "med", "hi"]
 SPEEDS: dict[str, int] = {"low": 0, "med": 1, "hi": 2}
@@ -54,11 +58,11 @@ class PPOConfig:
     epochs: int = 3
     """Passes over each rollout."""
     minibatch: int = 512
-    """Decisions per update step; must divide num_envs * horizon."""
+    """Decisions per gradient; must divide num_envs * horizon."""
     learning_rate: float = 2e-3
-    """Adam's step size at the start; falls linearly to `final_learning_rate` over the budget."""
+    """Step size at the start; `optimizer.schedule` takes it to `final_learning_rate` over the budget."""
     final_learning_rate: float = 1e-4
-    """Adam's step size at the end of the budget."""
+    """Step size at the end of the budget (not used by a constant schedule)."""
     gamma: float = 0.999
     """Discount per video frame (not per decision)."""
     gae_lambda: float = 0.9
@@ -84,6 +88,40 @@ class PPOConfig:
 
 
 @dataclass(frozen=True)
+class OptimizerConfig:
+    """How gradients become weights. Step sizes and gradient clipping are in `ppo`."""
+
+    kind: Literal["adam", "adamw"] = "adam"
+    """adam, or adamw: Adam with weight decay that does not pass through its moments."""
+    weight_decay: float = 0.0
+    """AdamW: every step scales all weights, biases included, by 1 - learning rate * this."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """Course of the learning rate over the budget: constant, or down to the final one on a line or half a cosine."""
+    warmup: int = 0
+    """Iterations over which a factor on the learning rate rises from near 0 to 1; 0 starts at full size."""
+    accumulate: int = 1
+    """Minibatches whose mean gradient makes one step: that many times the batch in the memory of one."""
+    ema: float = 0.0
+    """Decay per step of averaged weights, which evaluation then uses (0.999 is common); 0 keeps none."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("adam", "adamw"):
+            raise ValueError(f"optimizer.kind must be adam or adamw, got {self.kind!r}")
+        if self.schedule not in ("constant", "linear", "cosine"):
+            raise ValueError(f"optimizer.schedule must be constant, linear or cosine, got {self.schedule!r}")
+        if self.weight_decay < 0:
+            raise ValueError(f"optimizer.weight_decay must not be negative, got {self.weight_decay}")
+        if self.weight_decay and self.kind != "adamw":
+            raise ValueError(f"optimizer.weight_decay needs optimizer.kind adamw, got {self.kind}")
+        if self.warmup < 0:
+            raise ValueError(f"optimizer.warmup must not be negative, got {self.warmup}")
+        if self.accumulate < 1:
+            raise ValueError(f"optimizer.accumulate must be at least 1, got {self.accumulate}")
+        if not 0.0 <= self.ema < 1.0:
+            raise ValueError(f"optimizer.ema must be at least 0 and less than 1, got {self.ema}")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run."""
 
@@ -106,10 +144,11 @@ class TrainConfig:
     compile: bool = True
     """Compile the update step with mx.compile."""
     overwrite: bool = False
-    """Replace the run directory when it holds a run."""
+    """Replace the run directory when it holds a run; the last 3 replaced ones are kept as RUN.bak1 to RUN.bak3."""
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reward: RewardConfig = REWARD
 
     def __post_init__(self) -> None:
@@ -117,6 +156,11 @@ class TrainConfig:
         if batch % self.ppo.minibatch:
             raise ValueError(
                 f"ppo.minibatch must divide env.num_envs * ppo.horizon = {batch}, got {self.ppo.minibatch}"
+            )
+        if batch // self.ppo.minibatch % self.optimizer.accumulate:
+            raise ValueError(
+                f"optimizer.accumulate must divide the {batch // self.ppo.minibatch} minibatches of an epoch, "
+                f"got {self.optimizer.accumulate}"
             )
         if self.shards < 0 or (self.shards and self.ppo.minibatch % self.shards):
             raise ValueError(f"shards must be 0 or divide ppo.minibatch = {self.ppo.minibatch}, got {self.shards}")
@@ -137,9 +181,11 @@ def to_json(config: TrainConfig) -> str:
 
 
 def from_json(text: str) -> TrainConfig:
-    """Rebuild a config; ValueError names keys that no field has."""
+    """Rebuild a config; missing keys take their defaults, ValueError names keys that no field has."""
     data = json.loads(text)
-    parts = {"env": EnvConfig, "net": NetConfig, "ppo": PPOConfig, "reward": RewardConfig}
+    if not isinstance(data, dict):
+        raise ValueError(f"a config must be a JSON object, got {type(data).__name__}")
+    parts = {"env": EnvConfig, "net": NetConfig, "ppo": PPOConfig, "optimizer": OptimizerConfig, "reward": RewardConfig}
     for key, cls in parts.items():
         data[key] = _build(cls, data.get(key, {}), prefix=f"{key}.")
     if data.get("out") is not None:
@@ -147,11 +193,28 @@ def from_json(text: str) -> TrainConfig:
     return _build(TrainConfig, data)
 
 
-def _build(cls: type, data: dict[str, Any], prefix: str = "") -> Any:
+def _build(cls: type, data: Any, prefix: str = "") -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"{prefix.rstrip('.')} must be a JSON object, got {type(data).__name__}")
     unknown = data.keys() - {f.name for f in dataclasses.fields(cls)}
     if unknown:
         raise ValueError(f"config holds unknown keys {sorted(prefix + key for key in unknown)}")
     return cls(**data)
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys, as on the command line: {"ppo": {"gamma": 0.9}} becomes {"ppo.gamma": 0.9}."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The keys whose values differ, with both values; `ABSENT` stands in where one side has no such key."""
+    keys = [*before, *(key for key in after if key not in before)]
+    pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys}
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -175,7 +238,7 @@ class DemoConfig:
     out: Path | None = None
     """run directory; by default runs/demo-<date>-<time>"""
     overwrite: bool = False
-    """replace the run directory when it holds a run"""
+    """replace the run directory when it holds a run; the last 3 replaced ones are kept as RUN.bak1 to RUN.bak3"""
 
     def __post_init__(self) -> None:
         if not self.minutes > 0:

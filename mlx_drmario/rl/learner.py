@@ -1,4 +1,4 @@
-"""The update step: gradients of PPO's loss on one minibatch, in one or more threads, then one Adam step.
+"""The update step: gradients of PPO's loss on one minibatch, in one or more threads, then one optimiser step.
 
 On a CPU the matrix products of one MLX stream use one core. With `shards` = 2 a minibatch is cut in two equal parts, a
 second thread (with its own stream) computes the gradient of the second part, and the average is applied: the same step
@@ -7,7 +7,7 @@ as on the whole minibatch, up to rounding. Sums have a fixed order, so runs stay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -54,21 +54,35 @@ class Learner:
         # One single-thread pool per replica: a compiled function and its stream belong to the thread that traced it.
         self.threads = [ThreadPoolExecutor(1, thread_name_prefix="learner") for _ in self.replicas]
 
-    def step(self, batch: Sequence[np.ndarray], entropy_weight: float) -> np.ndarray:
-        """Update weights and optimiser state in place from one minibatch of columns; returns f32[len(STEP_METRICS)]."""
+    def step(self, minibatches: Iterable[Sequence[np.ndarray]], entropy_weight: float) -> np.ndarray:
+        """Take one optimiser step along the mean gradient of minibatches (each a list of columns), one after the other.
+
+        Changes weights and optimiser state in place; returns f32[len(STEP_METRICS)].
+        """
         for replica in self.replicas:
             replica.update(self.model.parameters())  # references to the evaluated arrays, no copy
-        pieces = list(zip(*(np.array_split(column, self.shards) for column in batch), strict=True))
+        results: list[tuple[mx.array, Any]] = []
+        parts = 0
+        for minibatch in minibatches:
+            if parts:  # keep only the sum of what is there
+                results = [tree_map(lambda *leaves: sum(leaves[1:], leaves[0]), *results)]
+                mx.eval(results)
+            results += self._gradients(minibatch, entropy_weight)
+            parts += self.shards
+        metrics, gradient = tree_map(lambda *leaves: sum(leaves[1:], leaves[0]) / parts, *results)
+        norm = self.apply(gradient)
+        mx.eval(self.model.state, self.optimizer.state, norm, metrics)
+        return np.append(np.asarray(metrics), np.asarray(norm))
+
+    def _gradients(self, minibatch: Sequence[np.ndarray], entropy_weight: float) -> list[tuple[mx.array, Any]]:
+        """(metrics, gradient) of every shard's part."""
+        pieces = list(zip(*(np.array_split(column, self.shards) for column in minibatch), strict=True))
         pending = [
             thread.submit(_evaluate, gradient, piece, entropy_weight)
             for thread, gradient, piece in zip(self.threads, self.gradients[1:], pieces[1:], strict=True)
         ]
         results = [_evaluate(self.gradients[0], pieces[0], entropy_weight)]
-        results += [future.result() for future in pending]
-        metrics, gradient = tree_map(lambda *leaves: sum(leaves[1:], leaves[0]) / self.shards, *results)
-        norm = self.apply(gradient)
-        mx.eval(self.model.state, self.optimizer.state, norm, metrics)
-        return np.append(np.asarray(metrics), np.asarray(norm))
+        return results + [future.result() for future in pending]
 
     def close(self) -> None:
         """End the threads. Without this MLX (0.32) may abort at exit, when their streams outlive them."""

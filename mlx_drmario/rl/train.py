@@ -7,6 +7,7 @@ decisions is a pure function of (config, code, device, BLAS); a budget in minute
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import time
@@ -14,16 +15,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import mlx.core as mx
-import mlx.optimizers as optim
 import numpy as np
+from mlx.utils import tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint, rundir
 from mlx_drmario.rl.config import TrainConfig
 from mlx_drmario.rl.learner import STEP_METRICS, Learner
 from mlx_drmario.rl.log import MetricsLog
+from mlx_drmario.rl.optimizer import average, learning_rate, linear, make_optimizer
 from mlx_drmario.rl.returns import explained_variance, smdp_gae
 from mlx_drmario.rl.rollout import Collector, Rollout
 
@@ -78,12 +81,15 @@ class Trainer:
         self.collector = Collector(config.env, config.reward, config.ppo.horizon, config.seed)
         self.shuffle = np.random.default_rng([config.seed, 2])
         self.model = make_policy(config.net, self.collector.layout, config.seed)
-        self.optimizer = optim.Adam(config.ppo.learning_rate, eps=1e-5, bias_correction=True)
+        self.optimizer = make_optimizer(config.optimizer, config.ppo.learning_rate)
         self.optimizer.init(self.model.trainable_parameters())
+        self.ema: Any = None  # the averaged weights as a parameter tree, when config.optimizer.ema asks for them
         self.counters = Counters()
         if restored is not None:
             self._restore(restored)
-        mx.eval(self.model.state, self.optimizer.state)
+        if config.optimizer.ema and self.ema is None:
+            self.ema = tree_map(mx.array, self.model.parameters())
+        mx.eval(self.model.state, self.optimizer.state, self.ema)
         self.learner = Learner(self.model, self.optimizer, config)
 
     def act(self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,9 +104,9 @@ class Trainer:
         start = time.perf_counter()
         rollout = self.collector.collect(self.act)
         collected = time.perf_counter()
-        learning_rate = _linear(ppo.learning_rate, ppo.final_learning_rate, progress)
-        entropy_weight = _linear(ppo.entropy, ppo.final_entropy, progress)
-        metrics = self._learn(rollout, learning_rate, entropy_weight)
+        rate = learning_rate(self.config.optimizer, ppo, progress, counters.iterations)
+        entropy_weight = linear(ppo.entropy, ppo.final_entropy, progress)
+        metrics = self._learn(rollout, rate, entropy_weight)
         end = time.perf_counter()
         frames = int(rollout.tau.sum(dtype=np.int64))
         counters.decisions += rollout.action.size
@@ -109,7 +115,7 @@ class Trainer:
         counters.seconds += end - start
         return {
             **metrics,
-            "stats/learning_rate": learning_rate,
+            "stats/learning_rate": rate,
             "stats/entropy_weight": entropy_weight,
             "stats/progress": progress,
             **self.collector.window.metrics(),
@@ -121,7 +127,7 @@ class Trainer:
             "perf/update_seconds": end - collected,
         }
 
-    def _learn(self, rollout: Rollout, learning_rate: float, entropy_weight: float) -> dict[str, float]:
+    def _learn(self, rollout: Rollout, rate: float, entropy_weight: float) -> dict[str, float]:
         ppo = self.config.ppo
         advantage, target = smdp_gae(
             rollout.reward,
@@ -137,8 +143,15 @@ class Trainer:
         variance = explained_variance(rollout.value, target)
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         columns = [rollout.planes, rollout.scalars, rollout.legal, rollout.action, rollout.log_prob, advantage, target]
-        self.optimizer.learning_rate = mx.array(learning_rate)
-        rows = [self.learner.step(batch, entropy_weight) for batch in self._minibatches(columns)]
+        self.optimizer.learning_rate = mx.array(rate)
+        rows = []
+        minibatches = self._minibatches(columns)
+        accumulate = self.config.optimizer.accumulate
+        for _ in range(ppo.epochs * rollout.action.size // (ppo.minibatch * accumulate)):
+            rows.append(self.learner.step(itertools.islice(minibatches, accumulate), entropy_weight))
+            if self.ema is not None:
+                step = int(self.optimizer.state["step"].item())
+                self.ema = average(self.ema, self.model.parameters(), self.config.optimizer.ema, step)
         means = np.mean(rows, axis=0)
         return {**dict(zip(STEP_METRICS, means.tolist(), strict=True)), "stats/explained_variance": variance}
 
@@ -172,6 +185,7 @@ class Trainer:
             self.counters.decisions,
             model=self.model.parameters(),
             optimizer=self.optimizer.state,
+            ema=self.ema,
             state={
                 **{f"collector_{name}": value for name, value in self.collector.save().items()},
                 "shuffle": _text(json.dumps(self.shuffle.bit_generator.state)),
@@ -199,6 +213,8 @@ class Trainer:
             raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
         self.model.load_weights(list(restored.model.items()))
         self.optimizer.state = checkpoint.unflatten(restored.optimizer)
+        if self.config.optimizer.ema and restored.ema is not None:
+            self.ema = checkpoint.unflatten(restored.ema)
         prefix = "collector_"
         self.collector.load({k.removeprefix(prefix): v for k, v in restored.state.items() if k.startswith(prefix)})
         self.shuffle.bit_generator.state = json.loads(restored.state["shuffle"].tobytes())
@@ -254,10 +270,6 @@ def _progress(config: TrainConfig, counters: Counters) -> float:
     """Share of the budget that is spent, 0 to 1."""
     share = counters.seconds / (60 * config.minutes) if config.minutes else counters.decisions / config.decisions
     return min(1.0, share)
-
-
-def _linear(first: float, last: float, progress: float) -> float:
-    return first + (last - first) * progress
 
 
 def _text(value: str) -> np.ndarray:

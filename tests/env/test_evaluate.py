@@ -7,8 +7,7 @@ import mlx_drmario as dm
 from mlx_drmario import evaluate as module
 from mlx_drmario import seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
-from mlx_drmario.cli import eval as cli
-from mlx_drmario.evaluate import evaluate
+from mlx_drmario.evaluate import EvalResult, compare, evaluate, mean_clear_rate_difference
 
 GAMES = seeds.seeds("test", 20)
 SETTINGS = {"level": 0, "speed": 2, "max_decisions": 60}
@@ -77,11 +76,80 @@ def test_summary(greedy):
     assert summary["decisions"] == greedy.decisions.sum()
 
 
+def made(cleared, frames, **other):
+    """A result of level 0 with these outcomes."""
+    n = len(cleared)
+    cleared = np.array(cleared, bool)
+    fields = {
+        "level": 0,
+        "speed": 2,
+        "seeds": seeds.seeds("test", n),
+        "cleared": cleared,
+        "top_out": ~cleared,
+        "truncated": np.zeros(n, bool),
+        "frames": np.array(frames, np.uint32),
+        "decisions": np.full(n, 10, np.uint32),
+        "viruses_left": np.where(cleared, 0, 1).astype(np.uint8),
+        "max_decisions": 60,
+        "wall_seconds": 0.5,
+    }
+    return EvalResult(**{**fields, **other})
+
+
+def test_summary_by_hand():
+    """Failures (their 9 frames) stay out of T; frames_or_never counts them as infinite."""
+    summary = made([1, 1, 0, 1, 0], [100, 300, 9, 200, 9]).summary()
+    assert summary["frames_to_clear_mean"] == 200 and summary["frames_to_clear_sd"] == pytest.approx(100)
+    assert summary["frames_to_clear_cvar"] == 300 and summary["frames_to_clear_p90"] == pytest.approx(280)
+    assert summary["frames_or_never_median"] == 300 and summary["frames_or_never_p90"] is None
+    assert summary["capsules_to_clear_mean"] == 10 and summary["decisions_per_second"] == 100
+    assert made([1, 0], [50, 9]).summary()["frames_to_clear_sd"] is None
+
+
+def test_compare_by_hand():
+    first = made([1, 1, 1, 1, 0, 0, 1, 1], [100, 120, 140, 160, 9, 9, 500, 500])
+    second = made([1, 1, 1, 1, 1, 0, 0, 0], [110, 130, 160, 160, 77, 8, 7, 6])
+    found = compare(first, second)
+    assert (found.only_first, found.only_second, found.both, found.games) == (2, 1, 4, 8)
+    assert found.clear_rate.mean == pytest.approx(1 / 8) and found.clear_rate.low < 0 < found.clear_rate.high
+    assert found.p_value == 1
+    assert found.frames.mean == -10 and -20 <= found.frames.low < -10 < found.frames.high <= 0
+    assert found == compare(first, second)
+    assert json.loads(json.dumps(found.summary()))["frames_difference"] == -10
+
+
+def test_compare_without_a_common_game_and_with_other_games():
+    first = made([1, 0], [100, 9])
+    found = compare(first, made([0, 0], [9, 9]))
+    assert found.frames is None and found.summary()["frames_difference_low"] is None
+    for other in ({"level": 1}, {"speed": 1}, {"max_decisions": 61}, {"seeds": seeds.seeds("validation", 2)}):
+        with pytest.raises(ValueError, match=f"{next(iter(other))} of the two results must be the same"):
+            compare(first, made([0, 0], [9, 9], **other))
+
+
+def test_mean_clear_rate_difference_resamples_whole_seeds():
+    rng = np.random.default_rng(1)
+    cleared = rng.random((2, 100)) < [[0.8], [0.5]]
+    first, second = (made(row, np.full(100, 50)) for row in cleared)
+    once = mean_clear_rate_difference([first], [second])
+    assert once == compare(first, second).clear_rate
+    # The same outcomes at four levels are no more evidence than at one.
+    assert mean_clear_rate_difference([first] * 4, [second] * 4) == once
+    for wrong in (([], []), ([first], [first, second])):
+        with pytest.raises(ValueError, match="give as many, at least one"):
+            mean_clear_rate_difference(*wrong)
+    with pytest.raises(ValueError, match="seeds of all results"):
+        mean_clear_rate_difference([first], [made([1], [50])])
+
+
 def test_summary_without_a_cleared_game():
     result = evaluate(RandomLegal(), level=20, speed=2, seeds=GAMES[:3], max_decisions=5)
     assert not result.cleared.any()
-    assert result.summary()["frames_to_clear_median"] is None
-    assert "-" in cli.row("random", result)
+    summary = result.summary()
+    assert [name for name, value in summary.items() if value is None] == [
+        *(f"frames_to_clear_{name}" for name in ("mean", "sd", "p10", "median", "p90", "cvar")),
+        *("frames_or_never_median", "frames_or_never_p90", "capsules_to_clear_mean"),
+    ]
 
 
 def test_progress_is_reported():
@@ -114,20 +182,6 @@ def test_bad_input():
 
     with pytest.raises(ValueError, match="511"):
         evaluate(Illegal(), level=0, speed=2, seeds=GAMES)
-
-
-def test_cli_prints_the_policy_and_both_baselines(capsys, tmp_path):
-    config = cli.EvalConfig(policy="random", seeds=10, max_decisions=40, json=tmp_path / "eval.json")
-    assert cli.run(config) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "level 0 HI, 10 test seeds" and lines[1] == cli.HEADER
-    assert [line.split()[0] for line in lines[2:]] == ["random", "greedy"]
-    assert all(len(line) == len(cli.HEADER) for line in lines[2:])
-    written = json.loads((tmp_path / "eval.json").read_text())
-    assert written["policies"]["random"]["games"] == 10
-    with pytest.raises(ValueError, match="policy is 'nobody'"):
-        cli.run(cli.EvalConfig(policy="nobody", seeds=1))
-    assert capsys.readouterr().out == ""
 
 
 def test_frame_rate():

@@ -47,6 +47,88 @@ def test_bootstrap_of_the_mean_matches_theory():
     assert (low, high) == stats.bootstrap(values, np.mean, np.random.default_rng(3))
 
 
+def test_cvar():
+    assert stats.cvar(range(1, 21)) == 19.5
+    assert stats.cvar([3, 9, 1], tail=1) == pytest.approx(13 / 3)
+    assert stats.cvar([5]) == 5
+    # 15 values: the slowest one counts fully, the next one half.
+    assert stats.cvar(range(15), tail=0.1) == pytest.approx((14 + 0.5 * 13) / 1.5)
+    assert math.isnan(stats.cvar([]))
+    for tail in (0, 1.1, math.nan):
+        with pytest.raises(ValueError, match=f"tail is {tail}"):
+            stats.cvar([1], tail)
+
+
+def test_cvar_minimises_rockafellar_and_uryasev_s_function():
+    """CVaR = min over t of t + E[max(0, T - t)] / tail, which is piecewise linear with its corners at the values."""
+    values = np.random.default_rng(4).exponential(100, 37)
+    for tail in (0.05, 0.1, 0.33):
+        smallest = min(t + np.maximum(0, values - t).mean() / tail for t in values)
+        assert stats.cvar(values, tail) == pytest.approx(smallest)
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p"),
+    [
+        (0, 0, 1),
+        (5, 5, 1),
+        (0, 5, 2 / 32),
+        (1, 5, 14 / 64),
+        (9, 2, 0.06543),  # mcnemar.exact(matrix(c(21, 9, 2, 12), 2, 2)) of R's exact2x2
+    ],
+)
+def test_mcnemar_known_values(only_first, only_second, p):
+    assert stats.mcnemar(only_first, only_second) == pytest.approx(p, abs=5e-6)
+    assert stats.mcnemar(only_second, only_first) == stats.mcnemar(only_first, only_second)
+
+
+def test_mcnemar_of_many_games_is_near_the_normal_approximation_and_never_breaks():
+    z = (2100 - 1996 - 1) / math.sqrt(4096)
+    assert stats.mcnemar(2100, 1996) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.01)
+    assert 0 <= stats.mcnemar(4096, 0) < 1e-300
+    with pytest.raises(ValueError, match="only_second is -1"):
+        stats.mcnemar(3, -1)
+
+
+def test_mcnemar_keeps_its_level():
+    """Under the hypothesis it rejects at 5 % in at most 5 % of experiments."""
+    counts = np.random.default_rng(5).binomial(40, 0.5, 4000)
+    assert 0.01 < np.mean([stats.mcnemar(int(k), 40 - int(k)) <= 0.05 for k in counts]) <= 0.05
+
+
+def test_holm():
+    # sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, never falling
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert stats.holm([0.7, 0.8]).tolist() == [1, 1] and stats.holm([0.2]).tolist() == [0.2]
+    assert stats.holm([]).size == 0
+
+
+def test_paired_bootstrap_covers():
+    """The interval holds the true difference in about 95 % of samples, although the pairs are strongly correlated."""
+    rng = np.random.default_rng(6)
+    hits = []
+    for _ in range(300):
+        shared = rng.normal(0, 10, 80)
+        first, second = shared + rng.normal(1, 1, 80), shared + rng.normal(0, 1, 80)
+        found = stats.paired_bootstrap(first, second, rng, resamples=300)
+        assert found.mean == pytest.approx((first - second).mean())
+        hits.append(found.low <= 1 <= found.high)
+        assert found.high - found.low < 1.2
+    assert 0.90 < np.mean(hits) < 0.98
+
+
+def test_paired_bootstrap_is_antisymmetric_and_repeats():
+    rng = np.random.default_rng
+    first, second = rng(7).random((2, 50)) < [[0.8], [0.5]]
+    found = stats.paired_bootstrap(first, second, rng(8))
+    assert found == stats.paired_bootstrap(first, second, rng(8))
+    turned = stats.paired_bootstrap(second, first, rng(8))
+    assert (turned.mean, turned.low, turned.high) == pytest.approx((-found.mean, -found.high, -found.low))
+    assert stats.paired_bootstrap([2, 3], [1, 2], rng(8)) == stats.Difference(1, 1, 1)
+    with pytest.raises(ValueError, match="must be pairs"):
+        stats.paired_bootstrap([1, 2], [1], rng(8))
+
+
 def test_bad_input():
     rng = np.random.default_rng(0)
     for successes, n in ((-1, 5), (6, 5)):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,13 @@ import pytest
 
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
+from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.rl import checkpoint
-from mlx_drmario.rl.config import PRESETS, from_json, to_json
+from mlx_drmario.rl.config import PRESETS, OptimizerConfig, from_json, to_json
 from mlx_drmario.rl.log import read_metrics
-from mlx_drmario.rl.rundir import prepare
-from mlx_drmario.rl.train import Trainer, train
+from mlx_drmario.rl.rundir import backups, prepare, read_config
+from mlx_drmario.rl.train import Trainer, resolve, train
 
 
 def timeless(rows: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -109,11 +111,30 @@ def session(config_file: Path, run: Path, mode: str, stop: int) -> list[str]:
     return [sys.executable, "-c", SESSION, str(run), mode, str(stop), str(config_file)]
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-@pytest.mark.parametrize("how", ["stopped", "killed"])
-def test_resume_is_bitwise(tiny, tmp_path, how, shards):
+def tensors(run: Path) -> dict[str, bytes]:
+    """Every array of the newest checkpoint's weights, averages and optimiser state, byte for byte."""
+    newest = checkpoint.load(run)
+    parts = {"model": newest.model, "optimizer": newest.optimizer, "ema": newest.ema or {}}
+    return {f"{part}.{name}": np.asarray(x).tobytes() for part, arrays in parts.items() for name, x in arrays.items()}
+
+
+ALL_OPTIONS = OptimizerConfig(kind="adamw", weight_decay=0.1, schedule="cosine", warmup=4, accumulate=2, ema=0.9)
+
+
+@pytest.mark.parametrize(
+    ("how", "shards", "optimizer"),
+    [
+        ("stopped", 1, OptimizerConfig()),
+        ("stopped", 2, OptimizerConfig()),
+        ("killed", 1, OptimizerConfig()),
+        ("killed", 2, OptimizerConfig()),
+        ("stopped", 2, ALL_OPTIONS),
+        ("killed", 1, ALL_OPTIONS),
+    ],
+)
+def test_resume_is_bitwise(tiny, tmp_path, how, shards, optimizer):
     """Straight through = interrupted (asked to stop, or killed) and resumed in a new process: weights and metrics."""
-    tiny = dataclasses.replace(tiny, shards=shards)
+    tiny = dataclasses.replace(tiny, shards=shards, optimizer=optimizer)
     config = tmp_path / "config.json"
     config.write_text(to_json(tiny))
     straight, broken = tmp_path / "straight", tmp_path / "broken"
@@ -130,7 +151,8 @@ def test_resume_is_bitwise(tiny, tmp_path, how, shards):
         with open(broken / "metrics.jsonl", "ab") as lines:  # lines after the checkpoint, the last one torn
             lines.write(b'{"step": 99999999}\n{"st')
     subprocess.run(session(config, broken, "resume", 99), check=True)
-    assert digest(straight) == digest(broken)
+    assert tensors(straight) == tensors(broken)
+    assert ("ema.value.weight" in tensors(straight)) == (optimizer.ema > 0)
     assert timeless(read_metrics(straight)) == timeless(read_metrics(broken))
     assert curve(straight, "loss/value") == curve(broken, "loss/value")
 
@@ -200,9 +222,60 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     assert checkpoint.load(run).decisions == reached + 256
 
 
+def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = ["train", "level0", "--out", str(run), "--shards", "1", "--ppo.gamma", "0.5", "--dry-run"]
+    assert main(arguments) == 0
+    assert not run.exists()
+    ppo = dataclasses.replace(PRESETS["level0"].ppo, gamma=0.5)
+    assert from_json(capsys.readouterr().out) == dataclasses.replace(PRESETS["level0"], out=run, shards=1, ppo=ppo)
+    assert main(["train", "level0", "--dry-run"]) == 0
+    assert from_json(capsys.readouterr().out) == resolve(PRESETS["level0"])
+    run.mkdir()
+    (run / "thesis.tex").touch()
+    assert main(arguments) == 1
+    assert "other files" in capsys.readouterr().err
+
+
+def test_resume_says_what_changes(tiny, tmp_path, capsys):
+    run = tmp_path / "run"
+    prepare(run, tiny, resume=False)
+    assert main(["train", "resume", str(run), "--decisions", "99", "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert from_json(out) == dataclasses.replace(tiny, out=run, decisions=99)
+    assert [line for line in err.splitlines() if "changed" in line] == ["changed decisions: 1536 -> 99"]
+    assert read_config(run) == tiny
+    assert main(["train", "resume", str(run), "--dry-run"]) == 0
+    assert "changed" not in capsys.readouterr().err
+
+
+def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    for seed in range(6):
+        prepare(run, dataclasses.replace(tiny, seed=seed, overwrite=True), resume=False)
+        (run / "weights").write_text(str(seed))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.bak1", "run.bak2", "run.bak3"]
+    for name, seed in (("run", 5), ("run.bak1", 4), ("run.bak2", 3), ("run.bak3", 2)):
+        assert read_config(tmp_path / name).seed == seed
+        assert (tmp_path / name / "weights").read_text() == str(seed)
+    monkeypatch.chdir(run)
+    with pytest.raises(ValueError, match="directory you are in"):
+        prepare(Path("../run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.bak2" / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"run\.bak2, the place of a backup"):
+        prepare(Path("run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+    assert (run / "weights").read_text() == "5"
+    shutil.rmtree(tmp_path / "run.bak2")  # a gap: only the backups before it move
+    prepare(Path("run"), dataclasses.replace(tiny, seed=6, overwrite=True), resume=False)
+    assert [read_config(place).seed for place in backups(run)] == [5, 4, 2]
+
+
 def test_config_errors(tiny):
     with pytest.raises(ValueError, match="minibatch must divide"):
         dataclasses.replace(tiny, ppo=dataclasses.replace(tiny.ppo, minibatch=100))
+    with pytest.raises(ValueError, match=r"optimizer\.accumulate must divide the 2 minibatches"):
+        dataclasses.replace(tiny, optimizer=OptimizerConfig(accumulate=4))
     with pytest.raises(ValueError, match="shards must"):
         dataclasses.replace(tiny, shards=3)
     with pytest.raises(ValueError, match=r"env\.level"):

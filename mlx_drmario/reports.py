@@ -1,0 +1,157 @@
+"""Files of an evaluation: one row per game, one per policy and level, one per comparison, and a plot.
+
+Every file is written under a temporary name and renamed, so whoever reads it finds the old content or the new.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlx_drmario import stats
+from mlx_drmario.evaluate import Comparison, EvalResult
+from mlx_drmario.spec import SPEED_NAMES
+
+Results = Sequence[tuple[str, EvalResult]]
+"""(name of the policy, how it did at one level and speed)"""
+
+GAMES_CSV, GAMES_PARQUET, SUMMARY, COMPARISON, PLOT = (
+    "games.csv",
+    "games.parquet",
+    "summary.csv",
+    "comparison.csv",
+    "levels.png",
+)
+
+
+def directory(out: Path) -> Path:
+    """Make `out` and return it; ValueError when something other than a directory is in the way."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"out is {out}; it must be a directory, and a file is in the way") from None
+    return out
+
+
+def write(
+    out: Path, results: Results, comparisons: Sequence[Comparison] = (), names: tuple[str, str] = ("", "")
+) -> None:
+    """Write all files to the directory `out`, replacing those of an earlier evaluation.
+
+    games.csv and games.parquet hold the same table, one row per game (`game_columns`); summary.csv one row per policy
+    and level (`EvalResult.summary`); comparison.csv one row per comparison of the policies `names`, and is removed
+    when there is none; levels.png is `plot`.
+
+    Raises:
+        ValueError: no results, or `out` is a file.
+    """
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import csv, parquet
+
+    directory(out)
+    games = pyarrow.table(game_columns(results))
+    replace(out / GAMES_CSV, lambda path: csv.write_csv(games, path))
+    replace(out / GAMES_PARQUET, lambda path: parquet.write_table(games, path))
+    summary = pyarrow.Table.from_pylist(summary_rows(results))
+    replace(out / SUMMARY, lambda path: csv.write_csv(summary, path))
+    if comparisons:
+        compared = pyarrow.Table.from_pylist(comparison_rows(comparisons, names))
+        replace(out / COMPARISON, lambda path: csv.write_csv(compared, path))
+    else:
+        (out / COMPARISON).unlink(missing_ok=True)
+    replace(out / PLOT, lambda path: plot(path, results))
+
+
+def game_columns(results: Results) -> dict[str, Any]:
+    """One row per game, in the order of results and seeds.
+
+    policy, speed str; level u8; game i32 (its number in the list of seeds, the same for every policy and level); seed
+    u16; cleared, top_out, truncated bool (exactly one holds); frames, decisions u32; viruses_left u8.
+
+    Raises:
+        ValueError: no results.
+    """
+    if not results:
+        raise ValueError("results is empty; there is nothing to write")
+    sizes = [result.games for _, result in results]
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(result, name) for _, result in results])
+
+    return {
+        "policy": np.repeat([name for name, _ in results], sizes),
+        "level": np.repeat(np.array([result.level for _, result in results], np.uint8), sizes),
+        "speed": np.repeat([SPEED_NAMES[result.speed] for _, result in results], sizes),
+        "game": np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
+        "seed": joined("seeds"),
+        **{name: joined(name) for name in ("cleared", "top_out", "truncated", "frames", "decisions", "viruses_left")},
+    }
+
+
+def summary_rows(results: Results) -> list[dict[str, Any]]:
+    """One row per policy and level, as plain values."""
+    rows = [{"policy": name, **result.summary()} for name, result in results]
+    return [{**row, "speed": SPEED_NAMES[row["speed"]]} for row in rows]
+
+
+def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str]) -> list[dict[str, Any]]:
+    """One row per comparison; mcnemar_p_holm is the p-value adjusted for their number (`stats.holm`)."""
+    adjusted = stats.holm([comparison.p_value for comparison in comparisons])
+    return [
+        {"first": names[0], "second": names[1], **comparison.summary(), "mcnemar_p_holm": float(p)}
+        for comparison, p in zip(comparisons, adjusted, strict=True)
+    ]
+
+
+def replace(path: Path, write_to: Callable[[Path], object]) -> None:
+    """Let `write_to` write a temporary file beside `path`, then rename it; on an error `path` stays as it was."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write_to(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def plot(path: Path, results: Results) -> None:
+    """A PNG of two panels over the levels, one line per policy.
+
+    Above: clear rate with its 95 % Wilson interval. Below: median frames to clear of the cleared games, with bars
+    from p10 to p90.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    rate_axes, frames_axes = figure.subplots(2, 1, sharex=True)
+    for number, policy in enumerate(dict.fromkeys(name for name, _ in results)):
+        rows = sorted((r.summary() for name, r in results if name == policy), key=lambda row: row["level"])
+        column = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}  # None becomes NaN
+        color, rate = f"C{number}", column["clear_rate"]
+        errors = np.clip([rate - column["clear_rate_low"], column["clear_rate_high"] - rate], 0, None)
+        # Side by side, so that intervals of several policies do not hide each other.
+        x = column["level"] + 0.08 * number
+        rate_axes.errorbar(x, rate, errors, color=color, marker="o", markersize=4, capsize=2, label=policy)
+        median = column["frames_to_clear_median"]
+        spread = [median - column["frames_to_clear_p10"], column["frames_to_clear_p90"] - median]
+        frames_axes.errorbar(x, median, spread, color=color, marker="o", markersize=4, capsize=2)
+    rate_axes.set(ylim=(-0.03, 1.03), ylabel="clear rate, 95 % interval", title=_title(results))
+    rate_axes.legend()
+    frames_axes.set(xlabel="level", ylabel="frames to clear, median and p10 to p90\n(cleared games only)")
+    frames_axes.set_ylim(bottom=0)
+    levels = [result.level for _, result in results]
+    frames_axes.set_xlim(min(levels) - 0.5, max(levels) + 0.7)
+    frames_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (rate_axes, frames_axes):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, format="png", dpi=120)
+
+
+def _title(results: Results) -> str:
+    games = sorted({result.games for _, result in results})
+    speeds = sorted({result.speed for _, result in results})
+    return f"speed {', '.join(SPEED_NAMES[s].upper() for s in speeds)}, {', '.join(map(str, games))} games per level"

@@ -1,0 +1,222 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+
+from mlx_drmario import reports, seeds
+from mlx_drmario.baselines import Greedy, RandomLegal
+from mlx_drmario.cli import eval as cli
+from mlx_drmario.cli import main
+from mlx_drmario.evaluate import compare, evaluate
+
+FILES = {"games.csv", "games.parquet", "summary.csv", "levels.png"}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Two policies at two levels, 12 games each."""
+    games = seeds.seeds("test", 12)
+    policies = {"greedy": Greedy(), 'some, "random"': RandomLegal()}
+    return [
+        (name, evaluate(policy, level=level, speed=2, seeds=games, max_decisions=150))
+        for level in (0, 7)
+        for name, policy in policies.items()
+    ]
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("3", (3,)),
+        ("0-5", (0, 1, 2, 3, 4, 5)),
+        ("0,5,10-12", (0, 5, 10, 11, 12)),
+        (" 24 , 0 - 1", (24, 0, 1)),
+        ("7-7", (7,)),
+    ],
+)
+def test_levels(text, levels):
+    assert cli.parse_levels(text) == levels
+
+
+@pytest.mark.parametrize("text", ["", "x", "5-3", "25", "0-25", "-1", "1,,2", "1-2-3", "1.5", "+1", "٣", "0-", "9999"])
+def test_wrong_levels(text):
+    with pytest.raises(ValueError, match=r"levels is .*; give levels from 0 to 24 such as '3', '0-5' or '0,5,10-12'"):
+        cli.parse_levels(text)
+
+
+def test_a_level_twice():
+    with pytest.raises(ValueError, match="levels is '0-4,3', which names level 3 twice"):
+        cli.parse_levels("0-4,3")
+
+
+def test_game_files_hold_every_game(results, tmp_path):
+    reports.write(tmp_path / "new" / "dir", results)
+    out = tmp_path / "new" / "dir"
+    assert {path.name for path in out.iterdir()} == FILES
+    table = parquet.read_table(out / "games.parquet").to_pydict()
+    expected = reports.game_columns(results)
+    assert {name: column.tolist() for name, column in expected.items()} == table
+    rows = rows_of(out / "games.csv")
+    assert len(rows) == 4 * 12 and list(rows[0]) == list(table)
+    for name in ("policy", "speed"):
+        assert [row[name] for row in rows] == table[name]
+    for name in ("level", "game", "seed", "frames", "decisions", "viruses_left"):
+        assert [int(row[name]) for row in rows] == table[name]
+    for name in ("cleared", "top_out", "truncated"):
+        assert [row[name] == "true" for row in rows] == table[name]
+
+
+def test_games_are_in_the_order_of_results_and_seeds(results):
+    columns = reports.game_columns(results)
+    for number, (name, result) in enumerate(results):
+        part = {key: column[12 * number : 12 * number + 12] for key, column in columns.items()}
+        assert set(part["policy"]) == {name} and set(part["level"]) == {result.level} and set(part["speed"]) == {"hi"}
+        assert part["game"].tolist() == list(range(12))
+        assert (part["seed"] == result.seeds).all() and (part["frames"] == result.frames).all()
+
+
+def test_summary_file(results, tmp_path):
+    reports.write(tmp_path, results)
+    rows = rows_of(tmp_path / "summary.csv")
+    for row, expected in zip(rows, reports.summary_rows(results), strict=True):
+        for name, value in expected.items():
+            if value is None:
+                assert row[name] == ""
+            else:
+                assert row[name] == value or float(row[name]) == pytest.approx(value)
+
+
+def test_comparison_file_comes_and_goes(results, tmp_path):
+    comparisons = [compare(results[i][1], results[i + 1][1]) for i in (0, 2)]
+    reports.write(tmp_path, results, comparisons, ("a", "b"))
+    rows = rows_of(tmp_path / "comparison.csv")
+    assert [(row["first"], row["second"], row["level"]) for row in rows] == [("a", "b", "0"), ("a", "b", "7")]
+    assert [float(row["mcnemar_p"]) for row in rows] == pytest.approx([c.p_value for c in comparisons])
+    reports.write(tmp_path, results)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_plot_is_a_png_that_shows_something(results, tmp_path):
+    from matplotlib.image import imread
+
+    reports.plot(tmp_path / "levels.png", results)
+    assert (tmp_path / "levels.png").read_bytes().startswith(PNG)
+    pixels = imread(tmp_path / "levels.png")
+    assert pixels.shape[0] > 500 and pixels.shape[1] > 500
+    reports.plot(tmp_path / "one.png", results[:1])
+    assert not np.array_equal(pixels, imread(tmp_path / "one.png"))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "games.csv"
+    path.write_text("old")
+
+    def fail(temporary):
+        temporary.write_text("half of the n")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        reports.replace(path, fail)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    reports.replace(path, lambda temporary: temporary.write_text("new"))
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_importing_reports_stays_light():
+    code = "import sys, mlx_drmario.reports; print({'matplotlib', 'pyarrow', 'mlx'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_nothing_to_write_and_no_directory(results, tmp_path):
+    with pytest.raises(ValueError, match="results is empty"):
+        reports.write(tmp_path, [])
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="must be a directory, and a file is in the way"):
+            reports.write(out, results)
+
+
+def test_cli_prints_the_policy_and_both_baselines(capsys, tmp_path):
+    config = cli.EvalConfig(policy="random", seeds=10, max_decisions=40, json=tmp_path / "eval.json")
+    assert cli.run(config) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[0] == "level 0 HI, 10 test seeds" and lines[1] == cli.HEADER
+    assert [line.split()[0] for line in lines[2:]] == ["random", "greedy"]
+    assert all(len(line) == len(cli.HEADER) for line in lines[2:])
+    assert captured.err == ""  # not a terminal
+    written = json.loads((tmp_path / "eval.json").read_text())
+    assert [(r["policy"], r["level"], r["games"]) for r in written["results"]] == [("random", 0, 10), ("greedy", 0, 10)]
+    assert written["comparisons"] == []
+
+
+def test_cli_levels_against_and_out(capsys, tmp_path):
+    arguments = ["eval", "--levels", "3,0-1", "--seeds", "8", "--max-decisions", "40", "--policy", "greedy"]
+    arguments += ["--against", "random", "--no-baselines"]
+    outputs = []
+    for name in ("a", "b"):
+        assert main([*arguments, "--out", str(tmp_path / name)]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert [line.split(",")[0] for line in outputs[0].splitlines() if line.startswith("level ") and "HI" in line] == [
+        "level 3 HI",
+        "level 0 HI",
+        "level 1 HI",
+    ]
+    comparison = outputs[0].split("\n\n")[1].splitlines()
+    assert comparison[0] == "greedy minus random, the same games, 95 % intervals"
+    assert [line.split()[0] for line in comparison[2:]] == ["3", "0", "1", "mean"]
+    # Everything but the time it took repeats.
+    assert outputs[1].split("\n\n")[1] == outputs[0].split("\n\n")[1]
+    for name in ("games.csv", "games.parquet", "comparison.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert len(rows_of(tmp_path / "a" / "games.csv")) == 3 * 2 * 8
+
+
+def test_level_is_short_for_levels(capsys):
+    assert main(["eval", "--level", "2", "--seeds", "2", "--max-decisions", "5", "--no-baselines"]) == 0
+    assert capsys.readouterr().out.startswith("level 2 HI, 2 test seeds")
+
+
+def test_cli_errors_come_before_any_game(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    for arguments, sentence in (
+        (["--levels", "5-3"], "levels is '5-3'"),
+        (["--policy", "nobody"], "policy is 'nobody'"),
+        (["--against", "nobody"], "policy is 'nobody'"),
+        (["--against", "greedy"], "against is 'greedy', which is the policy itself"),
+        (["--out", str(tmp_path / "file")], "must be a directory"),
+        (["--json", str(tmp_path / "none" / "x.json")], "its directory must exist"),
+    ):
+        assert main(["eval", *arguments]) == 1
+        captured = capsys.readouterr()
+        assert captured.out == "" and sentence in captured.err and captured.err.count("\n") == 1
+
+
+def test_progress_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(cli.Progress, "SECONDS", 0.0)
+    progress = cli.Progress(tasks=4)
+    progress.show("greedy at level 3", 0, 1000, 1000)
+    progress.show("greedy at level 3", 500, 1000, 9000)
+    progress.finish(20_000)
+    progress.show("greedy at level 4", 0, 1000, 1000)
+    lines = sys.stderr.getvalue().split("\r\x1b[K")
+    assert lines[1].startswith("  0%  greedy at level 3: 0 of 1,000 games") and lines[1].endswith("about -:-- left")
+    assert lines[2].startswith(" 12%  greedy at level 3: 500 of 1,000 games") and "decisions/s" in lines[2]
+    assert lines[3] == "" and lines[4].startswith(" 25%  greedy at level 4")

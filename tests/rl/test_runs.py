@@ -1,0 +1,137 @@
+"""`drmario runs`: what it prints is what is on disk, and broken directories are described, not crashed on."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlx_drmario.cli import main
+from mlx_drmario.rl.config import ABSENT, difference, flatten
+from mlx_drmario.rl.log import read_metrics
+from mlx_drmario.rl.runs import summarize
+from mlx_drmario.rl.train import train
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory) -> Path:
+    """Runs `a` and `b`, which differ in seed and learning rate; `a` was evaluated, `b` is half done."""
+    from mlx_drmario.nets.config import NetConfig
+    from mlx_drmario.rl.config import EnvConfig, PPOConfig, TrainConfig
+
+    root = tmp_path_factory.mktemp("runs")
+    first = TrainConfig(
+        decisions=4 * 64,
+        shards=1,
+        compile=False,
+        env=EnvConfig(num_envs=16, max_decisions=12),
+        net=NetConfig(encoder="mlp", head="dense", width=8),
+        ppo=PPOConfig(horizon=4, minibatch=64, epochs=1),
+    )
+    train(first, root / "a")
+    (root / "a" / "evaluation.json").write_text(json.dumps({"trained": {"clear_rate": 0.125}, "random": {}}))
+    second = dataclasses.replace(first, seed=9, ppo=dataclasses.replace(first.ppo, learning_rate=0.5))
+    seen = []
+    train(second, root / "b", seen.append, lambda: len(seen) == 2)
+    return root
+
+
+@pytest.fixture
+def runs(two_runs, tmp_path) -> Path:
+    """A copy to break."""
+    return shutil.copytree(two_runs, tmp_path / "runs", symlinks=True)
+
+
+def line(text: str, start: str) -> str:
+    return next(row for row in text.splitlines() if row.startswith(start))
+
+
+def test_list(runs, capsys):
+    (runs / "empty").mkdir()
+    (runs / ".hidden").mkdir()
+    assert main(["runs", "list", str(runs)]) == 0
+    out = capsys.readouterr().out
+    assert line(out, "a ").split() == ["a", "0", "hi", "mlp/dense", "0", "256", "100%", "0.0%", "12.5%"]
+    assert line(out, "b ").split() == ["b", "0", "hi", "mlp/dense", "9", "128", "50%", "0.0%", "-"]
+    assert "no config.json; no environment.json; no metrics.jsonl; no checkpoint" in line(out, "empty ")
+    assert "3 runs" in out
+    assert main(["runs", "list", str(runs / "nowhere")]) == 1
+    assert "nowhere is no directory" in capsys.readouterr().err
+
+
+def test_info(runs, capsys):
+    assert main(["runs", "info", str(runs / "a")]) == 0
+    out = capsys.readouterr().out
+    assert "4 iterations, 100.0% of the budget" in out
+    last = read_metrics(runs / "a")[-1]
+    for key, value in last.items():
+        shown = line(out, f"  {key} ").split()[1].replace(",", "")
+        assert float(shown) == pytest.approx(value, rel=1e-4)
+    assert line(out, "  ppo.learning_rate ").split()[1] == "0.002"
+    assert line(out, "  clear_rate ").split()[1] == "0.125"
+    assert "problems" not in out
+
+
+def test_compare(runs, capsys):
+    assert main(["runs", "compare", str(runs / "a"), str(runs / "b")]) == 0
+    differing, last, evaluation = capsys.readouterr().out.split("\n\n")[1:]
+    assert [row.split() for row in differing.splitlines()[1:]] == [
+        ["seed", "0", "9"],
+        ["ppo.learning_rate", "0.002", "0.5"],
+    ]
+    assert line(last, "  step ").split() == ["step", "256", "128"]
+    assert line(last, "  loss/value ").split()[2] == f"{read_metrics(runs / 'b')[-1]['loss/value']:.5g}"
+    assert line(evaluation, "  clear_rate ").split() == ["clear_rate", "0.125", "-"]
+    assert main(["runs", "compare", str(runs / "a"), str(runs / "a")]) == 0
+    assert "settings that differ: none" in capsys.readouterr().out
+
+
+BREAKS = {
+    "config.json is not a JSON object": lambda run: (run / "config.json").write_bytes(b'{"seed": \xff'),
+    "unknown keys ['sede']": lambda run: (run / "config.json").write_text('{"sede": 3}'),
+    "ppo must be a JSON object": lambda run: (run / "config.json").write_text('{"ppo": 3}'),
+    "config.json: ": lambda run: (run / "config.json").write_text('{"keep": "three"}'),
+    "no environment.json": lambda run: (run / "environment.json").unlink(),
+    "no metrics.jsonl": lambda run: (run / "metrics.jsonl").unlink(),
+    "metrics.jsonl: 2 damaged lines": lambda run: (run / "metrics.jsonl").write_text('{"step"\n{"step": "x"}\n'),
+    "evaluation.json is not a JSON object": lambda run: (run / "evaluation.json").write_text("[1]"),
+    "no checkpoint": lambda run: shutil.rmtree(run / "checkpoints"),
+    "model.safetensors does not match": lambda run: next(run.glob("checkpoints/step_*/model*")).write_bytes(b""),
+    "manifest.json is not an object": lambda run: next(run.glob("checkpoints/step_*/manif*")).write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("problem", BREAKS)
+def test_broken_runs_are_described(runs, capsys, problem):
+    broken = runs / "a"
+    BREAKS[problem](broken)
+    assert main(["runs", "info", str(broken)]) == 1
+    assert problem in capsys.readouterr().out
+    assert main(["runs", "list", str(runs)]) == 0
+    listed = capsys.readouterr().out
+    assert line(listed, "a ") and line(listed, "b ")
+    if "match" not in problem and "manifest" not in problem:  # `list` does not hash checkpoints
+        assert problem in line(listed, "a ")
+    assert main(["runs", "compare", str(broken), str(runs / "b")]) == 0
+
+
+def test_a_line_that_is_being_written_is_no_problem(runs):
+    with open(runs / "a" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 99')
+    summary = summarize(runs / "a")
+    assert (summary.iterations, summary.last["step"], summary.problems) == (4, 256, [])
+
+
+def test_an_older_config_gets_the_defaults(runs):
+    (runs / "a" / "config.json").write_text('{"seed": 3}')
+    summary = summarize(runs / "a")
+    assert summary.problems == []
+    assert (summary.settings["seed"], summary.settings["ppo.epochs"]) == (3, 3)
+
+
+def test_difference():
+    before = flatten({"a": 1, "b": {"c": 2, "d": {"e": None}}, "same": [1]})
+    assert before == {"a": 1, "b.c": 2, "b.d.e": None, "same": [1]}
+    after = {"a": 1, "b.c": 3, "same": [1], "new": 0}
+    assert difference(before, after) == {"b.c": (2, 3), "b.d.e": (None, ABSENT), "new": (ABSENT, 0)}
