@@ -218,6 +218,9 @@ def learning_lines(seconds: float) -> list[Line]:
             return float(trainer.counters.decisions - before)
 
         lines.append(measure("training, end to end", "decisions/s", seconds, iterate))
+        samples = trainer.config.decisions_per_iteration * trainer.config.ppo.epochs
+        rates = sorted(samples / trainer.iterate(0.0)["perf/update_seconds"] for _ in range(5))
+        lines.append(Line("training, update steps alone", "samples/s", rates[2], rates[0], rates[-1]))
     return lines
 
 
