@@ -148,6 +148,77 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
+BETS = np.arange(1, 33) / 32
+"""Shares of the largest possible stake that `evidence` bets, with equal weights."""
+
+
+def evidence(successes: int, n: int, rate: float) -> float:
+    """Log evidence against a success chance of at most `rate`, after n outcomes of which `successes` were good.
+
+    The log capital of a gambler who starts with 1, spread over the fixed stakes `BETS`, on a bet that is fair at `rate`
+    and unfavourable below. As long as every outcome's chance, given those before it, is at most `rate`, the capital is
+    a nonnegative supermartingale, so it ever reaches 1 / alpha with probability at most alpha (Ville's inequality):
+    look as often as you like, stop when you like; the outcomes need not be independent nor equally likely. Depends on
+    the outcomes only through their numbers, and falls as `rate` rises.
+
+    I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024) 1-27;
+    J. Ville, Etude critique de la notion de collectif (1939).
+
+    Raises:
+        ValueError: successes outside 0..n, or rate outside (0, 1).
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes is {successes}; it must lie in 0..n = {n}")
+    if not 0 < rate < 1:
+        raise ValueError(f"rate is {rate}; it must lie strictly between 0 and 1")
+    # A stake u multiplies capital by 1 - u after a failure and by 1 + u (1 - rate) / rate after a success.
+    capital = successes * np.log1p(BETS * (1 - rate) / rate)
+    if successes < n:
+        with np.errstate(divide="ignore"):  # the full stake is lost by the first failure: log 0
+            capital = capital + (n - successes) * np.log1p(-BETS)
+    top = capital.max()
+    return float(top + np.log(np.exp(capital - top).mean()))
+
+
+def lower_bound(successes: int, n: int, alpha: float) -> float:
+    """Lower confidence bound on a success chance that may be looked at after every outcome.
+
+    The greatest rate that `evidence` refutes at error `alpha` (by bisection, rounded down by at most 1e-9); 0 when
+    there is none. All bounds of one sequence together exceed a constant chance with probability at most alpha.
+
+    Raises:
+        ValueError: successes outside 0..n, or alpha outside (0, 1).
+    """
+    _check_alpha(alpha)
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if evidence(successes, n, middle) >= -np.log(alpha) else (low, middle)
+    return low
+
+
+def fewest_trials(rate: float, alpha: float) -> int:
+    """Successes in a row after which `evidence` first refutes `rate` at error `alpha`: no test can end sooner.
+
+    Raises:
+        ValueError: rate or alpha outside (0, 1).
+    """
+    _check_alpha(alpha)
+    high = 1
+    while evidence(high, high, rate) < -np.log(alpha):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if evidence(middle, middle, rate) >= -np.log(alpha) else (middle, high)
+    return high
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; it must lie strictly between 0 and 1")
+
+
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must lie strictly between 0 and 1")

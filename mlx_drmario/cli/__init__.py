@@ -6,12 +6,13 @@ command that is asked for is imported, so that `drmario --help` answers at once.
 
 import difflib
 import importlib
+import os
 import sys
 
-# command -> (module in this package, name of its config class, one line of help)
-COMMANDS = {
+# command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
+COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "demo": ("demo", "DemoConfig", "train on level 0 for three minutes, evaluate, and say how to go on"),
-    "train": ("train", "TrainConfig", "train a policy with SMDP-PPO"),
+    "train": ("train", None, "train a policy with SMDP-PPO"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play test games with a policy and with two baselines"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
@@ -29,8 +30,23 @@ def usage() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    args = sys.argv[1:] if argv is None else argv
+    """Runs one command; returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    1 also when nobody reads the output any more (`drmario runs list | head -1`), without a message.
+    """
+    try:
+        try:
+            return dispatch(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe can be caught; --help leaves by SystemExit
+    except BrokenPipeError:
+        # Python flushes stdout once more as it exits: let that go nowhere (docs.python.org, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def dispatch(args: list[str]) -> int:
+    """Find the command, read its options, run it; an error becomes one line on stderr. Returns as `main` does."""
     if not args or args[0] in ("-h", "--help"):
         print(usage())
         return 0 if args else 2
@@ -44,9 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
     import tyro
 
-    config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
     try:
+        if config_name is None:
+            config = module.parse(args[1:])
+        else:
+            config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
         return int(module.run(config))
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError) as error:
         print(f"drmario {command}: {error}", file=sys.stderr)
         return 1

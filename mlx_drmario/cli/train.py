@@ -2,24 +2,30 @@
 
 drmario train level0 --minutes 10 --net.width 48
 drmario train level0 --minutes 10 --net.width 48 --dry-run
+DRMARIO_SEED=3 drmario train level0 --config my.yaml
 drmario train resume runs/level0-20261120-190000
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
+import functools
+import operator
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from mlx_drmario.rl import config as settings
+from mlx_drmario.rl.settings import layered
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.train import TrainResult
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 class NewRunConfig(settings.TrainConfig):
     """Start a run from a preset; every option given overrides its field."""
 
+    config: Path | None = None
+    """YAML file whose settings override the preset's (DRMARIO_* variables override it; docs/training.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -47,12 +55,41 @@ class ResumeConfig:
     """print the resolved settings as JSON and exit"""
 
 
-TrainConfig = (
-    Annotated[NewRunConfig, tyro.conf.subcommand("level0", default=NewRunConfig(**vars(settings.PRESETS["level0"])))]
-    | Annotated[NewRunConfig, tyro.conf.subcommand("demo", default=NewRunConfig(**vars(settings.PRESETS["demo"])))]
-    | Annotated[ResumeConfig, tyro.conf.subcommand("resume")]
-)
-"""What the command line accepts: a preset and its overrides, or a run to resume."""
+DEFAULT_PRESET = "level0"
+
+
+def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
+    """What the command line asks for: a preset (level0 if none is named) and its overrides, or a run to resume.
+
+    Raises ValueError or OSError for a YAML file or an environment variable that cannot be used; tyro ends the program
+    for wrong options. A resumed run keeps its settings, so neither is looked at then.
+    """
+    if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+        args = [DEFAULT_PRESET, *args]
+    presets = dict(settings.PRESETS)
+    if args[0] in presets:
+        presets[args[0]] = layered(presets[args[0]], config_file(args), os.environ)
+    # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
+    kinds: list[Any] = [
+        Annotated[NewRunConfig, tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)))]
+        for name, preset in presets.items()
+    ]
+    kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
+    chosen: NewRunConfig | ResumeConfig = tyro.cli(
+        functools.reduce(operator.or_, kinds),
+        prog="drmario train",
+        description=f"Train from a preset ({DEFAULT_PRESET} if none is named), or go on with a run.",
+        args=args,
+    )
+    return chosen
+
+
+def config_file(args: list[str]) -> Path | None:
+    """The file given with --config, found before tyro reads the rest, whose defaults the file changes."""
+    parser = argparse.ArgumentParser(prog="drmario train", add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    found: Path | None = parser.parse_known_args(args)[0].config
+    return found
 
 
 def run(config: NewRunConfig | ResumeConfig) -> int:

@@ -10,7 +10,7 @@ class WatchConfig:
     """Watch a policy play, frame by frame at the console's speed or faster. Keys: space, left, right, q."""
 
     policy: str = "greedy"
-    """random, greedy, or the directory of a run or checkpoint"""
+    """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
     level: int = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"

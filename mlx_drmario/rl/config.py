@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.rewards import RewardConfig
+from mlx_drmario.stats import fewest_trials
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
 """Default reward of training: halves pay a little, so that clearing anything is found before clearing viruses is."""
@@ -47,6 +48,71 @@ class EnvConfig:
         for name in ("num_envs", "max_decisions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"env.{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the games of a rollout are."""
+
+    level: int
+    speed: SpeedName
+    viruses: int | None = None
+    """Level 0 with all but this many viruses removed; None leaves the level as it is."""
+
+
+@dataclass(frozen=True)
+class CurriculumConfig:
+    """Easy games first; the next stage starts when a sequential test has certified the clear rate."""
+
+    enabled: bool = False
+    """Train on a ladder of stages; `env.level` and `env.speed` are not used then."""
+    viruses: int = 1
+    """Viruses of the first stage: 1, 2 or 3 are level 0 with the others removed, 4 is level 0."""
+    last_level: int = 20
+    """Level of the last stage."""
+    speeds: str = "hi"
+    """Speeds of every stage, from the first to the last, with commas: low,med,hi makes three stages of each."""
+    threshold: float = 0.9
+    """A stage is passed when its clear rate (of the sampling policy) is certified to lie above this."""
+    alpha: float = 0.05
+    """Chance at most that a stage is passed although no game's chance to be cleared was above the threshold."""
+    games: int = 2000
+    """Games after which the test of a stage forgets and starts again, as the policy of its first games is outdated."""
+    replay: float = 0.2
+    """Share of rollouts that are played in a stage passed earlier, against forgetting."""
+
+    ATTEMPTS: ClassVar[int] = 1000
+    """Attempts at one stage that must be able to succeed, or the config is refused."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.viruses <= 4:
+            raise ValueError(f"curriculum.viruses must be between 1 and 4, got {self.viruses}")
+        if not 0 <= self.last_level <= 24:
+            raise ValueError(f"curriculum.last_level must be between 0 and 24, got {self.last_level}")
+        names = self.speeds.split(",")
+        if not set(names) <= SPEEDS.keys() or len(set(names)) < len(names):
+            raise ValueError(f"curriculum.speeds must be distinct names of {', '.join(SPEEDS)}, got {self.speeds!r}")
+        for name in ("threshold", "alpha"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise ValueError(f"curriculum.{name} must lie strictly between 0 and 1, got {getattr(self, name)}")
+        if not 0.0 <= self.replay < 1.0:
+            raise ValueError(f"curriculum.replay must be at least 0 and less than 1, got {self.replay}")
+        least = fewest_trials(self.threshold, self.error(self.ATTEMPTS))
+        if self.games < least:
+            raise ValueError(
+                f"curriculum.games must be at least {least}, the fewest that can certify a clear rate of "
+                f"{self.threshold} in attempt {self.ATTEMPTS}, got {self.games}"
+            )
+
+    def error(self, attempt: int) -> float:
+        """Share of `alpha` that attempt 1, 2, ... at a stage may spend; all of them together spend alpha."""
+        return self.alpha / (attempt * (attempt + 1))
+
+    def stages(self) -> list[Stage]:
+        """The ladder, easiest first."""
+        speeds = [cast(SpeedName, name) for name in self.speeds.split(",")]
+        few = [Stage(0, speed, count) for count in range(self.viruses, 4) for speed in speeds]
+        return few + [Stage(level, speed) for level in range(self.last_level + 1) for speed in speeds]
 
 
 @dataclass(frozen=True)
@@ -150,6 +216,7 @@ class TrainConfig:
     ppo: PPOConfig = field(default_factory=PPOConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reward: RewardConfig = REWARD
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
         batch = self.env.num_envs * self.ppo.horizon
@@ -185,7 +252,14 @@ def from_json(text: str) -> TrainConfig:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"a config must be a JSON object, got {type(data).__name__}")
-    parts = {"env": EnvConfig, "net": NetConfig, "ppo": PPOConfig, "optimizer": OptimizerConfig, "reward": RewardConfig}
+    parts = {
+        "env": EnvConfig,
+        "net": NetConfig,
+        "ppo": PPOConfig,
+        "optimizer": OptimizerConfig,
+        "reward": RewardConfig,
+        "curriculum": CurriculumConfig,
+    }
     for key, cls in parts.items():
         data[key] = _build(cls, data.get(key, {}), prefix=f"{key}.")
     if data.get("out") is not None:
@@ -221,6 +295,10 @@ PRESETS: dict[str, TrainConfig] = {
     "level0": TrainConfig(name="level0"),
     # Uncompiled: on a machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %.
     "demo": TrainConfig(name="demo", minutes=3.0, compile=False),
+    # The highest levels take several hundred capsules.
+    "ladder": TrainConfig(
+        name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)
+    ),
 }
 """Starting points of `drmario train`; every option given overrides its field."""
 

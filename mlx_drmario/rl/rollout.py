@@ -16,11 +16,15 @@ import numpy as np
 from mlx_drmario import Decisions, rewards, seeds
 from mlx_drmario.nets.layout import NUM_ACTIONS, ObservationLayout
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.rl.config import SPEEDS, EnvConfig
+from mlx_drmario.rl.config import SPEEDS, EnvConfig, Stage
 from mlx_drmario.rl.dist import log_prob_numpy, sample_numpy
+from mlx_drmario.spec import EMPTY, VIRUS
 
 Actor = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]) -> (log-probabilities f32[B, 512], values f32[B])."""
+
+OnFinish = Callable[[np.ndarray, np.ndarray], None]
+"""Told (which games ended or were cut: bool[N], which of all were cleared: bool[N]) before those games restart."""
 
 WINDOW = 500
 """Finished games over which episode metrics are averaged."""
@@ -54,7 +58,7 @@ class EpisodeWindow:
     decisions: np.ndarray  # u32
     frames: np.ndarray  # u32
     total: np.ndarray  # f32, undiscounted reward
-    count: int = 0  # games finished since the run began
+    count: int = 0  # games finished since the run (or a stage of its curriculum) began
 
     @staticmethod
     def empty() -> EpisodeWindow:
@@ -92,12 +96,17 @@ class EpisodeWindow:
 
 
 class Collector:
-    """Owns the games: starts them on training seeds, plays an actor in them, restarts the ones that end."""
+    """Owns the games: starts them on training seeds, plays an actor in them, restarts the ones that end.
 
-    def __init__(self, config: EnvConfig, reward: RewardConfig, horizon: int, seed: int) -> None:
+    `stream` tells the generators of two collectors of one run apart.
+    """
+
+    def __init__(self, config: EnvConfig, reward: RewardConfig, horizon: int, seed: int, stream: int = 1) -> None:
         self.config = config
         self.reward = reward
-        self.rng = np.random.default_rng([seed, 1])
+        self.stage = Stage(config.level, config.speed)
+        self.on_finish: OnFinish = lambda done, cleared: None
+        self.rng = np.random.default_rng([seed, stream])
         self.games = Decisions(num_envs=config.num_envs, planes=config.planes, threads=config.threads)
         self.layout = ObservationLayout(self.games.plane_names, self.games.scalar_names)
         self.rollout = Rollout(horizon, config.num_envs, self.layout.num_planes, self.layout.num_scalars)
@@ -141,7 +150,15 @@ class Collector:
         if done.any():
             self.window.add(games.cleared[done], games.decisions[done], games.frames[done], self.running_total[done])
             self.running_total[done] = 0
+            self.on_finish(done, games.cleared)
             self._start(done)
+
+    def restart(self, stage: Stage) -> None:
+        """Abandon all games and start those of `stage`, with an empty window."""
+        self.stage = stage
+        self.window = EpisodeWindow.empty()
+        self.running_total[:] = 0
+        self._start(np.ones(len(self.running_total), bool))
 
     def _start(self, mask: np.ndarray) -> None:
         """Start the masked games on random training seeds, at a random phase of the frame counter."""
@@ -149,8 +166,9 @@ class Collector:
         seed, frame_counter = np.full(n, 0x8988, np.uint16), np.zeros(n, np.uint8)
         seed[mask] = seeds.sample("training", self.rng, count)
         frame_counter[mask] = self.rng.integers(0, 256, count, np.uint8)
-        level, speed = self.config.level, SPEEDS[self.config.speed]
-        self.games.reset(level, speed, seed, frame_counter=frame_counter, mask=mask)
+        self.games.reset(self.stage.level, SPEEDS[self.stage.speed], seed, frame_counter=frame_counter, mask=mask)
+        if self.stage.viruses is not None:
+            remove_viruses(self.games, mask, self.stage.viruses, self.rng)
 
     def save(self) -> dict[str, Any]:
         """Everything needed to go on: arrays, and two byte strings as u8 arrays."""
@@ -177,3 +195,24 @@ class Collector:
             total=state["window_total"].copy(),
             count=int(state["window_count"]),
         )
+
+
+def remove_viruses(games: Decisions, mask: np.ndarray, keep: int, rng: np.random.Generator) -> None:
+    """Take all but `keep` (1 to 9) random viruses out of the masked games, which must just have been reset.
+
+    `set_state` writes all games at once and zeroes their counters, so a second batch does that twice, with and without
+    the viruses. The snapshots of the two differ by exactly the removal, which is then applied to the snapshot of
+    `games`; everything else about every game stays, bit for bit.
+    """
+    state = games.state.copy()
+    other = Decisions(num_envs=games.num_envs, planes=games.plane_set, threads=games.threads)
+    other.set_state(state)
+    before = np.frombuffer(other.save(), np.uint8)
+    for n in np.flatnonzero(mask):
+        bottle = state["p1_bottle"][n]
+        viruses = rng.permutation(np.flatnonzero(bottle & 0xF0 == VIRUS))
+        bottle[viruses[keep:]] = EMPTY
+        state["p1_virus_left_bcd"][n] = min(keep, len(viruses))  # one digit: BCD is the number itself
+    other.set_state(state)
+    removal = before ^ np.frombuffer(other.save(), np.uint8)
+    games.load((np.frombuffer(games.save(), np.uint8) ^ removal).tobytes())

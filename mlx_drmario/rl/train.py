@@ -24,6 +24,7 @@ from mlx.utils import tree_map
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint, rundir
 from mlx_drmario.rl.config import TrainConfig
+from mlx_drmario.rl.curriculum import Curriculum
 from mlx_drmario.rl.learner import STEP_METRICS, Learner
 from mlx_drmario.rl.log import MetricsLog
 from mlx_drmario.rl.optimizer import average, learning_rate, linear, make_optimizer
@@ -79,6 +80,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, restored: checkpoint.Checkpoint | None = None) -> None:
         self.config = config
         self.collector = Collector(config.env, config.reward, config.ppo.horizon, config.seed)
+        self.curriculum = self._make_curriculum() if config.curriculum.enabled else None
         self.shuffle = np.random.default_rng([config.seed, 2])
         self.model = make_policy(config.net, self.collector.layout, config.seed)
         self.optimizer = make_optimizer(config.optimizer, config.ppo.learning_rate)
@@ -92,6 +94,11 @@ class Trainer:
         mx.eval(self.model.state, self.optimizer.state, self.ema)
         self.learner = Learner(self.model, self.optimizer, config)
 
+    def _make_curriculum(self) -> Curriculum:
+        config = self.config
+        replay = Collector(config.env, config.reward, config.ppo.horizon, config.seed, stream=3)
+        return Curriculum(config.curriculum, self.collector, replay, config.seed)
+
     def act(self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU (stack.md section 2)."""
         log_probs, value = self.model(mx.array(planes), mx.array(scalars), mx.array(legal))
@@ -102,7 +109,7 @@ class Trainer:
         """One rollout and its updates, with schedules at `progress` (0 to 1 of the budget). Returns all metrics."""
         ppo, counters = self.config.ppo, self.counters
         start = time.perf_counter()
-        rollout = self.collector.collect(self.act)
+        rollout = (self.curriculum or self.collector).collect(self.act)
         collected = time.perf_counter()
         rate = learning_rate(self.config.optimizer, ppo, progress, counters.iterations)
         entropy_weight = linear(ppo.entropy, ppo.final_entropy, progress)
@@ -119,6 +126,7 @@ class Trainer:
             "stats/entropy_weight": entropy_weight,
             "stats/progress": progress,
             **self.collector.window.metrics(),
+            **(self.curriculum.metrics() if self.curriculum else {}),
             **{f"reward/{name}": mean for name, mean in rollout.terms.items()},
             "time/seconds": counters.seconds,
             "perf/sps_frames_total": frames / (end - start),
@@ -180,6 +188,7 @@ class Trainer:
     def save(self, run: Path, log_bytes: int) -> Path:
         """Write a checkpoint (see checkpoint.save); `log_bytes` is the length of the metrics that belong to it."""
         self.counters.log_bytes = log_bytes
+        curriculum = self.curriculum.save() if self.curriculum else {}
         return checkpoint.save(
             run,
             self.counters.decisions,
@@ -188,6 +197,7 @@ class Trainer:
             ema=self.ema,
             state={
                 **{f"collector_{name}": value for name, value in self.collector.save().items()},
+                **{f"curriculum_{name}": value for name, value in curriculum.items()},
                 "shuffle": _text(json.dumps(self.shuffle.bit_generator.state)),
                 "counters": _text(json.dumps(vars(self.counters))),
             },
@@ -215,8 +225,9 @@ class Trainer:
         self.optimizer.state = checkpoint.unflatten(restored.optimizer)
         if self.config.optimizer.ema and restored.ema is not None:
             self.ema = checkpoint.unflatten(restored.ema)
-        prefix = "collector_"
-        self.collector.load({k.removeprefix(prefix): v for k, v in restored.state.items() if k.startswith(prefix)})
+        self.collector.load(_part(restored.state, "collector_"))
+        if self.curriculum:
+            self.curriculum.load(_part(restored.state, "curriculum_"))
         self.shuffle.bit_generator.state = json.loads(restored.state["shuffle"].tobytes())
         self.counters = Counters(**json.loads(restored.state["counters"].tobytes()))
 
@@ -274,3 +285,8 @@ def _progress(config: TrainConfig, counters: Counters) -> float:
 
 def _text(value: str) -> np.ndarray:
     return np.frombuffer(value.encode(), np.uint8)
+
+
+def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries whose names start with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -140,3 +140,77 @@ def test_bad_input():
         stats.bootstrap([], np.mean, rng)
     with pytest.raises(ValueError, match="resamples is 0"):
         stats.bootstrap([1.0], np.mean, rng, resamples=0)
+
+
+def test_evidence_is_a_fair_bet():
+    """At the boundary capital keeps its mean exactly; below it loses. It rises with successes, falls with the rate."""
+    for rate in (0.1, 0.5, 0.9):
+        for chance in (rate, 0.7 * rate):
+            weights = [math.comb(6, s) * chance**s * (1 - chance) ** (6 - s) for s in range(7)]
+            capital = sum(w * math.exp(stats.evidence(s, 6, rate)) for s, w in enumerate(weights))
+            assert capital == pytest.approx(1) if chance == rate else capital < 1
+    assert stats.evidence(0, 0, 0.3) == 0
+    assert stats.evidence(5, 9, 0.3) < stats.evidence(6, 9, 0.3)
+    assert stats.evidence(6, 9, 0.4) < stats.evidence(6, 9, 0.3)
+    assert math.isfinite(stats.evidence(90_000, 100_000, 0.5))
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.8, 0.95])
+def test_continuous_monitoring_keeps_the_error_rate(rate):
+    """Looked at after every one of 400 games, a true rate at the threshold is certified in at most alpha of the runs.
+
+    One game in two depends on the past: its chance drops after a success. A test for one fixed n would fail this.
+    """
+    alpha, runs, games = 0.1, 1_000, 400
+    rng = np.random.default_rng(9)
+    won = rng.random((runs, games)) < rate
+    won[:, 2::2] &= ~(won[:, 1:-1:2] & (rng.random((runs, games // 2 - 1)) < 0.05))
+    table = {}
+    false, naive = 0, 0
+    for row in won:
+        successes = np.cumsum(row)
+        peak = -math.inf
+        for n, s in enumerate(successes.tolist(), 1):
+            if s > rate * n:  # otherwise the evidence is below that of the average outcome and never decides
+                if (s, n) not in table:
+                    table[s, n] = stats.evidence(s, n, rate)
+                peak = max(peak, table[s, n])
+        false += peak >= -math.log(alpha)
+        n = np.arange(1, games + 1)
+        naive += bool((successes / n - 1.2816 * np.sqrt(rate * (1 - rate) / n) > rate).any())
+    assert false <= alpha * runs + 3 * math.sqrt(alpha * (1 - alpha) * runs)
+    assert naive > 2 * false
+
+
+def test_evidence_finds_what_is_there():
+    """A rate of 0.95 against a threshold of 0.9 is certified within 1,500 games nearly always."""
+    rng = np.random.default_rng(10)
+    found = [stats.evidence(int(rng.binomial(1_500, 0.95)), 1_500, 0.9) >= math.log(20) for _ in range(200)]
+    assert np.mean(found) > 0.98
+
+
+def test_lower_bound_inverts_evidence():
+    for successes, n in ((9, 10), (95, 100), (100, 100), (500, 1000)):
+        bound = stats.lower_bound(successes, n, 0.05)
+        assert stats.evidence(successes, n, bound) >= math.log(20) > stats.evidence(successes, n, bound + 2e-9)
+        assert bound < stats.wilson(successes, n, 0.9)[0]
+    assert stats.lower_bound(0, 0, 0.05) == stats.lower_bound(0, 50, 0.05) == 0
+
+
+def test_fewest_trials_is_the_first_that_can_decide():
+    for rate, alpha in ((0.5, 0.05), (0.9, 0.01), (0.99, 1e-6), (0.001, 0.5)):
+        n = stats.fewest_trials(rate, alpha)
+        assert stats.evidence(n, n, rate) >= -math.log(alpha)
+        assert n == 1 or stats.evidence(n - 1, n - 1, rate) < -math.log(alpha)
+        assert n >= math.log(alpha) / math.log(rate)  # no test can be faster than the chance of the run itself
+
+
+def test_bad_input_of_sequential_tests():
+    with pytest.raises(ValueError, match="successes is 3"):
+        stats.evidence(3, 2, 0.5)
+    with pytest.raises(ValueError, match="rate is 1"):
+        stats.evidence(1, 2, 1)
+    with pytest.raises(ValueError, match="alpha is 0"):
+        stats.lower_bound(1, 2, 0)
+    with pytest.raises(ValueError, match="alpha is 1"):
+        stats.fewest_trials(0.5, 1)
