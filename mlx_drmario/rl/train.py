@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -253,11 +252,14 @@ def train(
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
-    """Replace automatic settings by what they come to on this machine; the run directory records the result."""
+    """Replace automatic settings by what they come to on this device; the run directory records the result.
+
+    The number of cores has no say: shards change the rounding, and a run must not depend on the machine's size.
+    """
     if config.shards:
         return config
-    threads_help = mx.default_device() == mx.cpu and (os.cpu_count() or 1) > 1 and config.ppo.minibatch % 2 == 0
-    return dataclasses.replace(config, shards=2 if threads_help else 1)
+    split = mx.default_device() == mx.cpu and config.ppo.minibatch % 2 == 0
+    return dataclasses.replace(config, shards=2 if split else 1)
 
 
 def _train(trainer: Trainer, run: Path, on_iteration: OnIteration, should_stop: ShouldStop) -> TrainResult:
