@@ -6,6 +6,7 @@
 #include "falling.h"
 #include "match.h"
 #include "placement.h"
+#include "tables.h"
 
 namespace drm {
 
@@ -43,8 +44,10 @@ void lock_capsule(Player& p, u8 frame_counter, int action, u16 frames_to_lock) {
   p.pill_rotation = pose.rotation;
   p.speed_counter = 0;
   p.chain_len = 0;
-  // A single frame that locks by soft drop is the only way never to count gravity.
-  if (frames_to_lock > 1 || !(frame_counter & 1)) p.speed_index = p.speed_ups;
+  // A single frame that locks by soft drop is the only way never to count gravity; where gravity would lock it as well
+  // (threshold 0) the script holds nothing.
+  const bool soft_drop = frames_to_lock == 1 && (frame_counter & 1) && gravity_threshold(p.speed_setting, p.speed_ups);
+  if (!soft_drop) p.speed_index = p.speed_ups;
   write_capsule(p);
   p.next_action = kResolve;
 }

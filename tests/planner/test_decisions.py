@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
+from tests import cpp
 from tests import strategies as sts
 
 HALVES = (0x40, 0x50, 0x60, 0x70, 0x80)
@@ -280,3 +281,12 @@ def test_bad_input_is_named_and_changes_nothing(call, error, sentence) -> None: 
     with pytest.raises(error, match=sentence):
         call()
     assert GAMES.save() == before
+
+
+def test_warp_equals_play_at_scale() -> None:
+    assert cpp.run("warp", 50_000, 1).endswith(": equal\n")
+
+
+@pytest.mark.slow
+def test_warp_equals_play_over_millions_of_decisions() -> None:
+    assert cpp.run("warp", 5_000_000, 2).endswith(": equal\n")
