@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include "falling.h"
-
 namespace drm {
 
 static nb::module_ numpy() { return nb::module_::import_("numpy"); }
@@ -183,6 +181,11 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     if (!problem.empty()) throw nb::value_error(("state[" + std::to_string(i) + "]: " + problem).c_str());
   }
   return games;
+}
+
+void check_loaded(const Match& match, int players, std::size_t index) {
+  const std::string problem = describe_invalid(match, players);
+  if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(index) + ": " + problem).c_str());
 }
 
 void check_parked(const Match& match, int player, std::size_t index) {

@@ -101,6 +101,9 @@ nb::bytes pack(std::string_view kind, std::initializer_list<std::pair<const void
                int players);
 std::string_view unpack(nb::handle blob, std::string_view kind, std::size_t payload, std::size_t n, int players);
 
+// ValueError when a game read from a snapshot is not a possible state.
+void check_loaded(const Match& match, int players, std::size_t index);
+
 void bind_batch(nb::module_& m);
 void bind_planner(nb::module_& m);
 void bind_versus(nb::module_& m);

@@ -57,10 +57,7 @@ static void load(Batch& batch, nb::handle blob) {
   const auto payload = unpack(blob, "Batch", n * sizeof(Match), n, batch.players());
   std::vector<Match> games(n);
   std::memcpy(games.data(), payload.data(), payload.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::string problem = describe_invalid(games[i], batch.players());
-    if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(i) + ": " + problem).c_str());
-  }
+  for (std::size_t i = 0; i < n; ++i) check_loaded(games[i], batch.players(), i);
   std::copy(games.begin(), games.end(), batch.games());
 }
 

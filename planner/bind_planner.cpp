@@ -95,10 +95,7 @@ static void load(Decisions& d, nb::handle blob) {
   const auto payload = unpack(blob, "Decisions", n * (sizeof(Match) + sizeof(Decisions::Counters)), n, 1);
   std::vector<Match> games(n);
   std::memcpy(games.data(), payload.data(), n * sizeof(Match));
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::string problem = describe_invalid(games[i], 1);
-    if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(i) + ": " + problem).c_str());
-  }
+  for (std::size_t i = 0; i < n; ++i) check_loaded(games[i], 1, i);
   d.games = games;
   std::memcpy(d.counters.data(), payload.data() + n * sizeof(Match), n * sizeof(Decisions::Counters));
   nb::gil_scoped_release release;

@@ -36,8 +36,7 @@ static void load(Versus& v, nb::handle blob) {
   std::vector<Versus::Round> rounds(v.rounds.size());
   std::memcpy(rounds.data(), payload.data(), payload.size());
   for (std::size_t i = 0; i < rounds.size(); ++i) {
-    const std::string problem = describe_invalid(rounds[i].match, kSides);
-    if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(i) + ": " + problem).c_str());
+    check_loaded(rounds[i].match, kSides, i);
     for (const Side& side : rounds[i].side) checked(side.action, "blob: action", 0, kActions - 1);
   }
   v.rounds = rounds;

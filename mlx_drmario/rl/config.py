@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.rewards import RewardConfig
+from mlx_drmario.spec import SPEED_NAMES
 from mlx_drmario.stats import fewest_trials
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
@@ -20,7 +21,7 @@ ABSENT = "(absent)"
 """What `difference` reports for a key that one side does not have."""
 
 SpeedName = Literal["low", "med", "hi"]
-SPEEDS: dict[str, int] = {"low": 0, "med": 1, "hi": 2}
+SPEEDS: dict[str, int] = {name: number for number, name in enumerate(SPEED_NAMES)}
 
 
 @dataclass(frozen=True)
