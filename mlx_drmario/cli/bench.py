@@ -207,7 +207,7 @@ def learning_lines(seconds: float) -> list[Line]:
             columns = decisions.planes[:games], decisions.scalars[:games], decisions.legal[:games]
 
             def forward(columns: Any = columns) -> float:
-                trainer.act(*columns)
+                trainer.team.shards[0].act(columns[0], columns[1], columns[2], None)
                 return float(len(columns[0]))
 
             lines.append(measure(f"policy forward, batch {games}", "decisions/s", seconds, forward))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
-HeadKind = Literal["dense", "shift_score", "factorized", "autoregressive"]
+HeadKind = Literal["dense", "shift_score", "factorized", "autoregressive", "afterstate"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class NetConfig:
     encoder: EncoderKind = "axial"
     """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
     head: HeadKind = "shift_score"
-    """dense, shift_score (score maps of the two halves), factorized or autoregressive (orientation, column, row)."""
+    """dense, shift_score (score maps of the two halves), factorized or autoregressive (orientation, column, row),
+    afterstate (one network judges the resolved bottle of every legal placement)."""
     width: int = 24
     """Hidden units of the MLP, or channels of a convolutional encoder."""
     depth: int = 1

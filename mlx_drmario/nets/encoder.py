@@ -12,7 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.layout import COLUMNS, ROWS, ObservationLayout
+from mlx_drmario.nets.layout import COLUMNS, ROWS
 
 
 class Features(NamedTuple):
@@ -36,9 +36,9 @@ class Encoder(nn.Module):
 class MLPEncoder(Encoder):
     """Flattened planes and scalars through `depth` hidden layers: the fastest to train on a CPU."""
 
-    def __init__(self, config: NetConfig, layout: ObservationLayout, with_grid: bool, grid_channels: int = 8) -> None:
+    def __init__(self, config: NetConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8) -> None:
         super().__init__()
-        sizes = [layout.num_planes * ROWS * COLUMNS + layout.num_scalars] + [config.width] * config.depth
+        sizes = [planes * ROWS * COLUMNS + scalars] + [config.width] * config.depth
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         self.vector_size = config.width
         self.grid_channels = grid_channels if with_grid else 0
@@ -62,14 +62,14 @@ class ConvEncoder(Encoder):
     sees the capsule's colours and the height everywhere.
     """
 
-    def __init__(self, config: NetConfig, layout: ObservationLayout, rows: int, columns: int) -> None:
+    def __init__(self, config: NetConfig, scalars: int, rows: int, columns: int) -> None:
         super().__init__()
         width = config.width
         self.position = 0.01 * mx.random.normal((rows, columns, width))
-        self.from_scalars = nn.Linear(layout.num_scalars, width)
+        self.from_scalars = nn.Linear(scalars, width)
         squeezed = max(1, 1024 // (rows * columns))
         self.squeeze = nn.Linear(width, squeezed)
-        self.summarize = nn.Linear(rows * columns * squeezed + layout.num_scalars, config.summary)
+        self.summarize = nn.Linear(rows * columns * squeezed + scalars, config.summary)
         self.vector_size = config.summary
         self.grid_channels = width
 
@@ -97,9 +97,9 @@ class ConvEncoder(Encoder):
 class SpaceToDepthEncoder(ConvEncoder):
     """2x2 cells become channels: 3x3 convolutions on an 8x4 grid cost a quarter and see twice as far."""
 
-    def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
-        super().__init__(config, layout, ROWS // 2, COLUMNS // 2)
-        self.stem_conv = nn.Conv2d(4 * layout.num_planes, config.width, 3, padding=1)
+    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
+        super().__init__(config, scalars, ROWS // 2, COLUMNS // 2)
+        self.stem_conv = nn.Conv2d(4 * planes, config.width, 3, padding=1)
         self.blocks = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
         self.expand = nn.Linear(config.width, 4 * config.width)
 
@@ -121,11 +121,11 @@ class SpaceToDepthEncoder(ConvEncoder):
 class AxialEncoder(ConvEncoder):
     """Runs are straight, so look along them: every block sees whole columns and whole rows, then mixes channels."""
 
-    def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
-        super().__init__(config, layout, ROWS, COLUMNS)
+    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
+        super().__init__(config, scalars, ROWS, COLUMNS)
         width, more = config.width, range(config.depth - 1)
-        self.stem_column = Along(ROWS, layout.num_planes, width)
-        self.stem_row = Along(COLUMNS, layout.num_planes, width)
+        self.stem_column = Along(ROWS, planes, width)
+        self.stem_row = Along(COLUMNS, planes, width)
         self.column = [Along(ROWS, width, width) for _ in more]
         self.row = [Along(COLUMNS, width, width) for _ in more]
         self.mix = [nn.Linear(width, width) for _ in range(config.depth)]
@@ -174,9 +174,9 @@ def along_columns(layer: Along, x: mx.array) -> mx.array:
 class ResidualEncoder(ConvEncoder):
     """Plain 3x3 residual blocks (two convolutions each): for GPUs."""
 
-    def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
-        super().__init__(config, layout, ROWS, COLUMNS)
-        self.stem_conv = nn.Conv2d(layout.num_planes, config.width, 3, padding=1)
+    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
+        super().__init__(config, scalars, ROWS, COLUMNS)
+        self.stem_conv = nn.Conv2d(planes, config.width, 3, padding=1)
         self.first = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
         self.second = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
 
@@ -189,11 +189,14 @@ class ResidualEncoder(ConvEncoder):
         return x
 
 
-def make_encoder(config: NetConfig, layout: ObservationLayout, with_grid: bool) -> Encoder:
-    """Build the encoder that `config.encoder` names; `with_grid` says whether the head reads a grid."""
+def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
+    """Build the encoder that `config.encoder` names, for so many planes and scalars.
+
+    `with_grid` says whether the head reads a grid.
+    """
     if config.encoder == "mlp":
-        return MLPEncoder(config, layout, with_grid)
+        return MLPEncoder(config, planes, scalars, with_grid)
     kinds = {"s2d": SpaceToDepthEncoder, "axial": AxialEncoder, "residual": ResidualEncoder}
     if config.encoder not in kinds:
         raise ValueError(f"net.encoder must be one of mlp, {', '.join(kinds)}, got {config.encoder!r}")
-    return kinds[config.encoder](config, layout)
+    return kinds[config.encoder](config, planes, scalars)

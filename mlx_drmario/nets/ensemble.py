@@ -8,6 +8,7 @@ from typing import Literal
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.heads import masked_log_softmax
 from mlx_drmario.nets.policy import ActorCritic
 
@@ -32,11 +33,16 @@ class Ensemble(nn.Module):
             if member.layout != self.layout:
                 raise ValueError(f"members must read the same observations, got other ones for member {index}")
         self.members = list(members)
+        self.needs_afterstates = any(member.needs_afterstates for member in members)
         self._mean = mean
 
-    def __call__(self, planes: mx.array, scalars: mx.array, legal: mx.array) -> tuple[mx.array, mx.array]:
+    def __call__(
+        self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
+    ) -> tuple[mx.array, mx.array]:
         """Masked log-probabilities f32[B, 512] and values f32[B], as ActorCritic."""
-        outputs = [member(planes, scalars, legal) for member in self.members]
+        outputs = [
+            member(planes, scalars, legal, after if member.needs_afterstates else None) for member in self.members
+        ]
         log_probs = mx.stack([log_prob for log_prob, _ in outputs])
         mean = log_probs.mean(axis=0) if self._mean == "log_prob" else mx.logsumexp(log_probs, axis=0)
         value = mx.stack([value for _, value in outputs]).mean(axis=0)

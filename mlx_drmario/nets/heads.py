@@ -30,8 +30,11 @@ class Head(nn.Module):
     """Interface of all heads."""
 
     needs_grid = False
+    """True for heads that read `features.grid`."""
+    needs_afterstates = False
+    """True for heads that take the afterstates as a further argument (and scalars in the game's own colours)."""
 
-    def __init__(self, encoder: Encoder, layout: ObservationLayout) -> None:
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()
 
     def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
@@ -41,8 +44,8 @@ class Head(nn.Module):
 class DenseHead(Head):
     """One linear map from the feature vector."""
 
-    def __init__(self, encoder: Encoder, layout: ObservationLayout) -> None:
-        super().__init__(encoder, layout)
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
+        super().__init__(config, encoder, layout)
         self.score = small(nn.Linear(encoder.vector_size, NUM_ACTIONS))
 
     def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
@@ -71,8 +74,8 @@ class ShiftScoreHead(Head):
 
     needs_grid = True
 
-    def __init__(self, encoder: Encoder, layout: ObservationLayout) -> None:
-        super().__init__(encoder, layout)
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
+        super().__init__(config, encoder, layout)
         channels = encoder.grid_channels
         scale = 0.01 / channels**0.5
         self.first = scale * mx.random.normal((3, channels * ORIENTATIONS))
@@ -97,8 +100,8 @@ class ShiftScoreHead(Head):
 class FactorizedHead(Head):
     """Sum of an orientation, a row and a column score."""
 
-    def __init__(self, encoder: Encoder, layout: ObservationLayout) -> None:
-        super().__init__(encoder, layout)
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
+        super().__init__(config, encoder, layout)
         self.orientation = small(nn.Linear(encoder.vector_size, ORIENTATIONS))
         self.row = small(nn.Linear(encoder.vector_size, ROWS))
         self.column = small(nn.Linear(encoder.vector_size, COLUMNS))
@@ -114,8 +117,8 @@ class AutoregressiveHead(Head):
 
     HIDDEN = 64
 
-    def __init__(self, encoder: Encoder, layout: ObservationLayout) -> None:
-        super().__init__(encoder, layout)
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
+        super().__init__(config, encoder, layout)
         hidden = self.HIDDEN
         self.inner = nn.Linear(encoder.vector_size, hidden)
         self.orientation_code = 0.1 * mx.random.normal((ORIENTATIONS, hidden))
@@ -141,18 +144,3 @@ def small(layer: nn.Linear, scale: float = 0.01) -> nn.Linear:
     layer.weight = layer.weight * scale
     layer.bias = mx.zeros_like(layer.bias)
     return layer
-
-
-HEADS: dict[str, type[Head]] = {
-    "dense": DenseHead,
-    "shift_score": ShiftScoreHead,
-    "factorized": FactorizedHead,
-    "autoregressive": AutoregressiveHead,
-}
-
-
-def head_type(config: NetConfig) -> type[Head]:
-    """Return the class that `config.head` names."""
-    if config.head not in HEADS:
-        raise ValueError(f"net.head must be one of {', '.join(HEADS)}, got {config.head!r}")
-    return HEADS[config.head]

@@ -5,11 +5,20 @@ from __future__ import annotations
 import mlx.core as mx
 import mlx.nn as nn
 
+from mlx_drmario.nets.afterstate import AfterstateHead, Afterstates
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.encoder import make_encoder
-from mlx_drmario.nets.heads import head_type
+from mlx_drmario.nets.encoder import Features, make_encoder
+from mlx_drmario.nets.heads import AutoregressiveHead, DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.symmetry import canonicalize
+
+HEADS: dict[str, type[Head]] = {
+    "dense": DenseHead,
+    "shift_score": ShiftScoreHead,
+    "factorized": FactorizedHead,
+    "autoregressive": AutoregressiveHead,
+    "afterstate": AfterstateHead,
+}
 
 
 class ActorCritic(nn.Module):
@@ -17,19 +26,36 @@ class ActorCritic(nn.Module):
 
     def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
         super().__init__()
+        if config.head not in HEADS:
+            raise ValueError(f"net.head must be one of {', '.join(HEADS)}, got {config.head!r}")
+        head = HEADS[config.head]
         self.layout = layout
+        self.needs_afterstates = head.needs_afterstates
         self._canonical = config.canonical_colors
-        head = head_type(config)
-        self.encoder = make_encoder(config, layout, with_grid=head.needs_grid)
-        self.head = head(self.encoder, layout)
+        self.encoder = make_encoder(config, layout.num_planes, layout.num_scalars, with_grid=head.needs_grid)
+        self.head = head(config, self.encoder, layout)
         self.value = nn.Linear(self.encoder.vector_size, 1)
 
-    def __call__(self, planes: mx.array, scalars: mx.array, legal: mx.array) -> tuple[mx.array, mx.array]:
-        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]."""
+    def __call__(
+        self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
+    ) -> tuple[mx.array, mx.array]:
+        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after` if `needs_afterstates`."""
+        features, seen = self._encode(planes, scalars)
+        if isinstance(self.head, AfterstateHead):  # the bottles are not relabelled, so neither are its scalars
+            log_probs = self.head(features, scalars, legal, after)
+        else:
+            log_probs = self.head(features, seen, legal)
+        return log_probs, self.value(features.vector).squeeze(1)
+
+    def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:
+        """The values f32[B] alone."""
+        return self.value(self._encode(planes, scalars)[0].vector).squeeze(1)
+
+    def _encode(self, planes: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
+        """Features, and the scalars as the encoder saw them (relabelled)."""
         if self._canonical:
             planes, scalars = canonicalize(planes, scalars, self.layout)
-        features = self.encoder(planes.astype(scalars.dtype), scalars)
-        return self.head(features, scalars, legal), self.value(features.vector).squeeze(1)
+        return self.encoder(planes.astype(scalars.dtype), scalars), scalars
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:

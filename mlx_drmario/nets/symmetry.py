@@ -7,6 +7,8 @@ places, not colours, so they need no mapping back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mlx.core as mx
 import numpy as np
 
@@ -14,17 +16,21 @@ from mlx_drmario.nets.layout import ObservationLayout
 
 
 def canonical_order(scalars: mx.array, layout: ObservationLayout) -> mx.array:
+    """`color_order` by capsule first, second, preview first and second half."""
+    return color_order(scalars, layout.scalar_colors[:4])
+
+
+def color_order(scalars: mx.array, starts: Sequence[int]) -> mx.array:
     """Return i32[B, 3]: the game colour that gets canonical label 0, 1 and 2.
 
-    Label 0 is the capsule's first colour; label 1 is the next distinct colour among capsule second, preview first and
-    preview second. When all four halves have one colour nothing on display orders the other two, and the cyclic
-    successor is used: only there (1 state in 27) is the order equivariant to cyclic colour changes alone.
+    `starts` are the first scalars of the colour one-hots of four halves. Label 0 is the first half's colour; label 1 is
+    the next distinct colour among the others, in their order. When all four have one colour nothing on display orders
+    the other two, and the cyclic successor is used: only there (1 state in 27) is the order equivariant to cyclic
+    colour changes alone.
     """
-    first, second, next_first, next_second = (
-        mx.argmax(scalars[:, s : s + 3], axis=1).astype(mx.int32) for s in layout.scalar_colors[:4]
-    )
+    first, *others = (mx.argmax(scalars[:, s : s + 3], axis=1).astype(mx.int32) for s in starts)
     other = (first + 1) % 3
-    for color in (next_second, next_first, second):
+    for color in reversed(others):
         other = mx.where(color != first, color, other)
     return mx.stack([first, other, 3 - first - other], axis=1)
 
@@ -32,12 +38,10 @@ def canonical_order(scalars: mx.array, layout: ObservationLayout) -> mx.array:
 def canonicalize(planes: mx.array, scalars: mx.array, layout: ObservationLayout) -> tuple[mx.array, mx.array]:
     """Relabel the colours of planes [B, C, 16, 8] and scalars [B, S]; dtypes are kept."""
     order = canonical_order(scalars, layout)
-    planes = _permute(planes, order, layout.plane_colors)
-    scalars = _permute(scalars, order, layout.scalar_colors)
-    return planes, scalars
+    return permute_colors(planes, order, layout.plane_colors), permute_colors(scalars, order, layout.scalar_colors)
 
 
-def _permute(values: mx.array, order: mx.array, starts: tuple[int, ...]) -> mx.array:
+def permute_colors(values: mx.array, order: mx.array, starts: Sequence[int]) -> mx.array:
     """Reorder every colour triple (beginning at one of `starts`) along axis 1 of values [B, K, ...]."""
     count = values.shape[1]
     base = np.arange(count, dtype=np.int32)

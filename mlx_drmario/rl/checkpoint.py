@@ -9,9 +9,10 @@ A run directory holds `checkpoints/step_000000012345/` (the number counts decisi
     policy.json             network settings and observation names: all that is needed to act
     manifest.json           size and SHA-256 of every other file
 
-and `checkpoints/latest`, a relative symlink to the newest. Writing order: everything goes into a hidden temporary
-directory, every file and the directory are fsynced, then one rename makes the checkpoint appear. A name that
-matches `step_*` is therefore complete; the manifest guards against what happens to disks later.
+and the relative symlinks `checkpoints/latest`, to the newest, and `checkpoints/best`, to `best_000000012345/`, a copy
+of the best one (best.py). Writing order: everything goes into a hidden temporary directory, every file and the
+directory are fsynced, then one rename makes the checkpoint appear. A name that matches `step_*` or `best_*` is
+therefore complete; the manifest guards against what happens to disks later.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,11 +31,13 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 
+from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.ensemble import Mean as EnsembleMean
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import ActorCritic, make_policy
+from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.dist import sample_numpy
 
 if TYPE_CHECKING:
@@ -42,15 +45,17 @@ if TYPE_CHECKING:
 
 Mode = Literal["argmax", "sample"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout above; loaders refuse others."""
+
+PART, PART_AFTER = 1024, 128
+"""Decisions in one forward pass at most, without and with afterstates (some 30 bottles each): bounds the memory."""
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """The content of one checkpoint directory."""
+class Content:
+    """What a checkpoint holds. Flat names as `tree_flatten` gives them; nothing here changes while it is written."""
 
-    path: Path
     decisions: int
     model: dict[str, mx.array]
     optimizer: dict[str, mx.array]
@@ -61,52 +66,73 @@ class Checkpoint:
     """Averaged weights, by the names of `model`."""
 
 
-def save(
-    run: Path,
-    decisions: int,
-    *,
-    model: Mapping[str, Any],
-    optimizer: Mapping[str, Any],
-    state: Mapping[str, np.ndarray],
-    net: NetConfig,
-    layout: ObservationLayout,
-    keep: int,
-    ema: Mapping[str, Any] | None = None,
-) -> Path:
+@dataclass(frozen=True)
+class Checkpoint(Content):
+    """A checkpoint that was read from `path`."""
+
+    path: Path = Path()
+
+
+def save(run: Path, content: Content, keep: int) -> Path:
     """Write a checkpoint of `run` atomically, drop all but the newest `keep`, and return its directory.
 
-    `model`, `ema` and `optimizer` are parameter trees of MLX arrays. A checkpoint of the same number is kept as it is:
-    what a run does is a function of its seed, so the content would be the same.
+    A checkpoint of the same number is kept as it is: what a run does is a function of its seed, so the content would be
+    the same. May run in any thread, but in one at a time for a run.
     """
     root = run / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
-    target = root / f"step_{decisions:012d}"
+    target = directory(run, content.decisions)
     if not target.exists():
-        temporary = root / f".writing-{os.getpid()}-{target.name}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        mx.save_safetensors(str(temporary / "model.safetensors"), dict(tree_flatten(model)))
-        mx.save_safetensors(str(temporary / "optimizer.safetensors"), dict(tree_flatten(optimizer)))
-        if ema is not None:
-            mx.save_safetensors(str(temporary / "ema.safetensors"), dict(tree_flatten(ema)))
-        np.savez(temporary / "state.npz", allow_pickle=False, **state)
+        temporary = _fresh(root, target.name)
+        mx.save_safetensors(str(temporary / "model.safetensors"), content.model)
+        mx.save_safetensors(str(temporary / "optimizer.safetensors"), content.optimizer)
+        if content.ema is not None:
+            mx.save_safetensors(str(temporary / "ema.safetensors"), content.ema)
+        np.savez(temporary / "state.npz", allow_pickle=False, **content.state)
         policy = {
             "format": FORMAT,
-            "decisions": decisions,
-            "net": dataclasses.asdict(net),
-            "layout": dataclasses.asdict(layout),
+            "decisions": content.decisions,
+            "net": dataclasses.asdict(content.net),
+            "layout": dataclasses.asdict(content.layout),
         }
         (temporary / "policy.json").write_text(json.dumps(policy, indent=1) + "\n")
         files = {file.name: _fingerprint(file) for file in sorted(temporary.iterdir())}
         (temporary / "manifest.json").write_text(json.dumps(files, indent=1) + "\n")
-        for file in temporary.iterdir():
-            _fsync(file)
-        _fsync(temporary)
-        os.rename(temporary, target)
-        _fsync(root)
-    _point_latest(root, target.name)
+        _publish(temporary, target)
+    _point(root, "latest", target.name)
     _prune(root, keep)
     return target
+
+
+def promote(run: Path, path: Path) -> Path:
+    """Make a copy of the checkpoint directory `path` the best one of `run`, atomically, and drop the one before."""
+    root = run / "checkpoints"
+    target = root / f"best_{number(path):012d}"
+    if not target.exists():
+        temporary = _fresh(root, target.name)
+        shutil.copytree(path, temporary, dirs_exist_ok=True)
+        _publish(temporary, target)
+    _point(root, "best", target.name)
+    for old in root.glob("best_*"):
+        if old != target:
+            _remove(old)
+    return target
+
+
+def directory(run: Path, decisions: int) -> Path:
+    """Where the checkpoint of that number is written."""
+    return run / "checkpoints" / f"step_{decisions:012d}"
+
+
+def number(path: Path) -> int:
+    """The number of decisions that a checkpoint's name says."""
+    return int(path.resolve().name.rpartition("_")[2])
+
+
+def best(run: Path) -> Path | None:
+    """The directory of the best checkpoint; None while there is none."""
+    link = run / "checkpoints" / "best"
+    return link.resolve() if link.exists() else None
 
 
 def available(run: Path) -> list[Path]:
@@ -208,11 +234,18 @@ class NetworkPolicy:
         rows = np.flatnonzero(~d.ended)
         if not rows.size:
             return action
-        log_probs, _ = self.model(mx.array(d.planes[rows]), mx.array(d.scalars[rows]), mx.array(d.legal[rows]))
-        if self.mode == "argmax":
-            action[rows] = np.asarray(mx.argmax(log_probs, axis=1))
-        else:
-            action[rows] = sample_numpy(self.rng, np.asarray(log_probs))
+        after = AfterstateRows.of(d) if self.model.needs_afterstates else None
+        for part in np.array_split(rows, -(-len(rows) // (PART_AFTER if after else PART))):
+            log_probs, _ = self.model(
+                mx.array(d.planes[part]),
+                mx.array(d.scalars[part]),
+                mx.array(d.legal[part]),
+                Afterstates(*map(mx.array, after.take(part))) if after else None,
+            )
+            if self.mode == "argmax":
+                action[part] = np.asarray(mx.argmax(log_probs, axis=1))
+            else:
+                action[part] = sample_numpy(self.rng, np.asarray(log_probs))
         return action
 
 
@@ -257,18 +290,42 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _point_latest(root: Path, name: str) -> None:
-    """Repoint `latest` by renaming a new symlink over it: readers see the old or the new, never none."""
-    temporary = root / f".latest-{os.getpid()}"
+def _fresh(root: Path, name: str) -> Path:
+    """An empty directory to write `name` in; `_prune` removes it if it is never published."""
+    temporary = root / f".writing-{os.getpid()}-{name}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    return temporary
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Force everything to disk, then give it its name."""
+    for file in temporary.iterdir():
+        _fsync(file)
+    _fsync(temporary)
+    os.rename(temporary, target)
+    _fsync(target.parent)
+
+
+def _point(root: Path, link: str, name: str) -> None:
+    """Repoint a symlink by renaming a new one over it: readers see the old or the new, never none."""
+    temporary = root / f".{link}-{os.getpid()}"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(name)
-    os.replace(temporary, root / "latest")
+    os.replace(temporary, root / link)
     _fsync(root)
 
 
 def _prune(root: Path, keep: int) -> None:
-    """Remove old checkpoints and what killed writers left; a checkpoint loses its name before it loses its files."""
+    """Remove old checkpoints and what killed writers left."""
     for old in sorted(root.glob("step_*"))[:-keep]:
-        os.rename(old, root / f".removing-{old.name}")
+        _remove(old)
     for leftover in [*root.glob(".removing-*"), *root.glob(".writing-*")]:
         shutil.rmtree(leftover)
+
+
+def _remove(old: Path) -> None:
+    """A checkpoint loses its name before it loses its files."""
+    hidden = old.with_name(f".removing-{old.name}")
+    os.rename(old, hidden)
+    shutil.rmtree(hidden)

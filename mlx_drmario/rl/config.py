@@ -30,20 +30,24 @@ class EnvConfig:
 
     level: int = 0
     """Virus level, 0 to 24."""
+    last_level: int | None = None
+    """Every game's level is drawn from `level` to this; by default all games are of one level."""
     speed: SpeedName = "hi"
     """Speed setting."""
     num_envs: int = 256
-    """Games played side by side."""
+    """Games played side by side, by all shards together."""
     max_decisions: int = 128
     """A game that is still going after this many decisions is truncated (its value is bootstrapped)."""
     planes: Literal["bitplane", "extended"] = "bitplane"
     """Observation planes."""
     threads: int = 0
-    """Engine threads; 0 is one per core. Never changes a result."""
+    """Engine threads of every shard; 0 divides the cores among the shards. Never changes a result."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.level <= 24:
             raise ValueError(f"env.level must be between 0 and 24, got {self.level}")
+        if self.last_level is not None and not self.level <= self.last_level <= 24:
+            raise ValueError(f"env.last_level must be between env.level = {self.level} and 24, got {self.last_level}")
         if self.speed not in SPEEDS:
             raise ValueError(f"env.speed must be one of {', '.join(SPEEDS)}, got {self.speed!r}")
         for name in ("num_envs", "max_decisions"):
@@ -59,6 +63,8 @@ class Stage:
     speed: SpeedName
     viruses: int | None = None
     """Level 0 with all but this many viruses removed; None leaves the level as it is."""
+    last_level: int | None = None
+    """Every game's level is drawn from `level` to this; None is `level` alone."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,26 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class BestConfig:
+    """Which checkpoint is the best: a new one must beat the best so far in a certified comparison (rl/best.py)."""
+
+    games: int = 256
+    """Validation games that both play at most; 0 looks for no best checkpoint."""
+    every: int = 5
+    """Checkpoints between two challenges; the last one always challenges."""
+    alpha: float = 0.05
+    """Chance at most that any checkpoint of the run is promoted although it is not better."""
+
+    def __post_init__(self) -> None:
+        if self.games < 0:
+            raise ValueError(f"best.games must not be negative, got {self.games}")
+        if self.every < 1:
+            raise ValueError(f"best.every must be at least 1, got {self.every}")
+        if not 0.0 < self.alpha < 1.0:
+            raise ValueError(f"best.alpha must lie strictly between 0 and 1, got {self.alpha}")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run."""
 
@@ -207,9 +233,12 @@ class TrainConfig:
     keep: int = 3
     """Checkpoints kept."""
     shards: int = 0
-    """Threads that share each minibatch; 2 is nearly twice as fast on 2 idle cores. 0: 1 on a GPU, else 2."""
+    """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
+    (docs/training.md). 0: one per process, but at least 2 on a CPU."""
     compile: bool = True
     """Compile the update step with mx.compile."""
+    wandb: bool = False
+    """Also log to Weights & Biases, offline, into RUN/wandb (needs `pip install wandb`; upload with `wandb sync`)."""
     overwrite: bool = False
     """Replace the run directory when it holds a run; the last 3 replaced ones are kept as RUN.bak1 to RUN.bak3."""
     env: EnvConfig = field(default_factory=EnvConfig)
@@ -218,6 +247,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     reward: RewardConfig = REWARD
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    best: BestConfig = field(default_factory=BestConfig)
 
     def __post_init__(self) -> None:
         batch = self.env.num_envs * self.ppo.horizon
@@ -230,8 +260,12 @@ class TrainConfig:
                 f"optimizer.accumulate must divide the {batch // self.ppo.minibatch} minibatches of an epoch, "
                 f"got {self.optimizer.accumulate}"
             )
-        if self.shards < 0 or (self.shards and self.ppo.minibatch % self.shards):
-            raise ValueError(f"shards must be 0 or divide ppo.minibatch = {self.ppo.minibatch}, got {self.shards}")
+        sizes = (self.ppo.minibatch, self.env.num_envs)
+        if self.shards < 0 or (self.shards and any(size % self.shards for size in sizes)):
+            raise ValueError(
+                f"shards must be 0 or divide both ppo.minibatch = {sizes[0]} and env.num_envs = {sizes[1]}, "
+                f"got {self.shards}"
+            )
         for name in ("decisions", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -260,6 +294,7 @@ def from_json(text: str) -> TrainConfig:
         "optimizer": OptimizerConfig,
         "reward": RewardConfig,
         "curriculum": CurriculumConfig,
+        "best": BestConfig,
     }
     for key, cls in parts.items():
         data[key] = _build(cls, data.get(key, {}), prefix=f"{key}.")
@@ -295,7 +330,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 PRESETS: dict[str, TrainConfig] = {
     "level0": TrainConfig(name="level0"),
     # Uncompiled: on a machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %.
-    "demo": TrainConfig(name="demo", minutes=3.0, compile=False),
+    "demo": TrainConfig(name="demo", minutes=3.0, compile=False, best=BestConfig(games=0)),
     # The highest levels take several hundred capsules.
     "ladder": TrainConfig(
         name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mlx_drmario import stats
-from mlx_drmario.rl.config import CurriculumConfig
-from mlx_drmario.rl.rollout import Actor, Collector, Rollout
+from mlx_drmario.rl.config import CurriculumConfig, Stage
 
 
 class StartOrder:
@@ -78,37 +77,61 @@ class Trial:
         return stats.lower_bound(self.cleared, self.games, self.config.error(self.attempt))
 
 
-class Curriculum:
-    """Decides which stage the next rollout plays.
+class Lesson(NamedTuple):
+    """What the next rollout plays."""
 
-    `frontier` plays the stage that is being tested and nothing else; `replay` visits stages passed earlier. A rollout
-    comes from one of the two, so every training batch belongs to one stage. A change of stage restarts the games.
+    stage: Stage
+    replayed: bool
+    """A stage passed earlier, in games of its own; else the stage that is being tested."""
+    fresh: bool
+    """All games of this kind start anew, because their stage changes."""
+
+
+class Curriculum:
+    """Decides which stage the next rollout plays; knows no games, only how they ended.
+
+    A rollout plays the stage that is being tested or visits one passed earlier, so every training batch belongs to
+    one stage. `num_envs` games are played side by side (by all processes of a run together; each holds an equal copy
+    of this object).
     """
 
-    def __init__(self, config: CurriculumConfig, frontier: Collector, replay: Collector, seed: int) -> None:
+    def __init__(self, config: CurriculumConfig, num_envs: int, rollouts_per_visit: int, seed: int) -> None:
         self.config = config
-        self.frontier, self.replay = frontier, replay
-        replay.rollout = frontier.rollout  # only one of them is in use at a time
+        self.num_envs = num_envs
+        self.rollouts_per_visit = rollouts_per_visit
         self.rng = np.random.default_rng([seed, 4])
         self.stages = config.stages()
         self.passed = 0
         self.trial = Trial(config)
-        self.order = StartOrder(frontier.config.num_envs)
-        self.visit = 0  # rollouts that `replay` still plays before it moves to another stage
-        frontier.on_finish = self._count
-        frontier.restart(self.stages[0])
+        self.order = StartOrder(num_envs)
+        self.begun = False  # games of the stage in training were started
+        self.replayed: Stage | None = None  # the stage last visited
+        self.visit = 0  # rollouts that it is still played
 
-    def collect(self, actor: Actor) -> Rollout:
-        """See `Collector.collect`; passes to the next stage after the rollout that certified this one."""
+    @property
+    def stage(self) -> Stage:
+        """The stage in training: the last one when all are passed."""
+        return self.stages[min(self.passed, len(self.stages) - 1)]
+
+    def next(self) -> Lesson:
+        """Choose what the next rollout plays; `count` must follow if it is not a replay."""
         if self.passed and self.rng.random() < self.config.replay:
-            return self._revisit(actor)
-        rollout = self.frontier.collect(actor)
+            return self._revisit()
+        fresh, self.begun = not self.begun, True
+        return Lesson(self.stage, replayed=False, fresh=fresh)
+
+    def count(self, episodes: np.ndarray) -> None:
+        """Count the ends of games, EPISODE[T, num_envs], of a rollout of the stage in training.
+
+        Passes to the next stage after the rollout that certified this one.
+        """
+        for row in episodes:
+            for outcome in self.order.finish(row["done"], row["cleared"]):
+                self.trial.add(outcome)
         if self.trial.passed and self.passed < len(self.stages):
             self.passed += 1
             if self.passed < len(self.stages):
-                self.trial, self.order = Trial(self.config), StartOrder(len(self.order.ticket))
-                self.frontier.restart(self.stages[self.passed])
-        return rollout
+                self.trial, self.order, self.begun = Trial(self.config), StartOrder(self.num_envs), False
 
     def metrics(self) -> dict[str, float]:
         """Stages passed (so, from 0, the stage in training) and what is known of that stage's clear rate."""
@@ -118,41 +141,35 @@ class Curriculum:
             "curriculum/games": float(self.trial.games),
         }
 
-    def save(self) -> dict[str, Any]:
-        """Everything but the frontier's games, which belong to the trainer: arrays, JSON as a u8 array."""
+    def save(self) -> str:
+        """Everything but the games, as JSON."""
         state = {
             "passed": self.passed,
             "trial": [self.trial.attempt, self.trial.games, self.trial.cleared, self.trial.passed],
             "order": self.order.save(),
+            "begun": self.begun,
+            "replayed": self.stages.index(self.replayed) if self.replayed else None,
             "visit": self.visit,
-            "replayed": self.stages.index(self.replay.stage) if self.replay.stage in self.stages else None,
             "rng": self.rng.bit_generator.state,
         }
-        replay = {f"replay_{name}": value for name, value in self.replay.save().items()}
-        return {"state": np.frombuffer(json.dumps(state).encode(), np.uint8), **replay}
+        return json.dumps(state)
 
-    def load(self, arrays: dict[str, Any]) -> None:
+    def load(self, text: str) -> None:
         """Undo `save`."""
-        state = json.loads(arrays["state"].tobytes())
-        self.passed, self.visit = state["passed"], state["visit"]
+        state = json.loads(text)
+        self.passed, self.begun, self.visit = state["passed"], state["begun"], state["visit"]
         attempt, games, cleared, passed = state["trial"]
         self.trial = Trial(self.config, attempt, games, cleared, passed)
         self.order.load(state["order"])
+        self.replayed = None if state["replayed"] is None else self.stages[state["replayed"]]
         self.rng.bit_generator.state = state["rng"]
-        self.frontier.stage = self.stages[min(self.passed, len(self.stages) - 1)]
-        if state["replayed"] is not None:
-            self.replay.stage = self.stages[state["replayed"]]
-        self.replay.load({k.removeprefix("replay_"): v for k, v in arrays.items() if k.startswith("replay_")})
 
-    def _revisit(self, actor: Actor) -> Rollout:
-        """A rollout of an old stage, kept for as many rollouts as let its longest games end."""
-        if self.visit == 0:
-            horizon = len(self.replay.rollout.action)
-            self.visit = -(-self.replay.config.max_decisions // horizon)
-            self.replay.restart(self.stages[self.rng.integers(min(self.passed, len(self.stages) - 1) or 1)])
+    def _revisit(self) -> Lesson:
+        """An old stage, kept for as many rollouts as let its longest games end."""
+        fresh = self.visit == 0
+        if fresh:
+            self.visit = self.rollouts_per_visit
+            self.replayed = self.stages[self.rng.integers(min(self.passed, len(self.stages) - 1) or 1)]
         self.visit -= 1
-        return self.replay.collect(actor)
-
-    def _count(self, done: np.ndarray, cleared: np.ndarray) -> None:
-        for outcome in self.order.finish(done, cleared):
-            self.trial.add(outcome)
+        assert self.replayed is not None  # set by the first visit
+        return Lesson(self.replayed, replayed=True, fresh=fresh)

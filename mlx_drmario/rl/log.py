@@ -13,19 +13,23 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from mlx_drmario.rl.config import TrainConfig, to_json
+
 
 class MetricsLog:
     """Appends to `metrics.jsonl` and to a TensorBoard event file of a run directory."""
 
-    def __init__(self, run: Path, *, offset: int = 0, step: int = 0) -> None:
+    def __init__(self, run: Path, config: TrainConfig, *, offset: int = 0, step: int = 0) -> None:
         """Open the logs; lines after byte `offset` (work that a crash lost, to be done again) are cut off.
 
-        TensorBoard is told to forget points after `step`, by the session start that its format has for this.
+        TensorBoard is told to forget points after `step`, by the session start that its format has for this; Weights
+        & Biases has none, so there a resumed run is a further one of the same group.
         """
         path = run / "metrics.jsonl"
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close())
@@ -38,6 +42,7 @@ class MetricsLog:
         self._write_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
         start = SessionLog(status=SessionLog.START)
         self._write_event(Event(wall_time=time.time(), step=step + 1, session_log=start))
+        self._wandb = _start_wandb(run, config) if config.wandb else None
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Append one row; `step` counts decisions."""
@@ -45,14 +50,21 @@ class MetricsLog:
         self._lines.flush()
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
         self._write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        if self._wandb is not None:
+            self._wandb.log(metrics, step=step)
 
-    def sync(self) -> int:
-        """Force everything to disk and return the length of metrics.jsonl in bytes (for the checkpoint)."""
-        os.fsync(self._lines.fileno())
-        self._events.flush()
+    @property
+    def size(self) -> int:
+        """Length of metrics.jsonl in bytes."""
         return self._lines.tell()
 
+    def sync(self) -> None:
+        """Force metrics.jsonl to disk; may run in any thread."""
+        os.fsync(self._lines.fileno())
+
     def close(self) -> None:
+        if self._wandb is not None:
+            self._wandb.finish(quiet=True)
         self._lines.close()
         self._events.close()
 
@@ -67,6 +79,24 @@ class MetricsLog:
     def _write_event(self, event: Event) -> None:
         self._events.write(event.SerializeToString())
         self._events.flush()
+
+
+def _start_wandb(run: Path, config: TrainConfig) -> Any:
+    """A Weights & Biases run that stays on this machine. Raises ValueError when the package is not installed."""
+    try:
+        import wandb
+    except ModuleNotFoundError:
+        raise ValueError("wandb is true, but the package is not installed: pip install wandb") from None
+    options = wandb.Settings(silent=True, console="off", x_disable_stats=True)
+    return wandb.init(
+        mode="offline",
+        dir=run,
+        project="mlx_drmario",
+        name=run.name,
+        group=run.name,
+        config=json.loads(to_json(config)),
+        settings=options,
+    )
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:

@@ -1,16 +1,18 @@
 """SMDP-PPO, top to bottom: collect a rollout, estimate advantages, take minibatch steps, log, checkpoint, repeat.
 
 The trainer knows no screens: it reports through callbacks and stops when one of them says so. A run with a budget in
-decisions is a pure function of (config, code, device, BLAS); a budget in minutes ties the schedules to the clock.
+decisions is a pure function of (config, code, device, BLAS); a budget in minutes ties the schedules to the clock. Games
+and minibatches are divided among shards (shard.py), which may live in several processes (group.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import itertools
+import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,17 +20,20 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_map
+from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint, rundir
-from mlx_drmario.rl.config import TrainConfig
-from mlx_drmario.rl.curriculum import Curriculum
-from mlx_drmario.rl.learner import STEP_METRICS, Learner
-from mlx_drmario.rl.log import MetricsLog
+from mlx_drmario.rl.config import Stage, TrainConfig
+from mlx_drmario.rl.curriculum import Curriculum, Lesson
+from mlx_drmario.rl.episodes import EPISODE, EpisodeWindow
+from mlx_drmario.rl.group import Group
+from mlx_drmario.rl.learner import GRADIENT_METRICS, STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import average, learning_rate, linear, make_optimizer
-from mlx_drmario.rl.returns import explained_variance, smdp_gae
-from mlx_drmario.rl.rollout import Collector, Rollout
+from mlx_drmario.rl.recorder import Recorder
+from mlx_drmario.rl.returns import explained_variance
+from mlx_drmario.rl.rollout import Rollout, observation_layout
+from mlx_drmario.rl.shard import Shard, Team
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,13 @@ class TrainResult:
 
     run: Path
     checkpoint: Path
+    best: Path | None
+    """The best checkpoint by certified comparison (best.py); None when none was looked for."""
     last: Snapshot
     finished: bool
     """False when a callback stopped it before the budget was spent."""
+    first: bool
+    """False in the processes of a group that write nothing."""
 
 
 OnIteration = Callable[[Snapshot], None]
@@ -74,140 +83,161 @@ class Counters:
 
 
 class Trainer:
-    """One run in memory: network, optimiser, games and counters; `config.shards` must be resolved."""
+    """One run in memory: network, optimiser, shards and counters; `config.shards` must be resolved."""
 
-    def __init__(self, config: TrainConfig, restored: checkpoint.Checkpoint | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, restored: checkpoint.Checkpoint | None = None, group: Group | None = None
+    ) -> None:
         self.config = config
-        self.collector = Collector(config.env, config.reward, config.ppo.horizon, config.seed)
-        self.curriculum = self._make_curriculum() if config.curriculum.enabled else None
-        self.shuffle = np.random.default_rng([config.seed, 2])
-        self.model = make_policy(config.net, self.collector.layout, config.seed)
+        self.group = group or Group()
+        self.layout = observation_layout(config.env.planes)
+        self.model = make_policy(config.net, self.layout, config.seed)
         self.optimizer = make_optimizer(config.optimizer, config.ppo.learning_rate)
         self.optimizer.init(self.model.trainable_parameters())
         self.ema: Any = None  # the averaged weights as a parameter tree, when config.optimizer.ema asks for them
+        self.window = EpisodeWindow.empty()
         self.counters = Counters()
+        self.curriculum = _curriculum(config) if config.curriculum.enabled else None
+        mine = config.shards // self.group.size
+        self.indices = range(self.group.rank * mine, (self.group.rank + 1) * mine)
+        replicas = [self.model, *(make_policy(config.net, self.layout, config.seed) for _ in range(1, mine))]
+        self.team = Team([Shard(config, index, model) for index, model in zip(self.indices, replicas, strict=True)])
         if restored is not None:
             self._restore(restored)
         if config.optimizer.ema and self.ema is None:
             self.ema = tree_map(mx.array, self.model.parameters())
         mx.eval(self.model.state, self.optimizer.state, self.ema)
-        self.learner = Learner(self.model, self.optimizer, config)
-
-    def _make_curriculum(self) -> Curriculum:
-        config = self.config
-        replay = Collector(config.env, config.reward, config.ppo.horizon, config.seed, stream=3)
-        return Curriculum(config.curriculum, self.collector, replay, config.seed)
-
-    def act(self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU (stack.md section 2)."""
-        log_probs, value = self.model(mx.array(planes), mx.array(scalars), mx.array(legal))
-        mx.eval(log_probs, value)
-        return np.asarray(log_probs), np.asarray(value)
+        state = [self.model.state, self.optimizer.state]
+        self.apply = compiled(make_apply(self.model, self.optimizer, config.ppo), config.compile, state)
 
     def iterate(self, progress: float) -> dict[str, float]:
         """One rollout and its updates, with schedules at `progress` (0 to 1 of the budget). Returns all metrics."""
         ppo, counters = self.config.ppo, self.counters
         start = time.perf_counter()
-        rollout = (self.curriculum or self.collector).collect(self.act)
+        lesson = self.curriculum.next() if self.curriculum else None
+        weights = self.model.parameters()
+        played = self.team.each(lambda shard: shard.collect(weights, lesson))
         collected = time.perf_counter()
         rate = learning_rate(self.config.optimizer, ppo, progress, counters.iterations)
         entropy_weight = linear(ppo.entropy, ppo.final_entropy, progress)
-        metrics = self._learn(rollout, rate, entropy_weight)
+        metrics = self._learn(played, rate, entropy_weight)
+        terms = self._account([rollout for rollout, _ in played], lesson)
+        frames, decisions = int(terms.pop("frames")), self.config.decisions_per_iteration
         end = time.perf_counter()
-        frames = int(rollout.tau.sum(dtype=np.int64))
-        counters.decisions += rollout.action.size
+        counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
-        counters.seconds += end - start
+        counters.seconds += float(self.group.gather([np.array(end - start)])[0])  # the first process's clock
         return {
             **metrics,
             "stats/learning_rate": rate,
             "stats/entropy_weight": entropy_weight,
             "stats/progress": progress,
-            **self.collector.window.metrics(),
+            **self.window.metrics(),
             **(self.curriculum.metrics() if self.curriculum else {}),
-            **{f"reward/{name}": mean for name, mean in rollout.terms.items()},
+            **{f"reward/{name}": total / decisions for name, total in terms.items()},
             "time/seconds": counters.seconds,
             "perf/sps_frames_total": frames / (end - start),
-            "perf/dps_decisions_total": rollout.action.size / (end - start),
+            "perf/dps_decisions_total": decisions / (end - start),
             "perf/rollout_seconds": collected - start,
             "perf/update_seconds": end - collected,
         }
 
-    def _learn(self, rollout: Rollout, rate: float, entropy_weight: float) -> dict[str, float]:
-        ppo = self.config.ppo
-        advantage, target = smdp_gae(
-            rollout.reward,
-            rollout.value,
-            rollout.last_value,
-            rollout.tau,
-            rollout.terminated,
-            rollout.truncated,
-            rollout.final_value,
-            gamma=ppo.gamma,
-            gae_lambda=ppo.gae_lambda,
+    def _learn(self, played: list[tuple[Rollout, np.ndarray]], rate: float, entropy_weight: float) -> dict[str, float]:
+        """Take the update steps of an iteration; returns their mean metrics."""
+        ppo, optimizer = self.config.ppo, self.config.optimizer
+        # [S, 3, T, N]: advantage, target and value of all shards, of all processes
+        advantage, target, value = np.moveaxis(
+            self.group.gather([np.stack([*estimates, rollout.value]) for rollout, estimates in played]), 1, 0
         )
-        variance = explained_variance(rollout.value, target)
-        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-        columns = [rollout.planes, rollout.scalars, rollout.legal, rollout.action, rollout.log_prob, advantage, target]
+        variance = explained_variance(value, target)
+        mean, deviation = advantage.mean(), advantage.std() + 1e-8
+
+        def prepare(shard: Shard, given: tuple[Rollout, np.ndarray]) -> None:
+            rollout, (own_advantage, own_target) = given
+            shard.prepare(rollout, (own_advantage - mean) / deviation, own_target)
+
+        self.team.zip(prepare, played)
         self.optimizer.learning_rate = mx.array(rate)
         rows = []
-        minibatches = self._minibatches(columns)
-        accumulate = self.config.optimizer.accumulate
-        for _ in range(ppo.epochs * rollout.action.size // (ppo.minibatch * accumulate)):
-            rows.append(self.learner.step(itertools.islice(minibatches, accumulate), entropy_weight))
+        for _ in range(ppo.epochs * self.config.decisions_per_iteration // (ppo.minibatch * optimizer.accumulate)):
+            rows.append(self._step(entropy_weight))
             if self.ema is not None:
                 step = int(self.optimizer.state["step"].item())
-                self.ema = average(self.ema, self.model.parameters(), self.config.optimizer.ema, step)
-        means = np.mean(rows, axis=0)
-        return {**dict(zip(STEP_METRICS, means.tolist(), strict=True)), "stats/explained_variance": variance}
+                self.ema = average(self.ema, self.model.parameters(), optimizer.ema, step)
+        means = np.mean(rows, axis=0).tolist()
+        names = (*GRADIENT_METRICS, *STEP_METRICS)
+        return {**dict(zip(names, means, strict=True)), "stats/explained_variance": variance}
 
-    def _minibatches(self, columns: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        """Every decision once per epoch, in a fresh random order."""
-        flat = [column.reshape(-1, *column.shape[2:]) for column in columns]
-        size = self.config.ppo.minibatch
-        for _ in range(self.config.ppo.epochs):
-            order = self.shuffle.permutation(len(flat[0]))
-            for first in range(0, len(order), size):
-                rows = order[first : first + size]
-                yield [column[rows] for column in flat]
+    def _step(self, entropy_weight: float) -> np.ndarray:
+        """One optimiser step along the mean gradient of all shards; returns the values of its metrics."""
+        weights = self.model.parameters()
+        parts = self.team.each(lambda shard: shard.differentiate(weights, entropy_weight))
+        total = tree_map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+        mx.eval(total)
+        count = self.config.shards * self.config.optimizer.accumulate
+        metrics, gradient = tree_map(lambda leaf: leaf / count, self.group.add(total))
+        norms = self.apply(gradient)
+        mx.eval(self.model.state, self.optimizer.state, norms, metrics)
+        return np.append(np.asarray(metrics), np.asarray(norms))
+
+    def _account(self, rollouts: list[Rollout], lesson: Lesson | None) -> dict[str, float]:
+        """Count games and rewards of all shards; returns the sums of the reward's terms and of the frames."""
+        shared = self.group.gather([rollout.episodes for rollout in rollouts])  # [S, T, N]
+        episodes = np.concatenate(list(shared), axis=1)
+        if lesson is not None and lesson.fresh and not lesson.replayed:
+            self.window = EpisodeWindow.empty()
+        if lesson is None or not lesson.replayed:
+            self.window.add(episodes)
+            if self.curriculum:
+                self.curriculum.count(episodes)
+        sums = [np.array([*r.terms.values(), r.tau.sum(dtype=np.int64)], np.float64) for r in rollouts]
+        return dict(zip([*rollouts[0].terms, "frames"], self.group.gather(sums).sum(axis=0).tolist(), strict=True))
+
+    @property
+    def stage(self) -> Stage:
+        """What the games in training are."""
+        env = self.config.env
+        return self.curriculum.stage if self.curriculum else Stage(env.level, env.speed, last_level=env.last_level)
 
     def snapshot(self, metrics: dict[str, float], progress: float) -> Snapshot:
-        games, counters = self.collector.games, self.counters
         return Snapshot(
-            decisions=counters.decisions,
-            frames=counters.frames,
-            games=self.collector.window.count,
-            seconds=counters.seconds,
+            decisions=self.counters.decisions,
+            frames=self.counters.frames,
+            games=self.window.count,
+            seconds=self.counters.seconds,
             progress=progress,
             metrics=metrics,
-            game=games.state[0].copy(),
+            game=self.team.shards[0].frontier.games.state[0].copy(),
         )
 
-    def save(self, run: Path, log_bytes: int) -> Path:
-        """Write a checkpoint (see checkpoint.save); `log_bytes` is the length of the metrics that belong to it."""
+    def content(self, log_bytes: int) -> checkpoint.Content:
+        """What a checkpoint holds: references and copies, which stay as they are while training goes on.
+
+        `log_bytes` is the length of the metrics that belong to it.
+        """
         self.counters.log_bytes = log_bytes
-        curriculum = self.curriculum.save() if self.curriculum else {}
-        return checkpoint.save(
-            run,
-            self.counters.decisions,
-            model=self.model.parameters(),
-            optimizer=self.optimizer.state,
-            ema=self.ema,
-            state={
-                **{f"collector_{name}": value for name, value in self.collector.save().items()},
-                **{f"curriculum_{name}": value for name, value in curriculum.items()},
-                "shuffle": _text(json.dumps(self.shuffle.bit_generator.state)),
-                "counters": _text(json.dumps(vars(self.counters))),
-            },
+        state: dict[str, np.ndarray] = {
+            "window_games": self.window.games.view(np.uint8).copy(),
+            "window_count": np.array(self.window.count, np.int64),
+            "counters": _text(json.dumps(vars(self.counters))),
+            **({"curriculum": _text(self.curriculum.save())} if self.curriculum else {}),
+        }
+        for index, part in enumerate(self.group.gather_bytes([_pack(shard.save()) for shard in self.team.shards])):
+            state |= {f"shard{index}_{name}": value for name, value in _unpack(part).items()}
+        return checkpoint.Content(
+            decisions=self.counters.decisions,
+            model=dict(tree_flatten(self.model.parameters())),
+            optimizer=dict(tree_flatten(self.optimizer.state)),
+            ema=None if self.ema is None else dict(tree_flatten(self.ema)),
+            state=state,
             net=self.config.net,
-            layout=self.collector.layout,
-            keep=self.config.keep,
+            layout=self.layout,
         )
 
     def close(self) -> None:
-        """End the learner's threads."""
-        self.learner.close()
+        """End the threads of the shards."""
+        self.team.close()
 
     def __enter__(self) -> Trainer:
         return self
@@ -218,17 +248,19 @@ class Trainer:
         self.close()
 
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
-        if restored.net != self.config.net or restored.layout != self.collector.layout:
+        if restored.net != self.config.net or restored.layout != self.layout:
             raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
         self.model.load_weights(list(restored.model.items()))
         self.optimizer.state = checkpoint.unflatten(restored.optimizer)
         if self.config.optimizer.ema and restored.ema is not None:
             self.ema = checkpoint.unflatten(restored.ema)
-        self.collector.load(_part(restored.state, "collector_"))
+        state = restored.state
+        self.window = EpisodeWindow(state["window_games"].view(EPISODE).copy(), int(state["window_count"]))
+        self.counters = Counters(**json.loads(state["counters"].tobytes()))
         if self.curriculum:
-            self.curriculum.load(_part(restored.state, "curriculum_"))
-        self.shuffle.bit_generator.state = json.loads(restored.state["shuffle"].tobytes())
-        self.counters = Counters(**json.loads(restored.state["counters"].tobytes()))
+            self.curriculum.load(state["curriculum"].tobytes().decode())
+        for index, shard in zip(self.indices, self.team.shards, strict=True):
+            shard.load(_part(state, f"shard{index}_"), self.curriculum)
 
 
 def train(
@@ -238,45 +270,63 @@ def train(
     should_stop: ShouldStop = lambda: False,
     *,
     resume: bool = False,
+    group: Group | None = None,
 ) -> TrainResult:
     """Train into directory `run` until the budget is spent or `should_stop()`; both ways end with a checkpoint.
 
     Raises what rundir.prepare raises about the directory. With `resume` it goes on from the newest intact checkpoint
     (from the beginning when the run was killed before its first) and repeats, bit for bit on a CPU, what an
-    uninterrupted run would have done.
+    uninterrupted run would have done. With a `group` all its processes must call this with the same arguments (and see
+    the same directory); the first one writes and calls `on_iteration`, and each may stop the run.
     """
-    config = resolve(config)
-    rundir.prepare(run, config, resume)
-    with Trainer(config, checkpoint.load(run) if resume and checkpoint.available(run) else None) as trainer:
+    group = group or Group()
+    config = resolve(config, group.size)
+    group.on_first(lambda: rundir.prepare(run, config, resume))
+    restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
+    with Trainer(config, restored, group) as trainer:
         return _train(trainer, run, on_iteration, should_stop)
 
 
-def resolve(config: TrainConfig) -> TrainConfig:
+def resolve(config: TrainConfig, processes: int = 1) -> TrainConfig:
     """Replace automatic settings by what they come to on this device; the run directory records the result.
 
-    The number of cores has no say: shards change the rounding, and a run must not depend on the machine's size.
+    The number of cores has no say: shards change what a run computes, and it must not depend on the machine's size.
+    Raises ValueError when `shards` cannot be divided among the processes.
     """
-    if config.shards:
-        return config
-    split = mx.default_device() == mx.cpu and config.ppo.minibatch % 2 == 0
-    return dataclasses.replace(config, shards=2 if split else 1)
+    if not config.shards:
+        split = mx.default_device() == mx.cpu and config.ppo.minibatch % 2 == 0 and config.env.num_envs % 2 == 0
+        config = dataclasses.replace(config, shards=max(processes, 2 if split else 1))
+    if config.shards % processes:
+        raise ValueError(f"shards must be a multiple of the {processes} processes, got {config.shards}")
+    return config
 
 
 def _train(trainer: Trainer, run: Path, on_iteration: OnIteration, should_stop: ShouldStop) -> TrainResult:
-    config, counters = trainer.config, trainer.counters
-    with MetricsLog(run, offset=counters.log_bytes, step=counters.decisions) as log:
+    config, counters, group = trainer.config, trainer.counters, trainer.group
+    recorder = Recorder(run, config, offset=counters.log_bytes, step=counters.decisions) if group.first else None
+    with recorder or contextlib.nullcontext():
+
+        def save(last: bool = False) -> None:
+            content = trainer.content(recorder.log.size if recorder else 0)
+            if recorder:
+                recorder.save(content, trainer.stage, last)
+
         progress = _progress(config, counters)
         last = trainer.snapshot({}, progress)
-        while progress < 1.0 and not should_stop():
+        while progress < 1.0 and not group.gather([np.array(should_stop())]).any():
             metrics = trainer.iterate(progress)
-            log.write(counters.decisions, metrics)
             progress = _progress(config, counters)
             last = trainer.snapshot(metrics, progress)
-            if counters.iterations % config.checkpoint_every == 0:
-                trainer.save(run, log.sync())
-            on_iteration(last)
-        saved = trainer.save(run, log.sync())
-    return TrainResult(run=run, checkpoint=saved, last=last, finished=progress >= 1.0)
+            if recorder:
+                recorder.write(counters.decisions, metrics)
+            if counters.iterations % config.checkpoint_every == 0 and progress < 1.0:
+                save()
+            if recorder:
+                on_iteration(last)
+        save(last=True)
+        saved = recorder.written() if recorder else checkpoint.directory(run, counters.decisions)
+    best = recorder.best if recorder else None
+    return TrainResult(run, saved, best, last, finished=progress >= 1.0, first=group.first)
 
 
 def _progress(config: TrainConfig, counters: Counters) -> float:
@@ -285,10 +335,28 @@ def _progress(config: TrainConfig, counters: Counters) -> float:
     return min(1.0, share)
 
 
+def _curriculum(config: TrainConfig) -> Curriculum:
+    rollouts = -(-config.env.max_decisions // config.ppo.horizon)  # in which the longest games end
+    return Curriculum(config.curriculum, config.env.num_envs, rollouts, config.seed)
+
+
 def _text(value: str) -> np.ndarray:
     return np.frombuffer(value.encode(), np.uint8)
 
 
-def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as one byte string, to travel between processes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpack(packed: bytes) -> dict[str, np.ndarray]:
+    """Undo `_pack`."""
+    with np.load(io.BytesIO(packed)) as arrays:
+        return dict(arrays)
+
+
+def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The entries whose names start with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

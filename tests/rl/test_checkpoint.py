@@ -11,6 +11,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
@@ -32,16 +33,8 @@ def write(run: Path, number: int, keep: int = 3) -> Path:
     model = make_policy(NET, layout(), seed=number)
     optimizer = {"step": mx.array(number), "big": mx.full((50_000,), number)}
     state = {"number": np.full(20_000, number)}
-    return checkpoint.save(
-        run,
-        number,
-        model=model.parameters(),
-        optimizer=optimizer,
-        state=state,
-        net=NET,
-        layout=layout(),
-        keep=keep,
-    )
+    weights = dict(tree_flatten(model.parameters()))
+    return checkpoint.save(run, checkpoint.Content(number, weights, optimizer, state, NET, layout()), keep)
 
 
 def check(loaded: checkpoint.Checkpoint) -> None:

@@ -63,12 +63,14 @@ def test_removing_viruses_touches_nothing_else(keep):
 
 
 def test_few_viruses_are_what_the_collector_starts(tiny):
-    collector = Collector(tiny.env, tiny.reward, 8, 0)
+    collector = Collector(tiny.env, tiny.reward, 8, (0,))
     collector.restart(Stage(0, "low", 2))
     assert (viruses(collector.games) == 2).all() and (collector.games.state["p1_speed_setting"] == 0).all()
     assert len(np.unique(collector.games.state["p1_bottle"], axis=0)) > 20
     collector.restart(Stage(3, "hi"))
     assert (viruses(collector.games) == 16).all()
+    collector.restart(Stage(3, "hi", last_level=5))
+    assert set(viruses(collector.games)) == {16, 20, 24}
 
 
 def test_ladder():
@@ -127,25 +129,30 @@ def test_trial_passes_when_certified_and_else_starts_again():
 def test_batches_are_pure_and_stages_advance(easy):
     """Every rollout holds one stage's level and virus counts, and a stage counts only games begun in it."""
     with Trainer(easy) as trainer:
-        curriculum = trainer.curriculum
+        curriculum, shard = trainer.curriculum, trainer.team.shards[0]
         assert isinstance(curriculum, Curriculum)
-        replays = 0
+        replays, advanced = 0, True
         for _ in range(60):
-            before, counted, stage = curriculum.passed, curriculum.trial.games, curriculum.frontier.stage
-            draws = curriculum.replay.rng.bit_generator.state
-            rollout = curriculum.collect(trainer.act)
-            if curriculum.replay.rng.bit_generator.state != draws:
+            before, counted = curriculum.passed, curriculum.trial.games
+            lesson = curriculum.next()
+            stage = lesson.stage
+            rollout, _ = shard.collect(trainer.model.parameters(), lesson)
+            begun = rollout.episodes["decisions"][0] == 1  # after the first decision of the rollout
+            if lesson.replayed:
                 replays += 1
-                stage = curriculum.replay.stage
                 assert curriculum.stages.index(stage) < before == curriculum.passed
                 assert curriculum.trial.games == counted
+            else:
+                assert stage == curriculum.stage
+                assert lesson.fresh == advanced == begun.all()
+                curriculum.count(rollout.episodes)
+                advanced = curriculum.passed != before and curriculum.passed < len(curriculum.stages)
+                if advanced:
+                    assert (curriculum.trial.games, curriculum.order.head) == (0, 0)
             most = rollout.planes[:, :, :3].sum(axis=(2, 3, 4)).max()
             assert most == (stage.viruses or 4 * (stage.level + 1))
-            speed = trainer.collector.games.scalar_names.index(f"speed_{stage.speed}")
+            speed = trainer.layout.scalar_names.index(f"speed_{stage.speed}")
             assert (rollout.scalars[:, :, speed] == 1).all()
-            if curriculum.passed != before and curriculum.passed < len(curriculum.stages):
-                assert (curriculum.trial.games, curriculum.order.head, curriculum.frontier.window.count) == (0, 0, 0)
-                assert (curriculum.frontier.games.decisions == 0).all()
         assert curriculum.passed >= 2
         assert replays >= 2
 

@@ -5,17 +5,20 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.cli import policy as policies
+from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl import checkpoint
+from mlx_drmario.rl.afterstates import AfterstateRows
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +38,14 @@ def network(seed: int, planes: str = "bitplane", **settings) -> ActorCritic:
 
 
 def outputs(model, games: dm.Decisions) -> tuple[np.ndarray, np.ndarray]:
-    log_probs, value = model(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
+    after = Afterstates(*map(mx.array, AfterstateRows.of(games).take(np.arange(games.num_envs))))
+    log_probs, value = model(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal), after)
     return np.asarray(log_probs), np.asarray(value)
 
 
 def write(run: Path, model: ActorCritic, net: NetConfig) -> Path:
-    checkpoint.save(run, 1, model=model.parameters(), optimizer={}, state={}, net=net, layout=model.layout, keep=1)
+    weights = dict(tree_flatten(model.parameters()))
+    checkpoint.save(run, checkpoint.Content(1, weights, {}, {}, net, model.layout), keep=1)
     return run
 
 
@@ -68,7 +73,7 @@ def test_the_two_means_differ_and_one_member_is_itself(games):
 
 def test_from_the_command_line(games, tmp_path, capsys):
     """Different heads in one ensemble; the name says what is averaged."""
-    settings = [{"head": "dense"}, {"head": "shift_score", "encoder": "axial", "width": 8}]
+    settings = [{"head": "dense"}, {"head": "shift_score", "encoder": "axial", "width": 8}, {"head": "afterstate"}]
     models = [network(seed, **given) for seed, given in enumerate(settings)]
     runs = [
         write(tmp_path / str(i), model, NetConfig(**{"encoder": "mlp", "width": 16, **given}))

@@ -9,14 +9,16 @@ import pytest
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
+from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import ILLEGAL, shift_to_first
 from mlx_drmario.nets.layout import COLORS, ObservationLayout
-from mlx_drmario.nets.policy import make_policy
+from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.nets.symmetry import canonicalize
+from mlx_drmario.rl.afterstates import AfterstateRows
 
 ENCODERS = ("mlp", "s2d", "axial", "residual")
-HEADS = ("dense", "shift_score", "factorized", "autoregressive")
+HEADS = ("dense", "shift_score", "factorized", "autoregressive", "afterstate")
 
 
 @pytest.fixture(scope="module", params=["bitplane", "extended"])
@@ -32,6 +34,13 @@ def games(request) -> dm.Decisions:
 
 def layout_of(games: dm.Decisions) -> ObservationLayout:
     return ObservationLayout(games.plane_names, games.scalar_names)
+
+
+def outputs(policy: ActorCritic, games: dm.Decisions) -> tuple[np.ndarray, np.ndarray]:
+    after = AfterstateRows.of(games).take(np.arange(games.num_envs)) if policy.needs_afterstates else None
+    inputs = (mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
+    log_probs, value = policy(*inputs, Afterstates(*map(mx.array, after)) if after else None)
+    return np.asarray(log_probs), np.asarray(value)
 
 
 def recolored(values: np.ndarray, names: tuple[str, ...], rename: tuple[int, int, int]) -> np.ndarray:
@@ -91,8 +100,7 @@ def test_canonical_labels(games):
 @pytest.mark.parametrize(("encoder", "head"), itertools.product(ENCODERS, HEADS))
 def test_every_encoder_with_every_head(games, encoder, head):
     policy = make_policy(NetConfig(encoder=encoder, head=head, width=8, depth=2, summary=16), layout_of(games), seed=0)
-    log_probs, value = policy(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
-    log_probs, value = np.asarray(log_probs), np.asarray(value)
+    log_probs, value = outputs(policy, games)
     assert log_probs.shape == (64, 512) and value.shape == (64,)
     assert (log_probs[~games.legal] == ILLEGAL).all()
     running = ~games.ended

@@ -1,0 +1,71 @@
+"""Afterstates as ragged arrays: every decision has its own number of legal placements.
+
+What `Decisions.afterstates()` resolves is copied once into these rows, joined over a rollout, and cut into minibatches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlx_drmario import Decisions
+from mlx_drmario.nets.afterstate import FACTS
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(decision i32[M], action i32[M], bottle u8[M, 128], facts f32[M, F]): the fields of nets.afterstate.Afterstates."""
+
+
+@dataclass(frozen=True)
+class AfterstateRows:
+    """The legal placements of D decisions, resolved: the rows first[d] to first[d + 1] belong to decision d."""
+
+    first: np.ndarray  # i64[D + 1]
+    action: np.ndarray  # i32[M]
+    bottle: np.ndarray  # u8[M, 128]
+    facts: np.ndarray  # f32[M, F], columns FACTS
+
+    @classmethod
+    def of(cls, games: Decisions) -> AfterstateRows:
+        """Resolve every legal placement of every running game; ended games have no rows."""
+        after = games.afterstates()
+        counts = np.bincount(after.env, minlength=games.num_envs)
+        facts = np.empty((len(after.action), len(FACTS)), np.float32)
+        for column, name in enumerate(FACTS):
+            name, _, unit = name.partition("/")
+            np.divide(getattr(after, name), np.float32(unit or 1), out=facts[:, column], casting="unsafe")
+        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), after.bottle.copy(), facts)
+
+    @classmethod
+    def join(cls, parts: Sequence[AfterstateRows]) -> AfterstateRows:
+        """The decisions of all parts, one part after the other."""
+        ends = np.cumsum([0, *(part.first[-1] for part in parts)])
+        return cls(
+            np.concatenate([[0], *(part.first[1:] + end for part, end in zip(parts, ends, strict=False))]),
+            np.concatenate([part.action for part in parts]),
+            np.concatenate([part.bottle for part in parts]),
+            np.concatenate([part.facts for part in parts]),
+        )
+
+    def take(self, decisions: np.ndarray) -> Columns:
+        """The rows of `decisions` (indices i64[B], in any order), which become decisions 0 to B - 1."""
+        start, counts = self.first[decisions], self.first[decisions + 1] - self.first[decisions]
+        decision = np.repeat(np.arange(len(decisions), dtype=np.int32), counts)
+        end = np.cumsum(counts)
+        rows = np.repeat(start - (end - counts), counts) + np.arange(len(decision))
+        return decision, self.action[rows], self.bottle[rows], self.facts[rows]
+
+
+def padded(columns: Columns, batch: int) -> Columns:
+    """Add rows of decision `batch` (which heads ignore) up to a round number, so that few shapes are ever compiled.
+
+    At most an eighth is padding, from 64 rows up.
+    """
+    rows = len(columns[0])
+    unit = max(64, 1 << max(0, rows.bit_length() - 4))
+    more = -rows % unit
+    decision, *others = columns
+    padding = [np.zeros((more, *column.shape[1:]), column.dtype) for column in others]
+    action, bottle, facts = (np.concatenate(pair) for pair in zip(others, padding, strict=True))
+    return np.concatenate([decision, np.full(more, batch, np.int32)]), action, bottle, facts

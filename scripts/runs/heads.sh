@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Which policy head learns fastest? Five heads on one encoder, equal decisions, three seeds, games of levels 0 to 5 HI; then
+# the ensemble of the five heads of each seed. Every policy plays the same 500 test seeds per level.
+#
+#   scripts/runs/heads.sh [directory]      # runs/heads by default; started again, it goes on where it was stopped
+#
+# docs/LOG.md (2026-11-21) has the result and docs/heads.png the figure that scripts/heads_table.py draws from it.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out=${1:-runs/heads}
+decisions=${DECISIONS:-131072}
+games=${GAMES:-500}
+heads=(dense shift_score factorized autoregressive afterstate)
+PATH=$PWD/.venv/bin:$PATH
+mkdir -p "$out"
+
+evaluate() { # policy, directory for the result
+    [ -f "$2/summary.csv" ] || drmario eval --policy "$1" --levels 0-5 --speed hi --seeds "$games" \
+        --max-decisions 300 --no-baselines --out "$2"
+}
+
+for seed in 0 1 2; do
+    members=()
+    for head in "${heads[@]}"; do
+        run=$out/$head-$seed
+        members+=("$run")
+        # Four minibatches of 128 make one step of 512: an afterstate head needs some 30 times the memory of the others.
+        parts=4
+        [ "$head" = afterstate ] || parts=1
+        if [ ! -f "$run/cpu_seconds" ]; then
+            if [ -f "$run/config.json" ]; then
+                arguments=(resume "$run")
+            else
+                arguments=(level0 --out "$run" --decisions "$decisions" --seed "$seed" --no-compile --best.games 0
+                    --env.last-level 5 --net.encoder axial --net.width 16 --net.head "$head"
+                    --ppo.minibatch $((512 / parts)) --optimizer.accumulate "$parts")
+            fi
+            TIMEFORMAT='%U %S'
+            { time drmario train "${arguments[@]}"; } 2>"$run.time"
+            tail -1 "$run.time" >"$run/cpu_seconds" # user and system time (of the last session)
+        fi
+        evaluate "$run" "$run/evaluation"
+    done
+    evaluate "ensemble:$(IFS=,; echo "${members[*]}")" "$out/ensemble-$seed/evaluation"
+done
+python scripts/heads_table.py "$out" --figure "$out/heads.png"
