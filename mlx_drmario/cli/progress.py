@@ -18,15 +18,15 @@ PLAIN_SECONDS = 10.0
 
 
 class Progress:
-    """A context manager whose `update` is a training callback."""
+    """A context manager whose `update` is a training callback; shows nothing unless `visible`."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, visible: bool = True) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self.title = title
         self.console = Console()
-        self.live = Live(console=self.console, auto_refresh=False) if sys.stdout.isatty() else None
+        self.live = Live(console=self.console, auto_refresh=False) if visible and sys.stdout.isatty() else None
         self.start = time.perf_counter()
         self.start_progress: float | None = None
         self.last_line = -PLAIN_SECONDS

@@ -110,7 +110,11 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
     if config.dry_run:
         return dry_run(chosen, directory, resume)
     result = train(chosen, directory, resume)
+    if not result.first:
+        return 0 if result.finished else 130
     print(f"\nsaved {result.checkpoint}")
+    if result.best is not None:
+        print(f"best  {result.best}")
     if not result.finished:
         print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {result.run}")
         return 130
@@ -159,11 +163,16 @@ def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.Train
 def train(config: settings.TrainConfig, run: Path, resume: bool = False) -> TrainResult:
     """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once."""
     from mlx_drmario.cli.progress import Progress
+    from mlx_drmario.rl.group import Group
     from mlx_drmario.rl.train import train as run_training
 
-    print(f"run {run} · seed {config.seed} · level {config.env.level} {config.env.speed.upper()}", flush=True)
-    with stop_on_interrupt() as should_stop, Progress(f"drmario train · {run}") as progress:
-        return run_training(config, run, progress.update, should_stop, resume=resume)
+    group = Group.join()
+    env = config.env
+    levels = f"level {env.level}" if env.last_level is None else f"levels {env.level} to {env.last_level}"
+    if group.first:
+        print(f"run {run} · seed {config.seed} · {levels} {env.speed.upper()}", flush=True)
+    with stop_on_interrupt() as should_stop, Progress(f"drmario train · {run}", group.first) as progress:
+        return run_training(config, run, progress.update, should_stop, resume=resume, group=group)
 
 
 @contextlib.contextmanager

@@ -72,26 +72,27 @@ class Contest:
         The first checkpoint is the best without a test. A curriculum's stages below level 0 are compared at level 0.
         """
         champion = checkpoint.best(self.run)
-        number = 1 if champion is None else self._count() + 1
-        tally = Tally()
-        if champion is None:
-            promoted = True
-        elif checkpoint.number(champion) >= decisions:
-            return True  # the same one again, after a resume
-        else:
+        number = 1
+        promoted, tally = True, Tally()
+        if champion is not None:
+            if checkpoint.number(champion) >= decisions:
+                return True  # the same one again, after a resume
+            number += self._count()
             players = checkpoint.load_policy(challenger), checkpoint.load_policy(champion)
             error = self.config.best.alpha / (number * (number + 1))
             rng = np.random.default_rng([self.config.seed, 5, decisions])
-            promoted = self._play(tally, players, error, stage, rng)
+            promoted, tally = self.play(*players, error, stage, rng)
         row = {"decisions": decisions, "challenge": number, "promoted": promoted, "level": stage.level}
         self._record(row | {"last_level": stage.last_level, "speed": stage.speed} | dataclasses.asdict(tally))
         if promoted:
             checkpoint.promote(self.run, challenger)
         return promoted
 
-    def _play(
-        self, tally: Tally, players: tuple[Policy, Policy], error: float, stage: Stage, rng: np.random.Generator
-    ) -> bool:
+    def play(
+        self, challenger: Policy, champion: Policy, error: float, stage: Stage, rng: np.random.Generator
+    ) -> tuple[bool, Tally]:
+        """Play validation games until the challenger is certified to be better or `best.games` are played."""
+        tally = Tally()
         levels = range(stage.level, (stage.level if stage.last_level is None else stage.last_level) + 1)
         while tally.games < self.config.best.games:
             for level in levels:
@@ -105,12 +106,12 @@ class Contest:
                         max_decisions=self.config.env.max_decisions,
                         planes=self.config.env.planes,
                     )
-                    for player in players
+                    for player in (challenger, champion)
                 )
                 tally.add(first, second)
             if tally.certifies(error):
-                return True
-        return False
+                return True, tally
+        return False, tally
 
     @property
     def _file(self) -> Path:

@@ -9,7 +9,8 @@ import numpy as np
 EPISODE = np.dtype(
     [("done", np.bool_), ("cleared", np.bool_), ("decisions", np.uint32), ("frames", np.uint32), ("total", np.float32)]
 )
-"""A game at a step of a rollout. Only where `done` (ended or cut): cleared, capsules, frames, undiscounted reward."""
+"""A game after a step of a rollout: done (ended or cut by this step), cleared (by this step), and so far: capsules,
+frames, undiscounted reward."""
 
 WINDOW = 500
 """Finished games over which episode metrics are averaged."""

@@ -65,7 +65,7 @@ class Group:
         return tree_unflatten(summed)
 
     def on_first(self, action: Callable[[], object]) -> None:
-        """Let the first process do something; when that fails, raise its error there and RuntimeError elsewhere."""
+        """Let the first process do something; when that fails, raise its error there and ValueError elsewhere."""
         failure: ValueError | OSError | None = None
         if self.first:
             try:
@@ -76,4 +76,4 @@ class Group:
         if failure is not None:
             raise failure
         if failed:
-            raise RuntimeError("the first process could not start the run; its message says why")
+            raise ValueError("the first process could not start the run; its message says why")

@@ -64,7 +64,7 @@ class MetricsLog:
 
     def close(self) -> None:
         if self._wandb is not None:
-            self._wandb.finish(quiet=True)
+            self._wandb.finish()
         self._lines.close()
         self._events.close()
 
@@ -82,11 +82,9 @@ class MetricsLog:
 
 
 def _start_wandb(run: Path, config: TrainConfig) -> Any:
-    """A Weights & Biases run that stays on this machine. Raises ValueError when the package is not installed."""
-    try:
-        import wandb
-    except ModuleNotFoundError:
-        raise ValueError("wandb is true, but the package is not installed: pip install wandb") from None
+    """A Weights & Biases run that stays on this machine; `rundir.check` has made sure that the package is there."""
+    import wandb
+
     options = wandb.Settings(silent=True, console="off", x_disable_stats=True)
     return wandb.init(
         mode="offline",

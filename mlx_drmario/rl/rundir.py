@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -21,7 +22,9 @@ BACKUPS = 3
 
 
 def check(run: Path, config: TrainConfig, resume: bool) -> None:
-    """Raise what `prepare` would raise about this directory, and change nothing."""
+    """Raise what `prepare` would raise about this directory and this machine, and change nothing."""
+    if config.wandb and importlib.util.find_spec("wandb") is None:
+        raise ValueError("wandb is true, but the package is not installed: pip install wandb")
     if resume:
         read_config(run)
     elif holds_run(run):
@@ -43,7 +46,7 @@ def prepare(run: Path, config: TrainConfig, resume: bool) -> None:
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
     becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
-    with foreign files.
+    with foreign files, or when config.wandb asks for a package that is not installed.
     """
     check(run, config, resume)
     if not resume and holds_run(run):

@@ -173,7 +173,8 @@ class Trainer:
         """One optimiser step along the mean gradient of all shards; returns the values of its metrics."""
         weights = self.model.parameters()
         parts = self.team.each(lambda shard: shard.differentiate(weights, entropy_weight))
-        total = tree_map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+        # Row by row in memory, as sums over processes are: the order in which a norm is summed follows the layout.
+        total = tree_map(lambda *leaves: mx.contiguous(sum(leaves[1:], leaves[0])), *parts)
         mx.eval(total)
         count = self.config.shards * self.config.optimizer.accumulate
         metrics, gradient = tree_map(lambda leaf: leaf / count, self.group.add(total))
@@ -276,10 +277,12 @@ def train(
 
     Raises what rundir.prepare raises about the directory. With `resume` it goes on from the newest intact checkpoint
     (from the beginning when the run was killed before its first) and repeats, bit for bit on a CPU, what an
-    uninterrupted run would have done. With a `group` all its processes must call this with the same arguments (and see
-    the same directory); the first one writes and calls `on_iteration`, and each may stop the run.
+    uninterrupted run would have done.
+
+    Under `mlx.launch` every process calls this with the same arguments; the first one writes and calls `on_iteration`,
+    any of them may stop the run, and to resume all must see the directory. `group` is found by itself.
     """
-    group = group or Group()
+    group = group or Group.join()
     config = resolve(config, group.size)
     group.on_first(lambda: rundir.prepare(run, config, resume))
     restored = checkpoint.load(run) if resume and checkpoint.available(run) else None

@@ -12,10 +12,11 @@ from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import ILLEGAL, shift_to_first
-from mlx_drmario.nets.layout import COLORS, ObservationLayout
+from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.nets.symmetry import canonicalize
 from mlx_drmario.rl.afterstates import AfterstateRows
+from tests.recolor import one_colored, recolored
 
 ENCODERS = ("mlp", "s2d", "axial", "residual")
 HEADS = ("dense", "shift_score", "factorized", "autoregressive", "afterstate")
@@ -41,27 +42,6 @@ def outputs(policy: ActorCritic, games: dm.Decisions) -> tuple[np.ndarray, np.nd
     inputs = (mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
     log_probs, value = policy(*inputs, Afterstates(*map(mx.array, after)) if after else None)
     return np.asarray(log_probs), np.asarray(value)
-
-
-def recolored(values: np.ndarray, names: tuple[str, ...], rename: tuple[int, int, int]) -> np.ndarray:
-    """The same observation after colour c is renamed to rename[c], found by the names of the columns."""
-    result = values.copy()
-    for source, name in enumerate(names):
-        for old, color in enumerate(COLORS):
-            if name.endswith(f"_{color}"):
-                target = names.index(name.removesuffix(color) + COLORS[rename[old]])
-                result[:, target] = values[:, source]
-    return result
-
-
-def one_colored(games: dm.Decisions) -> np.ndarray:
-    """bool[N]: capsule and preview show a single colour."""
-    names = games.scalar_names
-    shown = sum(games.scalars[:, names.index(f"{half}_yellow") :][:, :3] for half in HALVES)
-    return (shown == 4).any(axis=1)
-
-
-HALVES = ("first", "second", "preview_first", "preview_second")
 
 
 @pytest.mark.parametrize("rename", list(itertools.permutations(range(3))))
