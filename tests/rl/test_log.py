@@ -4,6 +4,7 @@ import dataclasses
 import json
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,13 +37,18 @@ def test_wandb_holds_the_metrics(tiny, tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(dataclasses.replace(tiny, wandb=True), run)
     (file,) = (run / "wandb").glob("offline-run-*/*.wandb")
-    rows = []
-    for data in records(file):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            items = record.history.item
-            rows.append({item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items})
+    rows, kinds = [], []
+    deadline = time.monotonic() + 30
+    while "exit" not in kinds:  # W&B's own process may still be writing
+        assert time.monotonic() < deadline, kinds
+        rows, kinds = [], []
+        for data in records(file):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            kinds.append(record.WhichOneof("record_type"))
+            if kinds[-1] == "history":
+                items = record.history.item
+                rows.append({item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items})
     expected = read_metrics(run)
     assert [row["_step"] for row in rows] == [row["step"] for row in expected]
     for row, wanted in zip(rows, expected, strict=True):
