@@ -66,9 +66,9 @@ class AfterstateHead(Head):
         context = permute_colors(scalars, order, self._layout.scalar_colors)[:, mx.array(self._context)]
         decision = mx.minimum(after.decision, batch - 1)
         planes = self._cells[permutation_index(order)[decision, None], after.bottle.astype(mx.int32)]
-        planes = planes.reshape(-1, ROWS, COLUMNS, len(PLANES)).transpose(0, 3, 1, 2)
-        seen = self.judge(planes, mx.concatenate([context[decision], after.facts], axis=1))
-        score = self.score(seen.vector).squeeze(1)
+        planes = planes.reshape(-1, ROWS, COLUMNS, len(PLANES)).transpose(0, 3, 1, 2).astype(scalars.dtype)
+        seen = self.judge(planes, mx.concatenate([context[decision], after.facts.astype(scalars.dtype)], axis=1))
+        score = self.score(seen.vector).squeeze(1).astype(mx.float32)
         scores = mx.zeros((batch + 1, NUM_ACTIONS)).at[after.decision, after.action].add(score)[:batch]
         return masked_log_softmax(scores, legal)
 

@@ -20,9 +20,9 @@ ORIENTATIONS = 4
 def masked_log_softmax(logits: mx.array, legal: mx.array) -> mx.array:
     """Log-softmax over the last axis restricted to `legal` (bool, same shape); illegal entries hold ILLEGAL.
 
-    A row without a legal entry comes out as ILLEGAL everywhere (finite, no NaN).
+    A row without a legal entry comes out as ILLEGAL everywhere (finite, no NaN). The result is float32.
     """
-    logits = mx.where(legal, logits, ILLEGAL)
+    logits = mx.where(legal, logits.astype(mx.float32), ILLEGAL)
     return mx.where(legal, logits - mx.logsumexp(logits, axis=-1, keepdims=True), ILLEGAL)
 
 

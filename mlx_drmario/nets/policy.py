@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mlx.core as mx
 import mlx.nn as nn
+from mlx.utils import tree_map
 
 from mlx_drmario.nets.afterstate import AfterstateHead, Afterstates
 from mlx_drmario.nets.config import NetConfig
@@ -22,7 +25,10 @@ HEADS: dict[str, type[Head]] = {
 
 
 class ActorCritic(nn.Module):
-    """Maps observations to masked log-probabilities f32[B, 512] and values f32[B]."""
+    """Maps observations to masked log-probabilities f32[B, 512] and values f32[B].
+
+    It computes in the type of its weights (see `in_dtype`); what it returns is float32 whatever that is.
+    """
 
     def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
         super().__init__()
@@ -40,22 +46,29 @@ class ActorCritic(nn.Module):
         self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
     ) -> tuple[mx.array, mx.array]:
         """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after` if `needs_afterstates`."""
+        scalars = scalars.astype(self.value.weight.dtype)
         features, seen = self._encode(planes, scalars)
         if isinstance(self.head, AfterstateHead):  # the bottles are not relabelled, so neither are its scalars
             log_probs = self.head(features, scalars, legal, after)
         else:
             log_probs = self.head(features, seen, legal)
-        return log_probs, self.value(features.vector).squeeze(1)
+        return log_probs, self.value(features.vector).squeeze(1).astype(mx.float32)
 
     def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:
         """The values f32[B] alone."""
-        return self.value(self._encode(planes, scalars)[0].vector).squeeze(1)
+        features, _ = self._encode(planes, scalars.astype(self.value.weight.dtype))
+        return self.value(features.vector).squeeze(1).astype(mx.float32)
 
     def _encode(self, planes: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
         """Features, and the scalars as the encoder saw them (relabelled)."""
         if self._canonical:
             planes, scalars = canonicalize(planes, scalars, self.layout)
         return self.encoder(planes.astype(scalars.dtype), scalars), scalars
+
+
+def in_dtype(config: NetConfig, weights: Any) -> Any:
+    """A tree of float32 weights in the type that the network computes in (the same arrays when that is float32)."""
+    return tree_map(lambda weight: weight.astype(getattr(mx, config.dtype)), weights)
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:

@@ -36,7 +36,7 @@ from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.ensemble import Mean as EnsembleMean
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.policy import ActorCritic, make_policy
+from mlx_drmario.nets.policy import ActorCritic, in_dtype, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.dist import sample_numpy
 
@@ -209,7 +209,7 @@ def weights_digest(model: ActorCritic | Ensemble) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(dict(tree_flatten(model.parameters())).items()):
         digest.update(name.encode())
-        digest.update(np.asarray(value).tobytes())
+        digest.update(np.asarray(value.astype(mx.float32)).tobytes())
     return digest.hexdigest()
 
 
@@ -272,6 +272,7 @@ def _network(path: Path) -> ActorCritic:
     checkpoint = load(path)
     model = make_policy(checkpoint.net, checkpoint.layout, seed=0)
     model.load_weights(list((checkpoint.ema or checkpoint.model).items()))
+    model.update(in_dtype(checkpoint.net, model.parameters()))
     mx.eval(model.parameters())
     return model
 

@@ -335,6 +335,15 @@ PRESETS: dict[str, TrainConfig] = {
     "ladder": TrainConfig(
         name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)
     ),
+    # A Mac's or an NVIDIA GPU wants large batches and plain convolutions. Not tuned: no GPU was at hand.
+    "gpu": TrainConfig(
+        name="gpu",
+        decisions=20_000_000,
+        env=EnvConfig(num_envs=2048, last_level=5),
+        net=NetConfig(encoder="residual", width=64, depth=4),
+        ppo=PPOConfig(minibatch=4096, learning_rate=1e-3),
+        optimizer=OptimizerConfig(kind="adamw", weight_decay=0.01, ema=0.999),
+    ),
 }
 """Starting points of `drmario train`; every option given overrides its field."""
 

@@ -10,7 +10,8 @@ import mlx.nn as nn
 import mlx.optimizers as optim
 from mlx.utils import tree_reduce
 
-from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.policy import ActorCritic, in_dtype
 from mlx_drmario.rl import dist, losses
 from mlx_drmario.rl.config import PPOConfig
 
@@ -26,8 +27,11 @@ Gradient = Callable[..., tuple[mx.array, Any]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def make_gradient(model: ActorCritic, ppo: PPOConfig) -> Gradient:
-    """Return the function from a (part of a) minibatch to its metrics and the gradient of its mean loss."""
+def make_gradient(model: ActorCritic, net: NetConfig, ppo: PPOConfig) -> Gradient:
+    """Return the function from a (part of a) minibatch to its metrics and the gradient of its mean loss.
+
+    The weights of `model` are float32, and so is the gradient, whatever type the network computes in.
+    """
 
     def loss(
         planes: mx.array,
@@ -40,6 +44,7 @@ def make_gradient(model: ActorCritic, ppo: PPOConfig) -> Gradient:
         target: mx.array,
         entropy_weight: mx.array,
     ) -> tuple[mx.array, mx.array]:
+        model.update(in_dtype(net, model.trainable_parameters()))
         log_probs, value = model(planes, scalars, legal, after or None)
         log_prob = dist.log_prob(log_probs, action)
         policy = losses.policy_loss(log_prob, old_log_prob, advantage, ppo.clip)
@@ -53,7 +58,9 @@ def make_gradient(model: ActorCritic, ppo: PPOConfig) -> Gradient:
     loss_and_gradient = nn.value_and_grad(model, loss)
 
     def gradient(*batch: Any) -> tuple[mx.array, Any]:
+        weights = model.parameters()
         (_, metrics), tree = loss_and_gradient(*batch)
+        model.update(weights)
         return metrics, tree
 
     return gradient

@@ -21,7 +21,7 @@ import numpy as np
 from mlx.utils import tree_map
 
 from mlx_drmario.nets.afterstate import Afterstates
-from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.policy import ActorCritic, in_dtype
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.config import TrainConfig
 from mlx_drmario.rl.curriculum import Curriculum, Lesson
@@ -55,7 +55,7 @@ class Shard:
         self.frontier = collector(1)
         self.replay = collector(3) if config.curriculum.enabled else None
         self.shuffle = np.random.default_rng([config.seed, 2, index])
-        self.gradient = compiled(make_gradient(model, config.ppo), config.compile, [model.state])
+        self.gradient = compiled(make_gradient(model, config.net, config.ppo), config.compile, [model.state])
         self.minibatches: Iterator[tuple[list[np.ndarray], AfterstateRows | None, np.ndarray]] = iter(())
 
     def act(
@@ -77,7 +77,7 @@ class Shard:
 
         Returns the rollout and f32[2, T, N], advantage and value target.
         """
-        self.model.update(weights)  # references to evaluated arrays, no copy
+        self.model.update(in_dtype(self.config.net, weights))  # in float32 these are references, no copies
         collector, ppo = self.frontier, self.config.ppo
         if lesson is not None:
             if lesson.replayed:

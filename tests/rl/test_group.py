@@ -125,7 +125,7 @@ def test_shards_together_take_the_step_of_the_whole_batch(tiny):
         assert len(batches[0][0]) == len(batches[1][0]) == 64
         both = [mx.array(np.concatenate(pair)) for pair in zip(*batches, strict=True)]
         model = make_policy(config.net, trainer.layout, config.seed)
-        whole = make_gradient(model, config.ppo)(*both[:3], (), *both[3:], mx.array(0.01))
+        whole = make_gradient(model, config.net, config.ppo)(*both[:3], (), *both[3:], mx.array(0.01))
     for (name, a), (_, b) in zip(tree_flatten(mean), tree_flatten(whole), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-3, atol=2e-5, err_msg=name)
         assert name == "0" or np.abs(np.asarray(b)).max() > 0

@@ -10,10 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
-from mlx_drmario import seeds
+from mlx_drmario import Decisions, seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
@@ -288,3 +290,27 @@ def test_training_learns(tmp_path):
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
     assert difference.mean() > 0.3
     assert difference.mean() > 8 * standard_error
+
+
+def test_bfloat16_keeps_float32_weights_and_trains_alike(tiny, tmp_path):
+    """The passes are coarser, not different; weights, gradients and checkpoints stay float32."""
+    results = {}
+    for dtype in ("float32", "bfloat16"):
+        for compiled in (True, False):
+            config = dataclasses.replace(tiny, net=dataclasses.replace(tiny.net, dtype=dtype), compile=compiled)
+            with Trainer(config) as trainer:
+                metrics = trainer.iterate(0.0)
+                arrays = {"model": trainer.model.parameters(), "optimizer": trainer.optimizer.state}
+                leaves = dict(tree_flatten(arrays))
+                assert all(leaf.dtype == mx.float32 for name, leaf in leaves.items() if not name.endswith("step"))
+                results[dtype, compiled] = metrics
+    exact, coarse = results["float32", True], results["bfloat16", True]
+    assert exact["loss/value"] != coarse["loss/value"]
+    assert coarse["loss/value"] == pytest.approx(exact["loss/value"], rel=0.2)
+    assert coarse["loss/entropy"] == pytest.approx(exact["loss/entropy"], rel=0.02)
+    assert results["bfloat16", False]["loss/value"] == pytest.approx(coarse["loss/value"], rel=0.1)
+    run = tmp_path / "run"
+    train(dataclasses.replace(tiny, decisions=256, net=dataclasses.replace(tiny.net, dtype="bfloat16")), run)
+    assert checkpoint.load(run).model["value.weight"].dtype == mx.float32
+    games = Decisions(num_envs=4)
+    assert games.legal[np.arange(4), checkpoint.load_policy(run).act(games)].all()
