@@ -83,7 +83,7 @@ def list_runs(summaries: list[RunSummary]) -> None:
 def columns(summary: RunSummary) -> str:
     """The line of a run, without its name."""
     settings, last = summary.settings, summary.last
-    level = f"{settings['env.level']} {settings['env.speed']}" if settings else "-"
+    level = levels(settings) if settings else "-"
     net = f"{settings['net.encoder']}/{settings['net.head']}" if settings else "-"
     return (
         f"{level:>8} {net:<18} {settings.get('seed', '-'):>4} {show(last.get('step')):>11}"
@@ -92,9 +92,17 @@ def columns(summary: RunSummary) -> str:
     )
 
 
+def levels(settings: Mapping[str, Any]) -> str:
+    """What a run trains on: "0 hi", "0-5 hi", or "ladder" for a curriculum."""
+    if settings["curriculum.enabled"]:
+        return "ladder"
+    last = settings["env.last_level"]
+    return f"{settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"
+
+
 def info(summary: RunSummary) -> int:
     """Print all about a run; returns 1 when something about it is broken."""
-    problems = [*summary.problems, *damaged(summary.checkpoints)]
+    problems = [*summary.problems, *damaged([*summary.checkpoints, *([summary.best] if summary.best else [])])]
     print(f"{summary.path}: {summary.iterations} iterations, {percent(summary.progress)} of the budget")
     for title, values in (
         ("settings", summary.settings),
@@ -110,6 +118,8 @@ def info(summary: RunSummary) -> int:
         print("\ncheckpoints")
         for path in summary.checkpoints:
             print(f"  {path.name}")
+        if summary.best is not None:
+            print(f"  best: {summary.best.name}, after {summary.challenges} challenges (best.jsonl)")
     if problems:
         print("\nproblems")
     for problem in problems:

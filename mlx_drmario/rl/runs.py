@@ -27,6 +27,10 @@ class RunSummary:
     """The last row of metrics.jsonl."""
     checkpoints: list[Path] = field(default_factory=list)
     """Oldest first; not checked against their manifests."""
+    best: Path | None = None
+    """The best checkpoint, if one was looked for."""
+    challenges: int = 0
+    """How often that was decided: lines of best.jsonl."""
     evaluation: dict[str, Any] = field(default_factory=dict)
     """evaluation.json: numbers by policy."""
     problems: list[str] = field(default_factory=list)
@@ -67,6 +71,10 @@ def summarize(run: Path) -> RunSummary:
     summary.checkpoints = sorted((run / "checkpoints").glob("step_*"))
     if not summary.checkpoints:
         summary.problems.append("no checkpoint")
+    if (run / "checkpoints" / "best").exists():
+        summary.best = (run / "checkpoints" / "best").resolve()
+    if (run / "best.jsonl").exists():
+        summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
     if (run / "evaluation.json").exists():
         summary.evaluation = _read_object(run / "evaluation.json", summary.problems) or {}
     return summary
