@@ -29,7 +29,7 @@ def mirrored_actions() -> np.ndarray:
     orientation, row, column = np.unravel_index(np.arange(512), (4, 16, 8))
     row_of_second = row + np.array([0, 1, 0, -1])[orientation]
     column_of_second = column + np.array([1, 0, -1, 0])[orientation]
-    inside = (0 <= row_of_second) & (row_of_second < 16) & (0 <= column_of_second) & (column_of_second < 8)
+    inside = (row_of_second >= 0) & (row_of_second < 16) & (column_of_second >= 0) & (column_of_second < 8)
     image = np.array([0, 3, 2, 1])[orientation] * 128 + row_of_second * 8 + (7 - column_of_second)
     return np.where(inside, image, -1)
 
