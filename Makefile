@@ -41,13 +41,16 @@ stubs: $(VENV)/.built
 	$(PY) -m nanobind.stubgen -m mlx_drmario._core -o mlx_drmario/_core.pyi
 	$(VENV)/bin/ruff format mlx_drmario/_core.pyi
 
-# The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer: a button storm, and the planner against its reference.
+# The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer: a button storm, the planner against its
+# reference, decisions by the clock against frames.
 sanitize: $(VENV)/.tools
 	$(VENV)/bin/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
 	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=ON >/dev/null
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
 	build/sanitize/test_reach 40
+	build/sanitize/warp 10000
+	build/sanitize/warp_versus 10000
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.

@@ -77,19 +77,24 @@ static bool is_bottle_byte(Cell cell) {
   }
 }
 
-static std::string describe_player(const Player& p, const char* prefix) {
-  const std::string name(prefix);
+std::string describe_invalid_bottle(const u8* bottle, const std::string& cell) {
   for (int i = 0; i < kCells; ++i) {
-    if (!is_bottle_byte(p.bottle[i])) {
-      return name + "bottle[" + std::to_string(i) + "] is " + std::to_string(p.bottle[i]) +
-             ", allowed are 255 and 0x40,50,60,70,80,B0,D0,F0 + colour 0..2";
-    }
+    const auto sentence = [&](const char* end) {
+      return cell + std::to_string(i) + "] is " + std::to_string(bottle[i]) + end;
+    };
+    if (!is_bottle_byte(bottle[i])) return sentence(", allowed are 255 and 0x40,50,60,70,80,B0,D0,F0 + colour 0..2");
     // The drop pass moves a right half together with the cell at its left.
-    if (i % kCols == 0 && kind_of(p.bottle[i]) == kRightHalf) {
-      return name + "bottle[" + std::to_string(i) + "] is " + std::to_string(p.bottle[i]) +
-             ", a right half, which column 0 cannot hold";
+    if (i % kCols == 0 && kind_of(bottle[i]) == kRightHalf) {
+      return sentence(", a right half, which column 0 cannot hold");
     }
   }
+  return {};
+}
+
+static std::string describe_player(const Player& p, const char* prefix) {
+  const std::string name(prefix);
+  const std::string problem = describe_invalid_bottle(p.bottle, name + "bottle[");
+  if (!problem.empty()) return problem;
   if (!is_vertical(p.pill_rotation) && p.pill_x > kCols - 2) {
     return name + "pill_x is 7 with a horizontal pill_rotation, allowed are 0..6";
   }

@@ -47,4 +47,7 @@ class Batch {
 // Guards the engine against indices out of range; it does not prove that a console can get there.
 std::string describe_invalid(const Match& match, int players);
 
+// The same for a bottle alone; `cell` is what precedes the index in the sentence: "p1_bottle[" gives "p1_bottle[5] is".
+std::string describe_invalid_bottle(const u8* bottle, const std::string& cell);
+
 }  // namespace drm

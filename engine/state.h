@@ -125,6 +125,7 @@ static_assert(std::is_trivially_copyable_v<Match> && sizeof(Match) % 8 == 0);
 static_assert(alignof(Match) == 1, "all bytes: no hidden padding");
 
 constexpr int bcd_to_int(u8 bcd) { return (bcd >> 4) * 10 + (bcd & 0x0F); }
+constexpr u8 int_to_bcd(int value) { return static_cast<u8>(value / 10 * 16 + value % 10); }  // 0..99
 constexpr u8 bcd_increment(u8 bcd) { return static_cast<u8>((bcd & 0x0F) == 9 ? bcd + 7 : bcd + 1); }
 constexpr u8 bcd_decrement(u8 bcd) { return static_cast<u8>((bcd & 0x0F) == 0 ? bcd - 7 : bcd - 1); }
 

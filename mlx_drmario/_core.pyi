@@ -138,6 +138,14 @@ class Decisions:
         u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.
         """
 
+    def set_bottles(self, bottle: object, mask: object | None = None) -> None:
+        """
+        Replaces the bottles, u8[N, 128], of the running games where mask (bool[N], None = all) is set. The viruses
+        in a bottle, 1..99, become the game's; reserve, capsule, clocks, counters and the columns of the last step
+        stay, and so do the other games (their rows are not read). ValueError for an ended game and for bottles that
+        set_state would refuse, also where the capsule waits (row 0, columns 3 and 4); nothing has changed then.
+        """
+
     @property
     def state(self) -> numpy.typing.NDArray[numpy.void]:
         """Read-only structured view [N], as Batch.state"""

@@ -111,6 +111,15 @@ static void set_state(Decisions& d, nb::handle state, nb::handle reserve) {
   d.refresh();
 }
 
+static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
+  const auto bottles = exact_array<u8>(bottle, "bottle", "uint8", {d.size(), kCells});
+  const auto chosen = game_mask(mask, d.games.size());
+  const std::string problem = d.describe_bad_bottles(bottles.data(), chosen);
+  if (!problem.empty()) throw nb::value_error(problem.c_str());
+  nb::gil_scoped_release release;
+  d.set_bottles(bottles.data(), chosen);
+}
+
 static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft_all(Decisions& d, long depth) {
   checked(depth, "depth", 1, 8);
   const std::size_t n = d.games.size();
@@ -224,6 +233,14 @@ static void bind_decisions(nb::module_& m) {
       .def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
            "Loads parked games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve\n"
            "u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.")
+      .def(
+          "set_bottles", &set_bottles, "bottle"_a, "mask"_a = nb::none(),
+          "Replaces the bottles, u8[N, 128], of the running games where mask (bool[N], None = all) is set. The "
+          "viruses\n"
+          "in a bottle, 1..99, become the game's; reserve, capsule, clocks, counters and the columns of the last step\n"
+          "stay, and so do the other games (their rows are not read). ValueError for an ended game and for bottles "
+          "that\n"
+          "set_state would refuse, also where the capsule waits (row 0, columns 3 and 4); nothing has changed then.")
       .def_prop_ro(
           "state",
           [](nb::handle_t<Decisions> self) {

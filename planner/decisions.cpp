@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "batch.h"
 #include "falling.h"
 #include "match.h"
 #include "placement.h"
@@ -165,6 +166,43 @@ void Decisions::step_one(std::size_t n, int action) {
   top_out[n] = outcome.top_out;
   truncated[n] = cut;
   observe(n);
+}
+
+static int count_viruses(const u8* bottle) {
+  return static_cast<int>(std::count_if(bottle, bottle + kCells, [](u8 cell) { return kind_of(cell) == kVirus; }));
+}
+
+void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
+  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
+      if (!mask[n]) continue;
+      Player& p = games[n].player[0];
+      std::copy_n(bottles + n * kCells, kCells, p.bottle);
+      p.virus_left_bcd = int_to_bcd(count_viruses(p.bottle));
+      observe(n);
+    }
+  });
+}
+
+std::string Decisions::describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const {
+  for (std::size_t n = 0; n < games.size(); ++n) {
+    if (!mask[n]) continue;
+    const std::string game = std::to_string(n);
+    const u8* bottle = bottles + n * kCells;
+    if (counters[n].ended) return "mask[" + game + "] is True, allowed are games that have not ended";
+    const std::string problem = describe_invalid_bottle(bottle, "bottle[" + game + ", ");
+    if (!problem.empty()) return problem;
+    for (int cell = kSpawnPose.x; cell <= kSpawnPose.x + 1; ++cell) {
+      if (bottle[cell] == kEmpty) continue;
+      return "bottle[" + game + ", " + std::to_string(cell) + "] is " + std::to_string(bottle[cell]) +
+             ", allowed is 255 where the capsule waits";
+    }
+    const int viruses = count_viruses(bottle);
+    if (viruses == 0 || viruses > 99) {
+      return "bottle[" + game + "] has " + std::to_string(viruses) + " viruses, allowed are 1..99";
+    }
+  }
+  return {};
 }
 
 void Decisions::refresh() {

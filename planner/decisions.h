@@ -2,6 +2,7 @@
 // placement, and clocks (not frames) carry the game to the next such moment.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "observe.h"
@@ -68,6 +69,12 @@ class Decisions {
 
   // One decision for every game that has not ended. Actions of running games must be legal.
   void step(const i32* actions);
+
+  // Replaces the bottles of the games of `mask`, u8[N, 128], and counts their viruses; nothing else of a game changes.
+  void set_bottles(const u8* bottles, const std::vector<bool>& mask);
+
+  // Why set_bottles must not be called with these, or empty when it may.
+  std::string describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const;
 
   // Recomputes masks and observations from `games` and `counters` (after a load).
   void refresh();

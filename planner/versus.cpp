@@ -13,7 +13,7 @@ namespace {
 
 // What a frame may change that event columns are counted from.
 struct Before {
-  u8 next_action, placed_step, combo, attack_size, virus_left;
+  u8 next_action, match_flag, combo, attack_size, virus_left;
   int living;
 };
 
@@ -22,7 +22,7 @@ bool in_play(const Match& match) { return match.mode == kModePlay && match.mode_
 Before look(const Player& p) {
   // Cells only die in the two scans; counting them is not free.
   const bool scan = p.next_action == kResolve && (p.placed_step == kHScan || p.placed_step == kVScan);
-  return {p.next_action, p.placed_step, p.combo, p.attack_size, p.virus_left_bcd, scan ? living_cells(p.bottle) : 0};
+  return {p.next_action, p.match_flag, p.combo, p.attack_size, p.virus_left_bcd, scan ? living_cells(p.bottle) : 0};
 }
 
 void count_events(const Before& before, const Player& after, u8 opponent_attack, Side& side) {
@@ -31,8 +31,8 @@ void count_events(const Before& before, const Player& after, u8 opponent_attack,
     side.viruses_cleared += static_cast<u32>(viruses);
     side.halves_cleared += static_cast<u32>(before.living - living_cells(after.bottle) - viruses);
     side.combos += static_cast<u32>(after.combo - before.combo);
+    side.cascade += before.match_flag == 0 && after.match_flag != 0;
   }
-  if (before.next_action == kResolve && before.placed_step == kTidy && after.match_flag != 0) ++side.cascade;
   if (before.next_action != kAttack) return;
   if (before.combo >= 2) side.attack_sent += before.combo;
   if (after.next_action == kResolve) side.garbage_received += std::min<u32>(opponent_attack, 4);
@@ -65,15 +65,14 @@ void one_frame(Versus::Round& round) {
       side.waiting = in_play(match) && p.next_action == kFall;
       continue;
     }
-    if (--side.frames_left) {
-      if (in_play(match)) p.next_action = kFall;
-    } else if (acted(match, s)) {
-      // Locks before the frame's end is decided: a cleared stage then redraws, a top-out idles both sides.
-      const u8 redraw = p.status;
-      lock_capsule(p, match.frame_counter, side.action, static_cast<u16>(side.frames_to_lock));
-      if (match.mode_step != 0) p.status = redraw;
-      if (match.mode == kModeFailed) p.next_action = kIdle;
-    }
+    --side.frames_left;
+    if (match.mode != kModeFailed) p.next_action = kFall;
+    if (side.frames_left || !acted(match, s)) continue;
+    // Locks before the frame's end is decided: a cleared stage then redraws, a top-out idles both sides.
+    const u8 redraw = p.status;
+    lock_capsule(p, match.frame_counter, side.action, static_cast<u16>(side.frames_to_lock));
+    if (match.mode_step != 0) p.status = redraw;
+    if (match.mode == kModeFailed) p.next_action = kIdle;
   }
 }
 

@@ -1,13 +1,11 @@
 // The law of the decision loop at scale: random games, every decision played twice, once by the clock and once frame by
 // frame with the planner's script; the full states must be equal at the next spawn or end (hor_velocity apart, see
 // docs/decisions.md). Usage: warp [decisions] [seed]
-#include <cstdio>
+#include "warp.h"
+
 #include <cstdlib>
-#include <cstring>
-#include <random>
 
 #include "decisions.h"
-#include "match.h"
 #include "script.h"
 
 using namespace drm;
@@ -29,8 +27,6 @@ Match fresh_game(std::mt19937_64& random) {
   return match;
 }
 
-bool running(const Match& match) { return match.mode == kModePlay && match.mode_step == 0; }
-
 // Plays the script and then nothing until the next parked moment or the end; returns the frames that took.
 u32 play_script(Match& match, const u8* buttons, int length) {
   u32 frames = 0;
@@ -40,14 +36,6 @@ u32 play_script(Match& match, const u8* buttons, int length) {
     ++frames;
   } while (running(match) && (static_cast<int>(frames) < length || match.player[0].next_action != kFall));
   return frames;
-}
-
-int pick_legal(const u16* frames_to_lock, std::mt19937_64& random) {
-  int chosen = -1, seen = 0;
-  for (int action = 0; action < kActions; ++action) {
-    if (frames_to_lock[action] != kUnreachable && random() % static_cast<u64>(++seen) == 0) chosen = action;
-  }
-  return chosen;
 }
 
 }  // namespace
@@ -72,7 +60,7 @@ int main(int argc, char** argv) {
     clears += outcome.combos > 0;
     frames += tau;
     played.player[0].hor_velocity = match.player[0].hor_velocity;
-    if (length != frames_to_lock[action] || outcome.tau != tau || std::memcmp(&played, &match, sizeof match) != 0) {
+    if (!equal_states(match, played) || length != frames_to_lock[action] || outcome.tau != tau) {
       std::printf("decision %ld: action %d, script %d, frames %u and %u: states differ\n", n, action, length, tau,
                   outcome.tau);
       return 1;
