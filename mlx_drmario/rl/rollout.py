@@ -162,21 +162,9 @@ def observation_layout(planes: str) -> ObservationLayout:
 
 
 def remove_viruses(games: Decisions, mask: np.ndarray, keep: int, rng: np.random.Generator) -> None:
-    """Take all but `keep` (1 to 9) random viruses out of the masked games, which must just have been reset.
-
-    `set_state` writes all games at once and zeroes their counters, so a second batch does that twice, with and without
-    the viruses. The snapshots of the two differ by exactly the removal, which is then applied to the snapshot of
-    `games`; everything else about every game stays, bit for bit.
-    """
-    state = games.state.copy()
-    other = Decisions(num_envs=games.num_envs, planes=games.plane_set, threads=games.threads)
-    other.set_state(state)
-    before = np.frombuffer(other.save(), np.uint8)
+    """Take all but `keep` (at least 1) random viruses out of the masked running games; nothing else changes."""
+    bottles = games.state["p1_bottle"].copy()
     for n in np.flatnonzero(mask):
-        bottle = state["p1_bottle"][n]
-        viruses = rng.permutation(np.flatnonzero(bottle & 0xF0 == VIRUS))
-        bottle[viruses[keep:]] = EMPTY
-        state["p1_virus_left_bcd"][n] = min(keep, len(viruses))  # one digit: BCD is the number itself
-    other.set_state(state)
-    removal = before ^ np.frombuffer(other.save(), np.uint8)
-    games.load((np.frombuffer(games.save(), np.uint8) ^ removal).tobytes())
+        viruses = rng.permutation(np.flatnonzero(bottles[n] & 0xF0 == VIRUS))
+        bottles[n, viruses[keep:]] = EMPTY
+    games.set_bottles(bottles, mask)
