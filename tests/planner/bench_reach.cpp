@@ -23,6 +23,18 @@ void report(const char* name, std::vector<double>& times) {
               sum / static_cast<double>(times.size()), at(0.9), at(0.99), times.back());
 }
 
+// The best of three, so that another process on the machine does not count.
+template <class Call>
+double time_of(Call call) {
+  double best = 1e9;
+  for (int k = 0; k < 3; ++k) {
+    const double start = microseconds();
+    call();
+    best = std::min(best, microseconds() - start);
+  }
+  return best;
+}
+
 template <class Make>
 void bench(const char* name, int boards, unsigned seed, Make make) {
   Rng rng(seed);
@@ -36,12 +48,7 @@ void bench(const char* name, int boards, unsigned seed, Make make) {
     make(rng, c);
     u16 frames[kActions];
     reach(c.query, frames);  // warm, as in a decision loop
-    double best = 1e9;
-    for (int k = 0; k < 3; ++k) {
-      const double start = microseconds();
-      reach(c.query, frames);
-      best = std::min(best, microseconds() - start);
-    }
+    const double best = time_of([&] { reach(c.query, frames); });
     fast.push_back(best);
     std::vector<int> legal;
     for (int a = 0; a < kActions; ++a) {
@@ -50,9 +57,7 @@ void bench(const char* name, int boards, unsigned seed, Make make) {
     if (!legal.empty()) {
       u8 buttons[kMaxScript];
       const int action = legal[static_cast<std::size_t>(below(rng, static_cast<int>(legal.size())))];
-      const double start = microseconds();
-      script(c.query, action, buttons, kMaxScript);
-      scripts.push_back(microseconds() - start);
+      scripts.push_back(time_of([&] { script(c.query, action, buttons, kMaxScript); }));
     }
     if (n % 100 == 0) {
       u16 expected[kActions];
