@@ -20,14 +20,6 @@ Free<R> operator|(const Free<R>& a, const Free<R>& b) {
   return out;
 }
 
-template <int R>
-Free<R> operator&(const Free<R>& a, const Free<R>& b) {
-  Free<R> out;
-  for (int i = 0; i < R; ++i) out.h[i] = a.h[i] & b.h[i];
-  out.v = a.v & b.v;
-  return out;
-}
-
 // The poses from which a turn, or none, ends in `s`.
 template <int R>
 Free<R> before_turn(const Free<R>& s, const RowMasks& m) {

@@ -158,12 +158,23 @@ void NarrowSearch<R>::leave(const States& s, const typename Corridor<R>::Row& op
   }
 }
 
+// The first with a member; every capsule has one in the neutral set.
+template <int R>
+int first_lane(const Turns<R>& neutral) {
+  const Free<R> where = poses(neutral);
+  const Lanes all = where.v | where.h[0] | where.h[R - 1];
+  int lane = 0;
+  while (all[lane] == 0) ++lane;
+  return lane;
+}
+
 template <int R>
 void NarrowSearch<R>::run_block(int row, const RowMasks& m, const Arriving* from, int parity, int index) {
   const auto& open = corridor.rows[row];
   const int offset = corridor.soft_parity ^ parity;
-  const int last = std::min(corridor.threshold, open.end - 2 - corridor.frame_of(parity, index));
   enter(from, m, states_[0]);
+  const int first = corridor.frame_of(parity, index + first_lane(states_[0].at[0]));
+  const int last = std::min(corridor.threshold, open.end - 2 - first);
   for (int t = 0; t <= last; ++t) {
     const States& s = states_[t & 1];
     const int exit_index = index + (offset + t + 1) / 2;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "flood.h"
 #include "reach.h"
 #include "tables.h"
 #include "timeline.h"
@@ -80,7 +81,6 @@ struct Search {
   void collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]);
   int first_fall(int row, FallBounds& bounds) const;
   bool locks_by(int row, int frame_limit) const;
-  bool flooded() const;
   void note_doubt(int row, Lanes where, int parity, int index, int age = 0);
   bool can_stick(const S& s, const RowMasks& m) const;
   void keep_repeats(const S& before, int row, const RowMasks& m, int parity, int index, int age, int& velocity,
@@ -215,7 +215,7 @@ bool Search<S>::run() {
     if (!run_row<kGravity>(row)) return false;
     if (!kGravity && !locks_by(row, first_fall(row, bounds))) return false;
   }
-  return kGravity || complete || flooded();
+  return kGravity || complete || all_locked<R>(fit, lock);
 }
 
 template <class S>
@@ -349,35 +349,6 @@ bool Search<S>::locks_by(int row, int frame_limit) const {
   for (const auto& frames : lock[row]) {
     for (const u16 frame : frames) {
       if (frame != kUnreachable && frame > frame_limit) return false;
-    }
-  }
-  return true;
-}
-
-// Whether every pose in which a capsule can lock and to which moves of any timing lead has locked.
-template <class S>
-bool Search<S>::flooded() const {
-  unsigned h[2] = {1u << kSpawnPose.x, 0};
-  unsigned v = 0;
-  for (int row = 0; row < kRows; ++row) {
-    const unsigned fh = fit.horizontal[row];
-    const unsigned fv = fit.vertical[row];
-    h[0] &= fh;
-    h[1] &= fh;
-    v &= fv;
-    for (unsigned before = ~0u; before != (h[0] | h[1] << 8 | v << 16);) {
-      before = h[0] | h[1] << 8 | v << 16;
-      const unsigned turned = v | v >> 1;
-      for (unsigned& set : h) set = (set | set << 1 | set >> 1 | turned) & fh;
-      v = (v | v << 1 | v >> 1 | h[0] | h[1]) & fv;
-    }
-    for (int x = 0; x < kCols; ++x) {
-      for (int i = 0; i < R; ++i) {
-        const unsigned rests = h[i] & ~static_cast<unsigned>(fit.horizontal[row + 1]);
-        if ((rests >> x & 1) && lock[row][i][x] == kUnreachable) return false;
-      }
-      const unsigned rests = v & ~static_cast<unsigned>(fit.vertical[row + 1]);
-      if ((rests >> x & 1) && lock[row][R][x] == kUnreachable) return false;
     }
   }
   return true;

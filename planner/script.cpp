@@ -1,6 +1,5 @@
 #include "script.h"
 
-#include "literal.h"
 #include "placement.h"
 #include "walk.h"
 
@@ -27,19 +26,25 @@ void mirror_turns(u8* buttons, int length) {
   }
 }
 
-
-// Whether some capsule locks at the target before `limit`, and when at first. Deadlines are tried from a lower bound up,
-// as a narrow corridor is a short search.
+// The first frame before `limit` in which a capsule can lock at the target, or kNever.
 template <int R>
 int first_before(NarrowSearch<R>& search, int limit) {
   Corridor<R>& corridor = search.corridor;
   const int last = limit - 1;
+  return corridor.open(last) < 0 ? kNever : search.run();
+}
+
+// The same if nothing is known but that every capsule has locked by `last`. Deadlines are tried from a lower bound up,
+// as a narrow corridor is a short search.
+template <int R>
+int first_until(NarrowSearch<R>& search, int last) {
+  Corridor<R>& corridor = search.corridor;
   int until = std::min(last, corridor.first_entry(corridor.target.row + 1) + 30);
   int wait = corridor.open(until);
   for (; wait < 0 && until < last; wait = corridor.open(until)) until = std::min(last, 2 * until);
   if (wait < 0) return kNever;
   int deadline = until - wait;
-  for (int more = 2;; more *= 2) {
+  for (int more = 6;; more *= 2) {
     if (deadline != corridor.deadline) corridor.open(deadline);
     const int frame = search.run();
     if (frame != kNever || deadline == last) return frame;
@@ -62,17 +67,16 @@ int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
   NarrowSearch<R>& narrow = narrow_search_of_thread<R>();
   if (!certain) {
     narrow.corridor.aim(drops, target);
-    const int earlier = first_before(narrow, std::min(frames, (drops.threshold + 1) * (target.row + 1) + 1));
+    const int earlier =
+        frames == kNever ? first_until(narrow, (drops.threshold + 1) * (target.row + 1)) : first_before(narrow, frames);
     falls = earlier < frames;
     frames = std::min(frames, earlier);
   }
-  if (frames > capacity) return 0;  // also if it never locks there
-  if (falls) {
-    Walk<NarrowModel<R>>({narrow}, narrow.ages).run(target, frames, buttons);
-  } else {
-    States<R> ages[kMaxStay];
-    Walk<DropModel<R>>({drops}, ages).run(target, frames, buttons);
-  }
+  if (frames == kNever || frames > capacity) return 0;
+  States<R> ages[kMaxStay];
+  const bool found = falls ? Walk<NarrowModel<R>>({narrow}, narrow.ages).run(target, frames, buttons)
+                           : Walk<DropModel<R>>({drops}, ages).run(target, frames, buttons);
+  if (!found) return 0;  // never: the sets hold a way to every lock
   if (R == 1) alternate_turns(buttons, frames);
   if (R == 2 && pose.rotation == 3) mirror_turns(buttons, frames);
   return frames;

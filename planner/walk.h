@@ -159,7 +159,7 @@ class Walk {
   bool step_back(In in, u8& held);
 
   Model model_;
-  Node node_{};  // where the walk is
+  Node node_{};              // where the walk is
   bool by_gravity_ = false;  // how it left its row
   RowFit fits_{};
   Sets* ages_;
@@ -275,7 +275,7 @@ bool Walk<Model>::walk_row(int row, int& frame, u8* buttons) {
   bool found = false;
   model_.for_each_block(row, m, [&](const Arriving* from, int parity, int index) {
     const int first_frame = 2 * index + (model_.soft_parity() ^ parity);  // of lane 0
-    const int age_0 = frame - 1 - first_frame;                           // when it is to leave
+    const int age_0 = frame - 1 - first_frame;                            // when it is to leave
     int done = -1;
     for (int age = by_gravity_ ? last : std::max(0, age_0 - 2 * (kLanes - 1)); age <= std::min(age_0, last); ++age) {
       if ((age_0 - age) & 1 || age_0 - age > 2 * (kLanes - 1)) continue;

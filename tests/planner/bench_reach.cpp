@@ -37,7 +37,7 @@ double time_of(Call call) {
 
 template <class Make>
 void bench(const char* name, int boards, unsigned seed, Make make) {
-  Rng rng(seed);
+  Random rng(seed);
   std::vector<double> fast, scripts;
   double slow = 0;
   double fast_sum = 0;
@@ -80,13 +80,13 @@ int main(int argc, char** argv) {
   using namespace drm;
   const int boards = argc > 1 ? std::atoi(argv[1]) : 1000;
   const unsigned seed = argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1;
-  bench("mid-game, all speeds", boards, seed, [](Rng& rng, Case& c) { mid_game(rng, c); });
-  bench("mid-game, speed_ups below 10", boards, seed, [](Rng& rng, Case& c) {
+  bench("mid-game, all speeds", boards, seed, [](Random& rng, Case& c) { mid_game(rng, c); });
+  bench("mid-game, speed_ups below 10", boards, seed, [](Random& rng, Case& c) {
     c.query.speed_ups %= 10;
     mid_game(rng, c);
   });
   bench("sparse viruses, all speeds", boards, seed,
-        [](Rng& rng, Case& c) { sparse_viruses(rng, c, 4 + below(rng, 40), 10); });
-  bench("empty, all speeds", boards / 4, seed, [](Rng&, Case&) {});
-  bench("adversarial, all speeds", boards, seed, [](Rng& rng, Case& c) { adversarial(rng, c); });
+        [](Random& rng, Case& c) { sparse_viruses(rng, c, 4 + below(rng, 40), 10); });
+  bench("empty, all speeds", boards / 4, seed, [](Random&, Case&) {});
+  bench("adversarial, all speeds", boards, seed, [](Random& rng, Case& c) { adversarial(rng, c); });
 }
