@@ -293,7 +293,8 @@ bool Walk<Model>::walk_row(int row, int& frame, u8* buttons) {
 
 template <class Model>
 bool Walk<Model>::walk_lane(const Arriving* from, int lane, int age, int& frame, u8* buttons) {
-  buttons[--frame] |= by_gravity_ ? 0 : kDown;
+  // Down only where gravity does not do it: a capsule that locks at once with T = 0 holds nothing (lock_capsule).
+  buttons[--frame] |= by_gravity_ || age == model_.threshold() ? 0 : kDown;
   for (; age > 0; --age) {
     u8 held = 0;
     if (!step_back([&](const Node& n) { return Model::contains(ages_[age - 1], n, lane); }, held)) return false;
