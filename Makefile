@@ -26,13 +26,13 @@ lint: $(VENV)/.built
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.cpp)
+	$(VENV)/bin/clang-format --dry-run --Werror $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.h tests/*/*.cpp)
 	$(PY) scripts/check_tree.py
 
 format: $(VENV)/.built
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
-	$(VENV)/bin/clang-format -i $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.cpp)
+	$(VENV)/bin/clang-format -i $(wildcard engine/*.h engine/*.cpp engine/*.c planner/*.h planner/*.cpp tests/*/*.h tests/*/*.cpp)
 
 bench: $(VENV)/.built
 	$(VENV)/bin/drmario bench
@@ -51,6 +51,7 @@ sanitize: $(VENV)/.tools
 	build/sanitize/test_reach 40
 	build/sanitize/warp 10000
 	build/sanitize/warp_versus 10000
+	build/sanitize/test_script 200
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.
@@ -66,6 +67,7 @@ cross: $(VENV)/.built
 	qemu-aarch64 build/aarch64/replay $(CHECKS)
 	test "$$(qemu-aarch64 build/aarch64/storm 300000)" = "$$(build/native/storm 300000)"
 	qemu-aarch64 build/aarch64/test_reach 20
+	qemu-aarch64 build/aarch64/test_script 100
 
 # The same with clang and libc++ (Debian: clang libc++-dev libc++abi-dev), the nearest to Apple clang.
 clang: $(VENV)/.built
@@ -75,6 +77,7 @@ clang: $(VENV)/.built
 	$(VENV)/bin/cmake --build build/clang
 	build/clang/replay $(CHECKS)
 	build/clang/test_reach 100
+	build/clang/test_script 1000
 
 # Coverage-guided fuzzing under ASan and UBSan (Debian: clang libclang-rt-14-dev), FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 600

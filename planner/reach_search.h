@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "flood.h"
 #include "reach.h"
 #include "tables.h"
 #include "timeline.h"
@@ -18,6 +19,7 @@ struct RowExits {
 };
 
 inline constexpr int kNever = 1 << 20;  // a frame
+inline constexpr int kMaxStay = 40;     // frames in one row: T + 1 at most
 
 // The earliest frames in which a capsule that has fallen by gravity at least once can enter a row.
 struct FallBounds {
@@ -41,7 +43,6 @@ struct Search {
   RowExits<S> rows[kRows];
 
   // About the last run. An optimistic one allows every hold of Left that could be real, and more.
-  bool gravity;
   bool optimistic;
   bool complete;  // gravity ended no capsule's stay in a row before it had been everywhere
 
@@ -53,12 +54,17 @@ struct Search {
   // Fills `lock`. kUndecided when it may be wrong, which cannot happen with DasStates.
   Verdict solve(const ReachQuery& query);
 
+  // For a single placement: reads the query (false: the spawn is blocked), then runs search 1 down to its row. Gives
+  // the frame of the lock or kNever; `certain` if nothing that falls by gravity locks there earlier.
+  bool start(const ReachQuery& query);
+  int first_drop(int row, int i, int x, bool& certain);
+
   int frame_of(int parity, int index) const { return 2 * index + (soft_parity ^ parity); }
 
-  // Ages one block of 16 arrivals (nullptr: the spawn) until nothing new can leave the row. `record`, if given,
-  // receives the states of every age. Returns the last age, or -1 when a search without gravity cannot answer.
+  // Ages one block of 16 arrivals (nullptr: the spawn) until nothing new can leave the row. Returns false when a search
+  // without gravity cannot answer.
   template <bool kGravity>
-  int run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index, S* record = nullptr);
+  bool run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index);
 
   // Calls visit(arrivals, parity, index) for every block of capsules entering `row`, until one returns false.
   template <bool kGravity, class Visit>
@@ -67,11 +73,14 @@ struct Search {
  private:
   template <bool kGravity>
   bool run();
+  void clear();
+  template <bool kGravity>
+  bool run_row(int row);
   template <bool kGravity>
   void collect_locks(int row);
   void collect(int row, const Free<R>& where, int parity, int index, const Lanes rest[2]);
-  bool certify(int row, FallBounds& bounds) const;
-  bool flooded() const;
+  int first_fall(int row, FallBounds& bounds) const;
+  bool locks_by(int row, int frame_limit) const;
   void note_doubt(int row, Lanes where, int parity, int index, int age = 0);
   bool can_stick(const S& s, const RowMasks& m) const;
   void keep_repeats(const S& before, int row, const RowMasks& m, int parity, int index, int age, int& velocity,
@@ -81,7 +90,7 @@ struct Search {
 
 template <class S>
 template <bool kGravity>
-int Search<S>::run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index, S* record) {
+bool Search<S>::run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals, int parity, int index) {
   RowExits<S>& exits = rows[row];
   S s{};
   int velocity = sticks_above[row] ? kDasReload - 1 : -1;  // greatest hor_velocity of Left pressed in this row
@@ -96,7 +105,6 @@ int Search<S>::run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals
   const int offset = soft_parity ^ parity;
   int closed = 0;
   for (int age = 0;; ++age) {
-    if (record) record[age] = s;
     const Turns<R> free = released<kGravity>(s);
     const int exit_index = index + (offset + age + 1) / 2;
     if (((parity + age) & 1) && (!kGravity || age < threshold)) exits.soft.add(free, exit_index);
@@ -119,17 +127,17 @@ int Search<S>::run_block(int row, const RowMasks& m, const Arrivals<S>* arrivals
         }
       }
       exits.fallen[exit_parity].add(s, exit_index);
-      return age;
+      return true;
     }
     const Free<R> now = poses(free);
     closed = std::memcmp(&now, &s.neutral.free, sizeof now) == 0 ? closed + 1 : 0;
     if (!kGravity) {
-      if (closed == 2) return age;
+      if (closed == 2) return true;
       if (age == threshold) {
         complete = false;
-        return age;
+        return true;
       }
-      if (age == kDasFirst - 1) return -1;  // from here on Left held since the row's first frame would repeat
+      if (age == kDasFirst - 1) return false;  // from here on Left held since the row's first frame would repeat
     }
     if constexpr (kGravity && kMerged) {
       const S before = s;
@@ -173,34 +181,56 @@ bool Search<S>::for_each_block(int row, const RowMasks& m, Visit visit) const {
 }
 
 template <class S>
-template <bool kGravity>
-bool Search<S>::run() {
-  gravity = kGravity;
+void Search<S>::clear() {
   std::fill_n(&lock[0][0][0], kRows * (R + 1) * kCols, kUnreachable);
-  FallBounds bounds;
   complete = true;
   std::fill_n(doubt, kRows + 1, kNever);
   std::fill_n(longest_hold, kRows + 1, 0);
   std::fill_n(sticks_above, kRows + 1, false);
+}
+
+template <class S>
+template <bool kGravity>
+bool Search<S>::run_row(int row) {
+  const RowMasks m(fit, row);
+  RowExits<S>& exits = rows[row];
+  const int first = row ? rows[row - 1].soft.begin : 0;
+  exits.soft.clear(first);
+  exits.fallen[0].clear(first);
+  exits.fallen[1].clear(first);
+  const bool done = row == 0 ? run_block<kGravity>(row, m, nullptr, soft_parity, 0)
+                             : for_each_block<kGravity>(row, m, [&](const Arrivals<S>& a, int parity, int index) {
+                                 return run_block<kGravity>(row, m, &a, parity, index);
+                               });
+  if (done) collect_locks<kGravity>(row);
+  return done;
+}
+
+template <class S>
+template <bool kGravity>
+bool Search<S>::run() {
+  clear();
+  FallBounds bounds;
   for (int row = 0; row < kRows; ++row) {
-    const RowMasks m(fit, row);
-    RowExits<S>& exits = rows[row];
-    const int first = row ? rows[row - 1].soft.begin : 0;
-    exits.soft.clear(first);
-    exits.fallen[0].clear(first);
-    exits.fallen[1].clear(first);
-    if (row == 0) {
-      if (run_block<kGravity>(row, m, nullptr, soft_parity, 0) < 0) return false;
-    } else {
-      const bool done = for_each_block<kGravity>(row, m, [&](const Arrivals<S>& a, int parity, int index) {
-        return run_block<kGravity>(row, m, &a, parity, index) >= 0;
-      });
-      if (!done) return false;
-    }
-    collect_locks<kGravity>(row);
-    if (!kGravity && !certify(row, bounds)) return false;
+    if (!run_row<kGravity>(row)) return false;
+    if (!kGravity && !locks_by(row, first_fall(row, bounds))) return false;
   }
-  return kGravity || complete || flooded();
+  return kGravity || complete || all_locked<R>(fit, lock);
+}
+
+template <class S>
+int Search<S>::first_drop(int row, int i, int x, bool& certain) {
+  clear();
+  certain = false;
+  FallBounds bounds;
+  int fall = kNever;
+  for (int r = 0; r <= row; ++r) {
+    if (!run_row<false>(r)) return kNever;
+    fall = first_fall(r, bounds);
+  }
+  const int frame = lock[row][i][x];
+  certain = frame <= fall;
+  return frame == kUnreachable ? kNever : frame;
 }
 
 template <class S>
@@ -289,10 +319,10 @@ bool Search<S>::doubtful() const {
   return false;
 }
 
-// Whether no capsule that has fallen by gravity can lock in this row earlier than `lock` says: a fall takes T + 1
-// frames from the entry into the row, soft drops are two frames apart, and one can follow a fall in the next frame.
+// No capsule that has fallen by gravity can lock in this row earlier: a fall takes T + 1 frames from the entry into the
+// row, soft drops are two frames apart, and one can follow a fall in the next frame.
 template <class S>
-bool Search<S>::certify(int row, FallBounds& bounds) const {
+int Search<S>::first_fall(int row, FallBounds& bounds) const {
   int entry = row == 0 ? 0 : kNever;
   if (row > 0) {
     const auto& soft = rows[row - 1].soft;
@@ -308,53 +338,34 @@ bool Search<S>::certify(int row, FallBounds& bounds) const {
     }
   }
   const int fall = std::min({entry, bounds.fallen, bounds.dropped}) + threshold + 1;
-  const int earliest = std::min({fall, bounds.fallen + 1, bounds.dropped + 1});
+  const int first = std::min({fall, bounds.fallen + 1, bounds.dropped + 1});
   bounds.dropped = std::min(bounds.fallen + 1, bounds.dropped + 2);
   bounds.fallen = fall;
+  return first;
+}
+
+template <class S>
+bool Search<S>::locks_by(int row, int frame_limit) const {
   for (const auto& frames : lock[row]) {
     for (const u16 frame : frames) {
-      if (frame != kUnreachable && frame > earliest) return false;
+      if (frame != kUnreachable && frame > frame_limit) return false;
     }
   }
   return true;
 }
 
-// Whether every pose in which a capsule can lock and to which moves of any timing lead has locked.
 template <class S>
-bool Search<S>::flooded() const {
-  unsigned h[2] = {1u << kSpawnPose.x, 0};
-  unsigned v = 0;
-  for (int row = 0; row < kRows; ++row) {
-    const unsigned fh = fit.horizontal[row];
-    const unsigned fv = fit.vertical[row];
-    h[0] &= fh;
-    h[1] &= fh;
-    v &= fv;
-    for (unsigned before = ~0u; before != (h[0] | h[1] << 8 | v << 16);) {
-      before = h[0] | h[1] << 8 | v << 16;
-      const unsigned turned = v | v >> 1;
-      for (unsigned& set : h) set = (set | set << 1 | set >> 1 | turned) & fh;
-      v = (v | v << 1 | v >> 1 | h[0] | h[1]) & fv;
-    }
-    for (int x = 0; x < kCols; ++x) {
-      for (int i = 0; i < R; ++i) {
-        const unsigned rests = h[i] & ~static_cast<unsigned>(fit.horizontal[row + 1]);
-        if ((rests >> x & 1) && lock[row][i][x] == kUnreachable) return false;
-      }
-      const unsigned rests = v & ~static_cast<unsigned>(fit.vertical[row + 1]);
-      if ((rests >> x & 1) && lock[row][R][x] == kUnreachable) return false;
-    }
-  }
-  return true;
+bool Search<S>::start(const ReachQuery& query) {
+  fit = fit_masks(query.bottle);
+  threshold = gravity_threshold(query.speed, query.speed_ups);
+  soft_parity = (query.frame_counter + 1) & 1;
+  optimistic = false;
+  return fit.horizontal[0] >> kSpawnPose.x & 1;
 }
 
 template <class S>
 Verdict Search<S>::solve(const ReachQuery& query) {
-  fit = fit_masks(query.bottle);
-  if (!(fit.horizontal[0] >> kSpawnPose.x & 1)) return Verdict::kBlockedSpawn;
-  threshold = gravity_threshold(query.speed, query.speed_ups);
-  soft_parity = (query.frame_counter + 1) & 1;
-  optimistic = false;
+  if (!start(query)) return Verdict::kBlockedSpawn;
   if constexpr (!kMerged) {
     run<true>();
     return Verdict::kExact;

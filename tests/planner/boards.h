@@ -11,9 +11,9 @@
 
 namespace drm {
 
-using Rng = std::mt19937;
+using Random = std::mt19937;
 
-inline int below(Rng& rng, int n) { return static_cast<int>(rng() % static_cast<unsigned>(n)); }
+inline int below(Random& rng, int n) { return static_cast<int>(rng() % static_cast<unsigned>(n)); }
 
 struct Case {
   u8 bottle[kCells];
@@ -42,7 +42,7 @@ inline void print(const Case& c) {
 }
 
 // Speed and speed_ups uniform over the table, either parity, a third of the capsules of one colour (as in the game).
-inline void any_capsule(Rng& rng, Case& c) {
+inline void any_capsule(Random& rng, Case& c) {
   c.query.speed = static_cast<u8>(below(rng, kSpeeds));
   c.query.speed_ups = static_cast<u8>(below(rng, kMaxSpeedUps + 1));
   c.query.frame_counter = static_cast<u8>(below(rng, 256));
@@ -51,7 +51,7 @@ inline void any_capsule(Rng& rng, Case& c) {
 }
 
 // Viruses only, placed at random below `top` with the given density in percent.
-inline void scatter(Rng& rng, Case& c, int top, int percent) {
+inline void scatter(Random& rng, Case& c, int top, int percent) {
   for (int row = top; row < kRows; ++row) {
     for (int col = 0; col < kCols; ++col) {
       if (below(rng, 100) < percent) c.put(row, col);
@@ -60,7 +60,7 @@ inline void scatter(Rng& rng, Case& c, int top, int percent) {
 }
 
 // A virus field as a level starts with it: `count` viruses in the lowest `height` rows, which are never filled up.
-inline void sparse_viruses(Rng& rng, Case& c, int count, int height) {
+inline void sparse_viruses(Random& rng, Case& c, int count, int height) {
   count = std::min(count, height * kCols * 3 / 4);
   while (count > 0) {
     const int row = kRows - 1 - below(rng, height);
@@ -73,7 +73,7 @@ inline void sparse_viruses(Rng& rng, Case& c, int count, int height) {
 
 // Mid-game: a virus field with capsules dropped onto it by a random player who avoids the two spawn columns near the
 // top and now and then removes a few cells, as clears do.
-inline void mid_game(Rng& rng, Case& c) {
+inline void mid_game(Random& rng, Case& c) {
   const int height = 10 + below(rng, 3);
   sparse_viruses(rng, c, 8 + below(rng, 60), height);
   for (int pill = 5 + below(rng, 35); pill > 0; --pill) {
@@ -104,7 +104,7 @@ inline void mid_game(Rng& rng, Case& c) {
 }
 
 // Bottles that a game would not produce: wells, shelves, shafts, a nearly blocked top.
-inline void adversarial(Rng& rng, Case& c) {
+inline void adversarial(Random& rng, Case& c) {
   const int kind = below(rng, 6);
   scatter(rng, c, below(rng, 14), 1 + below(rng, 75));
   if (kind == 0) {  // wells
@@ -149,6 +149,19 @@ inline void adversarial(Rng& rng, Case& c) {
   if (below(rng, 10)) {
     c.dig(0, 3);
     c.dig(0, 4);
+  }
+}
+
+// Any capsule over a bottle of any of these kinds.
+inline void any_case(Random& rng, Case& c) {
+  any_capsule(rng, c);
+  switch (below(rng, 4)) {
+    case 0:
+      return mid_game(rng, c);
+    case 1:
+      return sparse_viruses(rng, c, below(rng, 85), 3 + below(rng, 11));
+    default:
+      return adversarial(rng, c);
   }
 }
 

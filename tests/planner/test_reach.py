@@ -13,10 +13,19 @@ def test_equals_a_search_in_the_engine() -> None:
     assert cpp.run("engine_search", 40, 1).endswith(" 0 differ\n")
 
 
+def test_every_script_replays_in_the_engine() -> None:
+    cpp.run("test_script", 2000, 1)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_equals_the_reference_on_100_000_cases(seed: int) -> None:
     cpp.run("test_reach", 10_000, 1000 + seed)
+
+
+@pytest.mark.slow
+def test_every_script_of_100_000_cases_replays_in_the_engine() -> None:
+    cpp.run("test_script", 100_000, 2)
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 // The falling capsule taken literally: one frame as rules.md section 8 has it, and a breadth-first search over complete
-// states made of such frames. Slow (milliseconds) and obvious; the reference of the tests, and what reach() falls back
-// to in the rare case that its own sets cannot decide.
+// states made of such frames. Slow (milliseconds) and obvious: the reference of the tests.
 #pragma once
 
+#include <algorithm>
 #include <bitset>
 #include <vector>
 
@@ -105,36 +105,19 @@ inline bool fall_one_frame(const u8* bottle, u8 frame_counter, u8 threshold, u8 
   return false;
 }
 
-// The search. After the constructor, frames(action) and script(action, ...) answer.
+// The search. After the constructor, frames(action) answers.
 class LiteralSearch {
  public:
   explicit LiteralSearch(const ReachQuery& query)
       : query_(query), threshold_(gravity_threshold(query.speed, query.speed_ups)) {
+    std::fill_n(frames_, kActions, kUnreachable);
     if (pose_fits(query.bottle, kSpawnPose)) run();
   }
 
-  u16 frames(int action) const { return locks_[action].frames; }
-
-  // Writes frames(action) bytes.
-  void script(int action, u8* buttons) const {
-    const Lock& lock = locks_[action];
-    int t = lock.frames - 1;
-    buttons[t] = lock.held;
-    for (u32 i = lock.state; i != 0; i = states_[i].parent) buttons[--t] = states_[i].capsule.held;
-  }
+  u16 frames(int action) const { return frames_[action]; }
 
  private:
   static constexpr std::size_t kPoses = 4 * kCells;
-
-  struct State {
-    Falling capsule;
-    u32 parent;
-  };
-  struct Lock {
-    u16 frames = kUnreachable;
-    u8 held = 0;
-    u32 state = 0;
-  };
 
   static std::size_t pose_index(Pose pose) {
     return static_cast<std::size_t>(pose.rotation * kCells + pose.y * kCols + pose.x);
@@ -175,46 +158,42 @@ class LiteralSearch {
   void run() {
     std::bitset<kPoses> waiting = candidates();
     std::vector<bool> seen(static_cast<std::size_t>(threshold_ + 1) * 33 * 4 * kPoses * 2);
-    states_.push_back({Falling{}, 0});
-    std::size_t begin = 0;
-    for (u16 frame = 1; begin != states_.size() && waiting.any(); ++frame) {
+    std::vector<Falling> now{Falling{}}, next;
+    for (u16 frame = 1; !now.empty() && waiting.any(); ++frame, now.swap(next), next.clear()) {
       const auto frame_counter = static_cast<u8>(query_.frame_counter + frame);
       const bool odd = frame_counter & 1;
-      const std::size_t end = states_.size();
-      for (std::size_t i = begin; i < end; ++i) {
+      for (const Falling& from : now) {
         for (const int direction : {0, +kLeft, +kRight, +kDown}) {
           if (direction == kDown && !odd) continue;  // as if not held; so is Down together with Left or Right
           for (const int turned : {0, +kA, +kB, kA | kB}) {
             const auto held = static_cast<u8>(direction | turned);
-            Falling c = states_[i].capsule;
+            Falling c = from;
             const Pose pose = c.pose;
             if (fall_one_frame(query_.bottle, frame_counter, threshold_, held, c)) {
               waiting.reset(pose_index(pose));
-              lock(pose, {frame, held, static_cast<u32>(i)});
+              lock(pose, frame);
               continue;
             }
             auto bit = seen[state_index(c, odd)];
             if (bit) continue;
             bit = true;
-            states_.push_back({c, static_cast<u32>(i)});
+            next.push_back(c);
           }
         }
       }
-      begin = end;
     }
   }
 
-  void lock(Pose pose, Lock found) {
+  void lock(Pose pose, u16 frame) {
     const bool equal = query_.colors[0] == query_.colors[1];
     if (equal && pose.rotation == 3 && pose.y == 15) pose.rotation = 1;
     const int action = equal && action_of(pose) != kNoAction ? canonical(action_of(pose)) : action_of(pose);
-    if (action != kNoAction && found.frames < locks_[action].frames) locks_[action] = found;
+    if (action != kNoAction) frames_[action] = std::min(frames_[action], frame);
   }
 
   ReachQuery query_;
   u8 threshold_;
-  std::vector<State> states_;  // breadth first; 0 is the spawn
-  Lock locks_[kActions];
+  u16 frames_[kActions];
 };
 
 }  // namespace drm
