@@ -83,7 +83,7 @@ def list_runs(summaries: list[RunSummary]) -> None:
 def columns(summary: RunSummary) -> str:
     """The line of a run, without its name."""
     settings, last = summary.settings, summary.last
-    level = levels(settings) if settings else "-"
+    level = levels(settings).removeprefix("level ") if settings else "-"
     net = f"{settings['net.encoder']}/{settings['net.head']}" if settings else "-"
     return (
         f"{level:>8} {net:<18} {settings.get('seed', '-'):>4} {show(last.get('step')):>11}"
@@ -93,11 +93,11 @@ def columns(summary: RunSummary) -> str:
 
 
 def levels(settings: Mapping[str, Any]) -> str:
-    """What a run trains on: "0 hi", "0-5 hi", or "ladder" for a curriculum."""
+    """What a run trains on, from its settings with dotted keys: "level 0 hi", "level 0-5 hi", or "ladder"."""
     if settings["curriculum.enabled"]:
         return "ladder"
     last = settings["env.last_level"]
-    return f"{settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"
+    return f"level {settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"
 
 
 def info(summary: RunSummary) -> int:

@@ -111,7 +111,7 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         return dry_run(chosen, directory, resume)
     result = train(chosen, directory, resume)
     if not result.first:
-        return 0 if result.finished else 130
+        return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
     print(f"\nsaved {result.checkpoint}")
     if result.best is not None:
         print(f"best  {result.best}")
@@ -163,14 +163,14 @@ def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.Train
 def train(config: settings.TrainConfig, run: Path, resume: bool = False) -> TrainResult:
     """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once."""
     from mlx_drmario.cli.progress import Progress
+    from mlx_drmario.cli.runs import levels
     from mlx_drmario.rl.group import Group
     from mlx_drmario.rl.train import train as run_training
 
     group = Group.join()
-    env = config.env
-    levels = f"level {env.level}" if env.last_level is None else f"levels {env.level} to {env.last_level}"
     if group.first:
-        print(f"run {run} · seed {config.seed} · {levels} {env.speed.upper()}", flush=True)
+        games = levels(settings.flatten(asdict(config)))
+        print(f"run {run} · seed {config.seed} · {games}", flush=True)
     with stop_on_interrupt() as should_stop, Progress(f"drmario train · {run}", group.first) as progress:
         return run_training(config, run, progress.update, should_stop, resume=resume, group=group)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
 HeadKind = Literal["dense", "shift_score", "factorized", "autoregressive", "afterstate"]
@@ -31,6 +31,10 @@ class NetConfig:
     some 20 times slower (stack.md section 2)."""
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(NetConfig).items():
+            allowed = get_args(hint)
+            if allowed and getattr(self, name) not in allowed:
+                raise ValueError(f"net.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("width", "depth", "summary"):
             if getattr(self, name) < 1:
                 raise ValueError(f"net.{name} must be at least 1, got {getattr(self, name)}")

@@ -1,11 +1,15 @@
 """The best checkpoint of a run: a challenger replaces the champion only when a sequential test says that it is better.
 
 The last checkpoint is not the best one, and the one with the best of many noisy evaluations is mostly the luckiest. So
-a challenger and the champion play the same fresh validation games, and the challenger must win a test that may be
-looked at after every game (`stats.evidence`): among the games that only one of them cleared it has most, or, when it
-cleared at least as many, among the games that both cleared it was faster in most. The chance that any checkpoint of a
-run is promoted although it is neither is at most `alpha`: challenge k = 1, 2, ... may err with alpha / (k (k + 1)),
-half of it by each of the two ways.
+a challenger and the champion play the same fresh validation games, and the challenger is promoted in one of two ways,
+each decided by a test that may be looked at after every game (`stats.evidence`):
+
+- it clears more: most of the games that only one of the two cleared are its own (looked at after every batch);
+- it is faster: in most of the games that both cleared, and in the sample of all games it cleared at least as many.
+
+The chance that any checkpoint of a run is promoted although it neither clears more nor is faster is at most `alpha`:
+challenge k = 1, 2, ... may err with alpha / (k (k + 1)), half of it each way. That a faster one clears as much is seen
+in the sample, not certified.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +27,13 @@ from mlx_drmario import seeds, stats
 from mlx_drmario.evaluate import EvalResult, Policy, evaluate
 from mlx_drmario.rl import checkpoint
 from mlx_drmario.rl.config import SPEEDS, Stage, TrainConfig
+from mlx_drmario.rl.rundir import write_atomically
 
 BATCH = 64
 """Games between two looks at the evidence."""
+
+FILE = "best.jsonl"
+"""In the run directory: a line per challenge (number 0: the first checkpoint, without a test)."""
 
 
 @dataclass
@@ -51,12 +60,14 @@ class Tally:
         self.faster += int((challenger.frames[both] < champion.frames[both]).sum())
         self.slower += int((challenger.frames[both] > champion.frames[both]).sum())
 
-    def certifies(self, error: float) -> bool:
-        """True when the challenger is better, each of the two ways tested at half the error."""
-        needed = -math.log(error / 2)
-        clears_more = stats.evidence(self.only_challenger, self.only_challenger + self.only_champion, 0.5) >= needed
-        is_faster = stats.evidence(self.faster, self.faster + self.slower, 0.5) >= needed
-        return clears_more or (is_faster and self.only_challenger >= self.only_champion)
+    def clears_more(self, error: float) -> bool:
+        """Certified at `error`: of the games that only one clears, most are the challenger's."""
+        return stats.evidence(self.only_challenger, self.only_challenger + self.only_champion, 0.5) >= -math.log(error)
+
+    def is_faster(self, error: float) -> bool:
+        """Certified at `error`: of the games that both clear, most are faster; and no fewer games were cleared."""
+        certified = stats.evidence(self.faster, self.faster + self.slower, 0.5) >= -math.log(error)
+        return certified and self.only_challenger >= self.only_champion
 
 
 class Contest:
@@ -66,27 +77,27 @@ class Contest:
         self.run = run
         self.config = config
 
-    def challenge(self, challenger: Path, decisions: int, stage: Stage) -> bool:
-        """Let a finished checkpoint challenge the best one in the stage it trains in; returns whether it is the best.
+    def challenge(self, challenger: Path, stage: Stage) -> None:
+        """Let a finished checkpoint challenge the best one in the stage it trains in, if it did not do so before.
 
         The first checkpoint is the best without a test. A curriculum's stages below level 0 are compared at level 0.
         """
+        rows, decisions = self.rows(), checkpoint.number(challenger)
+        if any(row["decisions"] == decisions for row in rows):
+            return
         champion = checkpoint.best(self.run)
-        number = 1
-        promoted, tally = True, Tally()
-        if champion is not None:
-            if checkpoint.number(champion) >= decisions:
-                return True  # the same one again, after a resume
-            number += self._count()
+        number, promoted, tally = 0, True, Tally()
+        if champion is not None and checkpoint.number(champion) != decisions:  # else promoted just before a crash
+            number = 1 + max((row["challenge"] for row in rows), default=0)
             players = checkpoint.load_policy(challenger), checkpoint.load_policy(champion)
             error = self.config.best.alpha / (number * (number + 1))
             rng = np.random.default_rng([self.config.seed, 5, decisions])
             promoted, tally = self.play(*players, error, stage, rng)
-        row = {"decisions": decisions, "challenge": number, "promoted": promoted, "level": stage.level}
-        self._record(row | {"last_level": stage.last_level, "speed": stage.speed} | dataclasses.asdict(tally))
         if promoted:
             checkpoint.promote(self.run, challenger)
-        return promoted
+        row = {"decisions": decisions, "challenge": number, "promoted": promoted, **dataclasses.asdict(stage)}
+        lines = [json.dumps(each) for each in (*rows, row | dataclasses.asdict(tally))]
+        write_atomically(self.run / FILE, "\n".join(lines) + "\n")
 
     def play(
         self, challenger: Policy, champion: Policy, error: float, stage: Stage, rng: np.random.Generator
@@ -109,18 +120,11 @@ class Contest:
                     for player in (challenger, champion)
                 )
                 tally.add(first, second)
-            if tally.certifies(error):
+            if tally.clears_more(error / 2):
                 return True, tally
-        return False, tally
+        return tally.is_faster(error / 2), tally
 
-    @property
-    def _file(self) -> Path:
-        return self.run / "best.jsonl"
-
-    def _count(self) -> int:
-        """Challenges so far."""
-        return len(self._file.read_bytes().splitlines()) if self._file.exists() else 0
-
-    def _record(self, row: dict[str, object]) -> None:
-        with open(self._file, "a") as file:
-            file.write(json.dumps(row) + "\n")
+    def rows(self) -> list[dict[str, Any]]:
+        """The challenges so far: lines of best.jsonl."""
+        file = self.run / FILE
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -22,7 +22,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,13 +76,13 @@ class Checkpoint(Content):
 def save(run: Path, content: Content, keep: int) -> Path:
     """Write a checkpoint of `run` atomically, drop all but the newest `keep`, and return its directory.
 
-    A checkpoint of the same number is kept as it is: what a run does is a function of its seed, so the content would be
-    the same. May run in any thread, but in one at a time for a run.
+    An intact checkpoint of the same number is kept as it is: what a run does is a function of its seed, so the content
+    would be the same. May run in any thread, but in one at a time for a run.
     """
     root = run / "checkpoints"
     root.mkdir(parents=True, exist_ok=True)
     target = directory(run, content.decisions)
-    if not target.exists():
+    if not _intact(target):
         temporary = _fresh(root, target.name)
         mx.save_safetensors(str(temporary / "model.safetensors"), content.model)
         mx.save_safetensors(str(temporary / "optimizer.safetensors"), content.optimizer)
@@ -108,7 +108,7 @@ def promote(run: Path, path: Path) -> Path:
     """Make a copy of the checkpoint directory `path` the best one of `run`, atomically, and drop the one before."""
     root = run / "checkpoints"
     target = root / f"best_{number(path):012d}"
-    if not target.exists():
+    if not _intact(target):
         temporary = _fresh(root, target.name)
         shutil.copytree(path, temporary, dirs_exist_ok=True)
         _publish(temporary, target)
@@ -197,6 +197,11 @@ def _arrays(path: Path) -> dict[str, mx.array]:
     arrays = mx.load(str(path))
     assert isinstance(arrays, dict)  # always, for a safetensors file
     return arrays
+
+
+def part(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The entries whose names start with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def unflatten(arrays: dict[str, mx.array]) -> Any:
@@ -299,11 +304,21 @@ def _fresh(root: Path, name: str) -> Path:
     return temporary
 
 
+def _intact(path: Path) -> bool:
+    try:
+        verify(path)
+    except ValueError:
+        return False
+    return True
+
+
 def _publish(temporary: Path, target: Path) -> None:
-    """Force everything to disk, then give it its name."""
+    """Force everything to disk, then give it its name, from which a damaged checkpoint has to go."""
     for file in temporary.iterdir():
         _fsync(file)
     _fsync(temporary)
+    if target.exists():
+        _remove(target)
     os.rename(temporary, target)
     _fsync(target.parent)
 
@@ -328,5 +343,6 @@ def _prune(root: Path, keep: int) -> None:
 def _remove(old: Path) -> None:
     """A checkpoint loses its name before it loses its files."""
     hidden = old.with_name(f".removing-{old.name}")
+    shutil.rmtree(hidden, ignore_errors=True)
     os.rename(old, hidden)
     shutil.rmtree(hidden)

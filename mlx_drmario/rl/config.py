@@ -199,11 +199,11 @@ class BestConfig:
     """Which checkpoint is the best: a new one must beat the best so far in a certified comparison (rl/best.py)."""
 
     games: int = 256
-    """Validation games that both play at most; 0 looks for no best checkpoint."""
+    """Validation games that both play, rounded up to batches of 64; 0 looks for no best checkpoint."""
     every: int = 5
     """Checkpoints between two challenges; the last one always challenges."""
     alpha: float = 0.05
-    """Chance at most that any checkpoint of the run is promoted although it is not better."""
+    """Chance at most that any checkpoint of the run is promoted although it neither clears more nor is faster."""
 
     def __post_init__(self) -> None:
         if self.games < 0:
@@ -266,6 +266,10 @@ class TrainConfig:
                 f"shards must be 0 or divide both ppo.minibatch = {sizes[0]} and env.num_envs = {sizes[1]}, "
                 f"got {self.shards}"
             )
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if self.curriculum.enabled and self.env.last_level is not None:
+            raise ValueError(f"env.last_level must not be given with a curriculum, got {self.env.last_level}")
         for name in ("decisions", "checkpoint_every", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

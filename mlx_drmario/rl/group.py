@@ -6,7 +6,11 @@ processes with one shard each compute, bit for bit, what one process computes wi
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -15,7 +19,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 
 class Group:
-    """This process's place among the processes of a run. Every method but `first` must be called by all of them."""
+    """This process's place among the processes of a run. Every method must be called by all of them."""
 
     def __init__(self, group: mx.distributed.Group | None = None) -> None:
         """Join as `group` says; None is a process on its own."""
@@ -25,8 +29,17 @@ class Group:
 
     @classmethod
     def join(cls) -> Group:
-        """Find the other processes by what `mlx.launch` put into the environment."""
-        return cls(mx.distributed.init())
+        """Find the other processes by what `mlx.launch` put into the environment.
+
+        Each gets a temporary directory of its own: on a CPU MLX compiles kernels into it, under names that processes
+        would share, and one could load what another is still writing.
+        """
+        group = cls(mx.distributed.init())
+        if group.size > 1:
+            scratch = Path(tempfile.gettempdir()) / f"mlx_drmario-rank{group.rank}"
+            scratch.mkdir(exist_ok=True)
+            os.environ["TMPDIR"] = str(scratch)
+        return group
 
     @property
     def first(self) -> bool:
@@ -63,6 +76,12 @@ class Group:
         summed = [(name, part.reshape(leaf.shape)) for (name, leaf), part in zip(leaves, parts, strict=True)]
         mx.eval([part for _, part in summed])
         return tree_unflatten(summed)
+
+    def agree(self, *facts: object) -> None:
+        """Raise ValueError in every process unless all call this with the same facts (compared by their text)."""
+        digest = np.frombuffer(hashlib.sha256(repr(facts).encode()).digest(), np.uint8)
+        if (self.gather([digest]) != digest).any():
+            raise ValueError("the processes must train the same run: settings, checkpoint or weights differ among them")
 
     def on_first(self, action: Callable[[], object]) -> None:
         """Let the first process do something; when that fails, raise its error there and ValueError elsewhere."""

@@ -34,6 +34,7 @@ class MetricsLog:
         path = run / "metrics.jsonl"
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close())
         self._lines.truncate(offset)
+        self._lines.seek(offset)  # truncating leaves the position where it was
         events = run / "tensorboard"
         events.mkdir(exist_ok=True)
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{step}"

@@ -22,17 +22,15 @@ class Recorder:
         self.log = MetricsLog(run, config, offset=offset, step=step)
         self.writer = Writer()
         self.contest = Contest(run, config) if config.best.games else None
-        self.saves = 0
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Append one row of metrics; `step` counts decisions."""
         self.log.write(step, metrics)
 
-    def save(self, content: checkpoint.Content, stage: Stage, last: bool = False) -> None:
-        """Start writing a checkpoint, and let it challenge the best one when that is due.
+    def save(self, content: checkpoint.Content) -> None:
+        """Start writing a checkpoint; waits only for the one before, if that is still being written.
 
-        The metrics reach the disk before the checkpoint that counts them. Waits only for the checkpoint before this
-        one, if that is still being written, and for a challenge.
+        The metrics reach the disk before the checkpoint that counts them.
         """
 
         def job() -> Path:
@@ -40,13 +38,20 @@ class Recorder:
             return checkpoint.save(self.run, content, self.config.keep)
 
         self.writer.submit(job)
-        self.saves += 1
-        if self.contest and (last or self.saves % self.config.best.every == 0):
-            self.contest.challenge(self.written(), content.decisions, stage)
 
-    def written(self) -> Path:
-        """The newest checkpoint, once it is on disk. Raises OSError when it could not be written."""
-        return self.writer.wait()
+    def challenge_due(self, iterations: int) -> bool:
+        """True after every `best.every`-th checkpoint: a function of the run's length, not of its interruptions."""
+        return iterations % (self.config.checkpoint_every * self.config.best.every) == 0
+
+    def challenge(self, decisions: int, stage: Stage) -> None:
+        """Let the checkpoint of that number challenge the best one, once it is on disk; again does nothing."""
+        if self.contest:
+            self.writer.wait()
+            self.contest.challenge(checkpoint.directory(self.run, decisions), stage)
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is on disk. Raises OSError when it could not be written."""
+        self.writer.wait()
 
     @property
     def best(self) -> Path | None:

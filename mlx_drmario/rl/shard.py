@@ -23,6 +23,7 @@ from mlx.utils import tree_map
 from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.policy import ActorCritic, in_dtype
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
+from mlx_drmario.rl.checkpoint import part
 from mlx_drmario.rl.config import TrainConfig
 from mlx_drmario.rl.curriculum import Curriculum, Lesson
 from mlx_drmario.rl.learner import compiled, make_gradient
@@ -100,7 +101,10 @@ class Shard:
         return rollout, np.stack(estimates)
 
     def prepare(self, rollout: Rollout, advantage: np.ndarray, target: np.ndarray) -> None:
-        """Set the decisions that `differentiate` goes through: all of them once per epoch, in a fresh random order."""
+        """Set what `differentiate` goes through: all decisions once per epoch, in a fresh random order.
+
+        advantage (normalised) and target are f32[T, N].
+        """
         observed, chosen = (rollout.planes, rollout.scalars, rollout.legal), (rollout.action, rollout.log_prob)
         columns: list[np.ndarray] = [*observed, *chosen, advantage, target]
         flat: list[np.ndarray] = [column.reshape(-1, *column.shape[2:]) for column in columns]
@@ -138,8 +142,7 @@ class Shard:
         """Undo `save`; the curriculum, if there is one, must be restored before."""
         self.frontier.load(state, curriculum.stage if curriculum else self.frontier.stage)
         if self.replay and curriculum:
-            replay = {k.removeprefix("replay_"): v for k, v in state.items() if k.startswith("replay_")}
-            self.replay.load(replay, curriculum.replayed or self.replay.stage)
+            self.replay.load(part(state, "replay_"), curriculum.replayed or self.replay.stage)
         self.shuffle.bit_generator.state = json.loads(state["shuffle"].tobytes())
 
 

@@ -24,7 +24,7 @@ from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint, rundir
-from mlx_drmario.rl.config import Stage, TrainConfig
+from mlx_drmario.rl.config import Stage, TrainConfig, to_json
 from mlx_drmario.rl.curriculum import Curriculum, Lesson
 from mlx_drmario.rl.episodes import EPISODE, EpisodeWindow
 from mlx_drmario.rl.group import Group
@@ -88,6 +88,7 @@ class Trainer:
     def __init__(
         self, config: TrainConfig, restored: checkpoint.Checkpoint | None = None, group: Group | None = None
     ) -> None:
+        """Raises ValueError when `restored` belongs to another network."""
         self.config = config
         self.group = group or Group()
         self.layout = observation_layout(config.env.planes)
@@ -97,6 +98,7 @@ class Trainer:
         self.ema: Any = None  # the averaged weights as a parameter tree, when config.optimizer.ema asks for them
         self.window = EpisodeWindow.empty()
         self.counters = Counters()
+        self.clock: float | None = None  # end of the last iteration
         self.curriculum = _curriculum(config) if config.curriculum.enabled else None
         mine = config.shards // self.group.size
         self.indices = range(self.group.rank * mine, (self.group.rank + 1) * mine)
@@ -111,23 +113,28 @@ class Trainer:
         self.apply = compiled(make_apply(self.model, self.optimizer, config.ppo), config.compile, state)
 
     def iterate(self, progress: float) -> dict[str, float]:
-        """One rollout and its updates, with schedules at `progress` (0 to 1 of the budget). Returns all metrics."""
+        """One rollout and its updates, with schedules at `progress` (0 to 1 of the budget). Returns all metrics.
+
+        Every process of the group must call it.
+        """
         ppo, counters = self.config.ppo, self.counters
         start = time.perf_counter()
+        since = self.clock or start  # what came between two iterations, a contest perhaps, took time as well
         lesson = self.curriculum.next() if self.curriculum else None
         weights = self.model.parameters()
         played = self.team.each(lambda shard: shard.collect(weights, lesson))
+        self.model.update(weights)  # the first shard played with it, in another type perhaps
         collected = time.perf_counter()
         rate = learning_rate(self.config.optimizer, ppo, progress, counters.iterations)
         entropy_weight = linear(ppo.entropy, ppo.final_entropy, progress)
         metrics = self._learn(played, rate, entropy_weight)
         terms = self._account([rollout for rollout, _ in played], lesson)
         frames, decisions = int(terms.pop("frames")), self.config.decisions_per_iteration
-        end = time.perf_counter()
+        end = self.clock = time.perf_counter()
         counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
-        counters.seconds += float(self.group.gather([np.array(end - start)])[0])  # the first process's clock
+        counters.seconds += float(self.group.gather([np.array(end - since)])[0])  # the first process's clock
         return {
             **metrics,
             "stats/learning_rate": rate,
@@ -174,7 +181,7 @@ class Trainer:
         weights = self.model.parameters()
         parts = self.team.each(lambda shard: shard.differentiate(weights, entropy_weight))
         # Row by row in memory, as sums over processes are: the order in which a norm is summed follows the layout.
-        total = tree_map(lambda *leaves: mx.contiguous(sum(leaves[1:], leaves[0])), *parts)
+        total = tree_map(mx.contiguous, _sum_in_pairs(parts))
         mx.eval(total)
         count = self.config.shards * self.config.optimizer.accumulate
         metrics, gradient = tree_map(lambda leaf: leaf / count, self.group.add(total))
@@ -215,7 +222,7 @@ class Trainer:
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds: references and copies, which stay as they are while training goes on.
 
-        `log_bytes` is the length of the metrics that belong to it.
+        `log_bytes` is the length of the metrics that belong to it. Every process of the group must call this.
         """
         self.counters.log_bytes = log_bytes
         state: dict[str, np.ndarray] = {
@@ -261,7 +268,7 @@ class Trainer:
         if self.curriculum:
             self.curriculum.load(state["curriculum"].tobytes().decode())
         for index, shard in zip(self.indices, self.team.shards, strict=True):
-            shard.load(_part(state, f"shard{index}_"), self.curriculum)
+            shard.load(checkpoint.part(state, f"shard{index}_"), self.curriculum)
 
 
 def train(
@@ -287,6 +294,7 @@ def train(
     group.on_first(lambda: rundir.prepare(run, config, resume))
     restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
     with Trainer(config, restored, group) as trainer:
+        group.agree(to_json(config), trainer.counters.decisions, checkpoint.weights_digest(trainer.model))
         return _train(trainer, run, on_iteration, should_stop)
 
 
@@ -294,10 +302,16 @@ def resolve(config: TrainConfig, processes: int = 1) -> TrainConfig:
     """Replace automatic settings by what they come to on this device; the run directory records the result.
 
     The number of cores has no say: shards change what a run computes, and it must not depend on the machine's size.
-    Raises ValueError when `shards` cannot be divided among the processes.
+    Raises ValueError when games or shards cannot be divided among the processes.
     """
+    sizes = (config.ppo.minibatch, config.env.num_envs)
+    if any(size % processes for size in sizes):
+        raise ValueError(
+            f"ppo.minibatch and env.num_envs must be multiples of the {processes} processes, "
+            f"got {sizes[0]} and {sizes[1]}"
+        )
     if not config.shards:
-        split = mx.default_device() == mx.cpu and config.ppo.minibatch % 2 == 0 and config.env.num_envs % 2 == 0
+        split = mx.default_device() == mx.cpu and all(size % 2 == 0 for size in sizes)
         config = dataclasses.replace(config, shards=max(processes, 2 if split else 1))
     if config.shards % processes:
         raise ValueError(f"shards must be a multiple of the {processes} processes, got {config.shards}")
@@ -309,13 +323,19 @@ def _train(trainer: Trainer, run: Path, on_iteration: OnIteration, should_stop: 
     recorder = Recorder(run, config, offset=counters.log_bytes, step=counters.decisions) if group.first else None
     with recorder or contextlib.nullcontext():
 
-        def save(last: bool = False) -> None:
+        def save() -> None:
             content = trainer.content(recorder.log.size if recorder else 0)
             if recorder:
-                recorder.save(content, trainer.stage, last)
+                recorder.save(content)
+
+        def challenge(over: bool = False) -> None:
+            if recorder and (over or recorder.challenge_due(counters.iterations)):
+                recorder.challenge(counters.decisions, trainer.stage)
 
         progress = _progress(config, counters)
         last = trainer.snapshot({}, progress)
+        if counters.decisions:
+            challenge()  # the one that an end of the process cut short
         while progress < 1.0 and not group.gather([np.array(should_stop())]).any():
             metrics = trainer.iterate(progress)
             progress = _progress(config, counters)
@@ -324,11 +344,16 @@ def _train(trainer: Trainer, run: Path, on_iteration: OnIteration, should_stop: 
                 recorder.write(counters.decisions, metrics)
             if counters.iterations % config.checkpoint_every == 0 and progress < 1.0:
                 save()
+                challenge()
             if recorder:
                 on_iteration(last)
-        save(last=True)
-        saved = recorder.written() if recorder else checkpoint.directory(run, counters.decisions)
-    best = recorder.best if recorder else None
+        save()
+        challenge(over=progress >= 1.0)
+        if recorder:
+            recorder.finish()
+        saved = checkpoint.directory(run, counters.decisions)
+        best = recorder.best if recorder else None
+    group.gather([np.array(True)])  # nobody leaves before everything is on disk: mlx.launch would end the others
     return TrainResult(run, saved, best, last, finished=progress >= 1.0, first=group.first)
 
 
@@ -341,6 +366,14 @@ def _progress(config: TrainConfig, counters: Counters) -> float:
 def _curriculum(config: TrainConfig) -> Curriculum:
     rollouts = -(-config.env.max_decisions // config.ppo.horizon)  # in which the longest games end
     return Curriculum(config.curriculum, config.env.num_envs, rollouts, config.seed)
+
+
+def _sum_in_pairs(parts: list[Any]) -> Any:
+    """Sum of trees as (a + b) + (c + d): what two processes with half of them each add up to."""
+    while len(parts) > 1:
+        pairs = [tree_map(lambda a, b: a + b, *parts[i : i + 2]) for i in range(0, len(parts) - 1, 2)]
+        parts = pairs + parts[2 * len(pairs) :]
+    return parts[0]
 
 
 def _text(value: str) -> np.ndarray:
@@ -358,8 +391,3 @@ def _unpack(packed: bytes) -> dict[str, np.ndarray]:
     """Undo `_pack`."""
     with np.load(io.BytesIO(packed)) as arrays:
         return dict(arrays)
-
-
-def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The entries whose names start with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

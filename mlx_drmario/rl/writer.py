@@ -16,15 +16,12 @@ class Writer:
 
     def submit(self, job: Callable[[], Path]) -> None:
         """Start a job when the one before is done; it returns what it wrote. What it reads must not change."""
-        if self._job is not None:
-            self.wait()
+        self.wait()
         self._job = self._thread.submit(job)
 
-    def wait(self) -> Path:
-        """What the last job wrote, once it is done. Raises what the job raised, RuntimeError without a job."""
-        if self._job is None:
-            raise RuntimeError("nothing was submitted")
-        return self._job.result()
+    def wait(self) -> Path | None:
+        """What the last job wrote, once it is done; None before the first. Raises what the job raised."""
+        return self._job.result() if self._job else None
 
     def close(self) -> None:
         """Let the job under way finish, and end the thread."""

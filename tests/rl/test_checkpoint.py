@@ -72,6 +72,19 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, name):
         checkpoint.load(newest)
 
 
+def test_a_damaged_checkpoint_is_written_again(tmp_path):
+    for number in (1, 2):
+        write(tmp_path, number)
+    file = tmp_path / "checkpoints" / "step_000000000002" / "model.safetensors"
+    intact = file.read_bytes()
+    file.write_bytes(intact[:-1])
+    assert checkpoint.load(tmp_path).decisions == 1
+    write(tmp_path, 2)  # training from 1 on reaches 2 again
+    assert file.read_bytes() == intact
+    check(checkpoint.load(tmp_path))
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.startswith(".")]
+
+
 def test_nothing_to_load(tmp_path):
     with pytest.raises(FileNotFoundError, match="no intact checkpoint"):
         checkpoint.load(tmp_path)

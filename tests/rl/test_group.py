@@ -14,7 +14,7 @@ from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint
-from mlx_drmario.rl.config import CurriculumConfig, OptimizerConfig, TrainConfig, to_json
+from mlx_drmario.rl.config import BestConfig, CurriculumConfig, OptimizerConfig, TrainConfig, to_json
 from mlx_drmario.rl.group import Group
 from mlx_drmario.rl.learner import make_gradient
 from mlx_drmario.rl.log import read_metrics
@@ -71,14 +71,35 @@ def halved(tiny: TrainConfig) -> TrainConfig:
     )
 
 
-def test_two_processes_equal_one(halved, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    train(halved, one)
-    done = launch(halved, two)
-    assert done.returncode == 0, done.stdout + done.stderr
+def check_two_processes(config: TrainConfig, directory: Path) -> list[dict[str, float]]:
+    one, two = directory / "one", directory / "two"
+    train(config, one)
+    done = launch(config, two)
+    assert done.returncode == 0 and "exited with code" not in done.stdout + done.stderr, done.stdout + done.stderr
     assert content(one) == content(two)
     assert timeless(one) == timeless(two)
-    assert timeless(one)[-1]["curriculum/stage"] >= 1
+    assert (one / "best.jsonl").read_text() == (two / "best.jsonl").read_text()
+    return timeless(one)
+
+
+def test_two_processes_equal_one(halved, tmp_path):
+    rows = check_two_processes(halved, tmp_path)
+    assert rows[-1]["curriculum/stage"] >= 1
+
+
+def test_two_processes_equal_one_with_four_shards_and_contests(halved, tmp_path):
+    net = dataclasses.replace(halved.net, head="afterstate")
+    best = BestConfig(games=64, every=1)
+    config = dataclasses.replace(halved, shards=4, decisions=2 * 256, net=net, best=best, checkpoint_every=1)
+    check_two_processes(config, tmp_path)
+    assert len((tmp_path / "two" / "best.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_compiled(halved, tmp_path, monkeypatch):
+    """From an empty kernel cache: both processes compile the same kernels at the same time."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    check_two_processes(dataclasses.replace(halved, compile=True), tmp_path)
 
 
 def test_a_run_moves_between_one_process_and_two(halved, tmp_path):
@@ -135,9 +156,9 @@ def test_resolve_divides_shards_among_processes(tiny):
     automatic = dataclasses.replace(tiny, shards=0)
     assert resolve(automatic).shards == resolve(automatic, 2).shards == 2
     assert resolve(automatic, 4).shards == 4
-    with pytest.raises(ValueError, match="shards must be a multiple of the 3 processes, got 2"):
-        resolve(dataclasses.replace(tiny, shards=2), 3)
-    with pytest.raises(ValueError, match="shards must be 0 or divide"):
+    with pytest.raises(ValueError, match="shards must be a multiple of the 4 processes, got 2"):
+        resolve(dataclasses.replace(tiny, shards=2), 4)
+    with pytest.raises(ValueError, match="must be multiples of the 3 processes, got 128 and 32"):
         resolve(automatic, 3)
 
 

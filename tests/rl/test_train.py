@@ -20,7 +20,7 @@ from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.rl import checkpoint
-from mlx_drmario.rl.config import PRESETS, OptimizerConfig, from_json, to_json
+from mlx_drmario.rl.config import PRESETS, CurriculumConfig, OptimizerConfig, from_json, to_json
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.log import read_metrics
 from mlx_drmario.rl.rundir import backups, prepare, read_config
@@ -271,6 +271,15 @@ def test_config_errors(tiny):
         dataclasses.replace(tiny, ppo=dataclasses.replace(tiny.ppo, minibatch=100))
     with pytest.raises(ValueError, match=r"optimizer\.accumulate must divide the 2 minibatches"):
         dataclasses.replace(tiny, optimizer=OptimizerConfig(accumulate=4))
+    with pytest.raises(ValueError, match="seed must not"):
+        dataclasses.replace(tiny, seed=-1)
+    with pytest.raises(ValueError, match=r"net\.dtype must be one of float32, bfloat16, got 'float64'"):
+        dataclasses.replace(tiny.net, dtype="float64")
+    with pytest.raises(ValueError, match=r"env\.last_level must not be given with a curriculum"):
+        env, ladder = dataclasses.replace(tiny.env, last_level=3), CurriculumConfig(enabled=True)
+        dataclasses.replace(tiny, env=env, curriculum=ladder)
+    with pytest.raises(ValueError, match=r"env\.last_level must be between env\.level = 0 and 24"):
+        dataclasses.replace(tiny.env, last_level=25)
     with pytest.raises(ValueError, match="shards must"):
         dataclasses.replace(tiny, shards=3)
     with pytest.raises(ValueError, match=r"env\.level"):
@@ -304,6 +313,13 @@ def test_bfloat16_keeps_float32_weights_and_trains_alike(tiny, tmp_path):
                 leaves = dict(tree_flatten(arrays))
                 assert all(leaf.dtype == mx.float32 for name, leaf in leaves.items() if not name.endswith("step"))
                 results[dtype, compiled] = metrics
+        config = dataclasses.replace(tiny, net=dataclasses.replace(tiny.net, dtype=dtype))
+        still = dataclasses.replace(config, ppo=dataclasses.replace(tiny.ppo, learning_rate=0.0))
+        with Trainer(still) as trainer:  # nothing rounds the weights on the way
+            before = [np.asarray(leaf) for _, leaf in tree_flatten(trainer.model.parameters())]
+            trainer.iterate(0.0)
+            after = [np.asarray(leaf) for _, leaf in tree_flatten(trainer.model.parameters())]
+        assert all((a == b).all() for a, b in zip(before, after, strict=True))
     exact, coarse = results["float32", True], results["bfloat16", True]
     assert exact["loss/value"] != coarse["loss/value"]
     assert coarse["loss/value"] == pytest.approx(exact["loss/value"], rel=0.2)
