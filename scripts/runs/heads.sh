@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Which policy head learns fastest? Five heads on one encoder, equal decisions, three seeds, games of levels 0 to 5 HI; then
-# the ensemble of the five heads of each seed. Every policy plays the same 500 test seeds per level.
+# the ensemble of the five heads of each seed. Every policy plays the same 100 test seeds per level (an afterstate
+# head needs minutes for them).
 #
 #   scripts/runs/heads.sh [directory]      # runs/heads by default; started again, it goes on where it was stopped
 #
@@ -9,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-runs/heads}
 decisions=${DECISIONS:-131072}
-games=${GAMES:-500}
+games=${GAMES:-100}
 heads=(dense shift_score factorized autoregressive afterstate)
 PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
