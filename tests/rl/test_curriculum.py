@@ -13,6 +13,7 @@ from mlx_drmario.rl.log import read_metrics
 from mlx_drmario.rl.rollout import Collector, remove_viruses
 from mlx_drmario.rl.train import Trainer, train
 from mlx_drmario.spec import VIRUS
+from tests.runs import content, timeless
 
 
 @pytest.fixture
@@ -157,17 +158,6 @@ def test_batches_are_pure_and_stages_advance(easy):
         assert replays >= 2
 
 
-def run_arrays(run) -> dict[str, bytes]:
-    newest = checkpoint.load(run)
-    arrays = {**newest.model, **newest.optimizer, **{k: v for k, v in newest.state.items() if k != "counters"}}
-    return {name: np.asarray(value).tobytes() for name, value in arrays.items()}
-
-
-def timeless(run) -> list[dict[str, float]]:
-    rows = read_metrics(run)
-    return [{k: v for k, v in row.items() if not k.startswith(("perf/", "time/"))} for row in rows]
-
-
 @pytest.mark.parametrize("stop", [1, 7, 11])
 def test_resume_is_bitwise(easy, tmp_path, stop):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
@@ -175,7 +165,7 @@ def test_resume_is_bitwise(easy, tmp_path, stop):
     seen = []
     train(easy, broken, seen.append, lambda: len(seen) >= stop)
     train(easy, broken, resume=True)
-    assert run_arrays(straight) == run_arrays(broken)
+    assert content(straight) == content(broken)
     assert timeless(straight) == timeless(broken)
     rows = timeless(straight)
     assert {"curriculum/stage", "curriculum/lower_bound", "curriculum/games"} <= rows[0].keys()

@@ -17,8 +17,8 @@ from mlx_drmario.rl import checkpoint
 from mlx_drmario.rl.config import BestConfig, CurriculumConfig, OptimizerConfig, TrainConfig, to_json
 from mlx_drmario.rl.group import Group
 from mlx_drmario.rl.learner import make_gradient
-from mlx_drmario.rl.log import read_metrics
 from mlx_drmario.rl.train import Trainer, resolve, train
+from tests.runs import content, timeless
 
 SESSION = """
 import sys
@@ -44,19 +44,6 @@ def launch(config: TrainConfig, run: Path, *, stop: int = 99, mode: str = "new")
     command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring", "-p", str(port)]
     command += ["--", sys.executable, str(program), str(file), str(run), str(stop), mode]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "CI": "1"})
-
-
-def content(run: Path) -> dict[str, bytes]:
-    """Every array of the newest checkpoint but the clock."""
-    newest = checkpoint.load(run)
-    parts = {"model": newest.model, "optimizer": newest.optimizer, "ema": newest.ema or {}, "state": newest.state}
-    arrays = {f"{part}.{name}": np.asarray(x).tobytes() for part, items in parts.items() for name, x in items.items()}
-    del arrays["state.counters"]
-    return arrays
-
-
-def timeless(run: Path) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if not k.startswith(("perf/", "time/"))} for row in read_metrics(run)]
 
 
 @pytest.fixture
