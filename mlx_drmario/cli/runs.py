@@ -119,7 +119,7 @@ def info(summary: RunSummary) -> int:
         for path in summary.checkpoints:
             print(f"  {path.name}")
         if summary.best is not None:
-            print(f"  best: {summary.best.name}, after {summary.challenges} challenges (best.jsonl)")
+            print(f"  best: {summary.best.name}, compared {summary.challenges} times (best.jsonl)")
     if problems:
         print("\nproblems")
     for problem in problems:

@@ -135,3 +135,26 @@ def test_difference():
     assert before == {"a": 1, "b.c": 2, "b.d.e": None, "same": [1]}
     after = {"a": 1, "b.c": 3, "same": [1], "new": 0}
     assert difference(before, after) == {"b.c": (2, 3), "b.d.e": (None, ABSENT), "new": (ABSENT, 0)}
+
+
+def test_info_names_the_best_checkpoint(runs, capsys):
+    assert main(["runs", "info", str(runs / "a")]) == 0
+    assert "best: best_000000000256, compared 1 times" in capsys.readouterr().out
+    weights = runs / "a" / "checkpoints" / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert main(["runs", "info", str(runs / "a")]) == 1
+    assert "best_000000000256 is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"), [({}, "0 hi"), ({"env.last_level": 5}, "0-5 hi"), ({"curriculum.enabled": True}, "ladder")]
+)
+def test_what_a_run_trains_on(runs, capsys, changes, shown):
+    file = runs / "a" / "config.json"
+    config = json.loads(file.read_text())
+    for key, value in changes.items():
+        group, name = key.split(".")
+        config[group][name] = value
+    file.write_text(json.dumps(config))
+    assert main(["runs", "list", str(runs)]) == 0
+    assert line(capsys.readouterr().out, "a ").split("mlp/dense")[0].removeprefix("a").strip() == shown
