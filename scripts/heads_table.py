@@ -19,8 +19,6 @@ import tyro
 from mlx_drmario.rl.checkpoint import load
 from mlx_drmario.rl.log import read_metrics
 
-HEADS = ("dense", "factorized", "autoregressive", "shift_score", "afterstate", "ensemble")
-
 
 @dataclass(frozen=True)
 class HeadsConfig:
@@ -111,7 +109,9 @@ def draw(path: Path, results: dict[str, HeadResult]) -> None:
 
 def main() -> None:
     config = tyro.cli(HeadsConfig)
-    results = {head: result for head in HEADS if (result := read(config.directory, head)) is not None}
+    heads = sorted({run.name.rpartition("-")[0] for run in config.directory.glob("*-[0-9]")})
+    found = {head: result for head in heads if (result := read(config.directory, head)) is not None}
+    results = dict(sorted(found.items(), key=lambda item: -float(item[1].clear_rate.mean())))
     if not results:
         raise SystemExit(f"{config.directory} holds no evaluated run; scripts/runs/heads.sh makes them")
     print(table(results))
