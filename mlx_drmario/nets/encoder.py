@@ -197,6 +197,4 @@ def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) 
     if config.encoder == "mlp":
         return MLPEncoder(config, planes, scalars, with_grid)
     kinds = {"s2d": SpaceToDepthEncoder, "axial": AxialEncoder, "residual": ResidualEncoder}
-    if config.encoder not in kinds:
-        raise ValueError(f"net.encoder must be one of mlp, {', '.join(kinds)}, got {config.encoder!r}")
     return kinds[config.encoder](config, planes, scalars)

@@ -32,8 +32,6 @@ class ActorCritic(nn.Module):
 
     def __init__(self, config: NetConfig, layout: ObservationLayout) -> None:
         super().__init__()
-        if config.head not in HEADS:
-            raise ValueError(f"net.head must be one of {', '.join(HEADS)}, got {config.head!r}")
         head = HEADS[config.head]
         self.layout = layout
         self.needs_afterstates = head.needs_afterstates

@@ -54,6 +54,11 @@ class EnvConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"env.{name} must be at least 1, got {getattr(self, name)}")
 
+    @property
+    def stage(self) -> Stage:
+        """The games that a run without a curriculum plays."""
+        return Stage(self.level, self.speed, last_level=self.last_level)
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -71,7 +71,7 @@ class Collector:
         self.config = config
         self.reward = reward
         self.afterstates = afterstates
-        self.stage = Stage(config.level, config.speed, last_level=config.last_level)
+        self.stage = config.stage
         self.rng = np.random.default_rng(seed)
         self.games = Decisions(num_envs=config.num_envs, planes=config.planes, threads=config.threads)
         self.layout = ObservationLayout(self.games.plane_names, self.games.scalar_names)

@@ -205,8 +205,7 @@ class Trainer:
     @property
     def stage(self) -> Stage:
         """What the games in training are."""
-        env = self.config.env
-        return self.curriculum.stage if self.curriculum else Stage(env.level, env.speed, last_level=env.last_level)
+        return self.curriculum.stage if self.curriculum else self.config.env.stage
 
     def snapshot(self, metrics: dict[str, float], progress: float) -> Snapshot:
         return Snapshot(
