@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
 EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
-HeadKind = Literal["dense", "shift_score", "factorized", "autoregressive", "afterstate"]
+HeadKind = Literal["dense", "shift_score", "outcome", "factorized", "autoregressive", "afterstate"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class NetConfig:
     encoder: EncoderKind = "axial"
     """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
     head: HeadKind = "shift_score"
-    """dense, shift_score (score maps of the two halves), factorized or autoregressive (orientation, column, row),
-    afterstate (one network judges the resolved bottle of every legal placement)."""
+    """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
+    factorized or autoregressive (orientation, column, row), afterstate (a network judges the bottle that each legal
+    placement leaves)."""
     width: int = 24
     """Hidden units of the MLP, or channels of a convolutional encoder."""
     depth: int = 1

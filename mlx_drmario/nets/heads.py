@@ -32,7 +32,9 @@ class Head(nn.Module):
     needs_grid = False
     """True for heads that read `features.grid`."""
     needs_afterstates = False
-    """True for heads that take the afterstates as a further argument (and scalars in the game's own colours)."""
+    """True for heads that take the afterstates as a further argument."""
+    relabelled = True
+    """False for heads that take the scalars in the game's own colours."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()
@@ -84,6 +86,10 @@ class ShiftScoreHead(Head):
         self._layout = layout
 
     def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
+        return masked_log_softmax(self.scores(features, scalars), legal)
+
+    def scores(self, features: Features, scalars: mx.array) -> mx.array:
+        """f32[B, 512], whether legal or not."""
         grid = features.grid
         assert grid is not None  # promised by needs_grid
         weights = [
@@ -94,7 +100,7 @@ class ShiftScoreHead(Head):
         maps = (cells @ mx.concatenate(weights, axis=2)).reshape(-1, ROWS, COLUMNS, 2 * ORIENTATIONS)
         first, second = maps[..., :ORIENTATIONS], maps[..., ORIENTATIONS:]
         scores = first.transpose(0, 3, 1, 2) + shift_to_first(second) + self.orientation[:, None, None]
-        return masked_log_softmax(scores.flatten(1), legal)
+        return scores.flatten(1)
 
 
 class FactorizedHead(Head):

@@ -8,7 +8,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_map
 
-from mlx_drmario.nets.afterstate import AfterstateHead, Afterstates
+from mlx_drmario.nets.afterstate import AfterstateHead, Afterstates, OutcomeHead
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
 from mlx_drmario.nets.heads import AutoregressiveHead, DenseHead, FactorizedHead, Head, ShiftScoreHead
@@ -18,6 +18,7 @@ from mlx_drmario.nets.symmetry import canonicalize
 HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
     "shift_score": ShiftScoreHead,
+    "outcome": OutcomeHead,
     "factorized": FactorizedHead,
     "autoregressive": AutoregressiveHead,
     "afterstate": AfterstateHead,
@@ -46,10 +47,11 @@ class ActorCritic(nn.Module):
         """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after` if `needs_afterstates`."""
         scalars = scalars.astype(self.value.weight.dtype)
         features, seen = self._encode(planes, scalars)
-        if isinstance(self.head, AfterstateHead):  # the bottles are not relabelled, so neither are its scalars
-            log_probs = self.head(features, scalars, legal, after)
+        given = (features, seen if self.head.relabelled else scalars, legal)
+        if isinstance(self.head, OutcomeHead | AfterstateHead):
+            log_probs = self.head(*given, after)
         else:
-            log_probs = self.head(features, seen, legal)
+            log_probs = self.head(*given)
         return log_probs, self.value(features.vector).squeeze(1).astype(mx.float32)
 
     def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:

@@ -19,7 +19,10 @@ from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.train import Trainer, train
 from tests.recolor import one_colored, recolored
 
-NET = NetConfig(encoder="mlp", head="afterstate", width=16, depth=1)
+NETS = (
+    NetConfig(encoder="mlp", head="afterstate", width=32, depth=1),
+    NetConfig(encoder="axial", head="outcome", width=8, depth=1, summary=16),
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +36,15 @@ def games() -> dm.Decisions:
     return games
 
 
-@pytest.fixture(scope="module")
-def policy(games) -> ActorCritic:
+@pytest.fixture(scope="module", params=NETS, ids=lambda net: net.head)
+def policy(games, request) -> ActorCritic:
     """A network with opinions: fresh ones are almost uniform."""
-    model = make_policy(NET, ObservationLayout(games.plane_names, games.scalar_names), seed=3)
-    model.update({"head": {"score": {"weight": 1000 * model.head.score.weight}}})
+    model = make_policy(request.param, ObservationLayout(games.plane_names, games.scalar_names), seed=3)
+    if request.param.head == "afterstate":
+        model.update({"head": {"score": {"weight": 1000 * model.head.score.weight}}})
+    else:
+        weights = {"first": 100 * model.head.first, "second": 100 * model.head.second}
+        model.update({"head": {**weights, "gain": mx.arange(1.0, len(FACTS) + 1)}})
     return model
 
 
@@ -112,8 +119,26 @@ def test_the_best_afterstate_is_chosen_in_parts_too(games, policy, monkeypatch):
     monkeypatch.setattr(checkpoint, "PART_AFTER", 5)
     np.testing.assert_array_equal(player.act(games), whole)
     assert games.legal[np.arange(48), whole][~games.ended].all()
-    with pytest.raises(ValueError, match="afterstates"):
+    with pytest.raises(ValueError, match="after must hold"):
         policy(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
+
+
+@pytest.mark.parametrize("fact", range(len(FACTS)))
+def test_outcomes_are_added_to_the_scores_of_their_placements(games, fact):
+    """With a weight for one fact, log-probabilities of shift_score move by that fact, up to the normalisation."""
+    layout = ObservationLayout(games.plane_names, games.scalar_names)
+    model = make_policy(NETS[1], layout, seed=4)
+    rows = AfterstateRows.of(games).take(np.arange(48))
+    inputs = (games.planes, games.scalars, games.legal)
+    before = log_probs(model, *inputs, rows)
+    plain = make_policy(dataclasses.replace(NETS[1], head="shift_score"), layout, seed=4)
+    np.testing.assert_array_equal(before, plain(*map(mx.array, inputs))[0])
+    model.head.gain = mx.where(mx.arange(len(FACTS)) == fact, 2.0, 0.0)
+    moved = log_probs(model, *inputs, rows) - before
+    decision, action, _, facts = rows
+    expected = 2 * facts[:, fact] - moved[decision, action]  # how much the normalisation took from the whole decision
+    for n in np.flatnonzero(~games.ended):
+        assert np.ptp(expected[decision == n]) < 1e-4
 
 
 def test_rollouts_keep_the_afterstates_of_their_decisions(tiny):
@@ -125,8 +150,9 @@ def test_rollouts_keep_the_afterstates_of_their_decisions(tiny):
             np.testing.assert_array_equal(action, np.flatnonzero(rollout.legal[t, n]))
 
 
-def test_resume_is_bitwise(tiny, tmp_path):
-    tiny = dataclasses.replace(tiny, shards=2, net=dataclasses.replace(tiny.net, head="afterstate"))
+@pytest.mark.parametrize("head", ["afterstate", "outcome"])
+def test_resume_is_bitwise(tiny, tmp_path, head):
+    tiny = dataclasses.replace(tiny, shards=2, net=dataclasses.replace(tiny.net, head=head))
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     train(tiny, straight)
     seen: list[object] = []

@@ -19,7 +19,7 @@ from mlx_drmario.rl.afterstates import AfterstateRows
 from tests.recolor import one_colored, recolored
 
 ENCODERS = ("mlp", "s2d", "axial", "residual")
-HEADS = ("dense", "shift_score", "factorized", "autoregressive", "afterstate")
+HEADS = ("dense", "shift_score", "outcome", "factorized", "autoregressive", "afterstate")
 
 
 @pytest.fixture(scope="module", params=["bitplane", "extended"])
