@@ -196,21 +196,22 @@ def scaling(lines: list[Line]) -> str:
 
 
 def learning_lines(seconds: float) -> list[Line]:
-    """The default network: forward passes by batch size, and training end to end (rollout and update)."""
+    """The default network: choosing a placement by number of games, and training end to end (rollout and update)."""
+    from mlx_drmario.rl.checkpoint import NetworkPolicy
     from mlx_drmario.rl.config import TrainConfig
     from mlx_drmario.rl.train import Trainer, resolve
 
     lines = []
     with Trainer(resolve(TrainConfig())) as trainer:
-        decisions = _played(1024, 1, 3)
+        policy = NetworkPolicy(trainer.model, "argmax", 0)
         for games in (1, 16, 64, 256, 1024):
-            columns = decisions.planes[:games], decisions.scalars[:games], decisions.legal[:games]
+            decisions = _played(games, 1, 3)
 
-            def forward(columns: Any = columns) -> float:
-                trainer.team.shards[0].act(columns[0], columns[1], columns[2], None)
-                return float(len(columns[0]))
+            def choose(decisions: Any = decisions) -> float:
+                policy.act(decisions)
+                return float(decisions.num_envs)
 
-            lines.append(measure(f"policy forward, batch {games}", "decisions/s", seconds, forward))
+            lines.append(measure(f"default policy, {games} games", "decisions/s", seconds, choose))
 
         def iterate() -> float:
             before = trainer.counters.decisions

@@ -68,6 +68,7 @@ class AfterstateHead(Head):
 
     needs_afterstates = True
     relabelled = False  # the bottles are in the game's own colours
+    most_decisions = 128  # some 36 bottles each
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)

@@ -15,7 +15,7 @@ class NetConfig:
 
     encoder: EncoderKind = "axial"
     """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
-    head: HeadKind = "shift_score"
+    head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
     factorized or autoregressive (orientation, column, row), afterstate (a network judges the bottle that each legal
     placement leaves)."""

@@ -35,6 +35,8 @@ class Head(nn.Module):
     """True for heads that take the afterstates as a further argument."""
     relabelled = True
     """False for heads that take the scalars in the game's own colours."""
+    most_decisions = 1024
+    """How many to play in one forward pass at most: bounds the memory."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()

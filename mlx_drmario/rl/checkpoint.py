@@ -48,9 +48,6 @@ Mode = Literal["argmax", "sample"]
 FORMAT = 2
 """Version of the layout above; loaders refuse others."""
 
-PART, PART_AFTER = 1024, 128
-"""Decisions in one forward pass at most, without and with afterstates (some 30 bottles each): bounds the memory."""
-
 
 @dataclass(frozen=True)
 class Content:
@@ -240,7 +237,7 @@ class NetworkPolicy:
         if not rows.size:
             return action
         after = AfterstateRows.of(d) if self.model.needs_afterstates else None
-        for part in np.array_split(rows, -(-len(rows) // (PART_AFTER if after else PART))):
+        for part in np.array_split(rows, -(-len(rows) // self.model.most_decisions)):
             log_probs, _ = self.model(
                 mx.array(d.planes[part]),
                 mx.array(d.scalars[part]),

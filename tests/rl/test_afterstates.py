@@ -112,11 +112,11 @@ def test_padding_changes_nothing(games, policy):
     np.testing.assert_allclose(log_probs(policy, *inputs, rows), log_probs(policy, *inputs, more), rtol=1e-5, atol=1e-6)
 
 
-def test_the_best_afterstate_is_chosen_in_parts_too(games, policy, monkeypatch):
+def test_the_best_placement_is_chosen_in_parts_too(games, policy, monkeypatch):
     """Many games are judged part by part, to bound the memory; the choice is the same."""
     player = checkpoint.NetworkPolicy(policy, "argmax", 0)
     whole = player.act(games)
-    monkeypatch.setattr(checkpoint, "PART_AFTER", 5)
+    monkeypatch.setattr(policy, "most_decisions", 5)
     np.testing.assert_array_equal(player.act(games), whole)
     assert games.legal[np.arange(48), whole][~games.ended].all()
     with pytest.raises(ValueError, match="after must hold"):
