@@ -45,6 +45,9 @@ class OutcomeHead(ShiftScoreHead):
     """The scores of shift_score, plus a weight for each of the FACTS of a placement."""
 
     needs_afterstates = True
+    PACE = 8.0
+    """How much faster the optimiser moves these few weights than others. Measured (docs/LOG.md, 2026-11-21): at 1 they
+    stay too small to matter; at 32 a policy takes whatever it can clear and learns less of preparing it."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)
@@ -55,7 +58,7 @@ class OutcomeHead(ShiftScoreHead):
     ) -> mx.array:
         """Raises ValueError without afterstates."""
         after = given(after)
-        gained = by_action(after, after.facts.astype(scalars.dtype) @ self.gain, len(legal))
+        gained = by_action(after, after.facts.astype(scalars.dtype) @ (self.PACE * self.gain), len(legal))
         return masked_log_softmax(self.scores(features, scalars) + gained, legal)
 
 

@@ -44,7 +44,7 @@ def policy(games, request) -> ActorCritic:
         model.update({"head": {"score": {"weight": 1000 * model.head.score.weight}}})
     else:
         weights = {"first": 100 * model.head.first, "second": 100 * model.head.second}
-        model.update({"head": {**weights, "gain": mx.arange(1.0, len(FACTS) + 1)}})
+        model.update({"head": {**weights, "gain": mx.arange(1.0, len(FACTS) + 1) / model.head.PACE}})
     return model
 
 
@@ -133,7 +133,7 @@ def test_outcomes_are_added_to_the_scores_of_their_placements(games, fact):
     before = log_probs(model, *inputs, rows)
     plain = make_policy(dataclasses.replace(NETS[1], head="shift_score"), layout, seed=4)
     np.testing.assert_array_equal(before, plain(*map(mx.array, inputs))[0])
-    model.head.gain = mx.where(mx.arange(len(FACTS)) == fact, 2.0, 0.0)
+    model.head.gain = mx.where(mx.arange(len(FACTS)) == fact, 2 / model.head.PACE, 0.0)
     moved = log_probs(model, *inputs, rows) - before
     decision, action, _, facts = rows
     expected = 2 * facts[:, fact] - moved[decision, action]  # how much the normalisation took from the whole decision
