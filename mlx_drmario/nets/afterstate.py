@@ -66,7 +66,7 @@ class AfterstateHead(Head):
     """Scores the resolved bottle of every legal placement with one shared network.
 
     That judge is an encoder of the same kind, but half as wide: it runs some 36 times per decision, and a full one
-    learnt no better for twice the time (docs/LOG.md, 2026-11-21).
+    learnt no better for 1.6 times the CPU time (docs/LOG.md, 2026-11-21).
     """
 
     needs_afterstates = True

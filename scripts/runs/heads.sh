@@ -16,8 +16,11 @@ PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
 
 evaluate() { # policy, directory for the result
-    [ -f "$2/summary.csv" ] || drmario eval --policy "$1" --levels 0-5 --speed hi --seeds "$games" \
-        --max-decisions 300 --no-baselines --out "$2"
+    [ -d "$2" ] && return
+    rm -rf "$2.partial" # its files grow level by level
+    drmario eval --policy "$1" --levels 0-5 --speed hi --seeds "$games" --max-decisions 300 --no-baselines \
+        --out "$2.partial"
+    mv "$2.partial" "$2"
 }
 
 for seed in 0 1 2; do

@@ -20,7 +20,7 @@ from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl import checkpoint
 
-NET = NetConfig(width=8, depth=1)
+NET = NetConfig(head="shift_score", width=8, depth=1)
 
 
 def layout() -> ObservationLayout:
