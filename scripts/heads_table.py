@@ -64,10 +64,9 @@ def read(directory: Path, head: str) -> HeadResult | None:
 
 
 def spread(values: np.ndarray, form: str = ".0%") -> str:
-    """Mean of the seeds, and the lowest and highest in brackets."""
-    if len(values) == 1:
-        return f"{values[0]:{form}}"
-    return f"{values.mean():{form}} ({values.min():{form}} to {values.max():{form}})"
+    """Mean of the seeds, and the lowest and highest in brackets when they read differently."""
+    mean, low, high = (f"{value:{form}}" for value in (values.mean(), values.min(), values.max()))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def table(results: dict[str, HeadResult]) -> str:
