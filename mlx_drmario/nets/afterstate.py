@@ -37,7 +37,7 @@ class Afterstates(NamedTuple):
 
     decision: mx.array  # i32[M]: row of the batch
     action: mx.array  # i32[M]
-    bottle: mx.array  # u8[M, 128]: settled, before the next capsule
+    bottle: mx.array  # u8[M, 128]: settled, before the next capsule; u8[M, 0] unless the head needs them
     facts: mx.array  # f32[M, F], columns FACTS
 
 
@@ -70,6 +70,7 @@ class AfterstateHead(Head):
     """
 
     needs_afterstates = True
+    needs_bottles = True
     relabelled = False  # the bottles are in the game's own colours
     most_decisions = 128  # some 36 bottles each
 

@@ -34,6 +34,7 @@ class Ensemble(nn.Module):
                 raise ValueError(f"members must read the same observations, got other ones for member {index}")
         self.members = list(members)
         self.needs_afterstates = any(member.needs_afterstates for member in members)
+        self.needs_bottles = any(member.needs_bottles for member in members)
         self.most_decisions = min(member.most_decisions for member in members)
         self._mean = mean
 

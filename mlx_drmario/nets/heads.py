@@ -33,6 +33,8 @@ class Head(nn.Module):
     """True for heads that read `features.grid`."""
     needs_afterstates = False
     """True for heads that take the afterstates as a further argument."""
+    needs_bottles = False
+    """True for heads that read the bottles of the afterstates, not their facts alone."""
     relabelled = True
     """False for heads that take the scalars in the game's own colours."""
     most_decisions = 1024

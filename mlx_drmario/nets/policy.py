@@ -36,6 +36,7 @@ class ActorCritic(nn.Module):
         head = HEADS[config.head]
         self.layout = layout
         self.needs_afterstates = head.needs_afterstates
+        self.needs_bottles = head.needs_bottles
         self.most_decisions = head.most_decisions
         self._canonical = config.canonical_colors
         self.encoder = make_encoder(config, layout.num_planes, layout.num_scalars, with_grid=head.needs_grid)

@@ -236,7 +236,7 @@ class NetworkPolicy:
         rows = np.flatnonzero(~d.ended)
         if not rows.size:
             return action
-        after = AfterstateRows.of(d) if self.model.needs_afterstates else None
+        after = AfterstateRows.of(d, self.model.needs_bottles) if self.model.needs_afterstates else None
         for part in np.array_split(rows, -(-len(rows) // self.model.most_decisions)):
             log_probs, _ = self.model(
                 mx.array(d.planes[part]),

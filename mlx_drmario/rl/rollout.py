@@ -66,11 +66,17 @@ class Collector:
     """
 
     def __init__(
-        self, config: EnvConfig, reward: RewardConfig, horizon: int, seed: Sequence[int], afterstates: bool = False
+        self,
+        config: EnvConfig,
+        reward: RewardConfig,
+        horizon: int,
+        seed: Sequence[int],
+        afterstates: bool = False,
+        bottles: bool = False,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates = afterstates
+        self.afterstates, self.bottles = afterstates, bottles
         self.stage = config.stage
         self.rng = np.random.default_rng(seed)
         self.games = Decisions(num_envs=config.num_envs, planes=config.planes, threads=config.threads)
@@ -86,7 +92,7 @@ class Collector:
         rollout.terms = {}
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
-            after = AfterstateRows.of(games) if self.afterstates else None
+            after = AfterstateRows.of(games, self.bottles) if self.afterstates else None
             if after is not None:
                 rollout.after.append(after)
             log_probs, rollout.value[t] = player.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)

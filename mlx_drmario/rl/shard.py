@@ -49,9 +49,8 @@ class Shard:
         )
 
         def collector(stream: int) -> Collector:
-            return Collector(
-                env, config.reward, config.ppo.horizon, (config.seed, stream, index), model.needs_afterstates
-            )
+            seed, needs = (config.seed, stream, index), (model.needs_afterstates, model.needs_bottles)
+            return Collector(env, config.reward, config.ppo.horizon, seed, *needs)
 
         self.frontier = collector(1)
         self.replay = collector(3) if config.curriculum.enabled else None

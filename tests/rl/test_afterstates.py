@@ -141,13 +141,25 @@ def test_outcomes_are_added_to_the_scores_of_their_placements(games, fact):
         assert np.ptp(expected[decision == n]) < 1e-4
 
 
-def test_rollouts_keep_the_afterstates_of_their_decisions(tiny):
-    net = dataclasses.replace(tiny.net, head="afterstate")
+def test_bottles_are_copied_for_heads_that_read_them_only(games, policy):
+    whole = AfterstateRows.of(games)
+    lean = AfterstateRows.of(games, bottles=False)
+    assert lean.bottle.shape == (len(whole.action), 0)
+    if not policy.needs_bottles:
+        inputs = (games.planes, games.scalars, games.legal)
+        one, two = (log_probs(policy, *inputs, padded(rows.take(np.arange(48)), 48)) for rows in (whole, lean))
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("head", "cells"), [("afterstate", 128), ("outcome", 0)])
+def test_rollouts_keep_the_afterstates_of_their_decisions(tiny, head, cells):
+    net = dataclasses.replace(tiny.net, head=head)
     with Trainer(dataclasses.replace(tiny, net=net)) as trainer:
         rollout, _ = trainer.team.shards[0].collect(trainer.model.parameters(), None)
         for t, n in itertools.product((0, 3, 7), (0, 31)):
-            _, action, _, _ = rollout.after[t].take(np.array([n]))
+            _, action, bottle, _ = rollout.after[t].take(np.array([n]))
             np.testing.assert_array_equal(action, np.flatnonzero(rollout.legal[t, n]))
+            assert bottle.shape == (len(action), cells)
 
 
 @pytest.mark.parametrize("head", ["afterstate", "outcome"])
