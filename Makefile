@@ -57,7 +57,7 @@ sanitize: $(VENV)/.tools
 	build/sanitize/storm 1000000
 	build/sanitize/test_reach 40
 	build/sanitize/warp 10000
-	build/sanitize/warp_versus 10000
+	build/sanitize/warp_two 10000
 	build/sanitize/test_script 200
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'

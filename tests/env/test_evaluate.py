@@ -59,7 +59,7 @@ def test_frames_of_a_cleared_game_are_its_frames_to_clear():
             b.step(nothing)
             frames += frames > 0
             continue
-        state, action = d.state[0], Greedy().act(d)
+        state, action = d.state[0], Greedy().act(d.view)
         colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
         setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
         for buttons in dm.script(state["p1_bottle"], colors, *setting, int(action[0])):
