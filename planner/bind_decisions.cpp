@@ -93,7 +93,7 @@ static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
   const auto bottles = bottle_array(bottle, "bottle", wanted(row_shape(d)));  // rows of other games are not read
   const auto chosen = game_mask(mask, count(d));
   exclusively(d, [&] {
-    const std::string problem = d.describe_bad_bottles(bottles.data.data(), chosen);
+    const std::string problem = describe_bad_bottles(d, bottles.data.data(), chosen);
     if (!problem.empty()) throw nb::value_error(problem.c_str());
     d.set_bottles(bottles.data.data(), chosen);
   });

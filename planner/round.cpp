@@ -45,7 +45,8 @@ static void land(Match& match, int player, const Seat& seat, Events& events) {
   lock(p, events);
 }
 
-// Frames before the one in which the first counted throw call of a one-player spawn becomes the last (rules.md 7.1).
+// Frames before the one in which the first counted throw call of a one-player spawn becomes the last
+// (docs/rules.md 7.1).
 static u32 quiet_throw(const Match& match) {
   constexpr u32 calls = kThrowCalls - 1;
   if (match.nb_players == 2 || match.pill_thrown_frame != 0) return 0;
