@@ -11,10 +11,10 @@ namespace drm {
 static std::size_t count(const Decisions& d) { return d.games.size(); }
 
 // Shape of a column with a row per seat: [N] for one player, [N, P] for two; then the inner axes.
-static Shape row_shape(const Decisions& d, std::initializer_list<std::size_t> inner = {}) {
+static Shape row_shape(const Decisions& d, const Shape& inner = Shape()) {
   Shape shape{count(d)};
   if (d.players() == 2) shape.push_back(2);
-  shape.insert(shape.end(), inner);
+  shape.insert(shape.end(), inner.begin(), inner.end());
   return shape;
 }
 
