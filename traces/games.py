@@ -144,17 +144,23 @@ def content_hashes(games: Games) -> NDArray[np.uint8]:
     return hashes
 
 
-def problems(games: Games) -> list[str]:
-    """What is inconsistent about the tables themselves, one sentence each; whether they replay is another question."""
+def misplaced(episode: Table, rows: int, frames: int) -> list[str]:
+    """What is wrong with where episodes say that their rows lie, among `rows` decisions and `frames` frames."""
     found = []
-    for kind, count, total in (("decision", "decisions", games.rows), ("frame", "buttons", len(games.buttons))):
-        first, counts = (games.episode[name].astype(np.int64) for name in (f"first_{kind}", count))
+    for kind, count, total in (("decision", "decisions", rows), ("frame", "buttons", frames)):
+        first, counts = (episode[name].astype(np.int64) for name in (f"first_{kind}", count))
         wrong = np.flatnonzero((first != np.cumsum(counts) - counts) | (first + counts > total))
         if len(wrong):
             e = wrong[0]
             found.append(f"episode {e}: first_{kind} is {first[e]} with {counts[e]} rows, of {total} in the file")
         elif counts.sum() != total:
             found.append(f"/{kind}: {total} rows, of which {counts.sum()} belong to episodes")
+    return found
+
+
+def problems(games: Games) -> list[str]:
+    """What is inconsistent about the tables themselves, one sentence each; whether they replay is another question."""
+    found = misplaced(games.episode, games.rows, len(games.buttons))
     for table, name, limit in (
         (games.episode, "outcome", len(schema.OUTCOMES) - 1),
         (games.episode, "source", len(games.sources) - 1),

@@ -35,7 +35,8 @@ def identify(start: NDArray[np.void], players: int) -> Table:
             same = _plays_into(start, delay, level, speed, safe, counter, players) & ~found & (seed >= 2)
             clock[same] = counter[same]
             found |= same
-    found |= at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players))
+    held = tuple(f"{p}held" for p in seat)  # buttons that are still down decide nothing but the next new presses
+    found |= at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players), held)
     shape = (count, *schema.row_shape(schema.EPISODE["level"], players))
     return {
         "seed": seed.astype(np.uint16),
@@ -84,9 +85,9 @@ def _setup(
     return batch.state
 
 
-def _equal(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.bool_]:
-    """bool[E]: states equal in every field."""
+def _equal(first: NDArray[np.void], second: NDArray[np.void], but: tuple[str, ...] = ()) -> NDArray[np.bool_]:
+    """bool[E]: states equal in every field but some."""
     same = np.ones(len(first), np.bool_)
-    for name in first.dtype.names or ():
+    for name in set(first.dtype.names or ()) - set(but):
         same &= (first[name] == second[name]).reshape(len(first), -1).all(axis=1)
     return same

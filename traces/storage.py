@@ -186,6 +186,13 @@ def episodes(path: Path) -> Games:
     return Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
 
 
+def sizes(path: Path) -> tuple[int, int]:
+    """(decision rows, frame rows) of a file."""
+    check(path)
+    with _open(path) as file:
+        return len(file["decision/action"]), len(file["frame/buttons"])
+
+
 def read(path: Path, first: int = 0, last: int | None = None) -> Games:
     """Episodes first .. last - 1 of a file (all by default), with their rows.
 
@@ -239,11 +246,17 @@ def _as_state(start: np.ndarray, players: int) -> np.ndarray:
 
 def blocks(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Games]:
     """All episodes of a file in order, about `rows` decision and frame rows at a time. Raises as `read` does."""
+    for first, last in ranges(path, rows):
+        yield read(path, first, last)
+
+
+def ranges(path: Path, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of consecutive episodes with about `rows` rows together."""
     table = episodes(path).episode
     sizes = np.cumsum(table["decisions"].astype(np.int64) + table["buttons"])
     first = 0
     while first < len(sizes):
         before = sizes[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(sizes, before + rows, side="right")))
-        yield read(path, first, last)
+        yield first, last
         first = last
