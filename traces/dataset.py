@@ -173,8 +173,9 @@ def _recolored_bytes() -> NDArray[np.uint8]:
     """u8[6, 256]: bottle bytes under each permutation."""
     table = np.tile(np.arange(256, dtype=np.uint8), (len(PERMUTATIONS), 1))
     for number, permutation in enumerate(PERMUTATIONS):
-        for color in range(3):
-            table[number, color:EMPTY:16] = np.arange(0, EMPTY - color, 16, np.uint8) + permutation[color]
+        for byte in range(EMPTY):
+            if byte & 0x0F < 3:
+                table[number, byte] = byte & 0xF0 | permutation[byte & 0x0F]
     return table
 
 
