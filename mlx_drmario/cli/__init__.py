@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
+    "trace": ("trace", "TraceConfig", "recorded games: inspect, verify, recover, filter, export, movies, web page"),
+    "records": ("records", "RecordsConfig", "best times: list, verify, export"),
     "bench": ("bench", "BenchConfig", "measure engine, planner, decision loop and nets"),
     "perft": ("perft", "PerftConfig", "count placements: the signature of engine and planner"),
     "doctor": ("doctor", "DoctorConfig", "say what this installation runs on"),
