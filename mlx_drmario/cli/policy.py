@@ -35,7 +35,21 @@ def load(name: str) -> tuple[Policy, str]:
     return policy, known[policy.layout.plane_names]
 
 
+def check(name: str) -> None:
+    """ValueError for a name that no policy can have; does not load anything."""
+    if name not in ("random", "greedy"):
+        _paths(name)
+
+
 def _trained(name: str) -> "NetworkPolicy":
+    paths, mean = _paths(name)
+    from mlx_drmario.rl.checkpoint import load_ensemble, load_policy
+
+    return load_policy(name) if mean is None else load_ensemble(paths, mean)
+
+
+def _paths(name: str) -> tuple[list[str], Literal["log_prob", "prob"] | None]:
+    """Directories, and what is averaged over them (None for a single run)."""
     prefix, colon, rest = name.partition(":")
     several = bool(colon) and prefix in ENSEMBLES and not Path(name).is_dir()
     paths = rest.split(",") if several else [name]
@@ -44,6 +58,4 @@ def _trained(name: str) -> "NetworkPolicy":
             raise ValueError(
                 f"policy is {path!r}; it must be 'random', 'greedy', the directory of a run, or 'ensemble:RUN1,RUN2'"
             )
-    from mlx_drmario.rl.checkpoint import load_ensemble, load_policy
-
-    return load_ensemble(paths, ENSEMBLES[prefix]) if several else load_policy(name)
+    return paths, ENSEMBLES[prefix] if several else None
