@@ -3,8 +3,7 @@
 Every file is written under a temporary name and renamed, so whoever reads it finds the old content or the new.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from mlx_drmario import stats
 from mlx_drmario.evaluate import Comparison, EvalResult
+from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
 
 Results = Sequence[tuple[str, EvalResult]]
@@ -52,16 +52,18 @@ def write(
 
     directory(out)
     games = pyarrow.table(game_columns(results))
-    replace(out / GAMES_CSV, lambda path: csv.write_csv(games, path))
-    replace(out / GAMES_PARQUET, lambda path: parquet.write_table(games, path))
-    summary = pyarrow.Table.from_pylist(summary_rows(results))
-    replace(out / SUMMARY, lambda path: csv.write_csv(summary, path))
+    tables = {GAMES_CSV: games, SUMMARY: pyarrow.Table.from_pylist(summary_rows(results))}
     if comparisons:
-        compared = pyarrow.Table.from_pylist(comparison_rows(comparisons, names))
-        replace(out / COMPARISON, lambda path: csv.write_csv(compared, path))
+        tables[COMPARISON] = pyarrow.Table.from_pylist(comparison_rows(comparisons, names))
     else:
         (out / COMPARISON).unlink(missing_ok=True)
-    replace(out / PLOT, lambda path: plot(path, results))
+    for name, table in tables.items():
+        with replacing(out / name) as path:
+            csv.write_csv(table, path)
+    with replacing(out / GAMES_PARQUET) as path:
+        parquet.write_table(games, path)
+    with replacing(out / PLOT) as path:
+        plot(path, results)
 
 
 def game_columns(results: Results) -> dict[str, Any]:
@@ -103,18 +105,6 @@ def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str]) -
         {"first": names[0], "second": names[1], **comparison.summary(), "mcnemar_p_holm": float(p)}
         for comparison, p in zip(comparisons, adjusted, strict=True)
     ]
-
-
-def replace(path: Path, write_to: Callable[[Path], object]) -> None:
-    """Let `write_to` write a temporary file beside `path`, then rename it; on an error `path` stays as it was."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write_to(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def plot(path: Path, results: Results) -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.rl.config import REWARD, TrainConfig
+from mlx_drmario.rl.config import REWARD
+from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.tui.position import Position
 
 PolicyLoader = Callable[[], tuple[Policy, str]]
@@ -314,7 +315,7 @@ class WatchJob:
 class TrainJob:
     """Train into a run directory."""
 
-    config: TrainConfig
+    config: PPORunConfig
     run: Path
     resume: bool = False
     detach: bool = False

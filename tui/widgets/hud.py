@@ -49,11 +49,10 @@ class Hud(Static):
             gain = rates.decisions / rates.single
             text.append(" ·", style=muted)
             text.append(f" {gain:.1f}x", style=colors.text("success", bold=True))
-            text.append(
-                f" one game, {gain / rates.games:.0%} eff." if wide else f" ({gain / rates.games:.0%})", style=muted
-            )
-        shares = (("env", rates.environment, "capsule-0"), ("policy", rates.policy, "capsule-2"))
-        shares = (*shares, ("update", rates.update, "capsule-1"))
+            efficiency = f"{gain / rates.games:.0%}"
+            text.append(f" one game, {efficiency} eff." if wide else f" ({efficiency})", style=muted)
+        shares = [("env", rates.environment, "capsule-0"), ("policy", rates.policy, "capsule-2")]
+        shares.append(("update", rates.update, "capsule-1"))
         if any(share for _, share, _ in shares):
             text.append(" · " if wide else " ", style=muted)
             room = 30 if wide else 10

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_drmario.rl.config import flatten, from_json, to_json
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import flatten, from_json, to_json
 
 
 @dataclass
@@ -82,8 +83,8 @@ def summarize(run: Path) -> RunSummary:
 
 def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
     try:
-        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config)))))
-    except (ValueError, TypeError) as error:
+        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config), PPORunConfig))))
+    except ValueError as error:
         summary.problems.append(f"config.json: {error}")
 
 

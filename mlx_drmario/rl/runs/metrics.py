@@ -12,24 +12,19 @@ import os
 import socket
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mlx_drmario.rl.config import TrainConfig, to_json
-
 
 class MetricsLog:
     """Appends to `metrics.jsonl` and to a TensorBoard event file of a run directory."""
 
-    def __init__(self, run: Path, config: TrainConfig, *, offset: int = 0, step: int = 0) -> None:
+    def __init__(self, run: Path, *, offset: int = 0, step: int = 0) -> None:
         """Open the logs; lines after byte `offset` (work that a crash lost, to be done again) are cut off.
 
-        TensorBoard is told to forget points after `step`, by the session start that its format has for this; Weights
-        & Biases has none, so there a resumed run is a further one of the same group.
+        TensorBoard is told to forget points after `step`, by the session start that its format has for this.
         """
         path = run / "metrics.jsonl"
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close())
@@ -43,7 +38,6 @@ class MetricsLog:
         self._write_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
         start = SessionLog(status=SessionLog.START)
         self._write_event(Event(wall_time=time.time(), step=step + 1, session_log=start))
-        self._wandb = _start_wandb(run, config) if config.wandb else None
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Append one row; `step` counts decisions."""
@@ -51,8 +45,6 @@ class MetricsLog:
         self._lines.flush()
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
         self._write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
-        if self._wandb is not None:
-            self._wandb.log(metrics, step=step)
 
     @property
     def size(self) -> int:
@@ -64,38 +56,12 @@ class MetricsLog:
         os.fsync(self._lines.fileno())
 
     def close(self) -> None:
-        if self._wandb is not None:
-            self._wandb.finish()
         self._lines.close()
         self._events.close()
-
-    def __enter__(self) -> MetricsLog:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _write_event(self, event: Event) -> None:
         self._events.write(event.SerializeToString())
         self._events.flush()
-
-
-def _start_wandb(run: Path, config: TrainConfig) -> Any:
-    """A Weights & Biases run that stays on this machine; `rundir.check` has made sure that the package is there."""
-    import wandb
-
-    options = wandb.Settings(silent=True, console="off", x_disable_stats=True)
-    return wandb.init(
-        mode="offline",
-        dir=run,
-        project="mlx_drmario",
-        name=run.name,
-        group=run.name,
-        config=json.loads(to_json(config)),
-        settings=options,
-    )
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
@@ -15,16 +14,17 @@ from pathlib import Path
 import mlx.core as mx
 
 import mlx_drmario as dm
-from mlx_drmario.rl.config import TrainConfig, from_json, to_json
+from mlx_drmario.files import write_text
+from mlx_drmario.rl.config import RunConfig
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import from_json, to_json
 
 BACKUPS = 3
 """Replaced runs that are kept, as RUN.bak1 (the newest) to RUN.bak3."""
 
 
-def check(run: Path, config: TrainConfig, resume: bool) -> None:
+def check(run: Path, config: RunConfig, resume: bool) -> None:
     """Raise what `prepare` would raise about this directory and this machine, and change nothing."""
-    if config.wandb and importlib.util.find_spec("wandb") is None:
-        raise ValueError("wandb is true, but the package is not installed: pip install wandb")
     if resume:
         read_config(run)
     elif holds_run(run):
@@ -41,19 +41,19 @@ def check(run: Path, config: TrainConfig, resume: bool) -> None:
         raise ValueError(f"out must be a new or empty directory, got {run}, which holds other files")
 
 
-def prepare(run: Path, config: TrainConfig, resume: bool) -> None:
+def prepare(run: Path, config: RunConfig, resume: bool) -> None:
     """Create the run directory and write config.json and environment.json.
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
     becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
-    with foreign files, or when config.wandb asks for a package that is not installed.
+    with foreign files.
     """
     check(run, config, resume)
     if not resume and holds_run(run):
         set_aside(run)
     run.mkdir(parents=True, exist_ok=True)
-    write_atomically(run / "config.json", to_json(config))
-    write_atomically(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    write_text(run / "config.json", to_json(config))
+    write_text(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
 
 
 def holds_run(directory: Path) -> bool:
@@ -82,11 +82,17 @@ def set_aside(run: Path) -> None:
     os.rename(run, places[0])
 
 
-def read_config(run: Path) -> TrainConfig:
-    """Return the settings of a run. Raises FileNotFoundError when the directory holds no run."""
+def read_config(run: Path) -> PPORunConfig:
+    """Return the settings of a run.
+
+    Raises FileNotFoundError when the directory holds no run, ValueError when its settings are not of this version.
+    """
     if not holds_run(run):
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
-    return from_json((run / "config.json").read_text())
+    try:
+        return from_json((run / "config.json").read_text(), PPORunConfig)
+    except ValueError as error:
+        raise ValueError(f"{run / 'config.json'} is not of this version or damaged: {error}") from None
 
 
 def environment() -> dict[str, str | int | None]:
@@ -107,20 +113,10 @@ def environment() -> dict[str, str | int | None]:
 
 def commit() -> str | None:
     """Return the git commit of the source tree, with `+` when it has local changes; None outside a clone."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists() or shutil.which("git") is None:
         return None
     git = ["git", "-C", str(root)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
     return head + ("+" if changed.strip() else "") or None
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content so that a crash leaves the old or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

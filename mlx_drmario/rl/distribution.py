@@ -1,4 +1,7 @@
-"""The masked categorical distribution over placements, in the form that heads return (heads.masked_log_softmax)."""
+"""The masked categorical distribution over placements, in the form that heads return (heads.masked_log_softmax).
+
+MLX where gradients are needed, NumPy where actions are drawn: on a CPU that is several times faster.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,8 @@ def entropy(log_probs: mx.array) -> mx.array:
     return -(mx.exp(log_probs) * mx.maximum(log_probs, -100.0)).sum(axis=1)
 
 
-def sample(key: mx.array, log_probs: mx.array) -> mx.array:
-    """Draw i32[B] with an explicit key (Gumbel-max; illegal entries cannot win against a legal one)."""
-    return mx.argmax(log_probs + mx.random.gumbel(log_probs.shape, key=key), axis=1).astype(mx.int32)
-
-
 def sample_numpy(rng: np.random.Generator, log_probs: np.ndarray) -> np.ndarray:
-    """Draw i32[B] by inverting the cumulative distribution: on a CPU several times faster than `sample`.
+    """Draw i32[B] from log_probs f32[B, 512] by inverting the cumulative distribution.
 
     Rows without a legal entry (ended games) give 0.
     """
