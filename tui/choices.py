@@ -10,7 +10,8 @@ import mlx_drmario as dm
 from mlx_drmario import rewards
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.tui.protocol import TOP, Candidate, Choice
+from mlx_drmario.rl.config import REWARD
+from mlx_drmario.tui.protocol import TOP, Candidate, Choice, Line
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 
@@ -52,14 +53,13 @@ def describe(
     log_probs: NDArray[np.float32] | None,
     value: NDArray[np.float32] | None,
     reward: RewardConfig,
-    only: list[int] | None = None,
 ) -> list[Choice]:
-    """What is known of these decisions of parked games, for all of them or only the given ones, before they are made."""
+    """What is known of these decisions of parked games, before they are made."""
     after = games.afterstates()
     earned = rewards.compute(reward, SimpleNamespace(**{name: getattr(after, name) for name in EVENTS}))
     first = np.searchsorted(after.env, np.arange(games.num_envs + 1))
     choices = []
-    for n in range(games.num_envs) if only is None else only:
+    for n in range(games.num_envs):
         rows = slice(int(first[n]), int(first[n + 1]))
         legal, viruses, runs = after.action[rows], after.viruses_cleared[rows], after.combos[rows]
         action = int(actions[n])
@@ -91,3 +91,15 @@ def describe(
             )
         )
     return choices
+
+
+def decide(state: NDArray[np.void], action: int, frames: int) -> Line:
+    """A line of one decision: this placement in a parked position [1], after `frames` frames."""
+    games = dm.Decisions(num_envs=1, threads=1)
+    games.set_state(state)
+    made = np.array([action], np.int32)
+    choice = describe(games, made, None, None, REWARD)[0]
+    games.step(made)
+    states = np.concatenate([state, games.state.copy()])
+    passed = np.array([frames, frames + int(games.frames[0])], np.uint32)
+    return Line(states, (choice, None), passed, name="branch")

@@ -59,6 +59,11 @@ class Link:
             self._reports.append(report)
             self._changed.notify_all()
 
+    @property
+    def wanted(self) -> bool:
+        """A picture was asked for and not yet sent."""
+        return self._wanted
+
     def publish(self, make: Callable[[], Picture]) -> None:
         """Send what `make` returns if the app has asked for a picture; else do nothing."""
         if self._wanted:

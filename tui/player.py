@@ -115,9 +115,9 @@ class Player:
             self._since = (now, table.frames_played, table.decisions_made)
             seconds = now - then
             # A pace that is kept says nothing about speed, so it is not compared with one game alone.
-            single = self._single if self._pace == FASTEST else None
-            rates = (table.frames_played - frames) / seconds, (table.decisions_made - decisions) / seconds
-            self._link.report(Rates(table.count, *rates, single))
+            made = (table.decisions_made - decisions) / seconds
+            speedup = made / self._single if self._single and self._pace == FASTEST else None
+            self._link.report(Rates(table.count, (table.frames_played - frames) / seconds, made, speedup))
 
     def _obey(self, command: Command) -> None:
         link, table = self._link, self._table

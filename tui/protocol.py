@@ -25,6 +25,8 @@ PolicyLoader = Callable[[], tuple[Policy, str]]
 FASTEST = float("inf")
 PACES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0, FASTEST)
 """speeds of play, as a multiple of the console's"""
+SESSION_FILE = "session.json"
+"""In a run directory while it trains under an app: the process, and the socket at which another app can attach."""
 MAX_GAMES = 256
 """games on the wall; of a larger rollout the first ones are shown"""
 
@@ -111,8 +113,8 @@ class Rates:
     """video frames of all games per second"""
     decisions: float
     """decisions of all games per second"""
-    single: float | None = None
-    """decisions per second of the same policy with one game, measured at the start"""
+    speedup: float | None = None
+    """decisions per second of playing, over those of one game alone, measured on this machine"""
     environment: float = 0.0
     """share of the time in the engine and planner, 0 to 1; the three sum to at most 1"""
     policy: float = 0.0
@@ -132,6 +134,20 @@ class Progress:
     """0 to 1 of the budget"""
     stage: str
     metrics: dict[str, float]
+
+
+CURVES = (
+    *("episode/return", "episode/clear_rate", "loss/policy", "loss/value", "loss/entropy"),
+    *("stats/approx_kl", "stats/grad_norm", "perf/dps_decisions_total"),
+)
+"""metrics that are drawn"""
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run learned before the app came: (decisions, `CURVES`) of its iterations."""
+
+    points: tuple[tuple[float, dict[str, float]], ...]
 
 
 @dataclass(frozen=True)
@@ -185,7 +201,7 @@ class Ended:
     finished: bool = True
 
 
-Report = Picture | Rates | Progress | Tally | Note | Line | Ready | Ended
+Report = Picture | Rates | Progress | History | Tally | Note | Line | Ready | Ended
 
 
 # --- commands --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The app's end: starts the worker process, sends it commands, and hands on what it reports."""
 
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -8,11 +9,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import from_json
 from mlx_drmario.tui.link import hang_up
-from mlx_drmario.tui.protocol import Command, Detach, Ended, Job, Report, Stop, TrainJob, WatchJob
+from mlx_drmario.tui.protocol import SESSION_FILE, Command, Detach, Ended, Job, Report, Stop, TrainJob, WatchJob
 
 LAST_LINES = 12
 """lines of the log that are shown when the worker died"""
@@ -38,8 +41,10 @@ class Session:
     >>> session.start(print)  # every report, in a thread of its own
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, connection: Connection | None = None) -> None:
+        """connection: to a worker that does the job already."""
         self.job = job
+        self._waiting = connection
         self.log = log_of(job)
         self.process: subprocess.Popen[bytes] | None = None
         self.over = threading.Event()
@@ -53,6 +58,9 @@ class Session:
 
     def start(self, hand_on: Callable[[Report | Died], None]) -> None:
         """Start the process; `hand_on` is called with every report in a thread that only reads."""
+        if self._waiting is not None:
+            self.talk(self._waiting, hand_on)
+            return
         ours, theirs = Pipe()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
@@ -123,6 +131,29 @@ class Session:
         return Died(
             status, said[-1] if said else "nothing was written to its log", "\n".join(lines[-LAST_LINES:]), self.log
         )
+
+
+def attach(run: Path) -> Session:
+    """A session with a run that trains in a process of its own; `start` connects to it.
+
+    Raises FileNotFoundError or ValueError when there is none.
+    """
+    if not (run / SESSION_FILE).exists():
+        raise FileNotFoundError(f"{run} does not train now under an app (no {SESSION_FILE})")
+    place = json.loads((run / SESSION_FILE).read_text())
+    job = TrainJob(settings_of(run), run, resume=True, detach=True)
+    try:
+        connection = Client(place["address"], family="AF_UNIX")
+    except OSError as error:
+        raise ValueError(f"nobody answers for {run} ({error}); go on with it by resume") from error
+    return Session(job, connection)
+
+
+def settings_of(run: Path) -> PPORunConfig:
+    """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones."""
+    if not (run / "config.json").exists():
+        raise FileNotFoundError(f"{run} holds no run (no config.json)")
+    return from_json((run / "config.json").read_text(), PPORunConfig)
 
 
 def log_of(job: Job) -> Path:

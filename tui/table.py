@@ -15,6 +15,7 @@ from mlx_drmario.tui.protocol import Boards, Choice, Line
 
 REST = 90
 """frames for which a finished game stays as it ended"""
+_SCRIPT = ("frame_counter", "p1_speed_setting", "p1_speed_ups")
 _LONGEST = 1_024
 """frames of the longest script: a capsule falls at least a row in 70 frames"""
 
@@ -99,8 +100,8 @@ class Table:
         states = self._states[rows]
         for n, state, choice in zip(rows.tolist(), states, self._adviser.choose(states), strict=True):
             colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-            clock = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
-            script = dm.script(state["p1_bottle"], colors, *clock, choice.action)
+            clock, speed, speed_ups = (int(state[name]) for name in _SCRIPT)
+            script = dm.script(state["p1_bottle"], colors, clock, speed, speed_ups, choice.action)
             self._buttons[n, : len(script)] = script
             self._at[n], self._length[n] = 0, len(script)
             record = self.records[n]

@@ -2,7 +2,10 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.screens.live import LiveScreen
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,24 @@ class WatchConfig:
 
 def run(config: WatchConfig) -> int:
     """Show the app until it is quit; 2 without a terminal. Raises ValueError for a policy or level that cannot be."""
+    first = screen(config)
+    if not sys.stdout.isatty():
+        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
+        return 2
+    from mlx_drmario.tui.app import DrMarioApp
+
+    app = DrMarioApp(first)
+    app.run()
+    return app.return_code or 0
+
+
+def screen(config: WatchConfig) -> "LiveScreen":
+    """The screen of the app. Raises ValueError for a policy or level that cannot be."""
     from functools import partial
 
     from mlx_drmario import seeds
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.spec import check_level, speed_number
-    from mlx_drmario.tui.app import DrMarioApp
     from mlx_drmario.tui.protocol import WatchJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session
@@ -45,9 +60,4 @@ def run(config: WatchConfig) -> int:
         pace=config.pace,
     )
     policies.check(config.policy)
-    if not sys.stdout.isatty():
-        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
-        return 2
-    app = DrMarioApp(LiveScreen(Session(job), config.policy, view="grid" if config.games > 1 else "focus"))
-    app.run()
-    return app.return_code or 0
+    return LiveScreen(Session(job), config.policy, view="grid" if config.games > 1 else "focus")

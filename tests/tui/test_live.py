@@ -27,7 +27,7 @@ def live(check, size=(80, 24), view="grid", **settings):
 
 
 def notes(screen):
-    return [note.text for note in screen.events.notes]
+    return [note.text for _, note in reversed(screen.events.notes)]
 
 
 def frames(screen):
@@ -201,7 +201,7 @@ def test_finished_games_are_counted():
         await until(pilot, lambda: screen.tally.finished >= 4)
         assert screen.tally.cleared == 0  # a random policy on level 15
         assert f"{screen.tally.cleared} of {screen.tally.finished} cleared" in screen.title_bar.words
-        await until(pilot, lambda: screen.hud.rates is not None and screen.hud.rates.single)
+        await until(pilot, lambda: screen.hud.rates is not None and screen.hud.rates.speedup)
         assert screen.picture.position.outcome in (PLAYING, 2)
 
     live(check, level=15, load_policy=random_legal, pace=FASTEST)
@@ -209,7 +209,7 @@ def test_finished_games_are_counted():
 
 def test_the_hud_compares_with_one_game():
     async def check(pilot, screen):
-        rates = Rates(games=4, frames=40_000, decisions=400, single=200, environment=0.5, policy=0.3, update=0.2)
+        rates = Rates(games=4, frames=40_000, decisions=400, speedup=2.0, environment=0.5, policy=0.3, update=0.2)
         screen.post_message(Reported(rates))
         await until(pilot, lambda: screen.hud.rates is rates)
         words = str(screen.hud.render())

@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher
 
 from mlx_drmario.spec import MAX_LEVEL
 from mlx_drmario.tui import protocol
+from mlx_drmario.tui.advice import Advice
 from mlx_drmario.tui.messages import Reported, WorkerDied
 from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Command, Note, Picture, Progress, Rates, Tally
 from mlx_drmario.tui.session import Died, Session
@@ -73,6 +74,7 @@ class LiveScreen(Screen[None]):
         self.progress: Progress | None = None
         self._state: tuple[str, str] | None = None  # of the session, when it does not simply run
         self._asked = False
+        self._advice: Advice | None = None
         self._start = time.monotonic()
         self.wall, self.bottle, self.analysis = Wall(id="wall"), Bottle(id="bottle"), Analysis(id="analysis")
         self.summary, self.hud, self.events = Summary(session.training, id="summary"), Hud(id="hud"), EventLog(id="log")
@@ -122,6 +124,10 @@ class LiveScreen(Screen[None]):
                 self.summary.show_progress(progress)
                 self.side.add(progress.decisions, progress.metrics)
                 self._describe()
+            case protocol.History(points=points):
+                for decisions, metrics in points:
+                    for curves in (self.side, self.summary.curves):
+                        curves.add(decisions, metrics)
             case Rates() as rates:
                 self._show_rates(rates)
             case Tally() as tally:
@@ -284,9 +290,9 @@ class LiveScreen(Screen[None]):
 
     def action_detach(self) -> None:
         """Leave; the training goes on."""
-        if self.session.training:
+        if isinstance(job := self.session.job, protocol.TrainJob):
             self.send(protocol.Detach())
-            self._leave(f"detached; drmario tui attach {self.session.job.run}")
+            self._leave(f"detached; drmario tui attach {job.run}")
         else:
             self.events.add(Note("only a training run can go on alone", "warning"))
 
@@ -310,10 +316,27 @@ class LiveScreen(Screen[None]):
         if line.request and isinstance(self.app.screen, TravelScreen):
             self.app.screen.show_branch(line)
         elif not line.request:
-            self.app.push_screen(TravelScreen(line, self.send))
+            self.app.push_screen(TravelScreen(line, self._play_on))
+
+    def _play_on(self, playout: protocol.Playout) -> None:
+        """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
+        if isinstance(job := self.session.job, protocol.TrainJob):
+            self._advice = self._advice or Advice(job.run, self._advise)
+            self._advice.ask(playout)
+        else:
+            self.send(playout)
+
+    def _advise(self, line: protocol.Line | Died) -> None:
+        """In the thread that reads from that process."""
+        if isinstance(line, protocol.Line):
+            self.post_message(Reported(line))
+        else:
+            self.post_message(Reported(Note(f"the branch cannot be played on: {line.error}", "error")))
 
     def on_unmount(self) -> None:
         self.session.close()
+        if self._advice is not None:
+            self._advice.close()
 
 
 def pace_name(pace: float) -> str:

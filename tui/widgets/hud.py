@@ -45,8 +45,7 @@ class Hud(Static):
         figure(rates.decisions, "decisions/s")
         text.append(" ·", style=muted)
         figure(rates.frames, "frames/s", wide)
-        if rates.single:
-            gain = rates.decisions / rates.single
+        if gain := rates.speedup:
             text.append(" ·", style=muted)
             text.append(f" {gain:.1f}x", style=colors.text("success", bold=True))
             efficiency = f"{gain / rates.games:.0%}"

@@ -14,6 +14,7 @@ from mlx_drmario.tui.widgets.analysis import bars
 from mlx_drmario.tui.widgets.curve import Curve, number
 
 # metric of a training run -> (title, theme colour, is it a share)
+# the keys are those of `protocol.CURVES`
 TRAINING_CURVES: dict[str, tuple[str, str, bool]] = {
     "episode/return": ("return", "capsule-0", False),
     "episode/clear_rate": ("clear rate", "success", True),
