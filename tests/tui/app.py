@@ -26,7 +26,11 @@ def in_app(screen, check, size=(80, 24), theme="bottle-dark"):
             await until(pilot, lambda: screen.is_mounted)
             await check(pilot, screen)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        if isinstance(screen, LiveScreen) and screen.session.process is not None:
+            screen.session.process.wait(PATIENCE)  # a run saves before it ends
 
 
 async def until(pilot, condition, what="something"):
@@ -36,6 +40,11 @@ async def until(pilot, condition, what="something"):
         if time.monotonic() > end:
             pytest.fail(f"{what} did not happen in {PATIENCE} s")
         await pilot.pause(0.01)
+
+
+def words_of(screen):
+    """All text of a screen's static widgets."""
+    return " ".join(str(static.render()) for static in screen.query("Static"))
 
 
 def greedy():

@@ -15,7 +15,7 @@ from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.keys import shown_keys, wrapped
 
 from ..conftest import ROOT
-from .app import broken, in_app, random_legal, until, watch_job, watch_screen
+from .app import broken, in_app, random_legal, until, watch_job, watch_screen, words_of
 
 
 def live(check, size=(80, 24), view="grid", **settings):
@@ -231,8 +231,8 @@ def test_q_ends_the_worker():
 def test_a_dead_worker_is_reported_with_its_last_words_and_can_be_started_again():
     async def check(pilot, screen):
         await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen), "the report")
-        words = " ".join(str(static.render()) for static in pilot.app.screen.query("Static"))
-        assert "RuntimeError: the policy is made of jelly" in words and str(screen.session.log) in words
+        await until(pilot, lambda: str(screen.session.log) in words_of(pilot.app.screen))
+        assert "RuntimeError: the policy is made of jelly" in words_of(pilot.app.screen)
         first = screen.session.process
         await pilot.press("r")
         await until(pilot, lambda: screen.session.process not in (None, first))

@@ -177,7 +177,7 @@ def test_a_click_picks_a_board():
 
 @pytest.mark.parametrize("theme", [theme.name for theme in themes.THEMES])
 def test_viruses_and_halves_are_distinct_without_colour(theme):
-    """Every virus is darker than every half, by a wide margin; and their glyphs differ where there is room for glyphs."""
+    """Every virus is darker than every half; and their glyphs differ where there is room for glyphs."""
 
     async def check(pilot, wall):
         colors = palette(pilot.app.theme_variables)

@@ -101,9 +101,8 @@ class PlayScreen(Screen[None]):
         over = self.game.over
         for _ in range(frames):
             self.game.step(*(pad.frame() for pad in self.pads))
-        if self.game.over and not over and self.players == 2:
-            if winner := self.winner():
-                self.wins[winner - 1] += 1
+        if self.game.over and not over and (winner := self.winner()):
+            self.wins[winner - 1] += 1
         self.show()
 
     def winner(self) -> int:
