@@ -48,8 +48,9 @@ class HelpScreen(ModalScreen[None]):
 def explained_keys(screen: Screen[object]) -> list[tuple[str, str, str]]:
     """(keys, what they do, more about it) of every binding of a screen."""
     rows: dict[str, tuple[list[str], str, str]] = {}
-    for _, binding, _, _ in screen.active_bindings.values():
-        if binding.description and not binding.system:
-            keys, _, _ = rows.setdefault(binding.action, ([], binding.description, binding.tooltip))
+    for node, binding, _, _ in screen.active_bindings.values():
+        if binding.description and not binding.system and isinstance(node, type(screen) | type(screen.app)):
+            name = binding.id or binding.action
+            keys, _, _ = rows.setdefault(name, ([], binding.description, binding.tooltip))
             keys.append(screen.app.get_key_display(binding))
     return [(" ".join(dict.fromkeys(keys)), words, more) for keys, words, more in rows.values()]

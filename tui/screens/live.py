@@ -41,7 +41,7 @@ class LiveScreen(Screen[None]):
         Binding("0", "view('summary')", "summary", tooltip="curves and figures"),
         Binding("tab", "cycle(1)", "next game", key_display="⇥", group=_CYCLE, priority=True),
         Binding("shift+tab", "cycle(-1)", "previous game", key_display="⇤", group=_CYCLE, priority=True),
-        *(Binding(str(n), f"jump({n})", f"game {n}", show=False) for n in range(1, 10)),
+        *(Binding(str(n), f"jump({n})", "game 1 to 9", show=False, id="jump") for n in range(1, 10)),
         Binding("p,space", "pause", "pause", key_display="p"),
         Binding("f", "step('frame')", "one frame", group=_STEP),
         Binding("n", "step('decision')", "one decision", group=_STEP),

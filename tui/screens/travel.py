@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from mlx_drmario.tui.choices import decide
-from mlx_drmario.tui.position import OUTCOMES, Position
+from mlx_drmario.tui.position import OUTCOMES, PLAYING, Position
 from mlx_drmario.tui.protocol import Choice, Line, Playout
 from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
@@ -154,10 +154,11 @@ def compared(line: Line, branch: Line, root: int, here: Position, there: Positio
     lengths = len(line.states) - 1 - root, len(branch.states) - 1
 
     def ending(end: Position, decisions: int) -> str:
-        return f"{OUTCOMES[end.outcome]}, {end.viruses} left, {decisions} decisions, {end.frames} frames"
+        how = "so far" if end.outcome == PLAYING else OUTCOMES[end.outcome]
+        return f"{end.viruses} left after {decisions}, {end.frames} frames, {how}"
 
     return [
-        ("here", f"{here.viruses} against {there.viruses} viruses, {there.frames - here.frames:+d} frames"),
-        ("played", ending(ends[0], lengths[0])),
-        ("branch", ending(ends[1], lengths[1])),
+        ("branch", f"{there.viruses}, {there.frames - here.frames:+d} frames"),
+        ("line end", ending(ends[0], lengths[0])),
+        ("branch end", ending(ends[1], lengths[1])),
     ]

@@ -37,14 +37,14 @@ _MOST_POINTS = 2_000
 class Facts(Static):
     """A short table of words and values."""
 
-    DEFAULT_CSS = "Facts { height: auto; width: 1fr; padding: 0 1; }"
+    DEFAULT_CSS = "Facts { height: auto; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     def show(self, rows: list[tuple[str, str]]) -> None:
         """Show these from now on."""
         colors = palette(self.app.theme_variables)
         text = Text(no_wrap=True, overflow="ellipsis")
         for name, value in rows:
-            text.append(f"{name:<11}", style=colors.text("bottle-rim"))
+            text.append(f"{name:<12}", style=colors.text("bottle-rim"))
             text.append(value + "\n", style=colors.text("foreground"))
         self.update(text)
 

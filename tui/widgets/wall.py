@@ -66,6 +66,7 @@ class Wall(Widget):
         super().__init__(id=id)
         self.boards: Boards | None = None
         self.selected = 0
+        self.format, self.columns, self.rows, self._width = LARGE, 1, 1, 0
         self._lines: dict[tuple[int, int], list[Segment]] = {}  # (game, line) -> what is painted there
 
     def on_mount(self) -> None:
@@ -94,20 +95,19 @@ class Wall(Widget):
         for board in {before, game}:
             self._refresh_board(board, np.zeros(ROWS * COLS, np.bool_), True)
 
-    @property
-    def format(self) -> Format:
-        """How large the boards are."""
+    def _arrange(self) -> None:
+        """Choose the size of the boards; asking a widget for its own size is too slow to be done for every line."""
+        self._width, height = self.size
         count = self.boards.count if self.boards else 1
-        for form in (LARGE, SMALL):
-            if form.columns(self.size.width) * form.rows(self.size.height) >= count:
-                return form
-        return DENSE
+        forms = (LARGE, SMALL, DENSE)
+        fitting = (form for form in forms if form.columns(self._width) * form.rows(height) >= count)
+        self.format = next(fitting, DENSE)
+        self.columns, self.rows = self.format.columns(self._width), self.format.rows(height)
 
     @property
     def per_page(self) -> int:
         """Boards that fit."""
-        form = self.format
-        return form.columns(self.size.width) * form.rows(self.size.height)
+        return self.columns * self.rows
 
     @property
     def pages(self) -> int:
@@ -127,11 +127,11 @@ class Wall(Widget):
         if not 0 <= index < self.per_page:
             return None
         form = self.format
-        row, column = divmod(index, form.columns(self.size.width))
+        row, column = divmod(index, self.columns)
         return column * (form.width + form.gap), row * (form.height + 1)
 
     def on_click(self, event: events.Click) -> None:
-        form, columns = self.format, self.format.columns(self.size.width)
+        form, columns = self.format, self.columns
         column, row = event.x // (form.width + form.gap), event.y // (form.height + 1)
         game = self.page * self.per_page + row * columns + column
         if column < columns and self.boards is not None and game < self.boards.count:
@@ -140,6 +140,7 @@ class Wall(Widget):
     # --- painting ---
 
     def _repaint(self) -> None:
+        self._arrange()
         self._lines.clear()
         self.refresh()
 
@@ -180,13 +181,12 @@ class Wall(Widget):
         segments: list[Segment] = []
         form = self.format
         row, line = divmod(y, form.height + 1)
-        if self.boards is not None and row < form.rows(self.size.height):
-            columns = form.columns(self.size.width)
-            first = self.page * self.per_page + row * columns
+        if self.boards is not None and row < self.rows:
+            first = self.page * self.per_page + row * self.columns
             gap = Segment(" " * form.gap, ground)
-            for game in range(first, min(first + columns, self.boards.count)):
+            for game in range(first, min(first + self.columns, self.boards.count)):
                 segments += [*self._board_line(game, line, form, colors), gap]
-        return Strip(segments).adjust_cell_length(self.size.width, ground)
+        return Strip(segments).adjust_cell_length(self._width, ground)
 
     def _board_line(self, game: int, line: int, form: Format, colors: Palette) -> list[Segment]:
         known = self._lines.get((game, line))
