@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
-
+    from mlx_drmario.tui.screens import AnyScreen
     from mlx_drmario.tui.screens.home import Entry
 
 RUNS = Path("runs")
@@ -80,7 +79,7 @@ def run(config: TuiConfig) -> int:
     return app.return_code or 0
 
 
-def open_screen(config: TuiConfig) -> Screen[None]:
+def open_screen(config: TuiConfig) -> AnyScreen:
     """The first screen."""
     if config.command == "home":
         from mlx_drmario.tui.screens.home import HomeScreen, demo_position
@@ -93,7 +92,7 @@ def open_screen(config: TuiConfig) -> Screen[None]:
     return training(config.rest if config.command == "train" else ["resume", *config.rest], config.detach)
 
 
-def training(args: list[str], detach: bool = False) -> Screen[None]:
+def training(args: list[str], detach: bool = False) -> AnyScreen:
     """A run that starts or goes on, as `drmario train ARGS` would."""
     from mlx_drmario.cli import train
     from mlx_drmario.tui.protocol import TrainJob
@@ -108,7 +107,7 @@ def training(args: list[str], detach: bool = False) -> Screen[None]:
     return LiveScreen(Session(TrainJob(chosen, run, resume, detach)), run.name)
 
 
-def attached(run: Path) -> Screen[None]:
+def attached(run: Path) -> AnyScreen:
     """A run that trains in a process of its own."""
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import attach
@@ -116,14 +115,14 @@ def attached(run: Path) -> Screen[None]:
     return LiveScreen(attach(run), run.name)
 
 
-def watching(policy: str, level: int, games: int) -> Screen[None]:
+def watching(policy: str, level: int, games: int) -> AnyScreen:
     """A policy that plays test games."""
     from mlx_drmario.cli import watch
 
     return watch.screen(watch.WatchConfig(policy=policy, level=level, games=games))
 
 
-def playing(players: int) -> Screen[None]:
+def playing(players: int) -> AnyScreen:
     """A game by hand."""
     from mlx_drmario import seeds
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
