@@ -27,7 +27,7 @@ inline unsigned empty_columns(const u8* cells) {
   return static_cast<unsigned>(empty * 0x0102040810204080ull >> 56);  // gathered: bit 0 of byte k becomes bit k
 }
 
-// Only 0xFF is free for a falling capsule; everything above row 0 is free (rules.md section 8).
+// Only 0xFF is free for a falling capsule; everything above row 0 is free (docs/rules.md section 8).
 inline FitMasks fit_masks(const u8* bottle) {
   FitMasks fit{};
   unsigned above = 0xFF;

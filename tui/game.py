@@ -70,7 +70,7 @@ class WatchedGame(LiveGame):
         """The buttons, frame by frame, that bring the capsule where the policy wants it."""
         d = self._decisions
         state = d.state[0]
-        action = int(self._policy.act(d)[0])
+        action = int(self._policy.act(d.view)[0])
         colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
         clock, speed, speed_ups = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
         buttons = dm.script(state["p1_bottle"], colors, clock, speed, speed_ups, action)

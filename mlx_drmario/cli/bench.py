@@ -208,7 +208,7 @@ def learning_lines(seconds: float) -> list[Line]:
             decisions = _played(games, 1, 3)
 
             def choose(decisions: Any = decisions) -> float:
-                policy.act(decisions)
+                policy.act(decisions.view)
                 return float(decisions.num_envs)
 
             lines.append(measure(f"default policy, {games} games", "decisions/s", seconds, choose))

@@ -29,7 +29,7 @@ class NetConfig:
     """Relabel colours relative to the capsule before the encoder (an exact symmetry: fewer games to learn from)."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the passes through the network; weights, losses and optimiser are float32 always. On a CPU bfloat16 is
-    some 20 times slower (stack.md section 2)."""
+    some 20 times slower (docs/libraries.md section 2)."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(NetConfig).items():

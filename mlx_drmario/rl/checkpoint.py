@@ -41,7 +41,7 @@ from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.dist import sample_numpy
 
 if TYPE_CHECKING:
-    from mlx_drmario import Decisions
+    from mlx_drmario import PublicView
 
 Mode = Literal["argmax", "sample"]
 
@@ -226,22 +226,22 @@ class NetworkPolicy:
         self.mode = mode
         self.rng = np.random.default_rng(seed)
 
-    def act(self, d: Decisions) -> np.ndarray:
+    def act(self, view: PublicView) -> np.ndarray:
         """Choose a placement i32[N] for every game (0 for games that have ended)."""
-        if tuple(d.plane_names) != self.layout.plane_names:
+        if tuple(view.plane_names) != self.layout.plane_names:
             raise ValueError(
-                f"the policy was trained on planes {self.layout.plane_names}, the games have {d.plane_names}"
+                f"the policy was trained on planes {self.layout.plane_names}, the games have {view.plane_names}"
             )
-        action = np.zeros(d.num_envs, np.int32)
-        rows = np.flatnonzero(~d.ended)
+        action = np.zeros(view.num_envs, np.int32)
+        rows = np.flatnonzero(~view.ended)
         if not rows.size:
             return action
-        after = AfterstateRows.of(d, self.model.needs_bottles) if self.model.needs_afterstates else None
+        after = AfterstateRows.of(view, self.model.needs_bottles) if self.model.needs_afterstates else None
         for part in np.array_split(rows, -(-len(rows) // self.model.most_decisions)):
             log_probs, _ = self.model(
-                mx.array(d.planes[part]),
-                mx.array(d.scalars[part]),
-                mx.array(d.legal[part]),
+                mx.array(view.planes[part]),
+                mx.array(view.scalars[part]),
+                mx.array(view.legal[part]),
                 Afterstates(*map(mx.array, after.take(part))) if after else None,
             )
             if self.mode == "argmax":

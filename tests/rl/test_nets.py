@@ -102,7 +102,7 @@ def test_weights_depend_on_the_seed_alone(games):
 
 
 def test_second_half_is_scored_where_it_lies():
-    """Against the definition of the action space (design.md), cell by cell."""
+    """Against the definition of the action space (docs/design.md), cell by cell."""
     second = np.random.default_rng(0).normal(size=(2, 16, 8, 4)).astype(np.float32)
     shifted = np.asarray(shift_to_first(mx.array(second)))
     offsets = [(0, 1), (1, 0), (0, -1), (-1, 0)]

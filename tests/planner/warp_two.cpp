@@ -1,17 +1,20 @@
-// The law of the two-player decision loop at scale: drm::Versus against frame-by-frame play of both sides' scripts,
-// with attacks and garbage. After every step the full states and both sides' event columns must be equal (what may
-// differ is in `forget`). Usage: warp_versus [decisions] [seed]
+// The law of the two-player decision loop at scale: drm::Decisions against frame-by-frame play of both seats' scripts,
+// with attacks and garbage. After every step the full states must be equal (what may differ is in `forget`), and so
+// must the events of every decision that ended, which are counted here from the states, not by the engine; nothing is
+// told of the others. Usage: warp_two [decisions] [seed]
 #include <algorithm>
 #include <cstdlib>
 
+#include "decisions.h"
 #include "script.h"
-#include "versus.h"
 #include "warp.h"
 #include "warp_rounds.h"
 
 using namespace drm;
 
 namespace {
+
+constexpr int kSides = 2;
 
 struct Tally {
   long decisions = 0, rounds = 0, frames = 0, both_due = 0, attacks = 0, big_attacks = 0, same_frame_attacks = 0;
@@ -27,9 +30,7 @@ bool any_marked(const u8* bottle) {
 class Console {
  public:
   Match match;
-  struct Events {
-    u32 tau, viruses_cleared, halves_cleared, combos, cascade, attack_sent, garbage_received;
-  } events[kSides];
+  Events events[kSides];
   bool locked_now[kSides];  // in the last frame
 
   void start(const Match& parked) {
@@ -39,12 +40,14 @@ class Console {
       locked_now[s] = false;
       length_[s] = at_[s] = 0;
       by_garbage_[s] = false;
+      runs_of_lock_[s] = 0;
     }
   }
 
   // Returns the length of the script.
   int decide(int side, int action) {
     events[side] = {};
+    runs_of_lock_[side] = 0;
     by_garbage_[side] = false;
     at_[side] = 0;
     return length_[side] = script(query_of(match, side), action, buttons_[side], kMaxScript);
@@ -74,6 +77,8 @@ class Console {
       const Player& was = before.player[s];
       const Player& is = match.player[s];
       ++events[s].tau;
+      // Nothing but its lock changes the bottle under a falling capsule.
+      if (was.next_action == kFall) events[s].capsules += std::memcmp(was.bottle, is.bottle, kCells) != 0;
       if (is.combo > was.combo) count_marked(was, is, s, tally);
       if (was.next_action != kAttack) continue;
       const Player& rival = before.player[1 - s];
@@ -85,9 +90,11 @@ class Console {
         ++tally.attacks;
         tally.big_attacks += was.combo > 4;
       }
-      if (is.next_action != kResolve) continue;
+      if (pending < 2 || is.next_action == kAttack)
+        continue;  // too little, or it did not act (third crown of the rival)
       const u32 size = std::min<u32>(pending, 4);
       events[s].garbage_received += size;
+      runs_of_lock_[s] = 0;
       ++tally.delivered[size];
       tally.capped += pending > 4;
       by_garbage_[s] = true;
@@ -96,11 +103,21 @@ class Console {
   }
 
   void count_marked(const Player& was, const Player& is, int s, Tally& tally) {
-    events[s].combos += static_cast<u32>(is.combo - was.combo);
-    events[s].cascade += !any_marked(was.bottle);
+    const u32 runs = is.combo - was.combo;
+    const bool new_pass = !any_marked(was.bottle);
+    events[s].combos += runs;
+    events[s].cascade += new_pass;
+    events[s].passes_after_first += new_pass && runs_of_lock_[s] != 0;
+    events[s].runs_after_first += runs - (runs_of_lock_[s] == 0);
+    runs_of_lock_[s] += runs;
     for (int i = 0; i < kCells; ++i) {
       if (kind_of(is.bottle[i]) != kClearing || kind_of(was.bottle[i]) == kClearing) continue;
-      ++(kind_of(was.bottle[i]) == kVirus ? events[s].viruses_cleared : events[s].halves_cleared);
+      if (kind_of(was.bottle[i]) != kVirus) {
+        ++events[s].halves_cleared;
+        continue;
+      }
+      ++events[s].viruses_cleared;
+      ++events[s].viruses_by_color[color_of(was.bottle[i])];
     }
     if (by_garbage_[s]) tally.garbage_runs += is.combo - was.combo;
   }
@@ -108,14 +125,15 @@ class Console {
   u8 buttons_[kSides][kMaxScript];
   int length_[kSides], at_[kSides];
   bool by_garbage_[kSides];
+  u32 runs_of_lock_[kSides];  // or of the delivery of garbage since
 };
 
 // Takes over into `ours` what the clock need not know: DAS (docs/decisions.md), the capsule in the air, and the pads in
 // the frame of a lock; after a lock the pose is left over until the next spawn.
-void forget(Player& ours, const Player& theirs, const Side& side, bool locked_now) {
+void forget(Player& ours, const Player& theirs, const Seat& seat, bool locked_now) {
   ours.hor_velocity = theirs.hor_velocity;
-  if (side.waiting) return;
-  const bool in_the_air = side.frames_left != 0 || theirs.next_action == kFall;
+  if (seat.parked) return;
+  const bool in_the_air = seat.frames_left != 0 || theirs.next_action == kFall;
   if (in_the_air || (theirs.next_action != kHandover && !theirs.fail_flag)) {
     ours.pill_x = theirs.pill_x;
     ours.pill_rotation = theirs.pill_rotation;
@@ -140,45 +158,45 @@ u32 verdict(Match match) {
   return match.who_failed ? 3u - match.who_failed : u32{kDraw};
 }
 
-bool equal_columns(const Versus& versus, std::size_t n, const Console& console) {
+bool equal_columns(const Decisions& games, std::size_t n, const Console& console) {
   bool equal = true;
+  const bool over = !running(console.match);
+  const u32 winner = over ? verdict(console.match) : u32{kNobody};
   for (std::size_t s = 0; s < kSides; ++s) {
     const std::size_t row = n * kSides + s;
-    const auto& e = console.events[s];
-    const struct {
-      const char* name;
-      u32 clock, frames;
-    } columns[] = {
-        {"tau", versus.tau[row], e.tau},
-        {"viruses_cleared", versus.viruses_cleared[row], e.viruses_cleared},
-        {"halves_cleared", versus.halves_cleared[row], e.halves_cleared},
-        {"combos", versus.combos[row], e.combos},
-        {"cascade", versus.cascade[row], e.cascade},
-        {"attack_sent", versus.attack_sent[row], e.attack_sent},
-        {"garbage_received", versus.garbage_received[row], e.garbage_received},
-        {"to_act", versus.to_act[row], running(console.match) && console.waiting(static_cast<int>(s))},
-    };
-    for (const auto& column : columns) {
-      if (column.clock == column.frames) continue;
-      std::printf("player %zu: %s: clock %u, frames %u\n", s + 1, column.name, column.clock, column.frames);
+    const bool due = !over && console.waiting(static_cast<int>(s));
+    Events expected = due || over ? console.events[s] : Events{};
+    if (over) {
+      expected.cleared = console.match.player[s].virus_left_bcd == 0;
+      expected.top_out = console.match.player[s].fail_flag != 0;
+      expected.won = winner == s + 1;
+    }
+    if (games.to_act[row] != due) {
+      std::printf("player %zu: to_act %d\n", s + 1, games.to_act[row]);
       equal = false;
     }
+#define DRM_COMPARE(name, type, count, meaning)                                        \
+  if (std::memcmp(&games.told[row].name, &expected.name, sizeof expected.name) != 0) { \
+    std::printf("player %zu: " #name " differs from what the frames say\n", s + 1);    \
+    equal = false;                                                                     \
   }
-  const u32 winner = running(console.match) ? u32{kNobody} : verdict(console.match);
-  if (versus.winner[n] != winner || versus.ended[n] == running(console.match)) {
-    std::printf("ended %d, winner %d, frames say %u\n", versus.ended[n], versus.winner[n], winner);
+    DRM_EVENT_FIELDS(DRM_COMPARE)
+#undef DRM_COMPARE
+  }
+  if (games.winner[n] != winner || games.ended[n] != over) {
+    std::printf("ended %d, winner %d, frames say %u\n", games.ended[n], games.winner[n], winner);
     equal = false;
   }
   return equal;
 }
 
-bool equal(const Versus& versus, std::size_t n, const Console& console) {
-  const Versus::Round& round = versus.rounds[n];
+bool equal(const Decisions& games, std::size_t n, const Console& console) {
+  const Round& round = games.games[n].round;
   Match ours = round.match;
   for (int s = 0; s < kSides; ++s)
-    forget(ours.player[s], console.match.player[s], round.side[s], console.locked_now[s]);
+    forget(ours.player[s], console.match.player[s], round.seat[s], console.locked_now[s]);
   const bool same_state = equal_states(ours, console.match);
-  return equal_columns(versus, n, console) && same_state;
+  return equal_columns(games, n, console) && same_state;
 }
 
 void count_end(const Match& match, u32 winner, Tally& tally) {
@@ -191,7 +209,7 @@ void count_end(const Match& match, u32 winner, Tally& tally) {
 // A few rounds side by side, each with its console.
 class Arena {
  public:
-  explicit Arena(u64 seed) : versus_(kRounds, PlaneSet::kBitplane, 1), random_(seed) {
+  explicit Arena(u64 seed) : decisions_(kRounds, 2, PlaneSet::kBitplane, 1, 0), random_(seed) {
     for (std::size_t n = 0; n < kRounds; ++n) begin(n);
   }
 
@@ -201,16 +219,18 @@ class Arena {
     for (std::size_t n = 0; n < kRounds; ++n) {
       if (!decide(n, &actions[n * kSides], tally)) return false;
     }
-    versus_.step(actions);
+    decisions_.step(actions);
     for (std::size_t n = 0; n < kRounds; ++n) {
       consoles_[n].play(tally);
-      if (!equal(versus_, n, consoles_[n])) {
+      if (!equal(decisions_, n, consoles_[n])) {
         std::printf("decision %ld, round %zu, actions %d %d: differ\n", tally.decisions, n, actions[n * kSides],
                     actions[n * kSides + 1]);
         return false;
       }
-      if (!versus_.ended[n]) continue;
-      count_end(consoles_[n].match, versus_.winner[n], tally);
+    }
+    for (std::size_t n = 0; n < kRounds; ++n) {  // a restart clears what was told of all games
+      if (!decisions_.ended[n]) continue;
+      count_end(consoles_[n].match, decisions_.winner[n], tally);
       ++tally.rounds;
       begin(n);
     }
@@ -223,18 +243,19 @@ class Arena {
   void begin(std::size_t n) {
     std::vector<bool> mask(kRounds, false);
     mask[n] = true;
-    versus_.reset(std::vector<GameConfig>(kRounds, random_config(random_)), mask);
-    twins_[n] = prepare_round(versus_.rounds[n], random_);
-    versus_.refresh();
-    consoles_[n].start(versus_.rounds[n].match);
+    decisions_.reset(std::vector<GameConfig>(kRounds, random_config(random_)), mask);
+    std::vector<Game> games = decisions_.games;
+    twins_[n] = prepare_round(games[n].round, random_);
+    decisions_.replace(games);
+    consoles_[n].start(decisions_.games[n].round.match);
   }
 
   bool decide(std::size_t n, i32* actions, Tally& tally) {
-    const u8* due = &versus_.to_act[n * kSides];
+    const u8* due = &decisions_.to_act[n * kSides];
     tally.both_due += due[0] && due[1];
     for (std::size_t s = 0; s < kSides; ++s) {
       if (!due[s]) continue;
-      const u16* frames_to_lock = &versus_.frames_to_lock[(n * kSides + s) * kActions];
+      const u16* frames_to_lock = &decisions_.frames_to_lock[(n * kSides + s) * kActions];
       const int side = static_cast<int>(s);
       const bool follow =
           s == 1 && due[0] && twins_[n] && random_() % 32 != 0 && frames_to_lock[actions[0]] != kUnreachable;
@@ -249,7 +270,7 @@ class Arena {
     return true;
   }
 
-  Versus versus_;
+  Decisions decisions_;
   std::mt19937_64 random_;
   Console consoles_[kRounds];
   bool twins_[kRounds];
