@@ -7,6 +7,8 @@
 namespace drm {
 namespace {
 
+static_assert(kMaxScript == kMaxFrames);
+
 // With equal colours any turn button does, as long as it is a new press.
 void alternate_turns(u8* buttons, int length) {
   u8 last = 0;

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "collision.h"
-#include "script.h"
+#include "reach.h"
 #include "tables.h"
 
 namespace drm {
 
-inline constexpr int kNever = 1 << 20;    // a frame
-inline constexpr int kMaxThreshold = 39;  // of gravity: LOW without speed-ups
+inline constexpr int kNever = 1 << 20;                          // a frame
+inline constexpr int kMaxThreshold = 39;                        // of gravity: LOW without speed-ups
+inline constexpr int kMaxFrames = kRows * (kMaxThreshold + 1);  // after which every capsule has locked
 
 struct Situation {
   FitMasks fit{};

@@ -12,7 +12,7 @@ namespace drm {
 template <class T>
 struct Timeline {
   static constexpr int kSets = sizeof(T) / sizeof(Lanes);
-  static constexpr int kMoments = kMaxScript + 2 * kLanes;
+  static constexpr int kMoments = kMaxFrames + 2 * kLanes;
 
   void clear(int first) { begin = end = first; }
 
