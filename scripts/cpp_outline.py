@@ -64,7 +64,7 @@ def blocks(text: str) -> list[Block]:
     heading = 0  # offset at which the heading of the next brace begins
     for offset, char in enumerate(code):
         if char == "{":
-            if _is_member_initialiser(code, heading, offset):
+            if _is_inner(code, heading, offset):
                 open_blocks.append(("other", "init", heading, False))
                 continue
             kind, name = _classify(code[heading:offset].strip(), [block[0] for block in open_blocks])
@@ -101,15 +101,19 @@ def declarations(text: str) -> list[tuple[int, str]]:
     return [(line, name) for line, name in found if name]
 
 
-def _is_member_initialiser(code: str, heading: int, offset: int) -> bool:
-    """Whether a brace belongs to a constructor's `member_{...}`, which clang-format writes without a space."""
-    return bool(re.search(r"\)\s*(?:noexcept\s*)?:\s", code[heading:offset])) and bool(
-        re.match(r"[\w>]", code[offset - 1])
-    )
+def _is_inner(code: str, heading: int, offset: int) -> bool:
+    """Whether a brace stands inside a heading: in parentheses (`int x = {}`), or as a constructor's `member_{...}`.
+
+    clang-format writes the latter without a space.
+    """
+    before = code[heading:offset]
+    if before.count("(") > before.count(")"):
+        return True
+    return bool(re.search(r"\)\s*(?:noexcept\s*)?:\s", before)) and bool(re.match(r"[\w>]", code[offset - 1]))
 
 
 def _classify(heading: str, around: list[Kind]) -> tuple[Kind, str]:
-    if "function" in around:
+    if "function" in around or "other" in around:
         local = _CLASS.match(heading)
         return ("class", local[1]) if local and "(" not in heading else ("other", "")
     if _NAMESPACE.match(heading):

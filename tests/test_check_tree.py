@@ -144,7 +144,8 @@ auto Outer<R>::run(std::vector<int> given) const -> int {
   if (given.empty()) { return 0; }
   return each(1);
 }
-static int unseen() { return 2; }
+static int unseen(int x = {}, const char* y = {"a"}) { return 2; }
+static constexpr auto kMade = [] { if (sizeof(int) > 2) { use(1); } return 1; }();
 static int declared(int x) noexcept;
 extern "C" {
 int c_function(int a) { return a; }
@@ -169,7 +170,7 @@ def test_the_outline_of_a_cpp_file() -> None:
     assert (found["class", "Outer"].first, found["class", "Outer"].lines) == (10, 11)
     assert found["function", "Outer"].lines == 3
     assert found["function", "Outer::run"].lines == 7
-    assert cpp_outline.declarations(OUTLINE) == [(29, "declared")]
+    assert cpp_outline.declarations(OUTLINE) == [(30, "declared")]
 
 
 def test_every_function_of_the_sources_has_a_name() -> None:
