@@ -11,13 +11,18 @@ export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 export MALLOC_TOP_PAD_ ?= 67108864
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: demo test test-slow lint format bench docs clean stubs sanitize cross clang fuzz
+.PHONY: demo test golden test-slow lint format bench docs clean stubs sanitize cross clang fuzz
 
 demo: $(VENV)/.built
 	$(VENV)/bin/drmario demo
 
 test: $(VENV)/.built
 	$(PY) -m pytest -m "not slow"
+
+# The parity tests on another set of recordings of the retail program (docs/golden.md).
+RECORDINGS ?= tests/golden
+golden: $(VENV)/.built
+	$(PY) -m pytest tests/golden --recordings $(RECORDINGS)
 
 test-slow: $(VENV)/.built
 	$(PY) -m pytest -m slow

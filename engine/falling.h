@@ -1,4 +1,4 @@
-// One frame of a falling capsule: vertical, horizontal, rotation, lock (rules.md sections 8 and 9).
+// One frame of a falling capsule: vertical, horizontal, rotation, lock (docs/rules.md sections 8 and 9).
 #pragma once
 
 #include "events.h"

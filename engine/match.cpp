@@ -45,7 +45,7 @@ static void spawn(Match& match, Player& p) {
   }
 }
 
-// One-player throw: the 22nd counted call spawns; LOW counts only odd frames (rules.md 7.1).
+// One-player throw: the 22nd counted call spawns; LOW counts only odd frames (docs/rules.md 7.1).
 static void throw_capsule(Match& match, Player& p) {
   if (match.nb_players == 2) return spawn(match, p);
   if (p.speed_setting == kLow && !(match.frame_counter & 1)) return;
@@ -56,7 +56,7 @@ static void throw_capsule(Match& match, Player& p) {
   if (!(slot & 1)) p.next_rotation = (p.next_rotation - 1) & 3;
 }
 
-// Delivers the opponent's stored attack, or lets the next capsule come (rules.md 15.2).
+// Delivers the opponent's stored attack, or lets the next capsule come (docs/rules.md 15.2).
 static void attack(Match& match, Player& p, Player& opponent, Events& events) {
   if (p.combo >= 2) {
     p.attack_size = static_cast<u8>(p.attack_size + p.combo);
@@ -103,7 +103,7 @@ static void act(Match& match, int index, Events& events) {
   }
 }
 
-// Pause and soft reset, at the end of play and set-up frames (rules.md 16).
+// Pause and soft reset, at the end of play and set-up frames (docs/rules.md 16).
 static void check_pause(Match& match) {
   const Player& p1 = match.player[0];
   if (p1.held == (kA | kB | kSelect | kStart)) return enter(match, kModeTitle);
@@ -171,7 +171,7 @@ static void decide_winner(Match& match) {
   }
 }
 
-// The stage-clear flow: the program waits inside one long logic part; mode stays kModePlay (rules.md 13).
+// The stage-clear flow: the program waits inside one long logic part; mode stays kModePlay (docs/rules.md 13).
 static void clear_flow(Match& match) {
   Player& p1 = match.player[0];
   const bool two = match.nb_players == 2;
@@ -251,7 +251,7 @@ static void verdict(Match& match) {
   enter(match, kModeEnd);
 }
 
-// The end screen after a top-out or a third crown (rules.md 12, 13).
+// The end screen after a top-out or a third crown (docs/rules.md 12, 13).
 static void end_flow(Match& match) {
   Player& p1 = match.player[0];
   const bool final = match.nb_players == 1 || p1.victories >= 3 || match.player[1].victories >= 3;

@@ -1,4 +1,4 @@
-// One video frame of a game: pads, play, intro, pause and end flows (rules.md sections 6, 7, 12, 13, 15, 16).
+// One video frame of a game: pads, play, intro, pause and end flows (docs/rules.md sections 6, 7, 12, 13, 15, 16).
 #pragma once
 
 #include "events.h"

@@ -1,4 +1,4 @@
-// After a lock: drop, match, clear, repeat; one stage per frame (rules.md section 10), and the score (section 14).
+// After a lock: drop, match, clear, repeat; one stage per frame (docs/rules.md section 10), and the score (section 14).
 #pragma once
 
 #include "events.h"

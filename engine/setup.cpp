@@ -42,7 +42,7 @@ void advance_pill(Match& match, Player& p) {
 
 void init_level(Match& match) {
   assert(match.mode == kModeSetup);
-  // Both players continue from the record processed last; only its DAS counter matters (rules.md 5.2).
+  // Both players continue from the record processed last; only its DAS counter matters (docs/rules.md 5.2).
   Player record = match.player[match.record_owner];
   record.speed_counter = record.combo = record.chain_len = record.attack_size = record.placed_step = 0;
   record.next_size = record.pill_size = 2;

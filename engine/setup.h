@@ -1,4 +1,4 @@
-// The program's level set-up: reserve, virus layout, player records (rules.md sections 4.1, 4.2, 5).
+// The program's level set-up: reserve, virus layout, player records (docs/rules.md sections 4.1, 4.2, 5).
 #pragma once
 
 #include "state.h"
@@ -14,7 +14,7 @@ void init_level(Match& match);
 // One frame of virus placement: at most one virus per unfinished player.
 void place_viruses(Match& match, bool first_frame);
 
-// Draws the next capsule of a player: preview -> falling, reserve -> preview (rules.md 7.2).
+// Draws the next capsule of a player: preview -> falling, reserve -> preview (docs/rules.md 7.2).
 void advance_pill(Match& match, Player& player);
 
 }  // namespace drm

@@ -1,4 +1,4 @@
-// How a game begins: the level set-up, or the first sample of play after it (rules.md sections 4.1, 4.2, 5).
+// How a game begins: the level set-up, or the first sample of play after it (docs/rules.md sections 4.1, 4.2, 5).
 #pragma once
 
 #include "state.h"

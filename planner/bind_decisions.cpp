@@ -11,10 +11,10 @@ namespace drm {
 static std::size_t count(const Decisions& d) { return d.games.size(); }
 
 // Shape of a column with a row per seat: [N] for one player, [N, P] for two; then the inner axes.
-static Shape row_shape(const Decisions& d, std::initializer_list<std::size_t> inner = {}) {
+static Shape row_shape(const Decisions& d, const Shape& inner = Shape()) {
   Shape shape{count(d)};
   if (d.players() == 2) shape.push_back(2);
-  shape.insert(shape.end(), inner);
+  shape.insert(shape.end(), inner.begin(), inner.end());
   return shape;
 }
 
@@ -93,7 +93,7 @@ static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
   const auto bottles = bottle_array(bottle, "bottle", wanted(row_shape(d)));  // rows of other games are not read
   const auto chosen = game_mask(mask, count(d));
   exclusively(d, [&] {
-    const std::string problem = d.describe_bad_bottles(bottles.data.data(), chosen);
+    const std::string problem = describe_bad_bottles(d, bottles.data.data(), chosen);
     if (!problem.empty()) throw nb::value_error(problem.c_str());
     d.set_bottles(bottles.data.data(), chosen);
   });

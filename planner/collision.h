@@ -12,7 +12,7 @@ struct FitMasks {
   u8 vertical[kRows + 1];
 };
 
-// Only 0xFF is free for a falling capsule; everything above row 0 is free (rules.md section 8).
+// Only 0xFF is free for a falling capsule; everything above row 0 is free (docs/rules.md section 8).
 inline FitMasks fit_masks(const u8* bottle) {
   FitMasks fit{};
   unsigned above = 0xFF;

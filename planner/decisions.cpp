@@ -145,17 +145,17 @@ static std::string describe_bad_bottle(const u8* bottle, const std::string& name
   return problem;
 }
 
-std::string Decisions::describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const {
-  for (std::size_t n = 0; n < games.size(); ++n) {
+std::string describe_bad_bottles(const Decisions& d, const u8* bottles, const std::vector<bool>& mask) {
+  for (std::size_t n = 0; n < d.games.size(); ++n) {
     if (!mask[n]) continue;
     const std::string game = std::to_string(n);
-    if (games[n].ended()) return "mask[" + game + "] is True, allowed are games that have not ended";
-    for (int s = 0; s < players_; ++s) {
-      if (!games[n].round.seat[s].parked) {
+    if (d.games[n].ended()) return "mask[" + game + "] is True, allowed are games that have not ended";
+    for (int s = 0; s < d.players(); ++s) {
+      if (!d.games[n].round.seat[s].parked) {
         return "mask[" + game + "] is True, allowed are games in which every player is before a decision";
       }
-      const std::string seat = players_ == 2 ? ", " + std::to_string(s) : "";
-      const u8* bottle = bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells;
+      const std::string seat = d.players() == 2 ? ", " + std::to_string(s) : "";
+      const u8* bottle = bottles + (n * static_cast<std::size_t>(d.players()) + static_cast<std::size_t>(s)) * kCells;
       const std::string problem = describe_bad_bottle(bottle, "bottle[" + game + seat);
       if (!problem.empty()) return problem;
     }

@@ -54,9 +54,6 @@ class Decisions {
   // changes.
   void set_bottles(const u8* bottles, const std::vector<bool>& mask);
 
-  // Why set_bottles must not be called with these, or empty when it may.
-  std::string describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const;
-
   // Replaces all games by valid ones (see `round.h`). Nothing has been told after it.
   void replace(const std::vector<Game>& others);
 
@@ -89,5 +86,8 @@ class Decisions {
   u32 max_decisions_;
   ThreadPool pool_;
 };
+
+// Why Decisions::set_bottles must not be called with these, or empty when it may.
+std::string describe_bad_bottles(const Decisions& decisions, const u8* bottles, const std::vector<bool>& mask);
 
 }  // namespace drm

@@ -6,8 +6,8 @@
 // for redraws and for the throw are clocks as well. Frames in which more than clocks would move are the engine's own.
 //
 // Event order with two seats. Seats parked in the same frame decide together, not seeing each other's choice. Inside a
-// frame player 1 acts before player 2, as the game has it (rules.md 6): an attack that player 1 completes in a frame
-// reaches player 2's attack call of that frame, the reverse only from the next frame on.
+// frame player 1 acts before player 2, as the game has it (docs/rules.md 6): an attack that player 1 completes in a
+// frame reaches player 2's attack call of that frame, the reverse only from the next frame on.
 #pragma once
 
 #include <string>

@@ -197,13 +197,14 @@ def scaling(lines: list[Line]) -> str:
 
 def learning_lines(seconds: float) -> list[Line]:
     """The default network: choosing a placement by number of games, and training end to end (rollout and update)."""
-    from mlx_drmario.rl.checkpoint import NetworkPolicy
-    from mlx_drmario.rl.config import TrainConfig
-    from mlx_drmario.rl.train import Trainer, resolve
+    from mlx_drmario.rl.player import NetworkPolicy
+    from mlx_drmario.rl.ppo.config import PPORunConfig
+    from mlx_drmario.rl.ppo.learner import Learner
+    from mlx_drmario.rl.ppo.train import resolve
 
     lines = []
-    with Trainer(resolve(TrainConfig())) as trainer:
-        policy = NetworkPolicy(trainer.model, "argmax", 0)
+    with Learner(resolve(PPORunConfig())) as learner:
+        policy = NetworkPolicy(learner.model)
         for games in (1, 16, 64, 256, 1024):
             decisions = _played(games, 1, 3)
 
@@ -214,13 +215,13 @@ def learning_lines(seconds: float) -> list[Line]:
             lines.append(measure(f"default policy, {games} games", "decisions/s", seconds, choose))
 
         def iterate() -> float:
-            before = trainer.counters.decisions
-            trainer.iterate(0.0)
-            return float(trainer.counters.decisions - before)
+            before = learner.counters.decisions
+            learner.iterate()
+            return float(learner.counters.decisions - before)
 
         lines.append(measure("training, end to end", "decisions/s", seconds, iterate))
-        samples = trainer.config.decisions_per_iteration * trainer.config.ppo.epochs
-        rates = sorted(samples / trainer.iterate(0.0)["perf/update_seconds"] for _ in range(5))
+        samples = learner.config.decisions_per_iteration * learner.config.ppo.epochs
+        rates = sorted(samples / learner.iterate()["perf/update_seconds"] for _ in range(5))
         lines.append(Line("training, update steps alone", "samples/s", rates[2], rates[0], rates[-1]))
     return lines
 

@@ -1,7 +1,7 @@
 """Policies by the name given on the command line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mlx_drmario import _core
 from mlx_drmario.baselines import Greedy, RandomLegal
@@ -9,17 +9,16 @@ from mlx_drmario.evaluate import Policy
 from mlx_drmario.spec import PLANE_SETS
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.checkpoint import NetworkPolicy
+    from mlx_drmario.rl.player import NetworkPolicy
 
-ENSEMBLES: dict[str, Literal["log_prob", "prob"]] = {"ensemble": "log_prob", "ensemble-prob": "prob"}
-"""Prefix of a list of runs -> what is averaged over them."""
+ENSEMBLE = "ensemble:"
+"""Prefix of a list of runs that play together."""
 
 
 def load(name: str) -> tuple[Policy, str]:
     """The policy and the plane set it reads: "random", "greedy", a run or checkpoint directory, or several of those.
 
-    "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities, "ensemble-prob:RUN1,RUN2" by that of their
-    probabilities.
+    "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities.
 
     Raises:
         ValueError: neither a known name nor an existing directory, a damaged checkpoint, or members of an ensemble
@@ -36,14 +35,13 @@ def load(name: str) -> tuple[Policy, str]:
 
 
 def _trained(name: str) -> "NetworkPolicy":
-    prefix, colon, rest = name.partition(":")
-    several = bool(colon) and prefix in ENSEMBLES and not Path(name).is_dir()
-    paths = rest.split(",") if several else [name]
+    several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
+    paths = name.removeprefix(ENSEMBLE).split(",") if several else [name]
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
                 f"policy is {path!r}; it must be 'random', 'greedy', the directory of a run, or 'ensemble:RUN1,RUN2'"
             )
-    from mlx_drmario.rl.checkpoint import load_ensemble, load_policy
+    from mlx_drmario.rl.player import load_ensemble, load_policy
 
-    return load_ensemble(paths, ENSEMBLES[prefix]) if several else load_policy(name)
+    return load_ensemble(paths) if several else load_policy(name)

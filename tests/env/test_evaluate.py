@@ -45,7 +45,7 @@ def test_order_and_company_do_not_matter(policy):
 
 
 def test_frames_of_a_cleared_game_are_its_frames_to_clear():
-    """The clock of design.md, counted on the frame-level engine: first controllable frame = 1."""
+    """The clock of docs/design.md, counted on the frame-level engine: first controllable frame = 1."""
     result = evaluate(Greedy(), seeds=seeds.seeds("test", 200), **SETTINGS)
     index = int(np.flatnonzero(result.cleared)[0])
     d = dm.Decisions(num_envs=1)

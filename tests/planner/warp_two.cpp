@@ -63,7 +63,7 @@ class Console {
       for (int s = 0; s < kSides; ++s) {
         locked_now[s] = at_[s] + 1 == length_[s];
         held[s] = at_[s] < length_[s] ? buttons_[s][at_[s]++] : u8{0};
-        }
+      }
       frame(match, held);
       ++tally.frames;
       count(before, tally);
@@ -90,7 +90,8 @@ class Console {
         ++tally.attacks;
         tally.big_attacks += was.combo > 4;
       }
-      if (pending < 2 || is.next_action == kAttack) continue;  // too little, or it did not act (third crown of the rival)
+      if (pending < 2 || is.next_action == kAttack)
+        continue;  // too little, or it did not act (third crown of the rival)
       const u32 size = std::min<u32>(pending, 4);
       events[s].garbage_received += size;
       runs_of_lock_[s] = 0;
