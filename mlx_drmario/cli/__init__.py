@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "train": ("train", None, "train a policy with SMDP-PPO"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
+    "tui": ("tui", None, "train, watch and play in one terminal app"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
     "trace": ("trace", "TraceConfig", "recorded games: inspect, verify, recover, filter, export, movies, web page"),

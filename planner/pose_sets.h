@@ -20,6 +20,15 @@ inline Lanes to_left(Lanes set) {
   return reinterpret_cast<Lanes>(reinterpret_cast<Words>(set) >> 1);
 }
 
+// Moves every bit one column right; what was in column 7 is gone.
+inline Lanes to_right(Lanes set) { return set + set; }
+
+inline Lanes load_lanes(const u8* from) {
+  Lanes out;
+  std::memcpy(&out, from, kLanes);
+  return out;
+}
+
 inline Lanes broadcast(unsigned columns) { return Lanes{} + static_cast<u8>(columns); }
 
 inline bool any(Lanes set) {
@@ -28,17 +37,54 @@ inline bool any(Lanes set) {
   return (words[0] | words[1]) != 0;
 }
 
-// Whether a group of sets, which must consist of Lanes only, has any member.
+// Lanes 8 k to 8 k + 7, the first in the lowest byte.
+inline u64 eight_lanes(Lanes set, int k) {
+  using Words = u64 __attribute__((vector_size(16)));
+  return reinterpret_cast<Words>(set)[k];
+}
+
+// Every lane's set k lanes further on.
+template <int k>
+inline Lanes later(Lanes set) {
+  return __builtin_shufflevector(Lanes{}, set, 16 - k, 17 - k, 18 - k, 19 - k, 20 - k, 21 - k, 22 - k, 23 - k, 24 - k,
+                                 25 - k, 26 - k, 27 - k, 28 - k, 29 - k, 30 - k, 31 - k);
+}
+
+// The union of a group of sets, which must consist of Lanes only.
 template <class T>
-inline bool any_set(const T& sets) {
+inline Lanes union_of(const T& sets) {
   Lanes all{};
   const u8* from = reinterpret_cast<const u8*>(&sets);
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i) {
-    Lanes one;
-    std::memcpy(&one, from + i * kLanes, kLanes);
-    all |= one;
-  }
-  return any(all);
+  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i) all |= load_lanes(from + i * kLanes);
+  return all;
+}
+
+template <class T>
+inline bool any_set(const T& sets) {
+  return any(union_of(sets));
+}
+
+// The first lane with members; there must be one.
+inline int first_lane(Lanes set) {
+  const u64 lower = eight_lanes(set, 0);
+  return (lower ? __builtin_ctzll(lower) : kCells / 2 + __builtin_ctzll(eight_lanes(set, 1))) / 8;
+}
+
+inline int last_lane(Lanes set) {
+  const u64 upper = eight_lanes(set, 1);
+  return upper ? 15 - __builtin_clzll(upper) / 8 : 7 - __builtin_clzll(eight_lanes(set, 0)) / 8;
+}
+
+template <class T>
+inline bool same(const T& a, const T& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+// Everything in every second lane, from lane 0 on or from lane 1.
+inline Lanes every_second_lane(bool from_0) {
+  using Pairs = u16 __attribute__((vector_size(16)));
+  const u16 pair = from_0 ? 0x00FF : 0xFF00;
+  return reinterpret_cast<Lanes>(Pairs{} + pair);
 }
 
 // The geometry of one row, in the form advance() needs it: sets of columns.
@@ -55,27 +101,30 @@ struct RowMasks {
   // About the row below: only a hold without a move takes the extra step to where it ends when falling from here.
   Lanes slip;
 
-  RowMasks(const FitMasks& fit, int row) {
-    const unsigned fh = fit.horizontal[row];
-    const unsigned fv = fit.vertical[row];
-    const unsigned hl = fh << 1 & 0xFF;  // columns whose left neighbour fits
-    const unsigned vl = fv << 1 & 0xFF;
-    h = broadcast(fh);
-    v = broadcast(fv);
-    h_left = broadcast(hl);
-    v_left = broadcast(vl);
-    turn_kicked = broadcast(hl & ~fh);
+  // One row of the bottle at 16 moments.
+  RowMasks(const FitMasks& fit, int row) : RowMasks(broadcast(fit.horizontal[row]), broadcast(fit.vertical[row])) {
+    const Lanes h_below = broadcast(fit.horizontal[row + 1]);
+    const Lanes v_below = broadcast(fit.vertical[row + 1]);
+    slip = v_below & (v_below + v_below) & h_below & to_right(h_below) & to_right(to_right(h_below)) & ~to_right(v);
+  }
+
+  // Lane = row: all rows of the bottle at one moment. Nothing is known about the row below.
+  explicit RowMasks(const FitMasks& fit) : RowMasks(load_lanes(fit.horizontal), load_lanes(fit.vertical)) {}
+
+ private:
+  RowMasks(Lanes fits_h, Lanes fits_v) : h(fits_h), v(fits_v), slip{} {
+    const Lanes not_wall = broadcast(0xFE);
+    h_left = to_right(h);
+    v_left = to_right(v);
+    turn_kicked = h_left & ~h;
     turn_extra = h_left;
-    turn_stays = broadcast(fh & ~hl);
-    spin_kicked = broadcast(hl & ~fh & vl);
-    spin_v = broadcast(hl & vl);
-    spin_h = broadcast(hl & fv);
-    retry = broadcast(hl & fh & ~vl);
-    stuck_h = broadcast(fh & ~hl & ~1u);
-    stuck_v = broadcast(fv & ~vl & ~1u);
-    const unsigned h_below = fit.horizontal[row + 1];
-    const unsigned v_below = fit.vertical[row + 1];
-    slip = broadcast(v_below & (v_below << 1) & h_below & (h_below << 1) & (h_below << 2) & ~vl);
+    turn_stays = h & ~h_left;
+    spin_kicked = turn_kicked & v_left;
+    spin_v = h_left & v_left;
+    spin_h = h_left & v;
+    retry = h_left & h & ~v_left;
+    stuck_h = turn_stays & not_wall;
+    stuck_v = v & ~v_left & not_wall;
   }
 };
 
@@ -105,16 +154,21 @@ struct Turns {
   Free<R> both;
 };
 
-// All states after a frame, by the direction held in it. Left has three classes: pressed in this row; pressed in a row
-// above and held since; and blocked, so that holding it tries again in the next frame (only h of One).
+// All states after a frame, by the direction held in it, as long as gravity carries no capsule into another row: Left
+// was pressed in this row. Blocked by a tile, holding it tries again in the next frame (only h of One).
 template <int R>
-struct States {
+struct DropStates {
   Turns<R> neutral;
   Turns<R> right;
   Turns<R> left;
+  Lanes retry[R];
+};
+
+// With gravity, Left may also have been pressed in a row above and held since.
+template <int R>
+struct States : DropStates<R> {
   Turns<R> held_left;
   Turns<R> repeat;  // part of held_left: has just taken the extra step, and might repeat the move in the next frame
-  Lanes retry[R];
 };
 
 // The same with Left by hor_velocity: nothing merged, nothing left out.
@@ -136,12 +190,6 @@ struct Rotations<DasStates<R>> {
   static constexpr int value = R;
 };
 
-template <class S>
-struct Arrivals {
-  Turns<Rotations<S>::value> soft;  // soft drop: no direction may be pressed in this frame
-  S fallen;                         // gravity
-};
-
 template <int R>
 inline Turns<R> operator|(const Turns<R>& a, const Turns<R>& b) {
   Turns<R> out;
@@ -154,6 +202,27 @@ inline Turns<R> operator|(const Turns<R>& a, const Turns<R>& b) {
   out.free.v = a.free.v | b.free.v;
   out.both.v = a.both.v | b.both.v;
   return out;
+}
+
+// The same done to all sets of horizontal capsules, and to all sets of vertical ones.
+template <int R, class OfH, class OfV>
+inline Turns<R> each(const Turns<R>& t, OfH of_h, OfV of_v) {
+  Turns<R> out;
+  for (int i = 0; i < R; ++i) {
+    out.free.h[i] = of_h(t.free.h[i]);
+    out.one.h[i] = of_h(t.one.h[i]);
+    out.one.v[i] = of_v(t.one.v[i]);
+    out.both.h[i] = of_h(t.both.h[i]);
+  }
+  out.free.v = of_v(t.free.v);
+  out.both.v = of_v(t.both.v);
+  return out;
+}
+
+// The members at some poses only.
+template <int R>
+inline Turns<R> only(const Turns<R>& t, Lanes h, Lanes v) {
+  return each(t, [h](Lanes set) { return set & h; }, [v](Lanes set) { return set & v; });
 }
 
 // Every pose of the set, whatever was pressed.
@@ -170,30 +239,13 @@ inline Free<R> poses(const Turns<R>& t) {
 
 template <int R>
 inline Turns<R> move_right(const Turns<R>& t, const RowMasks& m) {
-  Turns<R> out;
-  for (int i = 0; i < R; ++i) {
-    out.free.h[i] = (t.free.h[i] + t.free.h[i]) & m.h;
-    out.one.h[i] = (t.one.h[i] + t.one.h[i]) & m.h;
-    out.one.v[i] = (t.one.v[i] + t.one.v[i]) & m.v;
-    out.both.h[i] = (t.both.h[i] + t.both.h[i]) & m.h;
-  }
-  out.free.v = (t.free.v + t.free.v) & m.v;
-  out.both.v = (t.both.v + t.both.v) & m.v;
-  return out;
+  return each(t, [&](Lanes set) { return to_right(set) & m.h; }, [&](Lanes set) { return to_right(set) & m.v; });
 }
 
 template <int R>
 inline Turns<R> move_left(const Turns<R>& t, const RowMasks& m) {
-  Turns<R> out;
-  for (int i = 0; i < R; ++i) {
-    out.free.h[i] = to_left(t.free.h[i] & m.h_left);
-    out.one.h[i] = to_left(t.one.h[i] & m.h_left);
-    out.one.v[i] = to_left(t.one.v[i] & m.v_left);
-    out.both.h[i] = to_left(t.both.h[i] & m.h_left);
-  }
-  out.free.v = to_left(t.free.v & m.v_left);
-  out.both.v = to_left(t.both.v & m.v_left);
-  return out;
+  return each(
+      t, [&](Lanes set) { return to_left(set & m.h_left); }, [&](Lanes set) { return to_left(set & m.v_left); });
 }
 
 // The rotation part of a frame in which Left is not held / is held.
@@ -239,12 +291,16 @@ inline void drop_dominated(Turns<R>& t, const Turns<R>& better) {
 }
 
 // What any state offers once the direction is released: the set that a soft drop starts from.
-template <bool kGravity, int R>
-inline Turns<R> released(const States<R>& s) {
+template <int R>
+inline Turns<R> released(const DropStates<R>& s) {
   Turns<R> out = s.neutral | s.right | s.left;
-  if constexpr (kGravity) out = out | s.held_left;
   for (int i = 0; i < R; ++i) out.one.h[i] |= s.retry[i];
   return out;
+}
+
+template <int R>
+inline Turns<R> released(const States<R>& s) {
+  return released(static_cast<const DropStates<R>&>(s)) | s.held_left;
 }
 
 // The states of `t` that take the extra step left in a turn, once they have.
@@ -259,29 +315,38 @@ inline Turns<R> extra_steps(const Turns<R>& t, const RowMasks& m) {
   return out;
 }
 
-// The rest of a frame after its vertical part. `neutral` can go on without a direction, the states of `s` with any.
-template <bool kGravity, int R>
-inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowMasks& m) {
-  States<R> out;
+// The rest of a frame after its vertical part. `neutral` can go on without a direction, `may_right` with Right.
+template <int R>
+inline void advance(const DropStates<R>& s, const Turns<R>& neutral, const Turns<R>& may_right, const RowMasks& m,
+                    DropStates<R>& out) {
   out.neutral = turn(neutral, m);
-
-  Turns<R> may_right = s.neutral | s.left;
-  if constexpr (kGravity) may_right = may_right | s.held_left;
-  for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
   out.right = turn(move_right(may_right, m), m);
-
   const Turns<R> may_left = s.neutral | s.right;
   Turns<R> with_left = move_left(may_left, m) | s.left;
   for (int i = 0; i < R; ++i) with_left.one.h[i] |= to_left(s.retry[i] & m.h_left);
   out.left = turn_with_left(with_left, m);
   for (int i = 0; i < R; ++i) out.retry[i] = to_left((may_left.free.v | may_left.one.v[i]) & m.retry);
+}
 
+template <int R>
+inline DropStates<R> advance(const DropStates<R>& s, const Turns<R>& neutral, const RowMasks& m) {
+  Turns<R> may_right = s.neutral | s.left;
+  for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
+  DropStates<R> out;
+  advance(s, neutral, may_right, m, out);
+  return out;
+}
+
+template <int R>
+inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowMasks& m) {
+  Turns<R> may_right = s.neutral | s.left | s.held_left;
+  for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
+  States<R> out;
+  advance(s, neutral, may_right, m, out);
   out.held_left = out.repeat = Turns<R>{};
-  if constexpr (kGravity) {
-    if (any_set(s.held_left) || any_set(s.repeat)) {
-      out.held_left = turn_with_left(s.held_left | move_left(s.repeat, m), m);
-      out.repeat = extra_steps(s.held_left, m);
-    }
+  if (any_set(s.held_left) || any_set(s.repeat)) {
+    out.held_left = turn_with_left(s.held_left | move_left(s.repeat, m), m);
+    out.repeat = extra_steps(s.held_left, m);
   }
   return out;
 }
@@ -296,29 +361,14 @@ inline Turns<R> repeat_gains(const States<R>& before, const States<R>& after, co
   return gains;
 }
 
-template <bool kGravity, int R>
+template <int R>
 inline Turns<R> released(const DasStates<R>& s) {
   Turns<R> out = s.neutral | s.right;
   for (const Turns<R>& left : s.left) out = out | left;
   return out;
 }
 
-// The part of `t` that a tile (h, v: columns in which that can be) keeps from moving left.
 template <int R>
-inline Turns<R> only(const Turns<R>& t, Lanes h, Lanes v) {
-  Turns<R> out;
-  for (int i = 0; i < R; ++i) {
-    out.free.h[i] = t.free.h[i] & h;
-    out.one.h[i] = t.one.h[i] & h;
-    out.one.v[i] = t.one.v[i] & v;
-    out.both.h[i] = t.both.h[i] & h;
-  }
-  out.free.v = t.free.v & v;
-  out.both.v = t.both.v & v;
-  return out;
-}
-
-template <bool kGravity, int R>
 inline DasStates<R> advance(const DasStates<R>& s, const Turns<R>& neutral, const RowMasks& m) {
   const Lanes wall = broadcast(1);
   DasStates<R> out;
