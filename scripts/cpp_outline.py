@@ -62,7 +62,8 @@ def blocks(text: str) -> list[Block]:
     found: list[Block] = []
     open_blocks: list[tuple[Kind, str, int, bool]] = []  # kind, name, offset of the heading, static
     heading = 0  # offset at which the heading of the next brace begins
-    for offset, char in enumerate(code):
+    for match in re.finditer("[{};:]", code):
+        offset, char = match.start(), match[0]
         if char == "{":
             if _is_inner(code, heading, offset):
                 open_blocks.append(("other", "init", heading, False))
@@ -88,16 +89,16 @@ def declarations(text: str) -> list[tuple[int, str]]:
     """(line, name) of the functions that a header declares at namespace scope without defining them."""
     code = bare(text)
     depth, heading, found = 0, 0, []
-    for offset, char in enumerate(code):
-        if char in "{};":
-            statement = code[heading:offset].strip()
-            if char == "{" and not _NAMESPACE.match(statement):
-                depth += 1
-            elif char == "}" and depth:
-                depth -= 1
-            elif char == ";" and depth == 0 and "=" not in statement:
-                found.append((code.count("\n", 0, offset) + 1, _function_name(statement)))
-            heading = offset + 1
+    for match in re.finditer("[{};]", code):
+        offset, char = match.start(), match[0]
+        statement = code[heading:offset].strip()
+        if char == "{" and not _NAMESPACE.match(statement):
+            depth += 1
+        elif char == "}" and depth:
+            depth -= 1
+        elif char == ";" and depth == 0 and "=" not in statement:
+            found.append((code.count("\n", 0, offset) + 1, _function_name(statement)))
+        heading = offset + 1
     return [(line, name) for line, name in found if name]
 
 

@@ -90,6 +90,10 @@ BROKEN = {
     "a wide line of documentation": ({"docs/a.md": "# A\n\n" + "x" * 120 + "\n"}, "docs/a.md:3: 120 characters"),
     "a wide line of the README": ({"README.md": "x" * 120 + "\n"}, "README.md:1: 120 characters"),
     "a page that is not there": ({"engine/a.h": f"// {PAGE} 7.1\n"}, f"cites {PAGE}, which is no page"),
+    "the program's own path is none": (
+        {"tests/a.py": f'PAGE = "{PAGE}"\n# see {OUTSIDE}\n'},
+        f"a.py:2: cites {OUTSIDE}",
+    ),
     "a page outside": ({"tests/a.py": f"# see {OUTSIDE}\n"}, f"cites {OUTSIDE}, which is no page"),
     "a section that is not there": (
         {"engine/a.h": f"// docs/{PAGE} sections 7, 7.1 and 7.2\n"},
