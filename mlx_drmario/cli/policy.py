@@ -34,7 +34,21 @@ def load(name: str) -> tuple[Policy, str]:
     return policy, known[policy.layout.plane_names]
 
 
+def check(name: str) -> None:
+    """ValueError for a name that no policy can have; does not load anything."""
+    if name not in ("random", "greedy"):
+        _paths(name)
+
+
 def _trained(name: str) -> "NetworkPolicy":
+    paths = _paths(name)
+    from mlx_drmario.rl.player import load_ensemble, load_policy
+
+    return load_ensemble(paths) if name.startswith(ENSEMBLE) and not Path(name).is_dir() else load_policy(name)
+
+
+def _paths(name: str) -> list[str]:
+    """The directories that a name stands for; ValueError when one is none."""
     several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
     paths = name.removeprefix(ENSEMBLE).split(",") if several else [name]
     for path in paths:
@@ -42,6 +56,4 @@ def _trained(name: str) -> "NetworkPolicy":
             raise ValueError(
                 f"policy is {path!r}; it must be 'random', 'greedy', the directory of a run, or 'ensemble:RUN1,RUN2'"
             )
-    from mlx_drmario.rl.player import load_ensemble, load_policy
-
-    return load_ensemble(paths) if several else load_policy(name)
+    return paths
