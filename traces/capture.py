@@ -16,14 +16,13 @@ from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.journal import dtypes, raw
-from mlx_drmario.traces.schema import CLEARED, TOP_K, TOP_OUT, TRUNCATED
+from mlx_drmario.traces.schema import CLEARED, EVENTS, TOP_K, TOP_OUT, TRUNCATED
 from mlx_drmario.traces.writer import TraceWriter
 
 FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
 BAND = (0.1, 0.9)
 """quantile levels of `value_band`"""
-EVENTS = ("viruses_cleared", "halves_cleared", "combos", "cascade", "attack_sent", "garbage_received")
 
 
 class Capture(Observer):
@@ -84,7 +83,7 @@ class _Part:
 
     def __init__(self, capture: Capture, number: int, games: Decisions) -> None:
         self.capture, self.number = capture, number
-        self.players = games.legal.ndim - 1
+        self.players = games.players
         self.files = 0
         self.writer = self._open(None)
         self.game = np.zeros(games.num_envs, np.uint64)
@@ -108,7 +107,7 @@ class _Part:
         running = ~games.ended
         digest = games.digest()
         self._follow(games, running, digest)
-        acting = running if self.players == 1 else (games.to_act & running[:, None]).reshape(-1)  # type: ignore[attr-defined]
+        acting = games.to_act.reshape(-1).copy()
         who = slice(None) if acting.all() else np.flatnonzero(acting)
         rows, state = self.rows, games.state
         for name in ("bottle", "speed_ups"):
@@ -124,6 +123,9 @@ class _Part:
         self._policy(who, action, log_prob, value)
         self.pending |= acting
         self.steps += 1
+        if self.players == 2:  # one seat's decision may be over long before the other's: both are on record at once
+            self.rows["tau"][who] = 0
+            self.writer.decide(raw(self.rows)[who].view(self.rows.dtype))
 
     def _follow(self, games: Decisions, running: NDArray[np.bool_], digest: NDArray[np.uint64]) -> None:
         """Begin a game wherever the state is not the one that the last step left."""
@@ -162,8 +164,9 @@ class _Part:
         done = slice(None) if told.all() else np.flatnonzero(told)
         rows = raw(self.rows)[done].view(self.rows.dtype)
         rows["tau"] = tau[done]
-        for name in EVENTS[: 4 if self.players == 1 else 6]:
-            rows[name] = getattr(games, name).reshape(-1)[done]
+        for name in EVENTS:
+            column: NDArray[Any] = getattr(games, name)
+            rows[name] = column.reshape(len(tau), *column.shape[self.players :])[done]
         self.pending[done] = False
         # An interruption from here on leaves digests that fit nothing: the games then go on as new ones.
         self.digest = np.zeros_like(self.digest)
@@ -181,7 +184,7 @@ class _Part:
         seats = (len(over), self.players)
         cleared, top_out = (column[over].reshape(seats).any(axis=1) for column in (games.cleared, games.top_out))
         outcome = np.where(cleared, CLEARED, np.where(top_out, TOP_OUT, TRUNCATED))
-        return outcome, 0 if self.players == 1 else games.winner[over]  # type: ignore[attr-defined]
+        return outcome, 0 if self.players == 1 else games.winner[over]
 
 
 _PAIRS = {"capsule": ("pill_color_l", "pill_color_r"), "preview": ("next_color_l", "next_color_r")}

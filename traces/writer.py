@@ -71,7 +71,10 @@ class TraceWriter:
         return rows["game"].copy()
 
     def decide(self, rows: Rows) -> None:
-        """Decisions that are over: `journal.dtypes()["decision"]`, game and order (of its making) included."""
+        """Decisions: `journal.dtypes()["decision"]`, game and order (of its making) included.
+
+        Of two players a row may be given twice, when it is made and when it is over; the later one counts.
+        """
         self._add("decision", rows)
 
     def press(self, game: int, held: NDArray[np.uint8]) -> None:
@@ -173,6 +176,8 @@ def assemble(content: Content, continued: bool = False) -> Games:
     start = _ordered(content.start, content.start["game"])
     held = _ordered(content.buttons, content.buttons["game"])
     rows = _ordered(content.decision, content.decision["game"] << np.uint64(32) | content.decision["order"])
+    if content.players == 2:
+        rows = _last_of_each(rows)
     made = games.empty(content.players)
     decision = {name: np.ascontiguousarray(rows[name]) for name in DECISION}
     episode = _episodes(content, start, rows["game"], held["game"])
@@ -185,6 +190,16 @@ def assemble(content: Content, continued: bool = False) -> Games:
     if len(raw):
         made = complete(raw)
     return made
+
+
+def _last_of_each(rows: Rows) -> Rows:
+    """Of the rows of one player's decision, already side by side, the one that was given last."""
+    rows = _ordered(rows, rows["order"].astype(np.uint64) << np.uint64(1) | rows["player"])
+    rows = _ordered(rows, rows["game"])
+    same = np.ones(max(len(rows) - 1, 0), np.bool_)
+    for name in ("game", "order", "player"):
+        same &= rows[name][1:] == rows[name][:-1]
+    return journal.raw(rows)[np.append(~same, True)[: len(rows)]].view(rows.dtype)
 
 
 def _ordered(rows: Rows, key: NDArray[Any]) -> Rows:

@@ -14,7 +14,7 @@ from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
 from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
 from tests import strategies as sts
-from tests.traces.conftest import capture_random
+from tests.traces.conftest import capture_random, capture_rounds
 
 
 def test_rows_are_what_the_games_showed(tmp_path: Path) -> None:
@@ -103,6 +103,28 @@ def test_a_game_changed_between_steps_goes_on_as_another(tmp_path: Path) -> None
     assert games.episode["custom"].tolist() == [0, 0, 1, 1, 1]
     assert games.episode["seed"][0] == games.episode["seed"][2]  # the capsules still tell it
     assert replay.verify(games) == [] and problems(games) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounds_of_two_players_replay(tmp_path: Path, seed: int) -> None:
+    (path,) = capture_rounds(tmp_path, seed=seed)
+    games = storage.read(path)
+    assert problems(games) == [] and replay.verify(games) == []
+    assert games.players == 2 and not games.episode["custom"].any()
+    ended = games.episode["outcome"] != UNFINISHED
+    assert ended.any() and (games.episode["winner"][ended] > 0).all() and (games.episode["end_digest"][ended] > 0).all()
+    assert set(games.decision["player"]) == {0, 1} and (games.decision["tau"][:-20] > 0).mean() > 0.9
+    games.decision["tau"][3] += 1
+    (found,) = replay.verify(games)
+    assert found.row == 3 - games.decisions_of(found.episode).start and "tau is" in found.text
+
+
+def test_rounds_go_on_in_the_next_file(tmp_path: Path) -> None:
+    paths = capture_rounds(tmp_path, file_rows=200)
+    parts = [storage.read(path) for path in paths]
+    assert len(paths) > 2 and all(replay.verify(part) == [] and problems(part) == [] for part in parts)
+    keys = np.concatenate([part.episode["content"] for part in parts])
+    assert len(np.unique(keys, axis=0)) == len(keys)
 
 
 def test_details_of_the_policy(tmp_path: Path) -> None:
