@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import count
 from os import getpid
 from pathlib import Path
 from types import TracebackType
@@ -14,15 +15,14 @@ from numpy.typing import NDArray
 from mlx_drmario._core import Batch, Decisions
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
-from mlx_drmario.traces import schema
+from mlx_drmario.traces import details, schema
 from mlx_drmario.traces.journal import dtypes, raw
-from mlx_drmario.traces.schema import CLEARED, EVENTS, TOP_K, TOP_OUT, TRUNCATED
+from mlx_drmario.traces.schema import CLEARED, EVENTS, TOP_OUT, TRUNCATED
 from mlx_drmario.traces.writer import TraceWriter
 
+_NUMBER = count(1)
 FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
-BAND = (0.1, 0.9)
-"""quantile levels of `value_band`"""
 
 
 class Capture(Observer):
@@ -48,7 +48,7 @@ class Capture(Observer):
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
-        self.name = name or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}"
+        self.name = name or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
         self._parts: dict[int, _Part] = {}
 
     def before_step(
@@ -91,9 +91,7 @@ class _Part:
         self.known = np.zeros(games.num_envs, np.bool_)
         seats = games.num_envs * self.players
         self.rows = np.zeros(seats, dtypes(self.players)["decision"])
-        for name in ("log_prob", "value", "value_band", "top_log_prob"):
-            self.rows[name] = np.nan
-        self.rows["top_action"] = -1
+        details.forget(self.rows)
         self.rows["player"] = np.arange(seats) % self.players
         self.pending = np.zeros(seats, np.bool_)
         self.steps = 0
@@ -120,7 +118,7 @@ class _Part:
         for name, column in (("frame_counter", state["frame_counter"]), ("digest", digest), ("game", self.game)):
             rows[name][who] = (column if self.players == 1 else np.repeat(column, self.players))[who]
         rows["order"][who] = self.steps
-        self._policy(who, action, log_prob, value)
+        details.fill(rows, who, action, log_prob, value)
         self.pending |= acting
         self.steps += 1
         if self.players == 2:  # one seat's decision may be over long before the other's: both are on record at once
@@ -139,24 +137,6 @@ class _Part:
             self.game[fresh] = self.writer.start(games.state[fresh], self.capture.policy)
             self.known[fresh] = True
             self.pending.reshape(-1, self.players)[fresh] = False
-
-    def _policy(self, who: Any, action: Array, log_prob: Array | None, value: Array | None) -> None:
-        rows = self.rows
-        if log_prob is not None and log_prob.ndim > action.ndim:
-            every = log_prob.reshape(-1, ACTIONS)[who]
-            rows["log_prob"][who] = np.take_along_axis(every, rows["action"][who].astype(np.int64)[:, None], 1)[:, 0]
-            best = np.argpartition(-every, TOP_K, axis=1)[:, :TOP_K]
-            best = np.take_along_axis(best, np.argsort(-np.take_along_axis(every, best, 1), axis=1, kind="stable"), 1)
-            rows["top_log_prob"][who] = chosen = np.take_along_axis(every, best, 1)
-            rows["top_action"][who] = np.where(np.isfinite(chosen), best, -1)
-        elif log_prob is not None:
-            rows["log_prob"][who] = log_prob.reshape(-1)[who]
-        if value is not None and value.ndim > action.ndim:
-            quantiles = value.reshape(-1, value.shape[-1])[who]
-            rows["value"][who] = quantiles.mean(axis=1)
-            rows["value_band"][who] = np.quantile(quantiles, BAND, axis=1).T
-        elif value is not None:
-            rows["value"][who] = value.reshape(-1)[who]
 
     def after(self, games: Decisions) -> None:
         tau = games.tau.reshape(-1)

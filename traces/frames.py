@@ -15,7 +15,7 @@ from mlx_drmario.spec import (
     RESOLVE,
     UNREACHABLE,
 )
-from mlx_drmario.traces import schema
+from mlx_drmario.traces import details, schema
 from mlx_drmario.traces.schema import CLEARED, DECISION, EVENTS, NO_ACTION, TOP_OUT, UNFINISHED
 
 PLAY = 4
@@ -140,9 +140,7 @@ class _Seat:
             table["preview"][:, i] = self[f"next_color_{half}"][begin]
         for i, t in enumerate(lock.tolist()):
             table["action"][i] = placement(self["bottle"][t - 1], self["bottle"][t], table["capsule"][i])
-        for name in ("log_prob", "value", "value_band", "top_log_prob"):
-            table[name] = np.nan
-        table["top_action"] = NO_ACTION
+        details.forget(table)
         self._legal(table, begin)
         return begin, table
 

@@ -1,10 +1,11 @@
 """`drmario eval`: how good is a policy, beside two baselines, on games it was not trained on?"""
 
+import contextlib
 import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -45,6 +46,8 @@ class EvalConfig:
     """write games.csv, games.parquet, summary.csv, levels.png and (with --against) comparison.csv to this directory"""
     json: Path | None = None
     """write the summaries to this file"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
 
 
 def run(config: EvalConfig) -> int:
@@ -165,15 +168,22 @@ def play(
     from mlx_drmario.evaluate import evaluate
     from mlx_drmario.spec import speed_number
 
-    result = evaluate(
-        player.policy,
-        level=level,
-        speed=speed_number(config.speed),
-        seeds=games,
-        max_decisions=config.max_decisions,
-        planes=player.planes,
-        progress=lambda *numbers: progress.show(f"{label(player.name)} at level {level}", *numbers),
-    )
+    with contextlib.ExitStack() as stack:
+        capture = None
+        if config.capture is not None:
+            from mlx_drmario.traces.capture import Capture
+
+            capture = stack.enter_context(Capture(config.capture, policy=player.name, config=asdict(config)))
+        result = evaluate(
+            player.policy,
+            level=level,
+            speed=speed_number(config.speed),
+            seeds=games,
+            max_decisions=config.max_decisions,
+            planes=player.planes,
+            progress=lambda *numbers: progress.show(f"{label(player.name)} at level {level}", *numbers),
+            observer=capture,
+        )
     progress.finish(int(result.decisions.sum()))
     return result
 
