@@ -10,7 +10,7 @@ import hashlib
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 POWER_ON = 0x8988
 PERIOD = 32_767
@@ -66,12 +66,13 @@ def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:
     return orbit()[rng.integers(block.start, block.stop, size=n)]
 
 
-def split_of(seed: int) -> str | None:
-    """The split that a seed belongs to; None for one in a gap or off the orbit."""
-    for split in SPLITS:
-        if seed in _list(split):
-            return split
-    return None
+def split_of(games: ArrayLike) -> NDArray[np.str_]:
+    """The split that each seed belongs to, str[N]; "none" for the seeds between the splits and off the orbit."""
+    position = np.full(1 << 16, -1)
+    position[orbit()] = np.arange(PERIOD)
+    at = position[np.asarray(games, np.uint16)]
+    blocks = [(at >= block.start) & (at < block.stop) for block in SPLITS.values()]
+    return np.select(blocks, list(SPLITS), "none")
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import rewards
-from mlx_drmario.reports import replace
+from mlx_drmario.files import replacing
 from mlx_drmario.traces import schema, storage
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import CLEARED, DECISION, TOP_OUT
@@ -42,7 +42,8 @@ def parquet(paths: Sequence[Path], out: Path) -> int:
             raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no episode")
         table_writer.close()
 
-    replace(out, write)
+    with replacing(out) as temporary:
+        write(temporary)
     return rows
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
-from mlx_drmario.reports import replace
+from mlx_drmario.files import replacing
 from mlx_drmario.spec import FALL, HANDOVER, SPEED_NAMES
 from mlx_drmario.traces import replay
 from mlx_drmario.traces.frames import PLAY
@@ -44,7 +44,8 @@ def write(out: Path, games: Games, episodes: Sequence[int], title: str) -> int:
     # "<" cannot then end the script that holds the text, whatever a policy is called.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     page = TEMPLATE.read_text(encoding="utf-8").replace(MARK, text).encode()
-    replace(out, lambda path: path.write_bytes(page))
+    with replacing(out) as temporary:
+        temporary.write_bytes(page)
     return len(page)
 
 

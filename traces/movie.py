@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
-from mlx_drmario.reports import replace
+from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
 from mlx_drmario.traces import console, replay
 from mlx_drmario.traces.console import POWER, RESET, Menus
@@ -123,10 +123,12 @@ def write(path: Path, movie: Movie) -> None:
     """Write an .fm2 or .bk2 file, by the name's end. ValueError for another end."""
     if path.suffix == ".fm2":
         text = fm2(movie).encode()
-        replace(path, lambda temporary: temporary.write_bytes(text))
+        with replacing(path) as temporary:
+            temporary.write_bytes(text)
     elif path.suffix == ".bk2":
         data = bk2(movie)
-        replace(path, lambda temporary: temporary.write_bytes(data))
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     else:
         raise ValueError(f"path is {path}; movies end in .fm2 (FCEUX) or .bk2 (BizHawk)")
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.reports import replace
+from mlx_drmario.files import replacing, write_text
 from mlx_drmario.spec import ACTIONS, SPEED_NAMES
 from mlx_drmario.traces import schema, storage, tools
 from mlx_drmario.traces.capture import Capture
@@ -334,9 +334,10 @@ def export(lines: Iterable[Line], out: Path) -> int:
         _to_trace(chosen, out)
     elif out.suffix == ".json":
         text = json.dumps([asdict(line) for line in chosen], indent=1) + "\n"
-        replace(out, lambda path: path.write_text(text))
+        write_text(out, text)
     elif out.suffix == ".csv":
-        replace(out, lambda path: _to_csv(chosen, path))
+        with replacing(out) as temporary:
+            _to_csv(chosen, temporary)
     else:
         raise ValueError(f"out is {out}; lines are written as .csv, .json or {schema.SUFFIX}")
     return len(chosen)

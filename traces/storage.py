@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mlx_drmario.reports import replace
+from mlx_drmario.files import replacing
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.games import Games, join
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
@@ -42,7 +42,8 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
         if sink.error is not None:
             raise OSError(sink.error.errno, f"path is {path}, which cannot be written: {sink.error.strerror}")
 
-    replace(path, write)
+    with replacing(path) as temporary:
+        write(temporary)
     return count
 
 

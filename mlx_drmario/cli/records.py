@@ -132,6 +132,6 @@ def print_lines(lines: list[Line]) -> None:
         state = "" if line.verified else "  NOT VERIFIED"
         print(
             f"{line.level:>5} {SPEED_NAMES[line.speed]:>5} {line.seed:>5} {line.frames:>7}"
-            f" {line.frames / FRAME_RATE:>8.2f} {line.capsules:>8}  {seeds.split_of(line.seed) or '-':<10}"
+            f" {line.frames / FRAME_RATE:>8.2f} {line.capsules:>8}  {seeds.split_of(line.seed):<10}"
             f" {line.solver}{state}"
         )
