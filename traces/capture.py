@@ -25,6 +25,11 @@ FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
 
 
+def fresh_name() -> str:
+    """A name for a recording that no other one has: time, process, and a number."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
+
+
 class Capture(Observer):
     """Keeps every game of a rollout or evaluation in a directory of trace files; a context manager.
 
@@ -48,7 +53,7 @@ class Capture(Observer):
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
-        self.name = name or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
+        self.name = name or fresh_name()
         self._parts: dict[int, _Part] = {}
 
     def before_step(
@@ -198,17 +203,23 @@ class FrameCapture:
         self._digest = np.zeros(batch.num_envs, np.uint64)
         self._known = np.zeros(batch.num_envs, np.bool_)
 
+    @classmethod
+    def in_directory(cls, directory: Path, batch: Batch, policy: str | tuple[str, str] = "") -> Self:
+        """A recording under a fresh name in a directory, which is made if it is not there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        return cls(directory / f"{fresh_name()}{schema.SUFFIX}", batch, policy)
+
     def run(self, buttons: NDArray[np.uint8]) -> None:
         """Play u8[T, N, P] on the batch and record it. Raises as `Batch.run` does, OSError when the disk is full."""
         digest = self._batch.digest()
         changed = (digest != self._digest) | ~self._known
         self._end(np.flatnonzero(changed & self._known))
-        states = self._batch.state.copy()
+        fresh = np.flatnonzero(changed)
+        states = self._batch.state[fresh]
         self._digest = np.zeros_like(self._digest)  # an interruption leaves one that fits nothing
         self._batch.run(buttons)
-        fresh = np.flatnonzero(changed)
         if len(fresh):
-            self._game[fresh] = self.writer.start(states[fresh], self._policy)
+            self._game[fresh] = self.writer.start(states, self._policy)
             self._known[fresh] = True
         for n in range(self._batch.num_envs):
             self.writer.press(int(self._game[n]), buttons[:, n])

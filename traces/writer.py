@@ -1,5 +1,6 @@
 """Writing one trace file: rows go to a journal as they come, and the journal becomes the file when it is closed."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +16,8 @@ from mlx_drmario.traces.identify import identify
 from mlx_drmario.traces.journal import Content, Journal, Rows
 from mlx_drmario.traces.schema import DECISION, EPISODE
 
-FLUSH_ROWS = 4096
-"""rows that wait in memory before they are written; what a killed process can lose"""
+FLUSH_ROWS, FLUSH_SECONDS = 4096, 1.0
+"""rows wait in memory until there are so many, or for so long: what a killed process can lose"""
 
 
 def journal_of(path: Path) -> Path:
@@ -97,7 +98,7 @@ class TraceWriter:
         self._pending.add(kind, rows)
         if kind in ("decision", "buttons"):
             self.rows += len(rows)
-            if self._pending.rows >= FLUSH_ROWS:
+            if self._pending.rows >= FLUSH_ROWS or time.monotonic() - self._pending.since > FLUSH_SECONDS:
                 self.flush()
 
     def flush(self) -> None:
@@ -134,7 +135,7 @@ class _Pending:
     """Rows of the record that is to be written next."""
 
     def __init__(self, number: int, kinds: Mapping[str, np.dtype[Any]]) -> None:
-        self.number, self._dtypes = number, kinds
+        self.number, self._dtypes, self.since = number, kinds, time.monotonic()
         self._buffers: dict[str, tuple[Rows, int]] = {}
         """kind -> (buffer, rows in it), replaced as one: an interruption leaves whole rows"""
 

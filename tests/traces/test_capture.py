@@ -188,7 +188,7 @@ def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
 
 
 def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15"]
+    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
     assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
     assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
     parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
@@ -197,6 +197,21 @@ def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]  # fmt: skip
     assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
     assert parts[0].sources[0]["config"]["levels"] == "0-1"
+
+
+def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All games of both shards, with the log-probabilities and values that the learner used."""
+    monkeypatch.chdir(tmp_path)
+    small = ["--env.num-envs", "8", "--ppo.horizon", "4", "--ppo.minibatch", "16", "--ppo.epochs", "1", "--shards", "2"]
+    net = ["--net.width", "8", "--net.head", "shift_score", "--best.games", "0", "--decisions", "96"]
+    assert main(["train", "level0", *small, *net, "--out", "run", "--capture", "t"]) == 0
+    paths = sorted((tmp_path / "t").iterdir())
+    parts = [storage.read(path) for path in paths]
+    assert len(parts) == 2 and sum(part.rows for part in parts) == 96
+    for part in parts:
+        assert replay.verify(part) == [] and problems(part) == []
+        assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
+        assert part.sources[0]["config"]["env"]["num_envs"] == 8
 
 
 def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:
