@@ -16,9 +16,6 @@ class Observer:
     during the call.
     """
 
-    def after_policy(self, games: Decisions, log_probs: NDArray[Any], part: int = 0) -> None:
-        """The policy was asked: log-probabilities f32[N, 512] of all placements; `before_step` follows."""
-
     def before_step(
         self,
         games: Decisions,
@@ -27,7 +24,11 @@ class Observer:
         value: NDArray[Any] | None,
         part: int = 0,
     ) -> None:
-        """Placements action i32[N] were chosen, of log-probability f32[N], in positions of value f32[N]."""
+        """Placements action i32[N] were chosen.
+
+        log_prob: of them, f32[N], or of all placements, f32[N, 512]; value: what the policy expects, f32[N], or equally
+        spaced quantiles of it, f32[N, Q]; None where the policy does not say.
+        """
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """They were played: the event columns are those of this step; ended games are not yet restarted."""

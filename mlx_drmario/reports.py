@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_drmario import stats
+from mlx_drmario import seeds, stats
 from mlx_drmario.evaluate import Comparison, EvalResult
 from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
@@ -54,7 +54,7 @@ def write(
     games = pyarrow.table(game_columns(results))
     tables = {GAMES_CSV: games, SUMMARY: pyarrow.Table.from_pylist(summary_rows(results))}
     if comparisons:
-        tables[COMPARISON] = pyarrow.Table.from_pylist(comparison_rows(comparisons, names))
+        tables[COMPARISON] = pyarrow.Table.from_pylist(comparison_rows(comparisons, names, split_of(results[0][1])))
     else:
         (out / COMPARISON).unlink(missing_ok=True)
     for name, table in tables.items():
@@ -69,8 +69,8 @@ def write(
 def game_columns(results: Results) -> dict[str, Any]:
     """One row per game, in the order of results and seeds.
 
-    policy, speed str; level u8; game i32 (its number in the list of seeds, the same for every policy and level); seed
-    u16; cleared, top_out, truncated bool (exactly one holds); frames, decisions u32; viruses_left u8.
+    policy, split, speed str; level u8; game i32 (its number in the list of seeds, the same for every policy and level);
+    seed u16; cleared, top_out, truncated bool (exactly one holds); frames, decisions u32; viruses_left u8.
 
     Raises:
         ValueError: no results.
@@ -84,6 +84,7 @@ def game_columns(results: Results) -> dict[str, Any]:
 
     return {
         "policy": np.repeat([name for name, _ in results], sizes),
+        "split": seeds.split_of(joined("seeds")),
         "level": np.repeat(np.array([result.level for _, result in results], np.uint8), sizes),
         "speed": np.repeat([SPEED_NAMES[result.speed] for _, result in results], sizes),
         "game": np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
@@ -94,15 +95,20 @@ def game_columns(results: Results) -> dict[str, Any]:
 
 def summary_rows(results: Results) -> list[dict[str, Any]]:
     """One row per policy and level, as plain values."""
-    rows = [{"policy": name, **result.summary()} for name, result in results]
+    rows = [{"policy": name, "split": split_of(result), **result.summary()} for name, result in results]
     return [{**row, "speed": SPEED_NAMES[row["speed"]]} for row in rows]
 
 
-def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str]) -> list[dict[str, Any]]:
-    """One row per comparison; mcnemar_p_holm is the p-value adjusted for their number (`stats.holm`)."""
+def split_of(result: EvalResult) -> str:
+    """The split that the games belong to, or several joined by `+`."""
+    return "+".join(np.unique(seeds.split_of(result.seeds)))
+
+
+def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str], split: str = "") -> list[dict[str, Any]]:
+    """One row per comparison, on games of `split`; mcnemar_p_holm is the p-value adjusted for their number."""
     adjusted = stats.holm([comparison.p_value for comparison in comparisons])
     return [
-        {"first": names[0], "second": names[1], **comparison.summary(), "mcnemar_p_holm": float(p)}
+        {"first": names[0], "second": names[1], "split": split, **comparison.summary(), "mcnemar_p_holm": float(p)}
         for comparison, p in zip(comparisons, adjusted, strict=True)
     ]
 
@@ -144,4 +150,8 @@ def plot(path: Path, results: Results) -> None:
 def _title(results: Results) -> str:
     games = sorted({result.games for _, result in results})
     speeds = sorted({result.speed for _, result in results})
-    return f"speed {', '.join(SPEED_NAMES[s].upper() for s in speeds)}, {', '.join(map(str, games))} games per level"
+    splits = sorted({split_of(result) for _, result in results})
+    return (
+        f"speed {', '.join(SPEED_NAMES[s].upper() for s in speeds)}, "
+        f"{', '.join(map(str, games))} {', '.join(splits)} games per level"
+    )

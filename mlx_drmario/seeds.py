@@ -56,6 +56,15 @@ def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:
     return orbit()[rng.integers(block.start, block.stop, size=n)]
 
 
+def split_of(games: NDArray[np.uint16]) -> NDArray[np.str_]:
+    """The split that each seed belongs to, str[N]; "none" for the seeds between the splits and off the orbit."""
+    position = np.full(1 << 16, -1)
+    position[orbit()] = np.arange(PERIOD)
+    at = position[np.asarray(games, np.uint16)]
+    blocks = [(at >= block.start) & (at < block.stop) for block in SPLITS.values()]
+    return np.select(blocks, list(SPLITS), "none")
+
+
 def _block(split: str) -> range:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")

@@ -93,7 +93,8 @@ def _build(cls: type[Config], data: Any, sources: Mapping[str, str]) -> Config:
         known = _keys(json.loads(to_json(cls())))
         sentence = _unknown(key, known, str)
     else:
-        sentence = f"{first['msg'].replace('Input', key or 'a config', 1)}, got {_shown(first['input'])}"
+        problem = re.sub("^Input ", "", first["msg"])
+        sentence = f"{key or 'a config'} {problem[0].lower()}{problem[1:]}, got {_shown(first['input'])}"
     named = [source for at, source in sources.items() if re.search(rf"(?<![\w.]){re.escape(at)}(?![\w])", sentence)]
     where = ", ".join(dict.fromkeys(named or sources.values()))
     raise ValueError(f"{where}: {sentence}" if where else sentence)
@@ -167,8 +168,8 @@ def _keys(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _unknown(key: str, known: Mapping[str, Any], spell: Callable[[str], str]) -> str:
-    nearest = difflib.get_close_matches(key, [other for other in known if other != key], n=1, cutoff=0.0)[0]
-    return f"there is no setting {key!r}. Did you mean {spell(nearest)!r}?"
+    near = map(spell, difflib.get_close_matches(key, known, n=2, cutoff=0.0))
+    return f"there is no setting {key!r}. Did you mean {next(other for other in near if other != key)!r}?"
 
 
 def _shown(value: Any) -> str:

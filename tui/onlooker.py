@@ -166,9 +166,6 @@ class Onlooker(Callback):
 
     # --- Observer, in the threads of the shards ---
 
-    def after_policy(self, games: dm.Decisions, log_probs: NDArray[Any], part: int = 0) -> None:
-        self._parts[part].log_probs = log_probs
-
     def before_step(
         self,
         games: dm.Decisions,
@@ -187,6 +184,7 @@ class Onlooker(Callback):
             self._sizes[part] = games.num_envs
         for total in mine.earned.values():
             total[games.decisions == 0] = 0
+        mine.log_probs = log_prob if log_prob is not None and log_prob.ndim == 2 else None
         mine.value = value
         keep = min(games.num_envs, MAX_GAMES)
         moment = (

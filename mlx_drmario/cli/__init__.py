@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "demo": ("demo", "DemoConfig", "train on level 0 for three minutes, evaluate, and say how to go on"),
     "train": ("train", None, "train a policy with SMDP-PPO"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
-    "eval": ("eval", "EvalConfig", "play test games with a policy and with two baselines"),
+    "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
     "tui": ("tui", None, "train, watch and play in one terminal app"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),

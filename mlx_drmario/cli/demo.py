@@ -75,7 +75,7 @@ def play_test_games(settings: PPORunConfig, games: int, run: str) -> dict[str, d
     from mlx_drmario.evaluate import evaluate
 
     level, speed = settings.env.level, settings.env.speed
-    print(f"\nlevel {level} {speed.upper()}, {games} test seeds (never trained on)\n{HEADER}")
+    print(f"\nlevel {level} {speed.upper()}, {games} test games (never trained on)\n{HEADER}")
     summaries = {}
     for name, source in (("trained", run), ("greedy", "greedy"), ("random", "random")):
         policy, planes = policies.load(source)

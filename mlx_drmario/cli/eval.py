@@ -32,8 +32,8 @@ class EvalConfig:
     """speed setting"""
     seeds: int = 500
     """number of games per level, the same ones for every policy and level"""
-    split: Literal["test", "validation", "training"] = "test"
-    """where the games come from"""
+    split: Literal["validation", "test", "training"] = "validation"
+    """where the games come from; test is for final numbers, not for choosing"""
     max_decisions: int = 1_000
     """capsules after which a game counts as not cleared"""
     baselines: bool = True
@@ -65,7 +65,7 @@ def run(config: EvalConfig) -> int:
     results: list[tuple[str, EvalResult]] = []
     comparisons: list[Comparison] = []
     for level in levels:
-        print(f"level {level} {config.speed.upper()}, {config.seeds} {config.split} seeds\n{HEADER}")
+        print(f"level {level} {config.speed.upper()}, {config.seeds} {config.split} games\n{HEADER}")
         for player in players:
             results.append((player.name, play(player, config, level, games)))
             print(row(*results[-1]), flush=True)
@@ -174,7 +174,8 @@ def print_comparisons(
     from mlx_drmario import reports
     from mlx_drmario.evaluate import mean_clear_rate_difference
 
-    print(f"\n{names[0]} minus {names[1]}, the same games, 95 % intervals")
+    split = reports.split_of(results[0][1])
+    print(f"\n{names[0]} minus {names[1]}, the same {split} games, 95 % intervals")
     print(
         f"{'level':<6} {'clear rate':>26}   {'only first : second':>19} {'McNemar p':>9} {'Holm':>8}"
         f"   {'frames to clear':>26} {'both':>6}"
@@ -208,7 +209,7 @@ def write_json(
     content = {
         "split": config.split,
         "results": reports.summary_rows(results),
-        "comparisons": reports.comparison_rows(comparisons, (config.policy, config.against or "")),
+        "comparisons": reports.comparison_rows(comparisons, (config.policy, config.against or ""), config.split),
     }
     write_text(path, json.dumps(content, indent=2) + "\n")
 

@@ -41,7 +41,7 @@ class Progress:
             from rich.console import Console
             from rich.live import Live
 
-            console = Console(file=self.stream)
+            console = Console(file=self.stream, highlight=False)
             self.live = Live(console=console, auto_refresh=False, transient=not self.leave, redirect_stdout=False)
             self.live.start()
         return self

@@ -18,7 +18,8 @@ from mlx_drmario import seeds
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.rl import checkpoint
+from mlx_drmario.rl.player import load_policy
+from mlx_drmario.rl.runs import checkpoint
 
 NET = NetConfig(head="shift_score", width=8, depth=1)
 
@@ -32,16 +33,16 @@ def write(run: Path, number: int, keep: int = 3) -> Path:
     """A checkpoint whose every part says its number."""
     model = make_policy(NET, layout(), seed=number)
     optimizer = {"step": mx.array(number), "big": mx.full((50_000,), number)}
-    state = {"number": np.full(20_000, number)}
+    state = {"numbers": {"array": np.full(20_000, number), "plain": number}}
     weights = dict(tree_flatten(model.parameters()))
-    return checkpoint.save(run, checkpoint.Content(number, weights, optimizer, state, NET, layout()), keep)
+    return checkpoint.save(run, checkpoint.Content(number, weights, NET, layout(), optimizer, state), keep)
 
 
 def check(loaded: checkpoint.Checkpoint) -> None:
     number = loaded.decisions
     assert loaded.optimizer["step"].item() == number
     assert (np.asarray(loaded.optimizer["big"]) == number).all()
-    assert (loaded.state["number"] == number).all()
+    assert (loaded.state["numbers"]["array"] == number).all() and loaded.state["numbers"]["plain"] == number
     model = make_policy(loaded.net, loaded.layout, seed=0)
     model.load_weights(list(loaded.model.items()))
     assert checkpoint.weights_digest(model) == checkpoint.weights_digest(make_policy(NET, loaded.layout, number))
@@ -59,7 +60,9 @@ def test_round_trip_and_pruning(tmp_path):
     assert checkpoint.load(tmp_path / "checkpoints" / "latest").decisions == 40
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.npz", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "optimizer.safetensors", "state.npz", "state.json", "manifest.json"]
+)
 def test_a_damaged_checkpoint_is_passed_over(tmp_path, name):
     write(tmp_path, 1)
     newest = write(tmp_path, 2)
@@ -96,12 +99,12 @@ def test_policy_plays_the_same_after_loading(tmp_path):
     games.reset(3, 2, seeds.seeds("training", 32))
     model = make_policy(NET, layout(), seed=7)
     log_probs, _ = model(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
-    policy = checkpoint.load_policy(tmp_path)
+    policy = load_policy(tmp_path)
     assert (policy.act(games) == np.asarray(log_probs).argmax(axis=1)).all()
-    drawn = checkpoint.load_policy(tmp_path, mode="sample", seed=1).act(games)
+    drawn = load_policy(tmp_path, mode="sample", seed=1).act(games)
     assert games.legal[np.arange(32), drawn].all()
     with pytest.raises(ValueError, match="mode"):
-        checkpoint.load_policy(tmp_path, mode="greedy")
+        load_policy(tmp_path, mode="greedy")
     extended = dm.Decisions(num_envs=1, planes="extended")
     with pytest.raises(ValueError, match="planes"):
         policy.act(extended)

@@ -13,26 +13,31 @@ import pytest
 from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.rl import checkpoint
-from mlx_drmario.rl.config import BestConfig, CurriculumConfig, OptimizerConfig, TrainConfig, to_json
-from mlx_drmario.rl.group import Group
-from mlx_drmario.rl.learner import make_gradient
-from mlx_drmario.rl.train import Trainer, resolve, train
-from tests.runs import content, timeless
+from mlx_drmario.rl.config import BestConfig, CurriculumConfig
+from mlx_drmario.rl.parallel import ProcessGroup
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.learner import Learner
+from mlx_drmario.rl.ppo.train import resolve, train
+from mlx_drmario.rl.ppo.update import make_gradient
+from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.settings import to_json
+from tests.training import content, timeless
 
 SESSION = """
 import sys
 from pathlib import Path
-from mlx_drmario.rl.config import from_json
-from mlx_drmario.rl.train import train
-config, run, stop = from_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), int(sys.argv[3])
-seen = []
-result = train(config, run, seen.append, lambda: len(seen) >= stop, resume=sys.argv[4] == "resume")
-assert (len(seen) > 0) == result.first
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.train import train
+from mlx_drmario.settings import from_json
+from tests.training import StopAfter
+config, run = from_json(Path(sys.argv[1]).read_text(), PPORunConfig), Path(sys.argv[2])
+callback = StopAfter(int(sys.argv[3]))
+result = train(config, run, callback, resume=sys.argv[4] == "resume")
+assert (len(callback.seen) > 0) == result.first
 """
 
 
-def launch(config: TrainConfig, run: Path, *, stop: int = 99, mode: str = "new") -> subprocess.CompletedProcess[str]:
+def launch(config: PPORunConfig, run: Path, *, stop: int = 99, mode: str = "new") -> subprocess.CompletedProcess[str]:
     """Two processes of `mlx.launch` (ring backend) on this machine."""
     file = run.with_suffix(".json")
     file.write_text(to_json(config))
@@ -47,18 +52,14 @@ def launch(config: TrainConfig, run: Path, *, stop: int = 99, mode: str = "new")
 
 
 @pytest.fixture
-def halved(tiny: TrainConfig) -> TrainConfig:
-    """Two shards, a curriculum that advances and replays, averaged weights and accumulated gradients."""
+def halved(tiny: PPORunConfig) -> PPORunConfig:
+    """Two shards, and a curriculum that advances and replays."""
     curriculum = CurriculumConfig(enabled=True, last_level=1, threshold=0.001, alpha=0.5, games=50_000, replay=0.4)
-    optimizer = OptimizerConfig(ema=0.9, accumulate=2)
     env = dataclasses.replace(tiny.env, max_decisions=30)
-    budget = 10 * 256
-    return dataclasses.replace(
-        tiny, decisions=budget, shards=2, env=env, curriculum=curriculum, optimizer=optimizer, compile=False
-    )
+    return dataclasses.replace(tiny, decisions=10 * 256, shards=2, env=env, curriculum=curriculum, compile=False)
 
 
-def check_two_processes(config: TrainConfig, directory: Path) -> list[dict[str, float]]:
+def check_two_processes(config: PPORunConfig, directory: Path) -> list[dict[str, float]]:
     one, two = directory / "one", directory / "two"
     train(config, one)
     done = launch(config, two)
@@ -74,8 +75,8 @@ def test_two_processes_equal_one(halved, tmp_path):
     assert rows[-1]["curriculum/stage"] >= 1
 
 
-def test_two_processes_equal_one_with_four_shards_and_contests(halved, tmp_path):
-    net = dataclasses.replace(halved.net, head="afterstate")
+def test_two_processes_equal_one_with_four_shards_and_comparisons(halved, tmp_path):
+    net = dataclasses.replace(halved.net, head="outcome")
     best = BestConfig(games=64, every=1)
     config = dataclasses.replace(halved, shards=4, decisions=2 * 256, net=net, best=best, checkpoint_every=1)
     check_two_processes(config, tmp_path)
@@ -114,9 +115,9 @@ def test_a_refused_directory_ends_all_processes(halved, tmp_path):
 def test_shards_together_take_the_step_of_the_whole_batch(tiny):
     """The mean of both shards' gradients is that of one network on both halves of the minibatch, up to rounding."""
     config = dataclasses.replace(tiny, shards=2, compile=False)
-    with Trainer(config) as trainer:
-        weights = trainer.model.parameters()
-        played = trainer.team.each(lambda shard: shard.collect(weights, None))
+    with Learner(config) as learner:
+        weights = learner.model.parameters()
+        played = learner.shards.map(lambda shard: shard.collect(weights, None))
         batches = []
 
         def work(shard, given):
@@ -128,12 +129,12 @@ def test_shards_together_take_the_step_of_the_whole_batch(tiny):
             shard.minibatches = iter([(flat, None, rows)])
             return shard.differentiate(weights, 0.01)
 
-        parts = trainer.team.zip(work, played)
+        parts = learner.shards.map(work, played)
         mean = tree_map(lambda a, b: (a + b) / 2, *parts)
         assert len(batches[0][0]) == len(batches[1][0]) == 64
         both = [mx.array(np.concatenate(pair)) for pair in zip(*batches, strict=True)]
-        model = make_policy(config.net, trainer.layout, config.seed)
-        whole = make_gradient(model, config.net, config.ppo)(*both[:3], (), *both[3:], mx.array(0.01))
+        model = make_policy(config.net, learner.layout, config.seed)
+        whole = make_gradient(model, config.ppo)(*both[:3], (), *both[3:], mx.array(0.01))
     for (name, a), (_, b) in zip(tree_flatten(mean), tree_flatten(whole), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-3, atol=2e-5, err_msg=name)
         assert name == "0" or np.abs(np.asarray(b)).max() > 0
@@ -150,9 +151,11 @@ def test_resolve_divides_shards_among_processes(tiny):
 
 
 def test_a_process_on_its_own():
-    group = Group()
+    group = ProcessGroup()
     assert group.first and (group.rank, group.size) == (0, 1)
     np.testing.assert_array_equal(group.gather([np.arange(3), np.arange(3)]), [[0, 1, 2], [0, 1, 2]])
-    assert group.gather_bytes([b"a", b""]) == [b"a", b""]
+    thing = object()
+    assert group.gather_objects([thing]) == [thing]  # itself: nothing travels, so nothing is copied
+    assert group.any(True, False) == (True, False)
     with pytest.raises(OSError, match="no"):
         group.on_first(lambda: (_ for _ in ()).throw(OSError("no")))
