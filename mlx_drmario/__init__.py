@@ -9,7 +9,27 @@ from mlx_drmario.blas import blas_status, load_fast_blas
 
 load_fast_blas()
 
-from mlx_drmario._core import Afterstates, Batch, Decisions, Versus, canonical, reach, script  # noqa: E402
+from mlx_drmario._core import (  # noqa: E402
+    Afterstates,
+    Batch,
+    Decisions,
+    PublicView,
+    canonical,
+    event_names,
+    reach,
+    script,
+)
 
 __version__ = "0.1.0"
-__all__ = ["Afterstates", "Batch", "Decisions", "Versus", "__version__", "blas_status", "canonical", "reach", "script"]
+__all__ = [
+    "Afterstates",
+    "Batch",
+    "Decisions",
+    "PublicView",
+    "__version__",
+    "blas_status",
+    "canonical",
+    "event_names",
+    "reach",
+    "script",
+]

@@ -1,6 +1,4 @@
-"""Whoever wants to look over a game's shoulder: rollouts, evaluations and captures call the same two methods."""
-
-from __future__ import annotations
+"""Whoever wants to see games while they are played: traces, the app."""
 
 from typing import Any
 
@@ -8,27 +6,24 @@ from numpy.typing import NDArray
 
 from mlx_drmario._core import Decisions
 
+Array = NDArray[Any]
+
 
 class Observer:
-    """Sees every decision of some games; the default methods do nothing.
+    """Called around every step of a batch of games; the methods here do nothing, override what you need.
 
-    `part` is the number of the shard that plays them; every shard calls in a thread of its own. Arrays are valid only
+    `part` is the number of the shard whose games these are; every shard calls in its own thread. Arrays are valid only
     during the call.
     """
 
     def before_step(
-        self,
-        games: Decisions,
-        action: NDArray[Any],
-        log_prob: NDArray[Any] | None,
-        value: NDArray[Any] | None,
-        part: int = 0,
+        self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
     ) -> None:
-        """Placements action i32[N] were chosen.
+        """The games are about to make the decisions `action`, i32[N] (two players: i32[N, 2]).
 
-        log_prob: of them, f32[N], or of all placements, f32[N, 512]; value: what the policy expects, f32[N], or equally
-        spaced quantiles of it, f32[N, Q]; None where the policy does not say.
+        log_prob: of the chosen actions, f32[N], or of all, f32[N, 512]; value: what the policy expects, f32[N], or
+        equally spaced quantiles of it, f32[N, Q]; None where the policy does not say.
         """
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
-        """They were played: the event columns are those of this step; ended games are not yet restarted."""
+        """They have made them: event columns are those of this step, and games that ended are not yet restarted."""

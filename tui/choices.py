@@ -1,19 +1,14 @@
 """Asks a policy for placements, and keeps what it said for the screen."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import rewards
-from mlx_drmario.evaluate import Policy
+from mlx_drmario.evaluate import Policy, choose
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.protocol import TOP, Candidate, Choice, Line
-
-EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 
 
 class Adviser:
@@ -26,7 +21,7 @@ class Adviser:
     def choose(self, states: NDArray[np.void]) -> list[Choice]:
         """Choices for positions [N] that are parked before their first controllable frame."""
         games = self._parked(states)
-        actions, log_probs, value = act(self._policy, games)
+        actions, log_probs, value = choose(self._policy, games.view)
         return describe(games, actions, log_probs, value, self._reward)
 
     def _parked(self, states: NDArray[np.void]) -> dm.Decisions:
@@ -38,15 +33,6 @@ class Adviser:
         return games
 
 
-def act(policy: Policy, games: dm.Decisions) -> tuple[NDArray[np.int32], Any, Any]:
-    """(action i32[N], log-probabilities f32[N, 512] or None, value f32[N] or None): as much as the policy tells."""
-    tells_more = getattr(policy, "act_with_details", None)
-    if tells_more is None:
-        return policy.act(games), None, None
-    action, log_probs, value = tells_more(games)
-    return action, log_probs, value
-
-
 def describe(
     games: dm.Decisions,
     actions: NDArray[np.int32],
@@ -56,7 +42,7 @@ def describe(
 ) -> list[Choice]:
     """What is known of these decisions of parked games, before they are made."""
     after = games.afterstates()
-    earned = rewards.compute(reward, SimpleNamespace(**{name: getattr(after, name) for name in EVENTS}))
+    earned = rewards.compute(reward, after)
     first = np.searchsorted(after.env, np.arange(games.num_envs + 1))
     choices = []
     for n in range(games.num_envs):

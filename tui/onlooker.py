@@ -319,7 +319,7 @@ class SpeedUp:
         while (spent := time.perf_counter() - start) < self.SECONDS:
             if made == 0 or games.ended[0]:
                 games.reset(self._config.env.level, 2, 0x8988)
-            games.step(policy.act(games))
+            games.step(policy.act(games.view))
             made += 1
         return made / spent
 

@@ -7,8 +7,8 @@ import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import seeds as splits
-from mlx_drmario.evaluate import FRAME_RATE, evaluate
-from mlx_drmario.tui.choices import Adviser, act, describe
+from mlx_drmario.evaluate import FRAME_RATE, choose, evaluate
+from mlx_drmario.tui.choices import Adviser, describe
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.protocol import (
     FASTEST,
@@ -173,7 +173,7 @@ class Player:
         choices: list[Choice | None] = []
         actions = np.array([command.action], np.int32)
         log_probs = value = None
-        _, log_probs, value = act(self._policy, games)
+        _, log_probs, value = choose(self._policy, games.view)
         for _ in range(command.decisions):
             choices.append(describe(games, actions, log_probs, value, self._job.reward)[0])
             games.step(actions)
@@ -181,7 +181,7 @@ class Player:
             frames.append(command.frames + int(games.frames[0]))
             if games.ended[0]:
                 break
-            actions, log_probs, value = act(self._policy, games)
+            actions, log_probs, value = choose(self._policy, games.view)
         choices.append(None)
         line = np.array(states, games.state.dtype), tuple(choices), np.array(frames, np.uint32)
         return Line(*line, name=self._job.name, request=command.request)

@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "tui": ("tui", None, "train, watch and play in one terminal app"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
+    "trace": ("trace", "TraceConfig", "recorded games: inspect, verify, recover, filter, export, movies, web page"),
+    "records": ("records", "RecordsConfig", "best times: list, verify, export"),
     "bench": ("bench", "BenchConfig", "measure engine, planner, decision loop and nets"),
     "perft": ("perft", "PerftConfig", "count placements: the signature of engine and planner"),
     "doctor": ("doctor", "DoctorConfig", "say what this installation runs on"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_drmario import Decisions
+from mlx_drmario import Decisions, PublicView
 from mlx_drmario.nets.outcome import FACTS
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -26,7 +26,7 @@ class AfterstateRows:
     facts: np.ndarray  # f32[M, F], columns FACTS
 
     @classmethod
-    def of(cls, games: Decisions) -> AfterstateRows:
+    def of(cls, games: Decisions | PublicView) -> AfterstateRows:
         """Resolve every legal placement of every running game; ended games have no rows."""
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)

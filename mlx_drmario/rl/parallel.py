@@ -60,16 +60,10 @@ class ProcessGroup:
 
     @classmethod
     def join(cls) -> ProcessGroup:
-        """Find the other processes by what `mlx.launch` put into the environment.
-
-        Each gets a private temporary directory for as long as it lives: on a CPU MLX compiles kernels into the shared
-        one, under names that processes would share, and one could load what another is still writing.
-        """
+        """Find the other processes by what `mlx.launch` put into the environment."""
         group = cls(mx.distributed.init())
         if group.size > 1:
-            private = tempfile.mkdtemp(prefix="mlx_drmario-")
-            atexit.register(shutil.rmtree, private, ignore_errors=True)
-            os.environ["TMPDIR"] = private
+            use_private_temporary_directory()
         return group
 
     @property
@@ -132,6 +126,17 @@ class ProcessGroup:
             raise failure
         if failed:
             raise ValueError("the first process could not start the run; its message says why")
+
+
+def use_private_temporary_directory() -> None:
+    """Give this process a temporary directory of its own for as long as it lives.
+
+    On a CPU MLX compiles kernels into the temporary directory, under names that processes would share, and one could
+    load what another is still writing.
+    """
+    private = tempfile.mkdtemp(prefix="mlx_drmario-")
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    os.environ["TMPDIR"] = private
 
 
 def sum_in_pairs(parts: list[Any]) -> Any:

@@ -9,7 +9,7 @@ from typing import Literal
 import mlx.core as mx
 import numpy as np
 
-from mlx_drmario import Decisions
+from mlx_drmario import PublicView
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.outcome import Afterstates
@@ -33,11 +33,11 @@ class NetworkPolicy:
         self.mode = mode
         self.rng = np.random.default_rng(seed)
 
-    def act(self, view: Decisions) -> np.ndarray:
+    def act(self, view: PublicView) -> np.ndarray:
         """Choose a placement i32[N] for every game (0 for games that have ended)."""
         return self.act_with_details(view)[0]
 
-    def act_with_details(self, view: Decisions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def act_with_details(self, view: PublicView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The placements i32[N], and what they were chosen by: log-probabilities f32[N, 512] and values f32[N].
 
         A game that has ended has placement 0, value 0, and ILLEGAL everywhere. Raises ValueError when the games show

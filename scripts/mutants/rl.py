@@ -179,7 +179,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         LEARNER,
         "leaf / self.config.shards",
         "leaf",
-        "tests/rl/test_parallel.py",
+        LAWS,
     ),
     (
         "the gradient is not clipped",

@@ -30,7 +30,7 @@ def games() -> dm.Decisions:
     games.reset(5, 2, seeds.seeds("training", 48))
     player = RandomLegal(0)
     for _ in range(11):
-        games.step(player.act(games))
+        games.step(player.act(games.view))
     return games
 
 

@@ -77,7 +77,7 @@ def test_from_the_command_line(games, tmp_path, capsys):
     listed = ",".join(map(str, runs))
     policy, planes = policies.load(f"ensemble:{listed}")
     assert planes == "bitplane"
-    assert (policy.act(games) == outputs(Ensemble(models), games)[0].argmax(axis=1)).all()
+    assert (policy.act(games.view) == outputs(Ensemble(models), games)[0].argmax(axis=1)).all()
     arguments = ["eval", "--policy", f"ensemble:{listed}", "--seeds", "4", "--max-decisions", "5", "--no-baselines"]
     assert main(arguments) == 0
     assert main(["eval", "--policy", f"ensemble:{runs[0]},nowhere"]) == 1

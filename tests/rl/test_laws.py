@@ -202,6 +202,25 @@ def test_what_is_learned_from_is_what_was_played(played):
         np.testing.assert_array_equal(target, estimates[1].reshape(-1))
 
 
+def test_a_step_goes_along_the_mean_of_the_shards_gradients(played):
+    learner = played.learner
+    weights = learner.model.parameters()
+    generators = [shard.shuffle.bit_generator.state for shard in learner.shards.shards]
+    learner._prepare(played.rollouts)
+    parts = learner.shards.map(lambda shard: shard.differentiate(weights, 0.01))
+    for shard, generator in zip(learner.shards.shards, generators, strict=True):
+        shard.shuffle.bit_generator.state = generator  # the same minibatch again
+    learner._prepare(played.rollouts)
+    steps = []
+    apply, learner.apply = learner.apply, lambda gradient: steps.append(gradient) or mx.zeros((2,))
+    metrics = learner._step(0.01)
+    learner.apply = apply
+    np.testing.assert_allclose(metrics[:5], np.mean([np.asarray(part[0]) for part in parts], axis=0), rtol=1e-5)
+    for (name, found), *each in zip(tree_flatten(steps[0]), *(tree_flatten(part[1]) for part in parts), strict=True):
+        expected = np.mean([np.asarray(leaf) for _, leaf in each], axis=0)
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4, atol=1e-7, err_msg=name)
+
+
 @pytest.mark.parametrize("played", ["dense"], indirect=True)
 def test_loss_and_gradient_equal_plain_numpy(played):
     """After weights have moved (ratios on both sides of the clip), against a gradient worked out by hand."""

@@ -29,7 +29,7 @@ def games(request) -> dm.Decisions:
     games.reset(5, 2, seeds.seeds("training", 64))
     player = RandomLegal(0)
     for _ in range(8):
-        games.step(player.act(games))
+        games.step(player.act(games.view))
     return games
 
 
@@ -109,7 +109,7 @@ def test_building_a_network_leaves_the_global_generator_alone(games):
 
 
 def test_second_half_is_scored_where_it_lies():
-    """Against the definition of the action space (design.md), cell by cell."""
+    """Against the definition of the action space (docs/design.md), cell by cell."""
     second = np.random.default_rng(0).normal(size=(2, 16, 8, 4)).astype(np.float32)
     shifted = np.asarray(shift_to_first(mx.array(second)))
     offsets = [(0, 1), (1, 0), (0, -1), (-1, 0)]

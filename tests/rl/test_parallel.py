@@ -37,18 +37,33 @@ assert (len(callback.seen) > 0) == result.first
 """
 
 
+def neighbouring_ports() -> int:
+    """The first of two ports that the system says are free."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 def launch(config: PPORunConfig, run: Path, *, stop: int = 99, mode: str = "new") -> subprocess.CompletedProcess[str]:
-    """Two processes of `mlx.launch` (ring backend) on this machine."""
+    """Two processes of `mlx.launch` (ring backend) on this machine; again if somebody takes a port before they do."""
     file = run.with_suffix(".json")
     file.write_text(to_json(config))
     program = run.with_suffix(".py")
     program.write_text(SESSION)
-    with socket.socket() as free:  # two neighbouring ports that nobody uses, most likely
-        free.bind(("127.0.0.1", 0))
-        port = min(free.getsockname()[1], 65_000)
-    command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring", "-p", str(port)]
-    command += ["--", sys.executable, str(program), str(file), str(run), str(stop), mode]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "CI": "1"})
+    session = [sys.executable, str(program), str(file), str(run), str(stop), mode]
+    environment = {**os.environ, "CI": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    while True:
+        command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring"]
+        command += ["-p", str(neighbouring_ports()), "--", *session]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+        if "Couldn't bind socket" not in done.stdout + done.stderr:
+            return done
 
 
 @pytest.fixture
@@ -148,6 +163,19 @@ def test_resolve_divides_shards_among_processes(tiny):
         resolve(dataclasses.replace(tiny, shards=2), 4)
     with pytest.raises(ValueError, match="must be multiples of the 3 processes, got 128 and 32"):
         resolve(automatic, 3)
+
+
+def test_temporary_directories_are_private_and_go_with_their_process(tmp_path):
+    code = (
+        "import os; from mlx_drmario.rl.parallel import use_private_temporary_directory as use;"
+        "use(); print(os.environ['TMPDIR'], oct(os.stat(os.environ['TMPDIR']).st_mode & 0o777))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    seen = [subprocess.run(command, env=environment, capture_output=True, text=True).stdout.split() for _ in range(2)]
+    (one, mode), (other, _) = seen
+    assert one != other and mode == "0o700" and Path(one).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_on_its_own():
