@@ -34,7 +34,8 @@ class Diary(Callback):
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
         assert (log_prob <= 0).all() and value.shape == (games.num_envs,)
-        self.decisions = games.decisions.copy() if part == 0 else self.decisions
+        if part == 0:
+            self.decisions = games.decisions.copy()
 
     def after_step(self, games, part=0):
         assert (games.tau > 0).all()  # every game played, and none was restarted yet

@@ -30,6 +30,9 @@ from mlx_drmario.rl.config import SPEEDS, RunConfig, Stage
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint
 
+SPLIT = "validation"
+"""Where the games come from: test games are not for choosing."""
+
 BATCH = 64
 """Games between two looks at the evidence."""
 
@@ -96,7 +99,7 @@ class BestCheckpoint:
             promoted, counts = self.play(load_policy(candidate), load_policy(best), error, stage, rng)
         if promoted:
             checkpoint.promote(self.run, candidate)
-        row = {"decisions": decisions, "comparison": number, "promoted": promoted, "split": "validation"}
+        row = {"decisions": decisions, "comparison": number, "promoted": promoted, "split": SPLIT}
         row |= dataclasses.asdict(stage) | dataclasses.asdict(counts)
         write_text(self.run / FILE, "".join(json.dumps(each) + "\n" for each in (*rows, row)))
         return row
@@ -109,7 +112,7 @@ class BestCheckpoint:
         levels = range(stage.level, (stage.level if stage.last_level is None else stage.last_level) + 1)
         while counts.games < self.config.best.games:
             for level in levels:
-                games = seeds.sample("validation", rng, -(-BATCH // len(levels)))
+                games = seeds.sample(SPLIT, rng, -(-BATCH // len(levels)))
                 first, second = (
                     evaluate(
                         player,
