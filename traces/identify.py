@@ -50,7 +50,7 @@ def identify(start: NDArray[np.void], players: int) -> Table:
 def _delays(start: NDArray[np.void], speed: NDArray[np.uint8], players: int) -> list[tuple[int, NDArray[np.bool_]]]:
     """Frames from the first sample of play to a first state, and for which states [E] that may be.
 
-    Parked ones come later, by rules.md 5.1 and 7.1; on LOW that depends on the counter.
+    Parked ones come later, by docs/rules.md 5.1 and 7.1; on LOW that depends on the counter.
     """
     parked = (start["mode"] == PLAY) & (start["p1_next_action"] == FALL)
     if players == 2:
