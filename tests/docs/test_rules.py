@@ -9,7 +9,7 @@ import pytest
 import mlx_drmario as dm
 from tests.docs.pages import ROOT, drawings, section, tables
 
-PAGE = (ROOT / "docs" / "docs/rules.md").read_text()
+PAGE = (ROOT / "docs" / "rules.md").read_text()
 EMPTY, VIRUS, SINGLE, YELLOW, RED, BLUE = 0xFF, 0xD0, 0x80, 0, 1, 2
 FALL, RESOLVE, ATTACK, HANDOVER, GAP = 0, 1, 2, 3, 5
 DROP = 3
