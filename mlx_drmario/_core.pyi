@@ -153,49 +153,49 @@ class PublicView:
         """[N], told by the last step: frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
         """
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
         """
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
         """
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves of the opponent's attack that fell into this bottle
         """
@@ -273,43 +273,43 @@ class Afterstates:
         """frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """runs beyond the first of a lock (or of a delivery of garbage)"""
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """clearing passes beyond the first of a lock (or of a delivery)"""
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """halves added to the attack on the opponent, who gets at most 4 of them"""
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """halves of the opponent's attack that fell into this bottle"""
 
     @property
@@ -449,49 +449,49 @@ class Decisions:
         """[N], told by the last step: frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
         """
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
         """
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
         """
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves of the opponent's attack that fell into this bottle
         """

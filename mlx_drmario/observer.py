@@ -16,9 +16,6 @@ class Observer:
     during the call.
     """
 
-    def after_policy(self, games: Decisions, log_probs: NDArray[Any], part: int = 0) -> None:
-        """The policy was asked: log-probabilities f32[N, 512] of all placements; `before_step` follows."""
-
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
     ) -> None:

@@ -1,4 +1,4 @@
-"""What the board wall costs: processor time per picture, through layout, styles and escape codes, no terminal."""
+"""What the board wall costs: processor time per picture, up to the escape codes, without a terminal."""
 
 import asyncio
 import time

@@ -37,7 +37,7 @@ def describe(
     games: dm.Decisions,
     actions: NDArray[np.int32],
     log_probs: NDArray[np.float32] | None,
-    value: NDArray[np.float32] | None,
+    value: NDArray[np.float32] | None,  # or quantiles of it, f32[N, Q]
     reward: RewardConfig,
 ) -> list[Choice]:
     """What is known of these decisions of parked games, before they are made."""
@@ -72,7 +72,8 @@ def describe(
                 candidates=candidates,
                 legal=len(legal),
                 entropy=None if chances is None else float(-(chances * np.log(np.maximum(chances, 1e-12))).sum()),
-                value=None if value is None else float(value[n]),
+                value=None if value is None else float(np.mean(value[n])),
+                quantiles=None if value is None or value.ndim == 1 else tuple(np.sort(value[n]).tolist()),
                 reward={name: float(column[rows][chosen]) for name, column in earned.items()},
             )
         )

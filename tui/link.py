@@ -59,6 +59,10 @@ class Link:
             self._reports.append(report)
             self._changed.notify_all()
 
+    def end(self) -> None:
+        """As if the app had asked to stop. For signal handlers too: takes no lock that the thread may hold."""
+        self.stop.set()
+
     @property
     def wanted(self) -> bool:
         """A picture was asked for and not yet sent."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,17 @@ def attach(run: Path) -> Session:
     except OSError as error:
         raise ValueError(f"nobody answers for {run} ({error}); go on with it by resume") from error
     return Session(job, connection)
+
+
+def trains(run: Path) -> bool:
+    """Whether a run trains now under an app, or by itself since one left."""
+    if not (run / SESSION_FILE).exists():
+        return False
+    try:
+        os.kill(json.loads((run / SESSION_FILE).read_text())["pid"], 0)
+    except ProcessLookupError:
+        return False  # it was killed, and could not tidy up
+    return True
 
 
 def settings_of(run: Path) -> PPORunConfig:

@@ -107,7 +107,7 @@ class Trainer:
     def obey(self) -> None:
         """Carry out commands; in a thread of its own, so that a run that computes or pauses can be told things."""
         while not self._link.stop.is_set():
-            command = self._link.command(None)
+            command = self._link.command(0.5)
             if command is not None:
                 self._carry_out(command)
         self._onlooker.stop()

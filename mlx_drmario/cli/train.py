@@ -29,6 +29,7 @@ from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
+    from mlx_drmario.observer import Observer
     from mlx_drmario.rl.ppo.train import TrainResult
 
 
@@ -38,6 +39,8 @@ class NewRunConfig(PPORunConfig):
 
     config: Path | None = None
     """YAML file whose settings override the preset's (DRMARIO_* variables override it; docs/training.md)"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -69,6 +72,8 @@ class ResumeConfig:
     minutes: float | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
     env: OtherGames = field(default_factory=OtherGames)
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -127,7 +132,7 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         chosen, directory = plain(config), config.out or default_directory(config.name)
     if config.dry_run:
         return dry_run(chosen, directory, resume)
-    result = train(chosen, directory, resume)
+    result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
     print(f"\nsaved {result.checkpoint}")
@@ -182,8 +187,11 @@ def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
     return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
 
 
-def train(config: PPORunConfig, run: Path, resume: bool = False) -> TrainResult:
-    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once."""
+def train(config: PPORunConfig, run: Path, resume: bool = False, capture: Path | None = None) -> TrainResult:
+    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once.
+
+    capture: a directory that keeps every game of this process.
+    """
     from mlx_drmario.cli.progress import Progress, TrainingScreen
     from mlx_drmario.cli.runs import levels
     from mlx_drmario.rl.parallel import ProcessGroup
@@ -192,9 +200,24 @@ def train(config: PPORunConfig, run: Path, resume: bool = False) -> TrainResult:
     processes = ProcessGroup.join()
     if processes.first:
         print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
-    with stop_on_interrupt() as should_stop, Progress(sys.stdout, processes.first, leave=True) as progress:
-        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop)
+    with (
+        stop_on_interrupt() as should_stop,
+        Progress(sys.stdout, processes.first, leave=True) as progress,
+        captured(config, run, capture) as observer,
+    ):
+        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
         return run_training(config, run, screen, resume=resume, processes=processes)
+
+
+def captured(
+    config: PPORunConfig, run: Path, directory: Path | None
+) -> contextlib.AbstractContextManager[Observer | None]:
+    """What records the games of a run, or None."""
+    if directory is None:
+        return contextlib.nullcontext()
+    from mlx_drmario.traces.capture import Capture
+
+    return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ drmario tui --serve                           the same in a browser on this mach
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -69,7 +70,7 @@ def run(config: TuiConfig) -> int:
         serve(config.arguments, config.port)
         return 0
     screen = open_screen(config)
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:  # which is how textual-serve starts an app
         print("drmario tui draws on a terminal; its output is not one", file=sys.stderr)
         return 2
     from mlx_drmario.tui.app import DrMarioApp
@@ -134,8 +135,8 @@ def playing(players: int) -> AnyScreen:
 def entries(detach: bool) -> list[Entry]:
     """The menu."""
     from mlx_drmario.rl.ppo.config import PRESETS
-    from mlx_drmario.tui.protocol import SESSION_FILE
     from mlx_drmario.tui.screens.home import Entry, newest_runs
+    from mlx_drmario.tui.session import trains
 
     menu: list[Entry] = []
 
@@ -145,7 +146,7 @@ def entries(detach: bool) -> list[Entry]:
     for name in PRESETS:
         add("train", name, "a new run", training, [name], detach)
     for run in newest_runs(RUNS):
-        if (run / SESSION_FILE).exists():
+        if trains(run):
             add("runs", run.name, "attach: it trains now", attached, run)
         else:
             add("runs", run.name, "go on training", training, ["resume", str(run)], detach)

@@ -100,11 +100,10 @@ class Collector:
             if after is not None:
                 rollout.after.append(after)
             log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
-            self.observer.after_policy(games, log_probs, self.part)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
             rollout.action[t], rollout.log_prob[t], rollout.value[t] = action, log_prob, value
-            self.observer.before_step(games, action, log_prob, value, self.part)
+            self.observer.before_step(games, action, log_probs, value, self.part)
             games.step(action)
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)

@@ -13,7 +13,7 @@ from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.session import Session
 
 SEEDS = (0x8988, 4321, 77, 2)
-PATIENCE = 15
+PATIENCE = 60
 """seconds after which something that must come counts as missing; nothing waits that long unless it is broken"""
 
 

@@ -31,6 +31,7 @@ class Curve(Widget):
     def show(self, points: Sequence[tuple[float, float]]) -> None:
         """Show these points, in the order of x; values that are no numbers are left out."""
         self.points = [(x, y) for x, y in points if math.isfinite(y)]
+        self._drawn = ((), [])
         self.refresh()
 
     @property
@@ -68,14 +69,13 @@ class Curve(Widget):
         return f"{value:.1%}" if self._percent else number(value)
 
     def _lines(self, width: int, height: int) -> list[str]:
-        key = (id(self.points), len(self.points), width, height)
-        if self._drawn[0] != key:
-            self._drawn = (key, braille(self.points, self.range, width, height))
+        if self._drawn[0] != (width, height):
+            self._drawn = ((width, height), braille(self.points, self.range, width, height))
         return self._drawn[1]
 
 
 def braille(points: Sequence[tuple[float, float]], bounds: tuple[float, float], width: int, height: int) -> list[str]:
-    """The line through the points in a field of width x height characters, each 2 x 4 dots."""
+    """The line through the points, in the order of x, in a field of width x height characters of 2 x 4 dots each."""
     columns, rows = 2 * width, 4 * height
     masks = [[0] * width for _ in range(height)]
     if not points:

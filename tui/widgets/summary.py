@@ -66,9 +66,15 @@ class Curves(Grid):
         self.styles.grid_size_columns = columns
 
     def add(self, x: float, values: dict[str, float]) -> None:
-        """Append a point to every curve that has a value; long curves lose every other of their older points."""
+        """Append a point to every curve that has a value.
+
+        Points from x on are forgotten: a run that goes on from a checkpoint does them again. Long curves lose every
+        other of their older points.
+        """
         for name in self._curves.keys() & values.keys():
             points = self._points[name]
+            while points and points[-1][0] >= x:
+                points.pop()
             points.append((x, values[name]))
             if len(points) > _MOST_POINTS:
                 points[: -_MOST_POINTS // 2] = points[: -_MOST_POINTS // 2 : 2]
