@@ -181,7 +181,7 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
         process.stdout.readline()  # the header
         process.stdout.readline()  # the first iteration
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.communicate(timeout=600)[0]
     assert process.returncode == 130, rest
     assert f"drmario train resume {run}" in rest
     reached = checkpoint.load(run).decisions
