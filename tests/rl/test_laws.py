@@ -29,7 +29,6 @@ GAMMA, LAMBDA = 0.997, 0.6
 class Step(NamedTuple):
     """What happened to the N games of a shard in one decision."""
 
-    log_prob: np.ndarray
     value: np.ndarray
     reward: np.ndarray
     tau: np.ndarray
@@ -45,18 +44,18 @@ class Story(Observer):
     def __init__(self, shards: int, limit: int) -> None:
         self.limit = limit
         self.steps: list[list[Step]] = [[] for _ in range(shards)]
-        self.judged: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * shards
+        self.value: list[np.ndarray] = [np.empty(0)] * shards
 
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
-        self.judged[part] = log_prob.copy(), value.copy()
+        self.value[part] = value.copy()
 
     def after_step(self, games, part=0):
         reward = rewards.compute(REWARD, games)["total"]
         ended = games.ended.copy()
         cut = ~ended & (games.decisions == self.limit)
         columns = (games.tau, ended, cut, games.planes, games.scalars)
-        self.steps[part].append(Step(*self.judged[part], reward, *(column.copy() for column in columns)))
+        self.steps[part].append(Step(self.value[part], reward, *(column.copy() for column in columns)))
 
 
 def opinionated(learner: Learner) -> None:

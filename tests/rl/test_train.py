@@ -170,7 +170,8 @@ def test_tensorboard_reads_the_metrics(tiny, tmp_path):
 
 
 def command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("drmario")), "train", *arguments]
+    """`drmario train ...`"""
+    return [sys.executable, "-c", "import sys; from mlx_drmario.cli import main; sys.exit(main())", "train", *arguments]
 
 
 def test_interrupt_saves_and_says_how_to_resume(tmp_path):
