@@ -248,6 +248,7 @@ def test_a_killed_worker_is_reported():
     async def check(pilot, screen):
         screen.session.process.kill()
         await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen), "the report")
+        await until(pilot, lambda: pilot.app.screen.query("Vertical"))
         assert "signal 9" in pilot.app.screen.query_one("Vertical").border_title
 
     live(check)

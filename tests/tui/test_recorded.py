@@ -12,7 +12,7 @@ from mlx_drmario.tui.screens.recorded import RecordedScreen
 
 from .app import greedy, in_app, until
 
-SEEDS = [0x8988, 4321, 77]
+SEEDS = [0x8988, 4320, 76]
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,8 @@ class RecordedScreen(TravelScreen):
     def __init__(self, recording: Recording, game: int, load_policy: PolicyLoader, name: str) -> None:
         """game: to start with, from 0; load_policy: plays branches on, called name. Raises as `Recording.line`."""
         self._advice = Advice(load_policy, name, self._advise)
-        super().__init__(recording.line(game), self._advice.ask)
+        super().__init__(recording.line(game), self._advice.ask, at=0)
         self.recording, self.game = recording, game
-
-    def on_mount(self) -> None:
-        self.start(self.line, 0)
 
     def action_game(self, step: int) -> None:
         game = min(max(self.game + step, 0), self.recording.count - 1)

@@ -46,14 +46,15 @@ class TravelScreen(Screen[None]):
         Binding("escape,q", "back", "back", key_display="esc"),
     ]
 
-    def __init__(self, line: Line, play_on: Callable[[Playout], None]) -> None:
-        """play_on: lets the policy play a branch on; the line comes to `show_branch`."""
+    def __init__(self, line: Line, play_on: Callable[[Playout], None], at: int | None = None) -> None:
+        """play_on: lets the policy play a branch on; the line comes to `show_branch`.
+        at: decision to begin at, by default the last."""
         super().__init__()
         self.line, self._play_on = line, play_on
         self.branch: Line | None = None
         self.root = 0
         """decision at which the branch leaves the line"""
-        self.at = len(line.states) - 1
+        self.at = len(line.states) - 1 if at is None else at
         self.picked = 0
         self._request = 0
         self._viruses: list[int] = []
@@ -73,7 +74,7 @@ class TravelScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.start(self.line, len(self.line.states) - 1)
+        self.start(self.line, self.at)
 
     def start(self, line: Line, at: int) -> None:
         """Show this line, at this decision."""
