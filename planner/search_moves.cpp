@@ -1,0 +1,165 @@
+#include "search_moves.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "reach.h"
+#include "tables.h"
+
+namespace drm {
+
+// Frames of the resolution (rules.md section 10), each counted from the frame before it.
+static constexpr int kRedraw = 16;     // until a bottle that changed is drawn: the next drop pass waits for it
+static constexpr int kFirstDrop = 4;   // lock to the first drop pass, if the redraw does not take longer
+static constexpr int kToHScan = 2;     // from the drop pass that moves nothing
+static constexpr int kToVScan = 3;
+static constexpr int kToTidy = 4;
+static constexpr int kTidyToThrow = 3;  // FINISH, ATTACK, GAP
+static constexpr int kMaxCounted = 9999;  // the capsule counter stops there
+
+SearchRoot root_of(const Match& match) {
+  const Player& p = match.player[0];
+  SearchRoot root{};
+  std::copy_n(p.bottle, kCells, root.bottle);
+  root.capsule[0] = p.pill_color_l;
+  root.capsule[1] = p.pill_color_r;
+  root.preview[0] = p.next_color_l;
+  root.preview[1] = p.next_color_r;
+  root.frame_counter = match.frame_counter;
+  root.speed = p.speed_setting;
+  root.speed_ups = p.speed_ups;
+  root.level = p.level;
+  root.viruses_left = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
+  root.capsules = static_cast<u16>(100 * bcd_to_int(p.pill_count_hundreds) + bcd_to_int(p.pill_count_bcd));
+  return root;
+}
+
+Pace Pace::next() const {
+  Pace next = *this;
+  if (capsules == kMaxCounted) return next;
+  ++next.capsules;
+  if (next.capsules % 10 == 0 && speed_ups != kMaxSpeedUps) ++next.speed_ups;
+  return next;
+}
+
+// Frames from the one before the first throw call to the first controllable one. `phase`: parity of the frame counter
+// in the former.
+static int throw_frames(u8 speed, int phase) {
+  const int calls = kThrowCalls - 1;
+  const int until_spawn = speed != kLow ? calls : phase == 0 ? 2 * calls : 2 * calls + 1;
+  return until_spawn + 1;
+}
+
+static void lose(Board& board, Cells cleared) {
+  board.left = board.left & ~cleared & ~moved_left(cleared);
+  board.upper = board.upper & ~cleared & ~moved_up(cleared);
+  for (Cells& color : board.color) color = color & ~cleared;
+  board.virus = board.virus & ~cleared;
+}
+
+// Frames from the lock to the last TIDY, or to the scan that takes the last virus. `t` is the first drop pass.
+static int resolve(Board& board, int t, bool& cleared) {
+  for (;;) {
+    while (drop_pass(board)) t += kRedraw;
+    Cells across{}, runs{};
+    for (const Cells color : board.color) {
+      const Cells two = color & moved_left(color);
+      Cells four = two & moved_left(moved_left(two));
+      four = four | moved_right(four);
+      across = across | four | moved_right(moved_right(four));
+      runs = runs | in_runs(color);
+    }
+    if (!any(board.virus & ~runs)) {
+      cleared = true;
+      const bool by_rows = !any(board.virus & ~across);
+      lose(board, runs);
+      return t + (by_rows ? kToHScan : kToVScan);
+    }
+    if (!any(runs)) return t + kToTidy;
+    lose(board, runs);
+    t += kToTidy + kRedraw;
+  }
+}
+
+void place(const Board& before, int phase, const Pace& pace, Capsule capsule, int action, int frames_to_lock,
+           Child& child) {
+  const int orientation = action / kCells, first = action % kCells;
+  static constexpr int kSecond[4] = {1, kCols, -1, -kCols};
+  const int second = first + kSecond[orientation];
+  const Cells first_cell = cell_at(first);
+  const Cells second_cell = second >= 0 ? cell_at(second) : Cells{};  // above row 0 a half vanishes
+  child.board = before;
+  Board& board = child.board;
+  Cells& first_color = board.color[capsule.first];
+  first_color = first_color | first_cell;
+  Cells& second_color = board.color[capsule.second];
+  second_color = second_color | second_cell;
+  switch (orientation) {
+    case 0:
+      board.left = board.left | first_cell;
+      break;
+    case 1:
+      board.upper = board.upper | first_cell;
+      break;
+    case 2:
+      board.left = board.left | second_cell;
+      break;
+    default:
+      board.upper = board.upper | second_cell;
+  }
+  const int lower_row = first / kCols + (orientation == 1);
+  int t = std::max(kFirstDrop, lower_row + 1);
+  child.action = static_cast<u16>(action);
+  child.end = End::kNone;
+  if (any(in_runs(first_color)) || any(in_runs(second_color))) {
+    bool cleared = false;
+    t = resolve(board, t, cleared);
+    if (cleared) {
+      child.end = End::kCleared;
+      child.tau = static_cast<u16>(frames_to_lock + t);
+      return;
+    }
+  } else {
+    t += kToTidy;
+  }
+  t += frames_to_lock + kTidyToThrow;
+  t += throw_frames(pace.speed, (phase + t) & 1);
+  if (any(board.occupied() & Cells{u64{3} << kSpawnPose.x, 0})) {
+    child.end = End::kTopOut;
+  } else {
+    ++t;  // the hand-over to the player
+  }
+  child.tau = static_cast<u16>(t);
+}
+
+// What reach() looks at: which cells are free.
+static void write_free_cells(Cells occupied, u8 bottle[kCells]) {
+  constexpr u64 kBits = 0x8040201008040201ull, kOnes = 0x0101010101010101ull, kSeven = 0x7F7F7F7F7F7F7F7Full;
+  for (int row = 0; row < kRows; ++row) {
+    const u64 bits = (row < 8 ? occupied.low >> 8 * row : occupied.high >> 8 * (row - 8)) & 0xFF;
+    // Byte c is 0 where bit c is clear; its top bit tells after adding 127.
+    const u64 taken = (((bits * kOnes & kBits) + kSeven) | (bits * kOnes & kBits)) >> 7 & kOnes;
+    const u64 cells = (kOnes - taken) * 0xFF;
+    std::memcpy(bottle + kCols * row, &cells, sizeof cells);
+  }
+}
+
+void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children) {
+  u8 bottle[kCells];
+  write_free_cells(board.occupied(), bottle);
+  u16 frames_to_lock[kActions];
+  reach({bottle, {capsule.first, capsule.second}, static_cast<u8>(phase), pace.speed, pace.speed_ups}, frames_to_lock);
+  children.size = 0;
+  for (int group = 0; group < kActions; group += 4) {
+    u64 four;
+    std::memcpy(&four, frames_to_lock + group, sizeof four);
+    if (four == ~u64{0}) continue;
+    for (int action = group; action < group + 4; ++action) {
+      if (frames_to_lock[action] == kUnreachable) continue;
+      place(board, phase, pace, capsule, action, frames_to_lock[action], children.at[children.size++]);
+    }
+  }
+}
+
+}  // namespace drm

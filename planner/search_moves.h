@@ -1,0 +1,65 @@
+// What one capsule can do to a board, and how long it takes: the transitions of search. They equal place_and_settle and
+// throw_next (decisions.h) in bottle, frames and end; tests/planner/search_moves.cpp proves it.
+#pragma once
+
+#include "placement.h"
+#include "search_board.h"
+#include "state.h"
+
+namespace drm {
+
+// All that a player may know before the first controllable frame of a capsule; no reserve and no random generator.
+struct SearchRoot {
+  u8 bottle[kCells];
+  u8 capsule[2];  // first and second colour
+  u8 preview[2];
+  u8 frame_counter;
+  u8 speed;
+  u8 speed_ups;
+  u8 level;
+  u8 viruses_left;
+  u16 capsules;  // thrown so far, this one included
+};
+SearchRoot root_of(const Match& parked);
+
+// The clock of a decision, apart from the parity of the frame counter: alike for all nodes of one depth.
+struct Pace {
+  u8 speed;
+  u8 speed_ups;
+  u16 capsules;  // thrown so far, the one to be placed included
+
+  Pace next() const;  // of the next capsule (rules.md 7.2)
+};
+
+struct Capsule {
+  u8 first, second;
+};
+
+enum class End : u8 { kNone, kCleared, kTopOut };
+
+// A placement and what it leads to. `tau` as in Outcome.
+struct Child {
+  Board board;
+  u16 action;
+  u16 tau;
+  End end;
+};
+
+// Placements of one capsule.
+struct Children {
+  int size = 0;
+  Child at[kActions];
+
+  const Child* begin() const { return at; }
+  const Child* end() const { return at + size; }
+};
+
+// The result of locking the capsule at `action` after `frames_to_lock` frames. `phase` is the parity of the frame
+// counter before the first controllable frame.
+void place(const Board& board, int phase, const Pace& pace, Capsule capsule, int action, int frames_to_lock,
+           Child& child);
+
+// Every placement that can be reached, in the order of the actions. A board whose spawn is blocked has none.
+void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children);
+
+}  // namespace drm
