@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <vector>
 
 #include "reach.h"
 #include "tables.h"
@@ -111,6 +112,7 @@ void place(const Board& before, int phase, const Pace& pace, Capsule capsule, in
   const int lower_row = first / kCols + (orientation == 1);
   int t = std::max(kFirstDrop, lower_row + 1);
   child.action = static_cast<u16>(action);
+  child.frames_to_lock = static_cast<u16>(frames_to_lock);
   child.end = End::kNone;
   if (any(in_runs(first_color)) || any(in_runs(second_color))) {
     bool cleared = false;
@@ -133,32 +135,102 @@ void place(const Board& before, int phase, const Pace& pace, Capsule capsule, in
   child.tau = static_cast<u16>(t);
 }
 
-// What reach() looks at: which cells are free.
-static void write_free_cells(Cells occupied, u8 bottle[kCells]) {
+namespace {
+
+// The cells that a falling capsule can get into at all: its lower or left half moves sideways and down, and above that
+// there may be another half. Whatever lies behind these cells, reach() gives the same answer.
+Cells accessible(Cells occupied) {
+  u64 half[2] = {0, 0};
+  const u64 free[2] = {~occupied.low, ~occupied.high};
+  u64 open = u64{3} << kSpawnPose.x;
+  for (int row = 0; row < kRows; ++row) {
+    const int shift = row % 8 * 8;
+    const u64 empty = free[row / 8] >> shift & 0xFF;
+    open &= empty;
+    if (open == 0) break;
+    for (u64 before = 0; before != open;) {
+      before = open;
+      open |= (open << 1 | open >> 1) & empty;
+    }
+    half[row / 8] |= open << shift;
+  }
+  const Cells base{half[0], half[1]};
+  return base | (moved_up(base) & ~occupied);
+}
+
+// A bottle with exactly these cells free.
+void write_free_cells(Cells open, u8 bottle[kCells]) {
   constexpr u64 kBits = 0x8040201008040201ull, kOnes = 0x0101010101010101ull, kSeven = 0x7F7F7F7F7F7F7F7Full;
   for (int row = 0; row < kRows; ++row) {
-    const u64 bits = (row < 8 ? occupied.low >> 8 * row : occupied.high >> 8 * (row - 8)) & 0xFF;
-    // Byte c is 0 where bit c is clear; its top bit tells after adding 127.
-    const u64 taken = (((bits * kOnes & kBits) + kSeven) | (bits * kOnes & kBits)) >> 7 & kOnes;
-    const u64 cells = (kOnes - taken) * 0xFF;
-    std::memcpy(bottle + kCols * row, &cells, sizeof cells);
+    const u64 bits = (row < 8 ? open.low >> 8 * row : open.high >> 8 * (row - 8)) & 0xFF;
+    // Byte c keeps bit c; adding 127 then carries into its top bit where that was set.
+    const u64 spread = bits * kOnes & kBits;
+    const u64 cells = ((spread + kSeven) | spread) >> 7 & kOnes;
+    const u64 bytes = cells * 0xFF;
+    std::memcpy(bottle + kCols * row, &bytes, sizeof bytes);
   }
 }
 
-void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children) {
-  u8 bottle[kCells];
-  write_free_cells(board.occupied(), bottle);
-  u16 frames_to_lock[kActions];
-  reach({bottle, {capsule.first, capsule.second}, static_cast<u8>(phase), pace.speed, pace.speed_ups}, frames_to_lock);
-  children.size = 0;
-  for (int group = 0; group < kActions; group += 4) {
-    u64 four;
-    std::memcpy(&four, frames_to_lock + group, sizeof four);
-    if (four == ~u64{0}) continue;
-    for (int action = group; action < group + 4; ++action) {
-      if (frames_to_lock[action] == kUnreachable) continue;
-      place(board, phase, pace, capsule, action, frames_to_lock[action], children.at[children.size++]);
+struct Placement {
+  u16 action;
+  u16 frames_to_lock;
+};
+
+// reach() depends on the accessible cells, the clock, and whether the colours are equal: boards that differ elsewhere
+// share its answers. A direct-mapped table per thread; it changes the time of a search, never its result.
+class ReachMemo {
+ public:
+  struct Entry {
+    Cells open;
+    u32 clock;  // 0: nothing is stored
+    int size;
+    Placement at[kActions / 4];
+  };
+
+  const Entry& find(Cells open, int phase, const Pace& pace, Capsule capsule) {
+    const u32 clock = 1u + static_cast<u32>(phase) + 2u * (capsule.first == capsule.second) +
+                      4u * gravity_threshold(pace.speed, pace.speed_ups);
+    const u64 mixed = (open.low ^ std::rotl(open.high, 23) ^ clock) * 0x9E3779B97F4A7C15ull;
+    Entry& entry = entries_[(mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9ull >> (64 - kBits)];
+    if (entry.clock != clock || entry.open != open) {
+      entry.clock = clock;
+      entry.open = open;
+      solve(phase, pace, capsule, entry);
     }
+    return entry;
+  }
+
+ private:
+  static constexpr int kBits = 12;
+
+  static void solve(int phase, const Pace& pace, Capsule capsule, Entry& entry) {
+    u8 bottle[kCells];
+    write_free_cells(entry.open, bottle);
+    u16 frames[kActions];
+    reach({bottle, {capsule.first, capsule.second}, static_cast<u8>(phase), pace.speed, pace.speed_ups}, frames);
+    entry.size = 0;
+    for (int group = 0; group < kActions; group += 4) {
+      u64 four;
+      std::memcpy(&four, frames + group, sizeof four);
+      if (four == ~u64{0}) continue;
+      for (int action = group; action < group + 4; ++action) {
+        if (frames[action] != kUnreachable) entry.at[entry.size++] = {static_cast<u16>(action), frames[action]};
+      }
+    }
+  }
+
+  std::vector<Entry> entries_{std::size_t{1} << kBits};
+};
+
+}  // namespace
+
+void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children) {
+  static thread_local ReachMemo memo;
+  const ReachMemo::Entry& placements = memo.find(accessible(board.occupied()), phase, pace, capsule);
+  children.size = placements.size;
+  for (int i = 0; i < placements.size; ++i) {
+    const Placement& placement = placements.at[i];
+    place(board, phase, pace, capsule, placement.action, placement.frames_to_lock, children.at[i]);
   }
 }
 

@@ -41,6 +41,7 @@ enum class End : u8 { kNone, kCleared, kTopOut };
 struct Child {
   Board board;
   u16 action;
+  u16 frames_to_lock;
   u16 tau;
   End end;
 };

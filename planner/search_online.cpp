@@ -1,0 +1,159 @@
+#include "search_online.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
+
+namespace drm {
+
+template <Value V>
+void OnlineSearch<V>::Best::add(const Entry& entry) {
+  if (size == room && entry.rank >= at[size - 1].rank) return;
+  int place = 0;
+  while (place < size && at[place].rank <= entry.rank) {
+    if (at[place].end == entry.end && at[place].board == entry.board) return;
+    ++place;
+  }
+  int last = place;  // a worse copy of the same board makes room, else the worst entry
+  while (last < size && !(at[last].end == entry.end && at[last].board == entry.board)) ++last;
+  if (last == size) {
+    if (size < room) {
+      ++size;
+    } else {
+      --last;
+    }
+  }
+  std::move_backward(at + place, at + last, at + last + 1);
+  at[place] = entry;
+}
+
+template <Value V>
+void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule) {
+  ++nodes_;
+  expand(board, (phase_ + frames) & 1, pace, capsule, children_);
+  value_.evaluate(children_.at, children_.size, ranks_);
+  for (int i = 0; i < children_.size; ++i) {
+    const Child& child = children_.at[i];
+    const i32 now = (frames + child.tau) * kFrameUnits;
+    ranks_[i] = child.end == End::kTopOut ? now + kTopOutCost : child.end == End::kCleared ? now : now + ranks_[i];
+  }
+}
+
+// Adds the boards after one more capsule. Ended ones stay.
+template <Value V>
+void OnlineSearch<V>::follow(const Best& from, const Pace& pace, Capsule capsule, Best& to) {
+  to.size = 0;
+  for (int n = 0; n < from.size; ++n) {
+    const Entry& entry = from.at[n];
+    if (entry.end != End::kNone) {
+      to.add(entry);
+      continue;
+    }
+    expand_and_rank(entry.board, entry.frames, pace, capsule);
+    for (int i = 0; i < children_.size; ++i) {
+      if (to.size == to.room && ranks_[i] >= to.at[to.size - 1].rank) continue;
+      const Child& child = children_.at[i];
+      to.add({child.board, ranks_[i], entry.frames + child.tau, entry.first, child.end});
+    }
+  }
+}
+
+template <Value V>
+i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options) {
+  beam_[0].size = 1;
+  beam_[0].at[0] = from;
+  beam_[0].room = beam_[1].room = options.width;
+  for (int i = 0; i < options.depth; ++i) {
+    if (beam_[i & 1].at[0].end != End::kNone) return beam_[i & 1].at[0].rank;
+    follow(beam_[i & 1], pace, capsules[i], beam_[~i & 1]);
+    pace = pace.next();
+  }
+  return beam_[options.depth & 1].at[0].rank;
+}
+
+template <Value V>
+Choice OnlineSearch<V>::choose(const SearchRoot& root, const OnlineOptions& options) {
+  assert(at_rest(root.bottle));
+  phase_ = root.frame_counter & 1;
+  nodes_ = 0;
+  const Pace pace{root.speed, root.speed_ups, root.capsules};
+  expand_and_rank(board_of(root.bottle), 0, pace, {root.capsule[0], root.capsule[1]});
+  assert(children_.size > 0);
+  if (options.plies == 1) {
+    const int best = static_cast<int>(std::min_element(ranks_, ranks_ + children_.size) - ranks_);
+    return {children_.at[best].action, ranks_[best], nodes_, 0};
+  }
+  first_.size = 0;
+  first_.room = std::min(options.first, kMaxBoards);
+  for (int i = 0; i < children_.size; ++i) {
+    const Child& child = children_.at[i];
+    first_.add({child.board, ranks_[i], child.tau, child.action, child.end});
+  }
+  second_.room = options.plies == 2 ? 1 : options.boards;
+  follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_);
+  if (options.plies == 2 || second_.at[0].end == End::kCleared) {
+    return {second_.at[0].first, second_.at[0].rank, nodes_, 0};
+  }
+  return look_ahead(root, pace.next().next(), options);
+}
+
+template <Value V>
+Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, const OnlineOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules);
+  const int wanted = options.sequences == 0 ? futures.outcomes() : options.sequences;
+  const auto boards = static_cast<std::size_t>(second_.size);
+  results_.clear();
+  thirds_.clear();
+  int s = 0;
+  while (s < wanted) {
+    Capsule capsules[kMaxFuture];
+    futures.draw(s, options.depth, capsules);
+    for (std::size_t b = 0; b < boards; ++b) {
+      results_.push_back(second_.at[b].end == End::kNone ? rollout(second_.at[b], pace, capsules, options)
+                                                         : second_.at[b].rank);
+    }
+    thirds_.push_back(static_cast<u8>(number_of(capsules[0])));
+    ++s;
+    if (options.max_nodes && nodes_ >= options.max_nodes) break;
+    if (options.max_ms > 0 && std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
+      break;
+    }
+  }
+  static const bool grouped = std::getenv("GROUPED") != nullptr;
+  // Sum over sequences for each board and third capsule.
+  Choice choice{0, std::numeric_limits<i32>::max(), nodes_, s};
+  std::vector<long long> sums(boards * kCapsules, 0);
+  for (int i = 0; i < s; ++i) {
+    for (std::size_t b = 0; b < boards; ++b) {
+      sums[b * kCapsules + (grouped ? thirds_[static_cast<std::size_t>(i)] : 0)] += results_[static_cast<std::size_t>(i) * boards + b];
+    }
+  }
+  std::vector<u8> done(boards, 0);
+  for (std::size_t b = 0; b < boards; ++b) {
+    if (done[b]) continue;
+    long long total = 0;
+    for (std::size_t t = 0; t < kCapsules; ++t) {
+      long long best = std::numeric_limits<long long>::max();
+      for (std::size_t o = b; o < boards; ++o) {
+        if (second_.at[o].first != second_.at[b].first) continue;
+        done[o] = 1;
+        best = std::min(best, sums[o * kCapsules + t]);
+      }
+      total += best;
+    }
+    const i32 mean = static_cast<i32>(total / s);
+    if (mean < choice.value) {
+      choice.value = mean;
+      choice.action = second_.at[b].first;
+    }
+  }
+  return choice;
+}
+
+template class OnlineSearch<LinearValue>;
+
+}  // namespace drm
