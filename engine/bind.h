@@ -107,5 +107,6 @@ void check_loaded(const Match& match, int players, std::size_t index);
 void bind_batch(nb::module_& m);
 void bind_planner(nb::module_& m);
 void bind_versus(nb::module_& m);
+void bind_search(nb::module_& m);
 
 }  // namespace drm

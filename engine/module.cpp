@@ -5,4 +5,5 @@ NB_MODULE(_core, m) {
   drm::bind_batch(m);
   drm::bind_planner(m);
   drm::bind_versus(m);
+  drm::bind_search(m);
 }

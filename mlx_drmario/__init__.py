@@ -9,7 +9,35 @@ from mlx_drmario.blas import blas_status, load_fast_blas
 
 load_fast_blas()
 
-from mlx_drmario._core import Afterstates, Batch, Decisions, Versus, canonical, reach, script  # noqa: E402
+from mlx_drmario._core import (  # noqa: E402
+    Afterstates,
+    Batch,
+    Decisions,
+    Line,
+    Search,
+    Versus,
+    canonical,
+    feature_names,
+    features,
+    next_capsules,
+    reach,
+    script,
+)
 
 __version__ = "0.1.0"
-__all__ = ["Afterstates", "Batch", "Decisions", "Versus", "__version__", "blas_status", "canonical", "reach", "script"]
+__all__ = [
+    "Afterstates",
+    "Batch",
+    "Decisions",
+    "Line",
+    "Search",
+    "Versus",
+    "__version__",
+    "blas_status",
+    "canonical",
+    "feature_names",
+    "features",
+    "next_capsules",
+    "reach",
+    "script",
+]

@@ -36,6 +36,20 @@ SearchRoot root_of(const Match& match) {
   return root;
 }
 
+std::string describe_root(const SearchRoot& root) {
+  if (!at_rest(root.bottle)) {
+    return "is not at rest: allowed are viruses, whole capsules and single halves that lie on something, and no run";
+  }
+  const int viruses = count(board_of(root.bottle).virus);
+  if (viruses != root.viruses_left) {
+    return "has " + std::to_string(viruses) + " viruses, but viruses_left is " + std::to_string(root.viruses_left);
+  }
+  if (root.bottle[kSpawnPose.x] != kEmpty || root.bottle[kSpawnPose.x + 1] != kEmpty) {
+    return "is not empty where the capsule waits";
+  }
+  return {};
+}
+
 Pace Pace::next() const {
   Pace next = *this;
   if (capsules == kMaxCounted) return next;

@@ -2,6 +2,8 @@
 // throw_next (decisions.h) in bottle, frames and end; tests/planner/search_moves.cpp proves it.
 #pragma once
 
+#include <string>
+
 #include "placement.h"
 #include "search_board.h"
 #include "state.h"
@@ -21,6 +23,9 @@ struct SearchRoot {
   u16 capsules;  // thrown so far, this one included
 };
 SearchRoot root_of(const Match& parked);
+
+// Why the root cannot be searched, or empty when it can: "is not at rest", and so on.
+std::string describe_root(const SearchRoot& root);
 
 // The clock of a decision, apart from the parity of the frame counter: alike for all nodes of one depth.
 struct Pace {

@@ -1,10 +1,12 @@
 #include "search_online.h"
 
+#include "search_known.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
 #include <limits>
-#include <numeric>
+#include <memory>
 
 namespace drm {
 
@@ -154,6 +156,40 @@ Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, con
   return choice;
 }
 
+template <Value V>
+Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules) {
+  const KnownGame game(parked);  // for the capsules to come, of which `search` is shown two
+  SearchRoot root = game.root;
+  Board board = board_of(root.bottle);
+  Pace pace{root.speed, root.speed_ups, root.capsules};
+  Played played{};
+  auto children = std::make_unique<Children>();
+  End end = End::kNone;
+  while (end == End::kNone && played.capsules < max_capsules) {
+    const Capsule now = game.capsule(static_cast<int>(played.capsules));
+    const Capsule next = game.capsule(static_cast<int>(played.capsules) + 1);
+    write_bottle(board, root.bottle);
+    root.capsule[0] = now.first, root.capsule[1] = now.second;
+    root.preview[0] = next.first, root.preview[1] = next.second;
+    root.speed_ups = pace.speed_ups;
+    root.capsules = pace.capsules;
+    root.viruses_left = static_cast<u8>(count(board.virus));
+    const i32 action = search.choose(root, options).action;
+    expand(board, root.frame_counter & 1, pace, now, *children);
+    const Child* child = std::find_if(children->begin(), children->end(), [&](const Child& c) { return c.action == action; });
+    end = child->end;
+    board = child->board;
+    root.frame_counter = static_cast<u8>(root.frame_counter + child->tau);
+    pace = pace.next();
+    played.frames += child->tau;
+    ++played.capsules;
+  }
+  played.cleared = end == End::kCleared;
+  played.viruses_left = static_cast<u32>(count(board.virus));
+  return played;
+}
+
 template class OnlineSearch<LinearValue>;
+template Played play_out(const Match&, OnlineSearch<LinearValue>&, const OnlineOptions&, u32);
 
 }  // namespace drm

@@ -26,9 +26,9 @@ struct OnlineOptions {
 
 struct Choice {
   i32 action;
-  i32 value;  // expected frames to go, in kFrameUnits
-  u32 nodes;  // boards expanded
-  i32 sequences;
+  i32 value;      // expected frames to go, in kFrameUnits
+  u32 nodes;      // boards expanded
+  i32 sequences;  // of capsules looked at
 };
 
 // A search with its memory; for one thread.
@@ -72,5 +72,17 @@ class OnlineSearch {
   std::vector<i32> results_;         // [sequence, board]
   std::vector<u8> thirds_;           // [sequence]: the first capsule after the preview
 };
+
+// How a game went.
+struct Played {
+  bool cleared;
+  u32 frames;  // to clear, or until the end
+  u32 capsules;
+  u32 viruses_left;
+};
+
+// Plays a parked game to its end, or until `max_capsules` were placed. The search sees what a player sees.
+template <Value V>
+Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules);
 
 }  // namespace drm

@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "train": ("train", None, "train a policy with SMDP-PPO"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play test games with a policy and with two baselines"),
+    "solve": ("solve", "SolveConfig", "search the best line for a known seed"),
+    "tune": ("tune", "TuneConfig", "fit the search's value function from zero"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
     "bench": ("bench", "BenchConfig", "measure engine, planner, decision loop and nets"),
