@@ -81,6 +81,8 @@ class Regression:
     """share of placements drawn at random on the way to a situation"""
     ridge: float = 0.002
     """added to the diagonal of the covariance of features that have variance 1"""
+    anchor: float = 0.05
+    """weight of the frames to go themselves beside their differences, which alone say nothing of the scale"""
     greatest: float = 2_000
     """differences between placements are cut at so many frames: losses are far beyond what a linear value can say"""
     budget: Budget = Budget(plies=3, first=12, boards=4, depth=4, width=1, sequences=4)
@@ -226,18 +228,22 @@ def chosen_actions(
 def contrast(
     group: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], config: Regression
 ) -> tuple[NDArray[np.float64], float]:
-    """Ridge regression of differences of y within groups: (weights f64[F], root mean square error of differences)."""
+    """Ridge regression of differences of y within groups, and of each group's median with a small weight.
+
+    Returns (weights f64[F], root mean square error of the differences).
+    """
     order = np.argsort(group, kind="stable")
     order = order[y[order] < LARGEST]
     x, y = x[order], y[order]
     _, first, inverse = np.unique(group[order], return_index=True, return_inverse=True)
-    size = np.bincount(inverse)
+    size = np.bincount(inverse)[:, None]
     center = np.array([np.median(part) for part in np.split(y, first[1:])])
+    mean_x, mean_y = np.add.reduceat(x, first, axis=0) / size, center
     y = np.clip(y - center[inverse], -config.greatest, config.greatest)
-    y = y - (np.add.reduceat(y, first) / size)[inverse]
-    x = x - (np.add.reduceat(x, first, axis=0) / size[:, None])[inverse]
+    y = y - (np.add.reduceat(y, first) / size[:, 0])[inverse]
+    x = x - mean_x[inverse]
     scale = x.std(axis=0)
     scale[scale == 0] = 1.0
-    z = x / scale
-    weights = np.linalg.solve(z.T @ z / len(y) + config.ridge * np.eye(x.shape[1]), z.T @ y / len(y)) / scale
+    normal = x.T @ x / len(y) + config.anchor * mean_x.T @ mean_x / len(mean_y) + config.ridge * np.diag(scale**2)
+    weights = np.linalg.solve(normal, x.T @ y / len(y) + config.anchor * mean_x.T @ mean_y / len(mean_y))
     return weights, float(np.sqrt(np.mean((x @ weights - y) ** 2)))

@@ -47,9 +47,7 @@ class Search {
   // Calls use(search, index) for 0..count-1 on all threads, each with a search of its own; stops early on request.
   template <class Use>
   void for_each(int count, const Use& use) {
-    control.stop = false;
-    control.done = 0;
-    control.nodes = 0;
+    control.begin();
     pool_.for_chunks(count, 1, [&](int begin, int end) {
       std::unique_ptr<Online> online = take();
       for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
@@ -58,6 +56,7 @@ class Search {
       }
       give(std::move(online));
     });
+    control.stop = false;
   }
 
  private:
@@ -183,9 +182,9 @@ std::vector<Line> solve(Search& search, const Decisions& games, long width, doub
   std::vector<Line> lines(known.size());
   nb::gil_scoped_release release;
   if (known.size() == 1) {
-    search.control.stop = false;
-    search.control.nodes = 0;
+    search.control.begin();
     lines[0] = solve_known(known[0], search.value(), options, search.pool(), search.control);
+    search.control.stop = false;
   } else {
     search.for_each(static_cast<int>(known.size()), [&](Online&, std::size_t i) {
       ThreadPool alone(1);
@@ -217,7 +216,7 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
   return names(list);
 }
 
-// Numbers of the capsules that may follow the preview, equally likely.
+// Numbers of the capsules that may follow the preview, each as often as it is likely.
 nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules) {
   const auto now = integers(capsule, "capsule", {2}, 0, kColors - 1);
   const auto next = integers(preview, "preview", {2}, 0, kColors - 1);
@@ -227,7 +226,7 @@ nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview
     root.preview[half] = static_cast<u8>(next[half]);
   }
   root.capsules = static_cast<u16>(checked(capsules, "capsules", 0, 9999));
-  const Futures futures(root, 0);
+  const Futures futures(root, 0, 0);
   std::vector<i32> out;
   for (int s = 0; s < futures.outcomes(); ++s) {
     Capsule drawn;
@@ -241,7 +240,7 @@ void bind_line(nb::module_& m) {
   nb::class_<Line>(m, "Line", "The best line that a known-seed search found.")
       .def_ro("cleared", &Line::cleared)
       .def_ro("frames", &Line::frames, "frames to clear; of the line if it does not clear")
-      .def_prop_ro("actions", [](const Line& line) { return array_of(line.actions); }, "i32[T]: a placement per capsule")
+      .def_prop_ro("actions", [](const Line& line) { return array_of(line.actions); }, nb::rv_policy::automatic, "i32[T]: a placement per capsule")
       .def_ro("nodes", &Line::nodes, "boards expanded")
       .def_ro("children", &Line::children, "boards evaluated");
 }
@@ -280,7 +279,7 @@ void bind_search(nb::module_& m) {
       .def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
            "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
            "frames + alpha * value. It reads the reserve: every capsule to come is known.")
-      .def("stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early.")
+      .def("stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
       .def_prop_ro("done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")
       .def_prop_ro("nodes", [](const Search& s) { return s.control.nodes.load(); }, "boards expanded by the call")
       .def_prop_ro("capsules", [](const Search& s) { return s.control.capsules.load(); },
@@ -288,7 +287,7 @@ void bind_search(nb::module_& m) {
       .def_prop_ro("threads", [](Search& s) { return s.pool().threads(); });
   m.def("features", &features, "bottle"_a, "i32[N, F]: the value function's features of bottles u8[N, 128]");
   m.def("next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules"_a,
-        "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, equally likely;\n"
+        "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as it is likely;\n"
         "capsule and preview [2], capsules: thrown so far, the one to be placed included.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
 }

@@ -48,6 +48,8 @@ struct SearchControl {
   std::atomic<u64> nodes{0};
   std::atomic<u32> done{0};      // games
   std::atomic<u32> capsules{0};  // of the game begun last
+
+  void begin() { nodes = 0, done = 0, capsules = 0; }
 };
 
 // A beam by capsules: all boards after n capsules compete, equal ones (same bottle, same clock phase) count once, by the

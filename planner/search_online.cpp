@@ -105,7 +105,7 @@ template <Value V>
 Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, const OnlineOptions& options) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules);
+  const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules, options.sequences);
   const int wanted = options.sequences == 0 ? futures.outcomes() : options.sequences;
   const auto boards = static_cast<std::size_t>(second_.size);
   results_.clear();
@@ -125,7 +125,7 @@ Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, con
       break;
     }
   }
-  static const bool grouped = std::getenv("GROUPED") != nullptr;
+  static const bool grouped = std::getenv("MEANS") == nullptr;
   // Sum over sequences for each board and third capsule.
   Choice choice{0, std::numeric_limits<i32>::max(), nodes_, s};
   std::vector<long long> sums(boards * kCapsules, 0);

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mlx_drmario import _core
+from mlx_drmario import _core, search
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.spec import PLANE_SETS
@@ -16,7 +16,10 @@ ENSEMBLES: dict[str, Literal["log_prob", "prob"]] = {"ensemble": "log_prob", "en
 
 
 def load(name: str) -> tuple[Policy, str]:
-    """The policy and the plane set it reads: "random", "greedy", a run or checkpoint directory, or several of those.
+    """The policy and the plane set it reads: "random", "greedy", a search, a run's or checkpoint's directory, or several.
+
+    "search:1ply", "search:2ply", "search:3ply", "search:sampled" play by search, with settings such as
+    "search:sampled,ms=10,boards=8" (see `search.Budget`).
 
     "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities, "ensemble-prob:RUN1,RUN2" by that of their
     probabilities.
@@ -30,6 +33,8 @@ def load(name: str) -> tuple[Policy, str]:
         return RandomLegal(), PLANE_SETS[0]
     if name == "greedy":
         return Greedy(), PLANE_SETS[0]
+    if name.startswith("search:"):
+        return search.SearchPolicy(search.parse(name.removeprefix("search:"))), PLANE_SETS[0]
     policy = _trained(name)
     known = {_core.plane_names(planes): planes for planes in PLANE_SETS}
     return policy, known[policy.layout.plane_names]
@@ -42,7 +47,7 @@ def _trained(name: str) -> "NetworkPolicy":
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
-                f"policy is {path!r}; it must be 'random', 'greedy', the directory of a run, or 'ensemble:RUN1,RUN2'"
+                f"policy is {path!r}; it must be 'random', 'greedy', 'search:...', the directory of a run, or 'ensemble:RUN1,RUN2'"
             )
     from mlx_drmario.rl.checkpoint import load_ensemble, load_policy
 

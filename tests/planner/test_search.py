@@ -109,7 +109,7 @@ def test_three_plies_are_the_mean_over_the_law_of_the_third_capsule() -> None:
 
 
 def test_law_of_the_reserve() -> None:
-    """What may follow two capsules is exactly what follows them somewhere in the training games, in even shares."""
+    """What may follow two capsules is what follows them in the training games, in the same shares."""
     counts: dict[tuple[int, int], np.ndarray] = {}
     batch = dm.Batch(num_envs=1_000, threads=1)
     batch.reset(0, 2, seeds.seeds("training", 1_000))
@@ -125,11 +125,11 @@ def test_law_of_the_reserve() -> None:
         assert np.abs(seen / seen.sum() - expected).max() < 0.07
 
 
-@pytest.mark.parametrize(("level", "speed", "frame_counter"), [(0, 2, 0), (3, 0, 1), (9, 1, 3), (14, 2, 1)])
+@pytest.mark.parametrize(("level", "speed", "frame_counter"), [(0, 2, 0), (3, 0, 1), (9, 1, 3)])
 def test_lines_replay_frame_by_frame_from_reset(level: int, speed: int, frame_counter: int) -> None:
     seed = int(seeds.seeds("training", 1)[0])
     games = parked(level, seed, speed, frame_counter)
-    line = dm.Search(threads=1).solve(games, width=60)[0]
+    line = dm.Search(threads=1).solve(games, width=30)[0]
     assert line.cleared
     frames, viruses = play_in_batch(level, speed, seed, frame_counter, line.actions)
     assert (frames, viruses) == (line.frames, 0)
@@ -178,20 +178,21 @@ def test_a_wide_beam_finds_the_fastest_clear() -> None:
 
 
 def test_results_do_not_depend_on_threads_or_company() -> None:
-    games = dm.Decisions(num_envs=12, threads=1)
-    games.reset(np.arange(12), 2, seeds.seeds("training", 12))
-    for name in ("1ply", "2ply", "3ply", "sampled"):
-        budget = dataclasses.asdict(dataclasses.replace(BUDGETS[name], boards=5))
-        alone = [dm.Search(threads=1).choose(**chosen_rows(roots_of(games), np.array([n])), **budget) for n in range(12)]
-        together = dm.Search(threads=3).choose(**roots_of(games), **budget)
-        assert all(np.array_equal(np.concatenate(parts), whole) for parts, whole in zip(zip(*alone, strict=True), together, strict=True))
-    one = dm.Search(threads=1).solve(parked(6, 0x1234), width=300)[0]
-    three = dm.Search(threads=3).solve(parked(6, 0x1234), width=300)[0]
+    games = dm.Decisions(num_envs=5, threads=1)
+    games.reset(np.arange(5), 2, seeds.seeds("training", 5))
+    for name in ("1ply", "3ply", "sampled"):
+        budget = dataclasses.asdict(dataclasses.replace(BUDGETS[name], boards=3, sequences=4))
+        roots = roots_of(games)
+        alone = [dm.Search(threads=1).choose(**chosen_rows(roots, np.array([n])), **budget) for n in range(5)]
+        together = dm.Search(threads=3).choose(**roots, **budget)
+        for parts, whole in zip(zip(*alone, strict=True), together, strict=True):
+            assert np.array_equal(np.concatenate(parts), whole)
+    one = dm.Search(threads=1).solve(parked(1, 0x1234), width=70)[0]
+    three = dm.Search(threads=3).solve(parked(1, 0x1234), width=70)[0]
     assert one.frames == three.frames and np.array_equal(one.actions, three.actions) and one.nodes == three.nodes
-    many = dm.Search(threads=3).solve(games, width=30)
-    assert [line.frames for line in many] == [
-        dm.Search(threads=1).solve(parked(n, int(seeds.seeds("training", 12)[n])), width=30)[0].frames for n in range(12)
-    ]
+    many = dm.Search(threads=3).solve(games, width=10)
+    alone = [parked(n, int(seeds.seeds("training", 5)[n])) for n in range(5)]
+    assert [line.frames for line in many] == [dm.Search(threads=1).solve(one, width=10)[0].frames for one in alone]
 
 
 def test_policies_play_and_know_only_what_is_public() -> None:
@@ -199,8 +200,9 @@ def test_policies_play_and_know_only_what_is_public() -> None:
     state = games.state.copy()
     policy = SearchPolicy(Budget(plies=3, boards=4, depth=3, sequences=4), dm.Search(threads=1))
     first = policy.act(games)
-    games.set_state(state, np.zeros((1, 128), np.uint8))
-    assert np.array_equal(policy.act(games), first)
+    other = parked(1, 0x8988)
+    other.set_state(state, np.zeros((1, 128), np.uint8))
+    assert np.array_equal(policy.act(other), first)
     while not games.ended[0]:
         games.step(policy.act(games))
     assert games.cleared[0] or games.top_out[0]
@@ -231,6 +233,7 @@ def test_budgets_and_stopping() -> None:
     search.choose(**roots_of(games), **deep, sequences=4096, ms=20)
     assert time.perf_counter() - start < 60
     lines: list[dm.Line] = []
+    search = dm.Search(threads=1)
     thread = threading.Thread(target=lambda: lines.extend(search.solve(games, width=200_000)))
     thread.start()
     while search.nodes < 10:
@@ -249,7 +252,7 @@ def test_errors() -> None:
     for change, sentence in (
         ({"bottle": floating}, r"bottle\[0\] is not at rest"),
         ({"viruses_left": np.array([3])}, r"bottle\[0\] has 16 viruses, but viruses_left is 3"),
-        ({"capsule": np.array([[0, 3]])}, r"capsule\[0, 1\] is 3, allowed are 0..2"),
+        ({"capsule": np.array([[0, 3]])}, r"capsule\[1\] is 3, allowed are 0..2"),
     ):
         with pytest.raises(ValueError, match=sentence):
             search.choose(**{**root, **change})
