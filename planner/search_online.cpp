@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 
@@ -125,32 +124,33 @@ Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, con
       break;
     }
   }
-  static const bool grouped = std::getenv("MEANS") == nullptr;
-  // Sum over sequences for each board and third capsule.
-  Choice choice{0, std::numeric_limits<i32>::max(), nodes_, s};
-  std::vector<long long> sums(boards * kCapsules, 0);
-  for (int i = 0; i < s; ++i) {
-    for (std::size_t b = 0; b < boards; ++b) {
-      sums[b * kCapsules + (grouped ? thirds_[static_cast<std::size_t>(i)] : 0)] += results_[static_cast<std::size_t>(i) * boards + b];
-    }
+  return best_first(s);
+}
+
+// The first move with the least mean. Its second move may depend on the third capsule, which shows by then: for each
+// third capsule the board that is best over the sequences that begin with it, then the mean over all of them.
+template <Value V>
+Choice OnlineSearch<V>::best_first(int sequences) {
+  const auto boards = static_cast<std::size_t>(second_.size);
+  sums_.assign(boards * kCapsules, 0);
+  for (std::size_t s = 0; s < static_cast<std::size_t>(sequences); ++s) {
+    for (std::size_t b = 0; b < boards; ++b) sums_[b * kCapsules + thirds_[s]] += results_[s * boards + b];
   }
-  std::vector<u8> done(boards, 0);
+  Choice choice{0, std::numeric_limits<i32>::max(), nodes_, sequences};
   for (std::size_t b = 0; b < boards; ++b) {
-    if (done[b]) continue;
+    const u16 first = second_.at[b].first;
     long long total = 0;
-    for (std::size_t t = 0; t < kCapsules; ++t) {
-      long long best = std::numeric_limits<long long>::max();
-      for (std::size_t o = b; o < boards; ++o) {
-        if (second_.at[o].first != second_.at[b].first) continue;
-        done[o] = 1;
-        best = std::min(best, sums[o * kCapsules + t]);
+    for (std::size_t third = 0; third < kCapsules; ++third) {
+      long long least = sums_[b * kCapsules + third];
+      for (std::size_t other = 0; other < boards; ++other) {
+        if (second_.at[other].first == first) least = std::min(least, sums_[other * kCapsules + third]);
       }
-      total += best;
+      total += least;
     }
-    const i32 mean = static_cast<i32>(total / s);
+    const i32 mean = static_cast<i32>(total / sequences);
     if (mean < choice.value) {
       choice.value = mean;
-      choice.action = second_.at[b].first;
+      choice.action = first;
     }
   }
   return choice;

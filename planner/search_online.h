@@ -61,16 +61,17 @@ class OnlineSearch {
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
   Choice look_ahead(const SearchRoot& root, const Pace& pace, const OnlineOptions& options);
+  Choice best_first(int sequences);
 
   const V& value_;
   int phase_ = 0;  // of the root
   u32 nodes_ = 0;
   Children children_;
   i32 ranks_[kActions];
-  u16 actions_[kMaxBoards];  // of the first moves
   Best first_, second_, beam_[2];
-  std::vector<i32> results_;         // [sequence, board]
-  std::vector<u8> thirds_;           // [sequence]: the first capsule after the preview
+  std::vector<i32> results_;     // [sequence, board]: frames and value at the sequence's end
+  std::vector<u8> thirds_;       // [sequence]: its first capsule
+  std::vector<long long> sums_;  // [board, third capsule]
 };
 
 // How a game went.
