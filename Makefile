@@ -11,13 +11,18 @@ export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 export MALLOC_TOP_PAD_ ?= 67108864
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: demo test test-slow lint format bench clean stubs sanitize cross clang fuzz
+.PHONY: demo test golden test-slow lint format bench docs clean stubs sanitize cross clang fuzz
 
 demo: $(VENV)/.built
 	$(VENV)/bin/drmario demo
 
 test: $(VENV)/.built
 	$(PY) -m pytest -m "not slow"
+
+# The parity tests on another set of recordings of the retail program (docs/golden.md).
+RECORDINGS ?= tests/golden
+golden: $(VENV)/.built
+	$(PY) -m pytest tests/golden --recordings $(RECORDINGS)
 
 test-slow: $(VENV)/.built
 	$(PY) -m pytest -m slow
@@ -37,6 +42,13 @@ format: $(VENV)/.built
 bench: $(VENV)/.built
 	$(VENV)/bin/drmario bench
 
+# The pages of docs/ and an API reference from the docstrings, in build/docs; any warning is an error. Nothing in it may
+# be fetched from elsewhere when it is read.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	! grep -rnE '<(script|img|iframe)[^>]* src="https?:|<link[^>]* rel="(stylesheet|icon|preload)"[^>]*https?:' build/docs --include=*.html
+	@echo "build/docs/index.html"
+
 stubs: $(VENV)/.built
 	$(PY) -m nanobind.stubgen -m mlx_drmario._core -o mlx_drmario/_core.pyi
 	$(VENV)/bin/ruff format mlx_drmario/_core.pyi
@@ -50,7 +62,7 @@ sanitize: $(VENV)/.tools
 	build/sanitize/storm 1000000
 	build/sanitize/test_reach 40
 	build/sanitize/warp 10000
-	build/sanitize/warp_versus 10000
+	build/sanitize/warp_two 10000
 	build/sanitize/test_script 200
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
@@ -92,7 +104,11 @@ clean:
 	rm -rf $(VENV) build
 
 $(VENV)/.tools: pyproject.toml scripts/bootstrap.sh
-	scripts/bootstrap.sh $(VENV)
+	scripts/bootstrap.sh $(VENV) dev
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.tools
+	scripts/bootstrap.sh $(VENV) docs
 	touch $@
 
 # An editable install: Python edits are live, C++ edits rebuild incrementally in build/.

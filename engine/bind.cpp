@@ -1,6 +1,9 @@
 #include "bind.h"
 
 #include <cstring>
+#include <limits>
+
+#include "validate.h"
 
 namespace drm {
 
@@ -8,75 +11,156 @@ static nb::module_ numpy() { return nb::module_::import_("numpy"); }
 
 static std::string text(const nb::object& value) { return nb::str(value).c_str(); }
 
-static nb::tuple to_tuple(std::initializer_list<std::size_t> shape) {
+static std::string range(long lo, long hi) { return std::to_string(lo) + ".." + std::to_string(hi); }
+
+static nb::tuple to_tuple(const Shape& shape) {
   nb::list list;
   for (std::size_t extent : shape) list.append(extent);
   return nb::tuple(list);
 }
 
-std::vector<long> integers(nb::handle value, const char* name, std::initializer_list<std::size_t> shape, long lo,
-                           long hi) {
+// The argument as a numpy array of integers of whatever width.
+static nb::object integer_object(nb::handle value, const char* name) {
   nb::object array = numpy().attr("asarray")(value);
   const auto kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
-  if (kind != "i" && kind != "u") {
+  if (kind != "i" && kind != "u" && nb::cast<std::size_t>(array.attr("size")) != 0) {
     throw nb::type_error((std::string(name) + " must be integers, not " + text(array.attr("dtype"))).c_str());
   }
-  const auto ndim = nb::cast<std::size_t>(array.attr("ndim"));
-  if (ndim == 1 && shape.size() == 2) array = array.attr("reshape")(-1, 1);  // [N] serves both players
-  nb::object wide;
-  const auto given_shape = array.attr("shape");
-  if (ndim != 0 &&
-      !(ndim <= shape.size() && nb::cast<std::size_t>(array.attr("shape")[nb::int_(0)]) == *shape.begin())) {
-    throw nb::value_error(
-        (std::string(name) + " has shape " + text(given_shape) + ", allowed are a scalar or " + text(to_tuple(shape)))
-            .c_str());
+  return array;
+}
+
+static void check_shape(const Shape& given, const std::vector<long>& wanted, const char* name) {
+  bool good = given.size() == wanted.size();
+  std::string allowed;
+  for (std::size_t axis = 0; axis < wanted.size(); ++axis) {
+    good = good && (wanted[axis] < 0 || given[axis] == static_cast<std::size_t>(wanted[axis]));
+    allowed += (axis ? ", " : "") + (wanted[axis] < 0 ? std::string("any") : std::to_string(wanted[axis]));
   }
-  wide = numpy().attr("array")(numpy().attr("broadcast_to")(array, to_tuple(shape)), "dtype"_a = "int64");
-  const auto values = nb::cast<nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>>(wide);
-  std::vector<long> result(values.data(), values.data() + values.size());
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    if (result[i] >= lo && result[i] <= hi) continue;
-    const std::string index = ndim == 0 ? "" : "[" + std::to_string(i) + "]";
-    throw nb::value_error((std::string(name) + index + " is " + std::to_string(result[i]) + ", allowed are " +
-                           std::to_string(lo) + ".." + std::to_string(hi))
+  if (good) return;
+  throw nb::value_error((std::string(name) + " has shape " + text(to_tuple(given)) + ", allowed is (" + allowed +
+                         (wanted.size() == 1 ? ",)" : ")"))
+                            .c_str());
+}
+
+static std::string index_text(std::size_t flat, const Shape& shape) {
+  std::string index;
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    index = std::to_string(flat % shape[axis]) + (index.empty() ? "" : ", ") + index;
+    flat /= shape[axis];
+  }
+  return index.empty() ? index : "[" + index + "]";
+}
+
+// Values outside lo..hi are reported by numpy, in whose dtype they may be too large for a long.
+static void check_range(const nb::object& array, const Shape& shape, const char* name, long lo, long hi) {
+  if (nb::cast<std::size_t>(array.attr("size")) == 0) return;
+  nb::object bad = numpy().attr("logical_or")(numpy().attr("less")(array, lo), numpy().attr("greater")(array, hi));
+  if (!nb::cast<bool>(bad.attr("any")().attr("item")())) return;
+  const auto flat = nb::cast<std::size_t>(bad.attr("argmax")().attr("item")());
+  throw nb::value_error((std::string(name) + index_text(flat, shape) + " is " + text(array.attr("item")(flat)) +
+                         ", allowed are " + range(lo, hi))
+                            .c_str());
+}
+
+template <typename T>
+static const char* dtype_name() {
+  return std::is_same_v<T, u8> ? "uint8" : std::is_same_v<T, i32> ? "int32" : "int64";
+}
+
+template <typename T>
+Integers<T> integer_array(nb::handle value, const char* name, const std::vector<long>& shape, long lo, long hi) {
+  using Exact = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
+  Exact exact;
+  const bool fast = nb::try_cast<Exact>(value, exact, false);
+  nb::object array = fast ? nb::object() : integer_object(value, name);
+  Integers<T> result;
+  if (fast) {
+    for (std::size_t axis = 0; axis < exact.ndim(); ++axis) result.shape.push_back(exact.shape(axis));
+  } else {
+    for (nb::handle extent : array.attr("shape")) result.shape.push_back(nb::cast<std::size_t>(extent));
+  }
+  check_shape(result.shape, shape, name);
+  if (!fast) {
+    check_range(array, result.shape, name, lo, hi);
+    exact = nb::cast<Exact>(numpy().attr("ascontiguousarray")(array, "dtype"_a = dtype_name<T>()));
+  }
+  result.data.assign(exact.data(), exact.data() + exact.size());
+  const bool all_allowed = std::numeric_limits<T>::min() >= lo && std::numeric_limits<T>::max() <= hi;
+  for (std::size_t i = 0; fast && !all_allowed && i < result.data.size(); ++i) {
+    if (result.data[i] >= lo && result.data[i] <= hi) continue;
+    throw nb::value_error((std::string(name) + index_text(i, result.shape) + " is " + std::to_string(result.data[i]) +
+                           ", allowed are " + range(lo, hi))
                               .c_str());
   }
   return result;
 }
 
-nb::object exact_object(nb::handle value, const char* name, const char* dtype, std::initializer_list<long> shape) {
-  nb::object array = numpy().attr("asarray")(value);
-  const auto given = text(array.attr("dtype"));
-  if (given != dtype) {
-    throw nb::type_error((std::string(name) + " has dtype " + given + ", allowed is " + dtype).c_str());
+template Integers<u8> integer_array(nb::handle, const char*, const std::vector<long>&, long, long);
+template Integers<i32> integer_array(nb::handle, const char*, const std::vector<long>&, long, long);
+
+std::vector<long> integers(nb::handle value, const char* name, const Shape& shape, long lo, long hi) {
+  nb::object array = integer_object(value, name);
+  Shape given;
+  for (nb::handle extent : array.attr("shape")) given.push_back(nb::cast<std::size_t>(extent));
+  const bool fits =
+      given.empty() || (given.size() <= shape.size() && std::equal(given.begin(), given.end(), shape.begin()));
+  if (!fits) {
+    throw nb::value_error((std::string(name) + " has shape " + text(to_tuple(given)) + ", allowed are a scalar or " +
+                           text(to_tuple(shape)))
+                              .c_str());
   }
-  const nb::tuple extents = nb::cast<nb::tuple>(array.attr("shape"));
-  bool good = extents.size() == shape.size();
-  std::string wanted;
-  std::size_t axis = 0;
-  for (long extent : shape) {
-    if (good && extent >= 0) good = nb::cast<long>(extents[axis]) == extent;
-    ++axis;
-    wanted += (wanted.empty() ? "" : ", ") + (extent < 0 ? std::string("any") : std::to_string(extent));
+  check_range(array, given, name, lo, hi);
+  if (given.size() == 1 && shape.size() == 2) array = array.attr("reshape")(-1, 1);  // [N] serves both players
+  nb::object wide = numpy().attr("array")(numpy().attr("broadcast_to")(array, to_tuple(shape)), "dtype"_a = "int64");
+  const auto values = nb::cast<nb::ndarray<const std::int64_t, nb::c_contig, nb::device::cpu>>(wide);
+  return std::vector<long>(values.data(), values.data() + values.size());
+}
+
+Integers<u8> bottle_array(nb::handle value, const char* name, const std::vector<long>& lead) {
+  nb::object array = integer_object(value, name);
+  const auto ndim = nb::cast<std::size_t>(array.attr("ndim"));
+  const nb::object shape = array.attr("shape");
+  if (ndim == lead.size() + 2 && nb::cast<int>(shape[ndim - 2]) == kRows && nb::cast<int>(shape[ndim - 1]) == kCols) {
+    nb::list flat;
+    for (std::size_t axis = 0; axis < lead.size(); ++axis) flat.append(shape[axis]);
+    flat.append(kCells);
+    array = array.attr("reshape")(nb::tuple(flat));
   }
-  if (!good) {
-    throw nb::value_error(
-        (std::string(name) + " has shape " + text(extents) + ", allowed is (" + wanted + ")").c_str());
+  std::vector<long> wanted = lead;
+  wanted.push_back(kCells);
+  return integer_array<u8>(array, name, wanted, 0, 255);
+}
+
+Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vector<long>& lead) {
+  Integers<u8> bottles = bottle_array(value, name, lead);
+  Shape rows(bottles.shape.begin(), bottles.shape.end() - 1);
+  for (std::size_t i = 0; i * kCells < bottles.data.size(); ++i) {
+    const std::string index = index_text(i, rows);
+    const std::string cell = std::string(name) + (index.empty() ? "[" : index.substr(0, index.size() - 1) + ", ");
+    const std::string problem = describe_invalid_cells(&bottles.data[i * kCells], cell);
+    if (!problem.empty()) throw nb::value_error(problem.c_str());
   }
-  return numpy().attr("ascontiguousarray")(array);
+  return bottles;
 }
 
 std::vector<bool> game_mask(nb::handle mask, std::size_t n) {
   if (mask.is_none()) return std::vector<bool>(n, true);
-  const auto array = exact_array<bool>(mask, "mask", "bool", {static_cast<long>(n)});
-  return std::vector<bool>(array.data(), array.data() + n);
+  nb::object array = numpy().attr("asarray")(mask);
+  if (nb::cast<std::string>(array.attr("dtype").attr("kind")) != "b") {
+    throw nb::type_error(("mask has dtype " + text(array.attr("dtype")) + ", allowed is bool").c_str());
+  }
+  Shape given;
+  for (nb::handle extent : array.attr("shape")) given.push_back(nb::cast<std::size_t>(extent));
+  check_shape(given, {static_cast<long>(n)}, "mask");
+  const auto values =
+      nb::cast<nb::ndarray<const bool, nb::c_contig, nb::device::cpu>>(numpy().attr("ascontiguousarray")(array));
+  return std::vector<bool>(values.data(), values.data() + n);
 }
 
 int checked(long value, const char* name, long lo, long hi) {
   if (value < lo || value > hi) {
-    throw nb::value_error((std::string(name) + " is " + std::to_string(value) + ", allowed are " + std::to_string(lo) +
-                           ".." + std::to_string(hi))
-                              .c_str());
+    throw nb::value_error(
+        (std::string(name) + " is " + std::to_string(value) + ", allowed are " + range(lo, hi)).c_str());
   }
   return static_cast<int>(value);
 }
@@ -112,10 +196,13 @@ void require_working_seeds(const std::vector<GameConfig>& configs) {
 }
 
 PlaneSet plane_set(const std::string& name) {
-  if (name == "bitplane") return PlaneSet::kBitplane;
-  if (name == "extended") return PlaneSet::kExtended;
+  for (const PlaneSet set : {PlaneSet::kBitplane, PlaneSet::kExtended}) {
+    if (name == plane_set_name(set)) return set;
+  }
   throw nb::value_error(("planes is '" + name + "', allowed are 'bitplane' and 'extended'").c_str());
 }
+
+const char* plane_set_name(PlaneSet set) { return set == PlaneSet::kBitplane ? "bitplane" : "extended"; }
 
 nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> list) {
   nb::list result;
@@ -123,50 +210,74 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> l
   return nb::typed<nb::tuple, nb::str, nb::ellipsis>(nb::tuple(result));
 }
 
-nb::object match_dtype(int players) {
+static nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes) {
   nb::list names, formats, offsets;
-  for (const Field& field : match_fields(players)) {
+  for (const RecordField& field : fields) {
     names.append(field.name);
-    formats.append(field.bytes == 1 ? std::string("u1") : "(" + std::to_string(field.bytes) + ",)u1");
+    formats.append(field.count == 1 ? field.format : "(" + std::to_string(field.count) + ",)" + field.format);
     offsets.append(field.offset);
   }
   nb::dict spec;
   spec["names"] = names;
   spec["formats"] = formats;
   spec["offsets"] = offsets;
-  spec["itemsize"] = sizeof(Match);
+  spec["itemsize"] = record_bytes;
   return numpy().attr("dtype")(spec);
 }
 
-nb::ndarray<nb::numpy, u64> digests_of(const Match* games, std::size_t n) {
-  auto* out = new u64[n];
-  for (std::size_t i = 0; i < n; ++i) out[i] = digest(games[i]);
-  return take(out, {n});
+nb::object record_view(const void* records, std::vector<RecordField> fields, std::size_t record_bytes,
+                       const Shape& shape, nb::handle owner, std::size_t stride) {
+  Shape bytes{1};
+  for (std::size_t extent : shape) bytes[0] *= extent;
+  bytes.push_back(record_bytes);
+  const auto step = static_cast<std::int64_t>(stride ? stride : record_bytes);
+  nb::object raw = nb::cast(view(static_cast<const u8*>(records), bytes, owner, {step, 1}));
+  return raw.attr("view")(record_dtype(fields, record_bytes)).attr("reshape")(to_tuple(shape));
 }
 
-nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner) {
-  nb::object raw = nb::cast(view(reinterpret_cast<const u8*>(games), {n, sizeof(Match)}, owner));
-  return raw.attr("view")(match_dtype(players)).attr("reshape")(n);
+const std::vector<RecordField>& event_fields() {
+  static const std::vector<RecordField> fields = [] {
+    std::vector<RecordField> list;
+#define DRM_EVENT_RECORD(name, type, count, meaning) \
+  list.push_back({#name,                             \
+                  std::is_same_v<type, bool> ? "?"   \
+                  : sizeof(type) == 2        ? "u2"  \
+                                             : "u4", \
+                  offsetof(Events, name), count});
+    DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
+#undef DRM_EVENT_RECORD
+    return list;
+  }();
+  return fields;
+}
+
+static std::vector<RecordField> state_fields(int players) {
+  std::vector<RecordField> list;
+  for (const Field& field : match_fields(players)) list.push_back({field.name, "u1", field.offset, field.bytes});
+  return list;
+}
+
+nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner, std::size_t stride) {
+  return record_view(games, state_fields(players), sizeof(Match), {n}, owner, stride);
 }
 
 std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_t n, int players) {
   nb::object given = numpy().attr("asarray")(state);
-  if (given.attr("dtype").attr("names").is_none()) {
+  const nb::object field_names = given.attr("dtype").attr("names");
+  if (field_names.is_none()) {
     throw nb::type_error("state must be a structured array with the field names of Batch.state");
   }
   if (nb::cast<std::size_t>(given.attr("size")) != n || nb::cast<int>(given.attr("ndim")) != 1) {
     throw nb::value_error(
         ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
-  nb::object full = numpy().attr("zeros")(n, "dtype"_a = match_dtype(players));
+  nb::object full = numpy().attr("zeros")(n, "dtype"_a = record_dtype(state_fields(players), sizeof(Match)));
   for (const Field& field : match_fields(players)) {
-    if (nb::cast<bool>(given.attr("dtype").attr("names").attr("__contains__")(field.name))) {
-      full[field.name] = given[field.name];
-    }
+    if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
   }
   if (!reserve.is_none()) {
-    exact_object(reserve, "reserve", "uint8", {static_cast<long>(n), kReserve});
-    full["reserve"] = reserve;
+    const auto capsules = integer_array<u8>(reserve, "reserve", {static_cast<long>(n), kReserve}, 0, 255);
+    full["reserve"] = copied(capsules.data, {n, kReserve});
   }
   const auto raw =
       nb::cast<nb::ndarray<const u8, nb::c_contig, nb::device::cpu>>(full.attr("view")(numpy().attr("uint8")));
@@ -181,56 +292,6 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     if (!problem.empty()) throw nb::value_error(("state[" + std::to_string(i) + "]: " + problem).c_str());
   }
   return games;
-}
-
-void check_loaded(const Match& match, int players, std::size_t index) {
-  const std::string problem = describe_invalid(match, players);
-  if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(index) + ": " + problem).c_str());
-}
-
-void check_parked(const Match& match, int player, std::size_t index) {
-  const Player& p = match.player[player];
-  const char* problem = nullptr;
-  if (match.mode != kModePlay || match.mode_step != 0) problem = "mode must be 4 (play)";
-  if (match.pause_audio_flag != 0) problem = "pause_audio_flag must be 0";
-  if (p.next_action != kFall) problem = "next_action must be 0 (falling)";
-  if (p.pill_x != kSpawnPose.x || p.pill_y != kSpawnPose.y || p.pill_rotation != kSpawnPose.rotation) {
-    problem = "pill_x, pill_y and pill_rotation must be 3, 15 and 0";
-  }
-  if (p.speed_counter != 0 || p.held != 0) problem = "speed_counter and held must be 0";
-  if (p.bottle[3] != kEmpty || p.bottle[4] != kEmpty) problem = "bottle must be empty in row 0, columns 3 and 4";
-  if (p.virus_left_bcd == 0) problem = "virus_left_bcd must not be 0";
-  if (problem) {
-    throw nb::value_error(
-        ("state[" + std::to_string(index) + "], player " + std::to_string(player + 1) + ": " + problem).c_str());
-  }
-}
-
-static std::string header(std::string_view kind, std::size_t payload, std::size_t n, int players) {
-  return "mlx_drmario " + std::string(kind) + " 1 games " + std::to_string(n) + " players " + std::to_string(players) +
-         " bytes " + std::to_string(payload) + "\n";
-}
-
-nb::bytes pack(std::string_view kind, std::initializer_list<std::pair<const void*, std::size_t>> parts, std::size_t n,
-               int players) {
-  std::size_t payload = 0;
-  for (const auto& part : parts) payload += part.second;
-  std::string blob = header(kind, payload, n, players);
-  for (const auto& part : parts) blob.append(static_cast<const char*>(part.first), part.second);
-  return nb::bytes(blob.data(), blob.size());
-}
-
-std::string_view unpack(nb::handle blob, std::string_view kind, std::size_t payload, std::size_t n, int players) {
-  if (!nb::isinstance<nb::bytes>(blob)) throw nb::type_error("blob must be bytes, as save() returned them");
-  const auto bytes = nb::borrow<nb::bytes>(blob);
-  const std::string_view text(bytes.c_str(), bytes.size());
-  const std::string wanted = header(kind, payload, n, players);
-  if (text.size() != wanted.size() + payload || !text.starts_with(wanted)) {
-    throw nb::value_error(("blob does not fit: allowed is what save() returned of a " + std::string(kind) + " with " +
-                           std::to_string(n) + " games and " + std::to_string(players) + " players")
-                              .c_str());
-  }
-  return text.substr(wanted.size());
 }
 
 }  // namespace drm

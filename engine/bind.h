@@ -1,12 +1,19 @@
-// Shared by the binding files: argument checks with one clear sentence, numpy views of C++ memory.
+// Shared by the binding files: argument checks with one clear sentence, numpy views of C++ memory, snapshots, and the
+// rule by which bound objects survive several threads.
+//
+// The rule: arguments are checked and copied while the GIL is held; then `exclusively` releases it and takes the
+// object's lock for the work. So no call reads an array that its caller may be rewriting, no two calls share an object,
+// and nobody waits for the lock while holding the GIL.
 #pragma once
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,52 +26,35 @@ namespace drm {
 namespace nb = nanobind;
 using namespace nanobind::literals;
 
-template <typename T, typename... Shape>
-using Array = nb::ndarray<const T, nb::c_contig, nb::device::cpu, Shape...>;
+using Shape = std::vector<std::size_t>;
 
-// A numpy view of memory owned by `owner`.
-template <typename T>
-nb::ndarray<nb::numpy, T> view(T* data, std::initializer_list<std::size_t> shape, nb::handle owner) {
-  return nb::ndarray<nb::numpy, T>(data, shape, owner);
+template <class Object, class Work>
+decltype(auto) exclusively(Object& object, Work&& work) {
+  nb::gil_scoped_release release;
+  std::lock_guard turn(object.pool());
+  return work();
 }
 
-// A numpy array that takes over a heap buffer.
-template <typename T>
-nb::ndarray<nb::numpy, T> take(T* data, std::initializer_list<std::size_t> shape) {
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::ndarray<nb::numpy, T>(data, shape, owner);
-}
+// --- arguments
 
-template <typename Member>
-struct ColumnType;
-template <typename C, typename T>
-struct ColumnType<std::vector<T> C::*> {
-  using Owner = C;
-  using Value = T;
+// A copy of an integer argument, row after row.
+template <typename T>
+struct Integers {
+  std::vector<T> data;
+  Shape shape;
 };
 
-// Getter of a read-only numpy view of a column that a bound class keeps as a vector: shape [N, Inner...].
-template <auto Column, typename As = typename ColumnType<decltype(Column)>::Value, std::size_t... Inner>
-nb::ndarray<nb::numpy, const As> column(nb::handle_t<typename ColumnType<decltype(Column)>::Owner> self) {
-  const auto& values = nb::cast<const typename ColumnType<decltype(Column)>::Owner&>(self).*Column;
-  static_assert(sizeof(As) == sizeof(values[0]));
-  return view(reinterpret_cast<const As*>(values.data()), {values.size() / (1 * ... * Inner), Inner...}, self);
-}
-
-// What a hash of each game's full state returns.
-nb::ndarray<nb::numpy, u64> digests_of(const Match* games, std::size_t n);
-
-// A scalar or an array of integers, broadcast to `shape`, every value in lo..hi. TypeError when not integers,
-// ValueError naming the argument, the index, the value and the range otherwise.
-std::vector<long> integers(nb::handle value, const char* name, std::initializer_list<std::size_t> shape, long lo,
-                           long hi);
-
-// An array argument of an exact dtype and shape (-1 = any extent), made contiguous; TypeError or ValueError otherwise.
-nb::object exact_object(nb::handle value, const char* name, const char* dtype, std::initializer_list<long> shape);
+// An array (or nested list) of any integer dtype as T, every value in lo..hi; `shape` holds -1 where any extent will
+// do. TypeError when not integers, ValueError naming argument, index, value and range otherwise.
 template <typename T>
-Array<T> exact_array(nb::handle value, const char* name, const char* dtype, std::initializer_list<long> shape) {
-  return nb::cast<Array<T>>(exact_object(value, name, dtype, shape));
-}
+Integers<T> integer_array(nb::handle value, const char* name, const std::vector<long>& shape, long lo, long hi);
+
+// A scalar or an array of integers, broadcast to `shape`; errors as above.
+std::vector<long> integers(nb::handle value, const char* name, const Shape& shape, long lo, long hi);
+
+// Bottles as bytes [..., 128] or [..., 16, 8] after the leading axes `lead`; checked_bottles: every byte is a cell.
+Integers<u8> bottle_array(nb::handle value, const char* name, const std::vector<long>& lead);
+Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vector<long>& lead);
 
 // bool[N], or None for all.
 std::vector<bool> game_mask(nb::handle mask, std::size_t n);
@@ -81,32 +71,79 @@ void require_working_seeds(const std::vector<GameConfig>& configs);
 
 // 'bitplane' or 'extended'; ValueError otherwise.
 PlaneSet plane_set(const std::string& name);
-
-nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> list);
-
-// The numpy dtype of a game: golden field names at their offsets in Match.
-nb::object match_dtype(int players);
-
-// Structured read-only view [N] of games.
-nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner);
+const char* plane_set_name(PlaneSet set);
 
 // Structured array -> games; fields that the array lacks are 0. Throws ValueError for impossible states.
 std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_t n, int players);
 
-// ValueError unless the player's game is in play, a fresh capsule in the spawn pose, nothing held.
-void check_parked(const Match& match, int player, std::size_t index);
+// --- results
 
-// Snapshots: a header (kind, sizes) and the bytes of the games.
-nb::bytes pack(std::string_view kind, std::initializer_list<std::pair<const void*, std::size_t>> parts, std::size_t n,
-               int players);
-std::string_view unpack(nb::handle blob, std::string_view kind, std::size_t payload, std::size_t n, int players);
+// A numpy view of `shape` on memory that `owner` keeps alive; `strides` in elements of T, rows without gaps by default.
+template <typename T>
+nb::ndarray<nb::numpy, T> view(T* data, const Shape& shape, nb::handle owner,
+                               const std::vector<std::int64_t>& strides = {}) {
+  return nb::ndarray<nb::numpy, T>(data, shape.size(), shape.data(), owner, strides.empty() ? nullptr : strides.data());
+}
 
-// ValueError when a game read from a snapshot is not a possible state.
-void check_loaded(const Match& match, int players, std::size_t index);
+// A numpy array that takes over a heap buffer.
+template <typename T>
+nb::ndarray<nb::numpy, T> take(T* data, const Shape& shape) {
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return view(data, shape, owner);
+}
+
+// A numpy array with a copy of `values`.
+template <typename T>
+nb::ndarray<nb::numpy, T> copied(const std::vector<T>& values, const Shape& shape) {
+  auto* data = new T[values.size() + 1];
+  std::copy(values.begin(), values.end(), data);
+  return take(data, shape);
+}
+
+// The field `member` of every record, read-only: shape [rows..., count] (without the last axis for plain values).
+template <typename T, int count, class Record>
+nb::ndarray<nb::numpy, const T> field_view(const Record* records, FieldOf<T, count> Record::* member, Shape rows,
+                                           nb::handle owner) {
+  static_assert(sizeof(Record) % sizeof(T) == 0);
+  const auto* data = reinterpret_cast<const T*>(&(records->*member));
+  std::vector<std::int64_t> strides(rows.size(), sizeof(Record) / sizeof(T));
+  for (std::size_t axis = rows.size() - 1; axis > 0; --axis) {
+    strides[axis - 1] = strides[axis] * static_cast<std::int64_t>(rows[axis]);
+  }
+  if (count > 1) {
+    rows.push_back(count);
+    strides.push_back(1);
+  }
+  return view(data, rows, owner, strides);
+}
+
+// Fields of a record type as numpy names them.
+struct RecordField {
+  const char* name;
+  std::string format;  // "u1", "u4", "?"
+  std::size_t offset;
+  std::size_t count;
+};
+
+// A read-only structured array on records that are `stride` bytes apart (by default without gaps).
+nb::object record_view(const void* records, std::vector<RecordField> fields, std::size_t record_bytes,
+                       const Shape& shape, nb::handle owner, std::size_t stride = 0);
+
+const std::vector<RecordField>& event_fields();
+
+// Structured read-only view [N] of games, golden field names; `stride` bytes from one game to the next.
+nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner, std::size_t stride);
+
+nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> list);
+
+// --- snapshots: a header line (kind, version, sizes), the bytes of the games, a checksum of both
+
+nb::bytes pack(std::string_view kind, const void* data, std::size_t bytes, std::size_t n, int players);
+
+// The games' bytes out of any buffer; ValueError or TypeError when it is not what pack() made of the same kind and
+// sizes.
+std::string unpack(nb::handle blob, std::string_view kind, std::size_t bytes, std::size_t n, int players);
 
 void bind_batch(nb::module_& m);
-void bind_planner(nb::module_& m);
-void bind_versus(nb::module_& m);
-void bind_search(nb::module_& m);
 
 }  // namespace drm

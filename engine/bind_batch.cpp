@@ -1,29 +1,25 @@
 #include "bind.h"
+#include "validate.h"
 
 namespace drm {
+
+static std::size_t count(const Batch& batch) { return static_cast<std::size_t>(batch.size()); }
 
 static void reset(Batch& batch, nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
                   const std::string& start, nb::handle mask) {
   if (start != "play" && start != "init") {
     throw nb::value_error(("start is '" + start + "', allowed are 'play' and 'init'").c_str());
   }
-  const auto n = static_cast<std::size_t>(batch.size());
-  const auto configs = game_configs(level, speed, seed, frame_counter, n, batch.players());
-  const auto chosen = game_mask(mask, n);
+  const auto configs = game_configs(level, speed, seed, frame_counter, count(batch), batch.players());
+  const auto chosen = game_mask(mask, count(batch));
   const bool at_play = start == "play";
   if (at_play) require_working_seeds(configs);
-  nb::gil_scoped_release release;
-  batch.pool().for_chunks(batch.size(), 16, [&](int begin, int end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      if (chosen[i]) (at_play ? start_at_play : start_at_setup)(batch.games()[i], configs[i]);
-    }
-  });
+  exclusively(batch, [&] { batch.reset(configs, chosen, at_play); });
 }
 
 static void step(Batch& batch, nb::handle buttons) {
-  const auto array = exact_array<u8>(buttons, "buttons", "uint8", {batch.size(), batch.players()});
-  nb::gil_scoped_release release;
-  batch.run(array.data(), 1, {}, {});
+  const auto held = integer_array<u8>(buttons, "buttons", {batch.size(), batch.players()}, 0, 255);
+  exclusively(batch, [&] { batch.run(held.data.data(), 1, {}, {}); });
 }
 
 static Field find_field(const Batch& batch, const std::string& name) {
@@ -35,121 +31,173 @@ static Field find_field(const Batch& batch, const std::string& name) {
 
 static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle buttons,
                                                     const std::vector<std::string>& record) {
-  const auto array = exact_array<u8>(buttons, "buttons", "uint8", {-1, batch.size(), batch.players()});
-  const auto frames = array.shape(0);
-  const auto n = static_cast<std::size_t>(batch.size());
+  const auto held = integer_array<u8>(buttons, "buttons", {-1, batch.size(), batch.players()}, 0, 255);
+  const std::size_t frames = held.shape[0];
   std::vector<Field> fields;
-  for (const std::string& name : record) fields.push_back(find_field(batch, name));
   nb::typed<nb::dict, nb::str, nb::object> result;
   std::vector<u8*> out;
-  for (const Field& field : fields) {
-    auto* data = new u8[frames * n * field.bytes + 1];
+  for (const std::string& name : record) {
+    const Field field = find_field(batch, name);
+    if (result.contains(field.name)) throw nb::value_error(("record names '" + name + "' twice").c_str());
+    auto* data = new u8[frames * count(batch) * field.bytes + 1];
+    Shape shape{frames, count(batch)};
+    if (field.bytes > 1) shape.push_back(field.bytes);
+    result[field.name] = nb::cast(take(data, shape));
+    fields.push_back(field);
     out.push_back(data);
-    result[field.name] = nb::cast(field.bytes == 1 ? take(data, {frames, n}) : take(data, {frames, n, field.bytes}));
   }
-  nb::gil_scoped_release release;
-  batch.run(array.data(), static_cast<int>(frames), fields, out);
+  exclusively(batch, [&] { batch.run(held.data.data(), static_cast<int>(frames), fields, out); });
   return result;
 }
 
-static void load(Batch& batch, nb::handle blob) {
-  const auto n = static_cast<std::size_t>(batch.size());
-  const auto payload = unpack(blob, "Batch", n * sizeof(Match), n, batch.players());
-  std::vector<Match> games(n);
-  std::memcpy(games.data(), payload.data(), payload.size());
-  for (std::size_t i = 0; i < n; ++i) check_loaded(games[i], batch.players(), i);
-  std::copy(games.begin(), games.end(), batch.games());
+static nb::bytes save(Batch& batch) {
+  const auto games = exclusively(batch, [&] { return batch.games(); });
+  return pack("Batch", games.data(), games.size() * sizeof(Match), games.size(), batch.players());
 }
 
-static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(const Batch& batch,
+static void load(Batch& batch, nb::handle blob) {
+  const std::size_t n = count(batch);
+  const std::string bytes = unpack(blob, "Batch", n * sizeof(Match), n, batch.players());
+  std::vector<Match> games(n);
+  std::memcpy(games.data(), bytes.data(), bytes.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::string problem = describe_invalid(games[i], batch.players());
+    if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(i) + ": " + problem).c_str());
+  }
+  exclusively(batch, [&] { batch.replace(games); });
+}
+
+static void set_state(Batch& batch, nb::handle state, nb::handle reserve) {
+  const auto games = matches_from(state, reserve, count(batch), batch.players());
+  exclusively(batch, [&] { batch.replace(games); });
+}
+
+static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(Batch& batch,
                                                                                     const std::string& planes) {
   const PlaneSet set = plane_set(planes);
-  const auto n = static_cast<std::size_t>(batch.size());
+  const std::size_t n = count(batch);
   const std::size_t channels = plane_names(set).size();
   auto* plane_data = new u8[n * channels * kCells];
   auto plane_array = take(plane_data, {n, channels, 16, 8});
   auto* scalar_data = new float[n * kScalars];
   auto scalar_array = take(scalar_data, {n, static_cast<std::size_t>(kScalars)});
-  for (std::size_t i = 0; i < n; ++i) {
-    const Match& match = batch.games()[i];
-    write_planes(match.player[0], set, nullptr, plane_data + i * channels * kCells);
-    write_scalars(match, match.player[0], scalar_data + i * kScalars);
-  }
+  exclusively(batch, [&] {
+    batch.pool().for_chunks(batch.size(), 64, [&](int begin, int end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        const Match& match = batch.games()[i];
+        write_planes(match.player[0], set, nullptr, plane_data + i * channels * kCells);
+        write_scalars(match, match.player[0], scalar_data + i * kScalars);
+      }
+    });
+  });
   return {plane_array, scalar_array};
 }
 
-void bind_batch(nb::module_& m) {
-  nb::class_<Batch>(m, "Batch",
-                    "N games stepped together, one video frame at a time, exactly as the console plays them.")
-      .def(
-          "__init__",
-          [](Batch* self, long num_envs, long players, long threads) {
-            new (self) Batch(checked(num_envs, "num_envs", 1, 1 << 22), checked(players, "players", 1, 2),
-                             checked(threads, "threads", 0, 1024));
-          },
-          "num_envs"_a, "players"_a = 1, "threads"_a = 0,
-          "num_envs games of 1 or 2 players on `threads` threads (0: one per core). Thread count never changes a "
-          "result.")
-      .def("reset", &reset, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "start"_a = "play",
-           "mask"_a = nb::none(),
-           "Starts new games where mask (bool[N], None = all) is set. Scalars or integer arrays [N]; level 0..24 and\n"
-           "speed 0 LOW, 1 MED, 2 HI also [N, 2] for two players; seed: the RNG word just before the reserve is made.\n"
-           "start='play': the first sample of play; 'init': the sample before the level set-up, from which the intro\n"
-           "is played frame by frame. frame_counter is the counter's value in that sample.\n"
-           "Raises ValueError or TypeError naming the argument; the batch is then unchanged.")
+static nb::ndarray<nb::numpy, u64> digests(Batch& batch) {
+  std::vector<u64> values(count(batch));
+  exclusively(batch, [&] { std::transform(batch.games().begin(), batch.games().end(), values.begin(), digest); });
+  return copied(values, {values.size()});
+}
+
+static void construct(Batch* self, long num_envs, long players, long threads) {
+  new (self) Batch(checked(num_envs, "num_envs", 1, 1 << 22), checked(players, "players", 1, 2),
+                   checked(threads, "threads", 0, 1024));
+}
+
+static void bind_playing(nb::class_<Batch>& c) {
+  c.def("reset", &reset, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "start"_a = "play",
+        "mask"_a = nb::none(),
+        "Starts new games where mask (bool[N], None = all) is set. Scalars or integer arrays [N]; level 0..24 and\n"
+        "speed 0 LOW, 1 MED, 2 HI also [N, 2] for two players; seed: the RNG word just before the reserve is made.\n"
+        "start='play': the first sample of play; 'init': the sample before the level set-up, from which the intro\n"
+        "is played frame by frame. frame_counter is the counter's value in that sample.\n"
+        "Raises ValueError or TypeError naming the argument; the batch is then unchanged.")
       .def("step", &step, "buttons"_a,
-           "One frame. buttons: u8[N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.")
+           "One frame. buttons: integers 0..255 [N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.")
       .def("run", &run, "buttons"_a, "record"_a = nb::tuple(),
-           "Plays T frames of buttons u8[T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.")
+           "Plays T frames of buttons [T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.")
+      .def("observe", &observe, "planes"_a = "extended",
+           "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements "
+           "are 0.");
+}
+
+static void bind_views(nb::class_<Batch>& c) {
+  c.def_prop_ro(
+       "state",
+       [](nb::handle_t<Batch> self) {
+         const auto& batch = nb::cast<const Batch&>(self);
+         return state_view(batch.games().data(), count(batch), batch.players(), self, sizeof(Match));
+       },
+       nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
+       "Read-only structured view [N] of the games, field names of the golden recordings.")
       .def_prop_ro(
-          "state",
+          "events",
           [](nb::handle_t<Batch> self) {
             const auto& batch = nb::cast<const Batch&>(self);
-            return state_view(batch.games(), static_cast<std::size_t>(batch.size()), batch.players(), self);
+            return record_view(batch.events().data(), event_fields(), sizeof(Events),
+                               {count(batch), static_cast<std::size_t>(batch.players())}, self);
           },
-          nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
-          "Read-only structured view [N] of the games, field names of the golden recordings.")
-      .def(
-          "set_state",
-          [](Batch& batch, nb::handle state, nb::handle reserve) {
-            const auto games = matches_from(state, reserve, static_cast<std::size_t>(batch.size()), batch.players());
-            std::copy(games.begin(), games.end(), batch.games());
-          },
-          "state"_a, "reserve"_a = nb::none(),
-          "Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve\n"
-          "u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.")
+          nb::for_getter(nb::sig("def events(self) -> numpy.typing.NDArray[numpy.void]")),
+          "Read-only structured view [N, P]: what happened in the last step or run (event_names(), "
+          "docs/decisions.md);\n"
+          "all zero after reset, load and set_state.")
       .def_prop_ro(
           "bottles",
           [](nb::handle_t<Batch> self) {
-            auto& batch = nb::cast<Batch&>(self);
-            const auto n = static_cast<std::size_t>(batch.size());
-            return nb::ndarray<nb::numpy, const u8>(batch.games()->player[0].bottle,
-                                                    {n, static_cast<std::size_t>(batch.players()), 16, 8}, self,
-                                                    {sizeof(Match), sizeof(Player), 8, 1});
+            const auto& batch = nb::cast<const Batch&>(self);
+            return view(batch.games()[0].player[0].bottle,
+                        {count(batch), static_cast<std::size_t>(batch.players()), 16, 8}, self,
+                        {sizeof(Match), sizeof(Player), 8, 1});
           },
-          "Read-only view u8[N, P, 16, 8] of the bottles.")
-      .def(
-          "save",
-          [](const Batch& batch) {
-            const auto n = static_cast<std::size_t>(batch.size());
-            return pack("Batch", {{batch.games(), n * sizeof(Match)}}, n, batch.players());
-          },
-          "A snapshot of all games, for load().")
+          "Read-only view u8[N, P, 16, 8] of the bottles.");
+}
+
+static void bind_snapshots(nb::class_<Batch>& c) {
+  c.def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
+        "Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve\n"
+        "u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.")
+      .def("save", &save, "A snapshot of all games, for load().")
       .def("load", &load, "blob"_a,
-           "Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.")
-      .def("observe", &observe, "planes"_a = "extended",
-           "(planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements "
-           "are 0.")
+           "Restores a snapshot (any buffer) of a batch with the same N and P; ValueError if it does not fit or is "
+           "damaged.")
+      .def("digest", &digests, "u64[N]: a hash of each game's full state.")
       .def(
-          "digest", [](const Batch& b) { return digests_of(b.games(), static_cast<std::size_t>(b.size())); },
-          "u64[N]: a hash of each game's full state.")
-      .def_prop_ro("num_envs", &Batch::size)
-      .def_prop_ro("players", &Batch::players)
-      .def_prop_ro("threads", &Batch::threads);
+          "__getstate__",
+          [](Batch& batch) {
+            return nb::make_tuple(batch.size(), batch.players(), batch.pool().wanted(), save(batch));
+          },
+          nb::sig("def __getstate__(self) -> tuple[object, ...]"))
+      .def("__setstate__", [](Batch& batch, const std::tuple<long, long, long, nb::bytes>& state) {
+        construct(&batch, std::get<0>(state), std::get<1>(state), std::get<2>(state));
+        load(batch, std::get<3>(state));
+      });
+}
+
+void bind_batch(nb::module_& m) {
+  nb::class_<Batch> c(m, "Batch",
+                      "N games stepped together, one video frame at a time, exactly as the console plays them.\n"
+                      "Calls from several threads take turns; the views are live: copy what you keep. Can be pickled.");
+  c.def(
+      "__init__", &construct, "num_envs"_a, "players"_a = 1, "threads"_a = 0,
+      "num_envs games of 1 or 2 players on `threads` threads (0: one per core). Thread count never changes a result.");
+  bind_playing(c);
+  bind_views(c);
+  bind_snapshots(c);
+  c.def_prop_ro("num_envs", &Batch::size).def_prop_ro("players", &Batch::players).def_prop_ro("threads", [](Batch& b) {
+    return b.pool().threads();
+  });
   m.def(
       "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
       "Names of the planes of a set ('bitplane' or 'extended'), in order");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
+  m.def(
+      "event_names",
+      [] {
+        std::vector<const char*> list;
+        for (const RecordField& field : event_fields()) list.push_back(field.name);
+        return names(list);
+      },
+      "Names of the event columns, in order");
 }
 
 }  // namespace drm

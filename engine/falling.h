@@ -1,6 +1,7 @@
-// One frame of a falling capsule: vertical, horizontal, rotation, lock (rules.md sections 8 and 9).
+// One frame of a falling capsule: vertical, horizontal, rotation, lock (docs/rules.md sections 8 and 9).
 #pragma once
 
+#include "events.h"
 #include "state.h"
 #include "tables.h"
 
@@ -40,7 +41,14 @@ inline void write_capsule(Player& p) {
   p.status = static_cast<u8>(kRows - 1 - p.pill_y);
 }
 
-inline void move_down(Player& p, u8 frame_counter) {
+// The capsule becomes cells where it is.
+inline void lock(Player& p, Events& events) {
+  write_capsule(p);
+  p.next_action = kResolve;
+  ++events.capsules;
+}
+
+inline void move_down(Player& p, u8 frame_counter, Events& events) {
   if ((frame_counter & 1) && (p.held & kDpad) == kDown) {
     // soft drop
   } else {
@@ -52,8 +60,7 @@ inline void move_down(Player& p, u8 frame_counter) {
   --p.pill_y;
   if (!fits(p)) {
     ++p.pill_y;
-    write_capsule(p);
-    p.next_action = kResolve;
+    lock(p, events);
   }
 }
 
@@ -112,9 +119,9 @@ inline void rotate(Player& p) {
 
 // All three always run, also in the frame of the lock: against the bottle with the locked capsule in it they can still
 // change pill_x, pill_rotation and, what matters later, hor_velocity.
-inline void fall(Player& p, u8 frame_counter) {
+inline void fall(Player& p, u8 frame_counter, Events& events) {
   p.chain_len = 0;
-  move_down(p, frame_counter);
+  move_down(p, frame_counter, events);
   move_sideways(p);
   rotate(p);
 }

@@ -45,7 +45,7 @@ static void spawn(Match& match, Player& p) {
   }
 }
 
-// One-player throw: the 22nd counted call spawns; LOW counts only odd frames (rules.md 7.1).
+// One-player throw: the 22nd counted call spawns; LOW counts only odd frames (docs/rules.md 7.1).
 static void throw_capsule(Match& match, Player& p) {
   if (match.nb_players == 2) return spawn(match, p);
   if (p.speed_setting == kLow && !(match.frame_counter & 1)) return;
@@ -56,9 +56,12 @@ static void throw_capsule(Match& match, Player& p) {
   if (!(slot & 1)) p.next_rotation = (p.next_rotation - 1) & 3;
 }
 
-// Delivers the opponent's stored attack, or lets the next capsule come (rules.md 15.2).
-static void attack(Match& match, Player& p, Player& opponent) {
-  if (p.combo >= 2) p.attack_size = static_cast<u8>(p.attack_size + p.combo);
+// Delivers the opponent's stored attack, or lets the next capsule come (docs/rules.md 15.2).
+static void attack(Match& match, Player& p, Player& opponent, Events& events) {
+  if (p.combo >= 2) {
+    p.attack_size = static_cast<u8>(p.attack_size + p.combo);
+    events.attack_sent = static_cast<u16>(events.attack_sent + p.combo);
+  }
   p.combo = 0;
   if (opponent.attack_size < 2) {
     p.next_action = kGap;
@@ -69,21 +72,22 @@ static void attack(Match& match, Player& p, Player& opponent) {
   const int stride = count == 2 ? 4 : 2;
   const u8* colors = &opponent.attack_color0;
   for (int i = 0; i < count; ++i) p.bottle[first + i * stride] = kSingle + colors[i];
+  events.garbage_received = static_cast<u16>(events.garbage_received + count);
   opponent.attack_size = 0;
   p.next_action = kResolve;
 }
 
-static void act(Match& match, int index) {
+static void act(Match& match, int index, Events& events) {
   Player& p = match.player[index];
   match.record_owner = static_cast<u8>(index);
   match.current_player = static_cast<u8>(4 + index);
   switch (p.next_action) {
     case kFall:
-      return fall(p, match.frame_counter);
+      return fall(p, match.frame_counter, events);
     case kResolve:
-      return resolve(match, p);
+      return resolve(match, p, events);
     case kAttack:
-      if (match.nb_players == 2) return attack(match, p, match.player[1 - index]);
+      if (match.nb_players == 2) return attack(match, p, match.player[1 - index], events);
       p.next_action = kGap;
       return;
     case kHandover:
@@ -99,7 +103,7 @@ static void act(Match& match, int index) {
   }
 }
 
-// Pause and soft reset, at the end of play and set-up frames (rules.md 16).
+// Pause and soft reset, at the end of play and set-up frames (docs/rules.md 16).
 static void check_pause(Match& match) {
   const Player& p1 = match.player[0];
   if (p1.held == (kA | kB | kSelect | kStart)) return enter(match, kModeTitle);
@@ -120,18 +124,40 @@ static void end_of_play_frame(Match& match) {
 
 static bool all_viruses_gone(const Player& p) { return p.virus_left_bcd == 0; }
 
-static void play(Match& match) {
+static bool cleared(const Match& match) {
+  return all_viruses_gone(match.player[0]) || (match.nb_players == 2 && all_viruses_gone(match.player[1]));
+}
+
+// The round is over in this frame: a clear counts before a top-out, and both at once are nobody's victory.
+static void tell_end(const Match& match, Events events[]) {
+  const bool two = match.nb_players == 2;
+  bool good[2] = {}, bad[2] = {};
   for (int i = 0; i < match.nb_players; ++i) {
-    act(match, i);
+    good[i] = events[i].cleared = all_viruses_gone(match.player[i]);
+    bad[i] = events[i].top_out = match.player[i].fail_flag != 0;
+  }
+  for (int i = 0; i < match.nb_players; ++i) {
+    const bool last_standing = two && !good[1 - i] && bad[1 - i] && !bad[i];
+    events[i].won = good[i] ? !good[1 - i] : last_standing;
+  }
+}
+
+static void play(Match& match, Events events[]) {
+  for (int i = 0; i < match.nb_players; ++i) ++events[i].tau;
+  for (int i = 0; i < match.nb_players; ++i) {
+    act(match, i, events[i]);
     if (match.nb_players == 2 && match.player[i].victories >= 3) {
+      tell_end(match, events);
       enter(match, kModeEnd);
       return check_pause(match);
     }
   }
-  if (all_viruses_gone(match.player[0]) || (match.nb_players == 2 && all_viruses_gone(match.player[1]))) {
+  if (cleared(match)) {
+    tell_end(match, events);
     redraw_all(match);
     return begin_wait(match, 64, kClearBurst);
   }
+  if (topped_out(match)) tell_end(match, events);
   end_of_play_frame(match);
 }
 
@@ -145,7 +171,7 @@ static void decide_winner(Match& match) {
   }
 }
 
-// The stage-clear flow: the program waits inside one long logic part; mode stays kModePlay (rules.md 13).
+// The stage-clear flow: the program waits inside one long logic part; mode stays kModePlay (docs/rules.md 13).
 static void clear_flow(Match& match) {
   Player& p1 = match.player[0];
   const bool two = match.nb_players == 2;
@@ -225,7 +251,7 @@ static void verdict(Match& match) {
   enter(match, kModeEnd);
 }
 
-// The end screen after a top-out or a third crown (rules.md 12, 13).
+// The end screen after a top-out or a third crown (docs/rules.md 12, 13).
 static void end_flow(Match& match) {
   Player& p1 = match.player[0];
   const bool final = match.nb_players == 1 || p1.victories >= 3 || match.player[1].victories >= 3;
@@ -281,7 +307,7 @@ static void vertical_blank(Match& match, const u8 held[2]) {
   match.current_player = static_cast<u8>(3 + match.nb_players);
 }
 
-void frame(Match& match, const u8 held[2]) {
+void frame(Match& match, const u8 held[2], Events events[]) {
   vertical_blank(match, held);
   if (match.pause_audio_flag) {
     if (match.player[0].pressed == kStart) match.pause_audio_flag = 0;
@@ -289,7 +315,7 @@ void frame(Match& match, const u8 held[2]) {
   }
   switch (match.mode) {
     case kModePlay:
-      return match.mode_step == kPlaying ? play(match) : clear_flow(match);
+      return match.mode_step == kPlaying ? play(match, events) : clear_flow(match);
     case kModeSetup:
       init_level(match);
       return check_pause(match);

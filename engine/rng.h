@@ -1,4 +1,4 @@
-// The game's 16-bit random number generator (rules.md section 4).
+// The game's 16-bit random number generator (docs/rules.md section 4).
 #pragma once
 
 #include "types.h"

@@ -73,7 +73,9 @@ static void add_score(Match& match, u8 speed, u8 times) {
   }
 }
 
-static void kill_virus(Match& match, Player& p) {
+static void kill_virus(Match& match, Player& p, u8 color, Events& events) {
+  ++events.viruses_cleared;
+  ++events.viruses_by_color[color];
   if (match.nb_players == 1) {
     constexpr u8 last = sizeof kScoreMultiplier - 1;
     add_score(match, p.speed_setting, kScoreMultiplier[std::min(p.score_multiplier, last)]);
@@ -86,22 +88,34 @@ static void kill_virus(Match& match, Player& p) {
 }
 
 // Marks the `length` cells from `cell` on, `stride` apart, as one run.
-static void process_run(Match& match, Player& p, int cell, int stride, int length) {
+static void process_run(Match& match, Player& p, int cell, int stride, int length, Events& events) {
   const u8 color = color_of(p.bottle[cell]);
+  const bool first_of_all = p.combo == 0;
+  if (p.match_flag == 0) {  // this run makes the pass one that clears something
+    ++events.cascade;
+    if (!first_of_all) ++events.passes_after_first;
+  }
+  ++events.combos;
+  if (!first_of_all) ++events.runs_after_first;
   ++p.combo;
   p.chain_len0 = static_cast<u8>(length - 1);
   p.chain_start_row = static_cast<u8>(cell / kCols);
   if (p.combo >= 1 && p.combo <= 4) (&p.attack_color0)[p.combo - 1] = color;
   p.chain_len = static_cast<u8>(p.chain_len + length);
   for (int i = 0; i < length; ++i, cell += stride) {
-    if (kind_of(p.bottle[cell]) == kVirus) kill_virus(match, p);
+    const u8 kind = kind_of(p.bottle[cell]);
+    if (kind == kVirus) {
+      kill_virus(match, p, color, events);
+    } else if (kind != kClearing) {  // not yet part of a run across this one
+      ++events.halves_cleared;
+    }
     p.bottle[cell] = kClearing + color;
   }
   ++p.match_flag;
 }
 
 // Runs of one line: `count` cells from `first` on, `stride` apart.
-static void scan_line(Match& match, Player& p, int first, int stride, int count) {
+static void scan_line(Match& match, Player& p, int first, int stride, int count, Events& events) {
   for (int start = 0; start <= count - 4;) {
     const Cell cell = p.bottle[first + start * stride];
     if (is_free(cell)) {
@@ -110,7 +124,7 @@ static void scan_line(Match& match, Player& p, int first, int stride, int count)
     }
     int end = start + 1;
     while (end < count && color_of(p.bottle[first + end * stride]) == color_of(cell)) ++end;
-    if (end - start >= 4) process_run(match, p, first + start * stride, stride, end - start);
+    if (end - start >= 4) process_run(match, p, first + start * stride, stride, end - start, events);
     start = end;
   }
 }
@@ -134,15 +148,15 @@ u64 occupied(u64 row) { return ~(row & row << 1 & row << 2 & row << 3) & kHighBi
 
 }  // namespace
 
-static void horizontal_scan(Match& match, Player& p) {
+static void horizontal_scan(Match& match, Player& p, Events& events) {
   for (int row = 0; row < kRows; ++row) {
     const u64 cells = load_row(p.bottle, row);
     const u64 equal = equal_colors(cells, cells >> 8) & (kHighBits >> 8);
-    if (equal & equal >> 8 & equal >> 16 & occupied(cells)) scan_line(match, p, row * kCols, 1, kCols);
+    if (equal & equal >> 8 & equal >> 16 & occupied(cells)) scan_line(match, p, row * kCols, 1, kCols, events);
   }
 }
 
-static void vertical_scan(Match& match, Player& p) {
+static void vertical_scan(Match& match, Player& p, Events& events) {
   u64 columns = 0;  // high bit of byte c: column c may hold a run
   u64 rows[kRows];
   for (int row = 0; row < kRows; ++row) rows[row] = load_row(p.bottle, row);
@@ -150,10 +164,10 @@ static void vertical_scan(Match& match, Player& p) {
     columns |= equal_colors(rows[row], rows[row + 1]) & equal_colors(rows[row + 1], rows[row + 2]) &
                equal_colors(rows[row + 2], rows[row + 3]) & occupied(rows[row]);
   }
-  for (; columns; columns &= columns - 1) scan_line(match, p, std::countr_zero(columns) / 8, kCols, kRows);
+  for (; columns; columns &= columns - 1) scan_line(match, p, std::countr_zero(columns) / 8, kCols, kRows, events);
 }
 
-void resolve(Match& match, Player& p) {
+void resolve(Match& match, Player& p, Events& events) {
   switch (p.placed_step) {
     case kBegin:
       p.score_multiplier = 0;
@@ -173,11 +187,11 @@ void resolve(Match& match, Player& p) {
       p.placed_step = kHScan;
       break;
     case kHScan:
-      horizontal_scan(match, p);
+      horizontal_scan(match, p, events);
       p.placed_step = kVScan;
       break;
     case kVScan:
-      vertical_scan(match, p);
+      vertical_scan(match, p, events);
       p.placed_step = kTidy;
       break;
     case kTidy:

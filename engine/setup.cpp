@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "match.h"
 #include "tables.h"
 
 namespace drm {
@@ -43,7 +42,7 @@ void advance_pill(Match& match, Player& p) {
 
 void init_level(Match& match) {
   assert(match.mode == kModeSetup);
-  // Both players continue from the record processed last; only its DAS counter matters (rules.md 5.2).
+  // Both players continue from the record processed last; only its DAS counter matters (docs/rules.md 5.2).
   Player record = match.player[match.record_owner];
   record.speed_counter = record.combo = record.chain_len = record.attack_size = record.placed_step = 0;
   record.next_size = record.pill_size = 2;
@@ -132,37 +131,6 @@ void place_viruses(Match& match, bool first_frame) {
     match.current_player = 5;
     place_one(match, p2, nullptr);
   }
-}
-
-void start_at_setup(Match& match, const GameConfig& config) {
-  std::memset(&match, 0, sizeof match);
-  match.nb_players = config.players;
-  for (int i = 0; i < config.players; ++i) {
-    Player& p = match.player[i];
-    std::memset(p.bottle, kEmpty, sizeof p.bottle);
-    p.status = 255;
-    p.level = config.level[i];
-    p.speed_setting = config.speed[i];
-    p.next_size = p.pill_size = 2;
-  }
-  match.frame_counter = config.frame_counter;
-  match.rng0 = static_cast<u8>(config.seed >> 8);
-  match.rng1 = static_cast<u8>(config.seed);
-  match.current_player = static_cast<u8>(config.players == 2 ? 5 : 4);
-  match.mode = kModeSetup;
-}
-
-void start_at_play(Match& match, const GameConfig& config) {
-  start_at_setup(match, config);
-  const u8 nothing[2] = {0, 0};
-  while (match.mode != kModePlay) {
-    if (match.wait_frames > 1) {  // nothing happens during the wait but the end of the redraw
-      match.wait_frames = 1;
-      for (int i = 0; i < config.players; ++i) match.player[i].status = 255;
-    }
-    frame(match, nothing);
-  }
-  match.frame_counter = config.frame_counter;
 }
 
 }  // namespace drm

@@ -1,6 +1,6 @@
 // The complete state of a game, as trivially copyable bytes: snapshot = memcpy, equality = memcmp, digest = hash.
 //
-// Field names, values and sampling point are those of the golden recordings (../shared/golden/README.md); the field
+// Field names, values and sampling point are those of the golden recordings (docs/golden.md); the field
 // tables below are the single source of the struct layouts and of the numpy dtype.
 #pragma once
 

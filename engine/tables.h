@@ -1,4 +1,4 @@
-// Constant tables of the game; source: rules.md section 18 (checked against the retail program).
+// Constant tables of the game; source: docs/rules.md section 18 (checked against the retail program).
 #pragma once
 
 #include "types.h"
@@ -24,7 +24,7 @@ constexpr u8 virus_count(u8 level) { return static_cast<u8>(4 * ((level < 20 ? l
 inline constexpr u8 kExtraColor[16] = {0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1, 2, 1};
 
 // Score multiplier by viruses already destroyed in this resolution. The table ends at index 10; the next two values are
-// the data that happen to follow; from the 14th virus on we use 32 (rules.md 17.2).
+// the data that happen to follow; from the 14th virus on we use 32 (docs/rules.md 17.2).
 inline constexpr u8 kScoreMultiplier[14] = {1, 2, 4, 8, 16, 32, 32, 32, 32, 32, 32, 10, 3, 32};
 
 inline constexpr u8 kDasFirst = 16;    // frames from a press to the first repeat

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace drm {
 
@@ -11,6 +12,10 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 using i32 = std::int32_t;
+
+// A field of `count` values, as the field tables declare it: a plain value when there is one.
+template <typename T, int count>
+using FieldOf = std::conditional_t<count == 1, T, T[count]>;
 
 inline constexpr int kRows = 16;  // row 0 on top
 inline constexpr int kCols = 8;

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 class Batch:
     """
     N games stepped together, one video frame at a time, exactly as the console plays them.
+    Calls from several threads take turns; the views are live: copy what you keep. Can be pickled.
     """
 
     def __init__(self, num_envs: int, players: int = 1, threads: int = 0) -> None:
@@ -36,12 +37,17 @@ class Batch:
 
     def step(self, buttons: object) -> None:
         """
-        One frame. buttons: u8[N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.
+        One frame. buttons: integers 0..255 [N, P], bits A 80 B 40 SELECT 20 START 10 UP 8 DOWN 4 LEFT 2 RIGHT 1.
         """
 
     def run(self, buttons: object, record: Sequence[str] = ()) -> dict[str, object]:
         """
-        Plays T frames of buttons u8[T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.
+        Plays T frames of buttons [T, N, P]; returns {field: u8[T, N, ...]} of the recorded state fields.
+        """
+
+    def observe(self, planes: str = "extended") -> tuple[NDArray[numpy.uint8], NDArray[numpy.float32]]:
+        """
+        (planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements are 0.
         """
 
     @property
@@ -50,32 +56,36 @@ class Batch:
         Read-only structured view [N] of the games, field names of the golden recordings.
         """
 
-    def set_state(self, state: object, reserve: object | None = None) -> None:
+    @property
+    def events(self) -> numpy.typing.NDArray[numpy.void]:
         """
-        Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve
-        u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.
+        Read-only structured view [N, P]: what happened in the last step or run (event_names(), docs/decisions.md);
+        all zero after reset, load and set_state.
         """
 
     @property
     def bottles(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
         """Read-only view u8[N, P, 16, 8] of the bottles."""
 
+    def set_state(self, state: object, reserve: object | None = None) -> None:
+        """
+        Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve
+        u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.
+        """
+
     def save(self) -> bytes:
         """A snapshot of all games, for load()."""
 
     def load(self, blob: object) -> None:
         """
-        Restores a snapshot of a batch with the same N and P; ValueError if it does not fit.
-        """
-
-    def observe(self, planes: str = "extended") -> tuple[NDArray[numpy.uint8], NDArray[numpy.float32]]:
-        """
-        (planes u8[N, C, 16, 8], scalars f32[N, S]) of player 1 in the current frame; planes of legal placements are 0.
+        Restores a snapshot (any buffer) of a batch with the same N and P; ValueError if it does not fit or is damaged.
         """
 
     def digest(self) -> NDArray[numpy.uint64]:
         """u64[N]: a hash of each game's full state."""
 
+    def __getstate__(self) -> tuple[object, ...]: ...
+    def __setstate__(self, arg: tuple[int, int, int, bytes], /) -> None: ...
     @property
     def num_envs(self) -> int: ...
     @property
@@ -89,80 +99,21 @@ def plane_names(planes: str) -> tuple[str, ...]:
 def scalar_names() -> tuple[str, ...]:
     """Names of the scalars, in order"""
 
-class Decisions:
+def event_names() -> tuple[str, ...]:
+    """Names of the event columns, in order"""
+
+class PublicView:
     """
-    N one-player games moved from spawn to spawn. The arrays are read-only views of buffers that
-    reset, step and load rewrite in place: copy what you keep.
+    What the players of N games may know, live: policies, environments and search get this and
+    nothing else. Arrays as in Decisions; the capsules after the preview are not here.
     """
-
-    def __init__(self, num_envs: int, planes: str = "bitplane", threads: int = 0, max_decisions: int = 0) -> None:
-        """
-        planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.
-        """
-
-    def reset(
-        self, level: object, speed: object, seed: object, frame_counter: object = 0, mask: object | None = None
-    ) -> None:
-        """
-        Starts new games where mask (bool[N], None = all) is set and parks them before their first controllable
-        frame. Scalars or integer arrays [N]: level 0..24, speed 0 LOW, 1 MED, 2 HI, seed 2..65535,
-        frame_counter: its value in the first sample of play. Raises ValueError or TypeError naming the argument.
-        """
-
-    def step(self, action: object) -> None:
-        """
-        One decision, i32[N], for every game that has not ended (the others' entries are ignored).
-        Raises ValueError naming the first illegal action; nothing has moved then.
-        """
-
-    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
-        """
-        i32[N]: a uniformly drawn legal action of every running game (0 for the others). A hash of the seed (u64) and
-        the game's digest, so a game is played the same whatever else is in the batch.
-        """
 
     def afterstates(self) -> Afterstates:
-        """
-        Resolves every legal placement of every running game without moving the games.
-        """
+        """As Decisions.afterstates."""
 
-    def perft(self, depth: int) -> tuple[NDArray[numpy.uint64], NDArray[numpy.uint64]]:
-        """
-        (nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running
-        game, and the sum of their last placements' frames_to_lock.
-        """
+    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
+        """As Decisions.sample_legal."""
 
-    def set_state(self, state: object, reserve: object | None = None) -> None:
-        """
-        Loads parked games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve
-        u8[N, 128]; counters start at 0. ValueError if a game is not before its first controllable frame.
-        """
-
-    def set_bottles(self, bottle: object, mask: object | None = None) -> None:
-        """
-        Replaces the bottles, u8[N, 128], of the running games where mask (bool[N], None = all) is set. The viruses
-        in a bottle, 1..99, become the game's; reserve, capsule, clocks, counters and the columns of the last step
-        stay, and so do the other games (their rows are not read). ValueError for an ended game and for bottles that
-        set_state would refuse, also where the capsule waits (row 0, columns 3 and 4); nothing has changed then.
-        """
-
-    @property
-    def state(self) -> numpy.typing.NDArray[numpy.void]:
-        """Read-only structured view [N], as Batch.state"""
-
-    def save(self) -> bytes:
-        """A snapshot of all games and counters, for load()."""
-
-    def load(self, blob: object) -> None:
-        """Restores a snapshot of equal N; the event columns stay as they are."""
-
-    def digest(self) -> NDArray[numpy.uint64]:
-        """u64[N]: a hash of each game's full state"""
-
-    @property
-    def num_envs(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
     @property
     def planes(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
         """u8[N, C, 16, 8] of 0 and 1, in the order of plane_names"""
@@ -173,12 +124,18 @@ class Decisions:
 
     @property
     def legal(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N, 512]: True = legal; all False for an ended game"""
+        """bool[N, 512]: True = legal; all False where no decision is due"""
 
     @property
     def frames_to_lock(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable
+        """
+
+    @property
+    def public(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured view [N]: bottle, capsule, preview, counters, the opponent's bottle; docs/decisions.md
         """
 
     @property
@@ -188,43 +145,82 @@ class Decisions:
     @property
     def plane_set(self) -> str: ...
     @property
+    def num_envs(self) -> int: ...
+    @property
+    def players(self) -> int: ...
+    @property
     def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """[N], told by the last step: frames of play, the last one included"""
+
+    @property
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: capsules locked"""
+
+    @property
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: viruses cleared"""
+
+    @property
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: the same by colour: yellow, red, blue"""
+
+    @property
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: capsule halves cleared"""
+
+    @property
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: runs cleared"""
+
+    @property
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
-        u32[N]: frames from this decision's first controllable frame to the next one's; at the end of a game up
-        to and including the frame of the last virus or of the blocked spawn. 0 for games that did not move.
+        [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
         """
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N], by the last step"""
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: match passes that cleared something"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N], by the last step"""
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
+        """
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N]: runs cleared by the last step"""
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
+        """
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N]: match passes that cleared something"""
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: halves of the opponent's attack that fell into this bottle
+        """
 
     @property
     def cleared(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N]: the last step took the last virus"""
+        """
+        [N], told by the last step: the round ended with no virus of this player left
+        """
 
     @property
     def top_out(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N]: the last step ended in a blocked spawn"""
+        """
+        [N], told by the last step: the round ended with this player's new capsule blocked
+        """
 
     @property
-    def truncated(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N]: the last step reached max_decisions"""
+    def won(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """
+        [N], told by the last step: the round ended: cleared alone, or the other topped out alone
+        """
 
     @property
-    def ended(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N]: the game is over until reset"""
+    def to_act(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: a decision is due"""
 
     @property
     def viruses_left(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
@@ -232,20 +228,37 @@ class Decisions:
 
     @property
     def decisions(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
-        """u32[N]: decisions made in this game"""
+        """u32[N]: made in this game"""
 
     @property
     def frames(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
         """u32[N]: sum of tau in this game"""
 
+    @property
+    def truncated(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: the game reached max_decisions in the last step"""
+
+    @property
+    def ended(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: the game is over until reset"""
+
+    @property
+    def winner(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N]: 0 nobody (yet, or a lost one-player game), 1, 2, 3 draw"""
+
 class Afterstates:
     """
-    Every legal placement of every running game, resolved; M rows sorted by (env, action).
+    Every legal placement of every seat whose decision is due, resolved as if nothing else
+    happened meanwhile; M rows sorted by (env, player, action).
     """
 
     @property
     def env(self) -> Annotated[NDArray[numpy.int32], dict(writable=False)]:
         """i32[M]: which game"""
+
+    @property
+    def player(self) -> Annotated[NDArray[numpy.int32], dict(writable=False)]:
+        """i32[M]: which seat, 0 in one-player games"""
 
     @property
     def action(self) -> Annotated[NDArray[numpy.int32], dict(writable=False)]:
@@ -256,40 +269,290 @@ class Afterstates:
         """u8[M, 128]: the settled bottle, before the next capsule"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[M]"""
-
-    @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[M]"""
-
-    @property
-    def combos(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[M]: runs cleared"""
-
-    @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[M]: match passes that cleared something"""
-
-    @property
     def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
-        """u32[M]: frames until the next decision or the end"""
+        """frames of play, the last one included"""
+
+    @property
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """capsules locked"""
+
+    @property
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """viruses cleared"""
+
+    @property
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """the same by colour: yellow, red, blue"""
+
+    @property
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """capsule halves cleared"""
+
+    @property
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """runs cleared"""
+
+    @property
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """runs beyond the first of a lock (or of a delivery of garbage)"""
+
+    @property
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """match passes that cleared something"""
+
+    @property
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """clearing passes beyond the first of a lock (or of a delivery)"""
+
+    @property
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """halves added to the attack on the opponent, who gets at most 4 of them"""
+
+    @property
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """halves of the opponent's attack that fell into this bottle"""
 
     @property
     def cleared(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[M]: last virus gone"""
+        """the round ended with no virus of this player left"""
 
     @property
     def top_out(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[M]: the next capsule is blocked"""
+        """the round ended with this player's new capsule blocked"""
+
+    @property
+    def won(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """the round ended: cleared alone, or the other topped out alone"""
+
+class Decisions:
+    """
+    N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].
+    The arrays are read-only views of buffers that calls rewrite in place: copy what you keep. Calls from several
+    threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a seat
+    whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.
+    """
+
+    def __init__(
+        self, num_envs: int, planes: str = "bitplane", threads: int = 0, max_decisions: int = 0, players: int = 1
+    ) -> None:
+        """
+        planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.
+        """
+
+    def reset(
+        self, level: object, speed: object, seed: object, frame_counter: object = 0, mask: object | None = None
+    ) -> None:
+        """
+        Starts new games where mask (bool[N], None = all) is set and advances them to their first decision.
+        Scalars or integer arrays [N]: level 0..24, speed 0 LOW, 1 MED, 2 HI (both also [N, 2]), seed 2..65535,
+        frame_counter: its value in the first sample of play. The event columns of all games are 0 after it.
+        Raises ValueError or TypeError naming the argument; nothing has changed then.
+        """
+
+    def step(self, action: object) -> None:
+        """
+        One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).
+        Raises ValueError naming the first illegal action; nothing has moved then.
+        """
+
+    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
+        """
+        i32[N]: a uniformly drawn legal action of every seat whose decision is due (0 for the others). A hash of
+        the seed (u64), the game's digest and the seat, so a game is played the same whatever else is in the batch.
+        """
+
+    def afterstates(self) -> Afterstates:
+        """Resolves every legal placement without moving the games."""
+
+    def perft(self, depth: int) -> tuple[NDArray[numpy.uint64], NDArray[numpy.uint64]]:
+        """
+        (nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running
+        one-player game, and the sum of their last placements' frames_to_lock.
+        """
+
+    @property
+    def view(self) -> PublicView:
+        """The public view of the games."""
+
+    def set_state(self, state: object, reserve: object | None = None) -> None:
+        """
+        Loads games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve u8[N, 128];
+        counters start at 0. ValueError unless every player is before the first controllable frame of a capsule (in
+        two-player games at least one; the other may still settle).
+        """
+
+    def set_bottles(self, bottle: object, mask: object | None = None) -> None:
+        """
+        Replaces the bottles, bytes [N, 128] or [N, 16, 8] (two players: [N, 2, ...]), of the games where mask
+        (bool[N], None = all) is set. The viruses in a bottle, 1..99, become the player's; reserve, capsule, clocks,
+        counters and the columns of the last step stay, and so do the other games. ValueError for an ended game,
+        for a player who is not before a decision, and for bottles that set_state would refuse, also where the
+        capsule waits (row 0, columns 3 and 4); nothing has changed then.
+        """
+
+    @property
+    def state(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Read-only structured view [N] of the full state, the coming capsules included, as Batch.state.
+        """
+
+    def save(self) -> bytes:
+        """A snapshot of all games and counters, for load()."""
+
+    def load(self, blob: object) -> None:
+        """
+        Restores a snapshot (any buffer) of equal N and P; the event columns are 0 after it. ValueError if it does
+        not fit, is damaged, or holds a game that could not go on.
+        """
+
+    def digest(self) -> NDArray[numpy.uint64]:
+        """u64[N]: a hash of each game's full state"""
+
+    def __getstate__(self) -> tuple[object, ...]: ...
+    def __setstate__(self, arg: tuple[int, str, int, int, int, bytes], /) -> None: ...
+    @property
+    def planes(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N, C, 16, 8] of 0 and 1, in the order of plane_names"""
+
+    @property
+    def scalars(self) -> Annotated[NDArray[numpy.float32], dict(writable=False)]:
+        """f32[N, S], in the order of scalar_names"""
+
+    @property
+    def legal(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N, 512]: True = legal; all False where no decision is due"""
+
+    @property
+    def frames_to_lock(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable
+        """
+
+    @property
+    def public(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured view [N]: bottle, capsule, preview, counters, the opponent's bottle; docs/decisions.md
+        """
+
+    @property
+    def plane_names(self) -> tuple[str, ...]: ...
+    @property
+    def scalar_names(self) -> tuple[str, ...]: ...
+    @property
+    def plane_set(self) -> str: ...
+    @property
+    def num_envs(self) -> int: ...
+    @property
+    def players(self) -> int: ...
+    @property
+    def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """[N], told by the last step: frames of play, the last one included"""
+
+    @property
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: capsules locked"""
+
+    @property
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: viruses cleared"""
+
+    @property
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: the same by colour: yellow, red, blue"""
+
+    @property
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: capsule halves cleared"""
+
+    @property
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: runs cleared"""
+
+    @property
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
+        """
+
+    @property
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """[N], told by the last step: match passes that cleared something"""
+
+    @property
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
+        """
+
+    @property
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
+        """
+
+    @property
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
+        """
+        [N], told by the last step: halves of the opponent's attack that fell into this bottle
+        """
+
+    @property
+    def cleared(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """
+        [N], told by the last step: the round ended with no virus of this player left
+        """
+
+    @property
+    def top_out(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """
+        [N], told by the last step: the round ended with this player's new capsule blocked
+        """
+
+    @property
+    def won(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """
+        [N], told by the last step: the round ended: cleared alone, or the other topped out alone
+        """
+
+    @property
+    def to_act(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: a decision is due"""
+
+    @property
+    def viruses_left(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N]"""
+
+    @property
+    def decisions(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """u32[N]: made in this game"""
+
+    @property
+    def frames(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """u32[N]: sum of tau in this game"""
+
+    @property
+    def truncated(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: the game reached max_decisions in the last step"""
+
+    @property
+    def ended(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
+        """bool[N]: the game is over until reset"""
+
+    @property
+    def winner(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
+        """u8[N]: 0 nobody (yet, or a lost one-player game), 1, 2, 3 draw"""
+
+    @property
+    def threads(self) -> int: ...
 
 def reach(
     bottle: object, colors: object, frame_counter: object, speed: object, speed_ups: object
 ) -> NDArray[numpy.uint16]:
     """
     u16[N, 512]: for every placement the least number of frames until the capsule locks there (1 = in the first
-    controllable frame), 65535 = unreachable. bottle u8[N, 128], colors u8[N, 2], frame_counter (in the last sample
-    before the first controllable frame), speed and speed_ups: integers [N]. Nothing is held before.
+    controllable frame), 65535 = unreachable. bottle: bytes [N, 128] or [N, 16, 8]; colors: 0..2 [N, 2];
+    frame_counter (in the last sample before the first controllable frame), speed and speed_ups: scalars or [N].
+    Nothing is held before. All arguments are integers of any width.
     """
 
 def script(
@@ -297,113 +560,10 @@ def script(
 ) -> NDArray[numpy.uint8]:
     """
     u8[T]: the buttons held in each frame that lock the capsule at `action`, T = its frames_to_lock.
-    ValueError if it cannot be reached.
+    bottle [128] or [16, 8], colors [2]. ValueError if it cannot be reached.
     """
 
 def canonical(action: int) -> int:
     """
     The name under which an equal-coloured capsule's placement appears in the mask.
     """
-
-class Versus:
-    """
-    N two-player rounds; each side decides at its own spawns while the other may still be falling
-    (docs/decisions.md). The arrays are read-only views that reset, step and load rewrite.
-    """
-
-    def __init__(self, num_envs: int, planes: str = "bitplane", threads: int = 0) -> None: ...
-    def reset(
-        self, level: object, speed: object, seed: object, frame_counter: object = 0, mask: object | None = None
-    ) -> None:
-        """
-        Starts new rounds where mask is set; level and speed: scalars, [N] or [N, 2]. Both sides then wait.
-        """
-
-    def step(self, action: object) -> None:
-        """
-        i32[N, 2]: decisions of the sides with to_act (other entries are ignored); every round then runs until a
-        side waits again or it ends. ValueError naming the first illegal action; nothing has moved then.
-        """
-
-    @property
-    def planes(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """
-        u8[N, 2, C, 16, 8] of each side's own bottle; a capsule that is falling shows at its spawn
-        """
-
-    @property
-    def state(self) -> numpy.typing.NDArray[numpy.void]:
-        """Structured copy [N], fields as Batch.state with two players"""
-
-    def set_state(self, state: object, reserve: object | None = None) -> None:
-        """
-        Loads rounds in which both sides are before their first controllable frame, from a structured array [N].
-        """
-
-    def save(self) -> bytes:
-        """A snapshot of all rounds, for load()."""
-
-    def load(self, blob: object) -> None:
-        """Restores a snapshot of equal N."""
-
-    @property
-    def num_envs(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def to_act(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N, 2]: whose decision is due"""
-
-    @property
-    def legal(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N, 2, 512]; all False unless to_act"""
-
-    @property
-    def frames_to_lock(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
-        """u16[N, 2, 512]; 65535 = unreachable"""
-
-    @property
-    def scalars(self) -> Annotated[NDArray[numpy.float32], dict(writable=False)]:
-        """f32[N, 2, S] of each side"""
-
-    @property
-    def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
-        """
-        u32[N, 2]: frames since the side's last decision; complete when to_act, or when the round ended
-        """
-
-    @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2], since its last decision"""
-
-    @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]"""
-
-    @property
-    def combos(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]: runs cleared, also by garbage"""
-
-    @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]: match passes that cleared something"""
-
-    @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]: size of the attacks it made"""
-
-    @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]: halves it received"""
-
-    @property
-    def viruses_left(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N, 2]"""
-
-    @property
-    def winner(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[N]: 0 nobody yet, 1 or 2 that player, 3 draw"""
-
-    @property
-    def ended(self) -> Annotated[NDArray[numpy.bool_], dict(writable=False)]:
-        """bool[N]: the round is over until reset"""

@@ -16,9 +16,9 @@ class RandomLegal:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed % 2**64
 
-    def act(self, d: dm.Decisions) -> NDArray[np.int32]:
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""
-        return d.sample_legal(self._seed)
+        return view.sample_legal(self._seed)
 
 
 class Greedy:
@@ -28,16 +28,16 @@ class Greedy:
     row), then least frames_to_lock. Ties go to the lowest action number.
     """
 
-    def act(self, d: dm.Decisions) -> NDArray[np.int32]:
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""
-        after = d.afterstates()
+        after = view.afterstates()
         action = after.action.astype(np.int64)
-        frames = d.frames_to_lock[after.env, action].astype(np.int64)
+        frames = view.frames_to_lock[after.env, action].astype(np.int64)
         clears = after.viruses_cleared > 0
         height = np.where(clears, 0, 15 - landing_row(action))
         # One integer per placement, most significant wish first; its low bits are the action itself.
         key = (((~clears * 16 + height) << 16 | frames) << 9) | action
-        actions = np.zeros(d.num_envs, np.int32)
+        actions = np.zeros(view.num_envs, np.int32)
         envs, first = np.unique(after.env, return_index=True)
         if envs.size:
             actions[envs] = np.minimum.reduceat(key, first) & 511

@@ -30,7 +30,7 @@ def load_fast_blas() -> None:
         return
     core = importlib.util.find_spec("mlx_drmario._core")  # in an editable install it is not beside this file
     shim = Path(core.origin if core and core.origin else __file__).with_name("libmlxdm_blas.so")
-    # One thread: OpenBLAS's spinning workers cost more than they gain on shared cores (../shared/stack.md, section 2).
+    # One thread: OpenBLAS's spinning workers cost more than they gain on shared cores (docs/libraries.md, section 2).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import numpy
 

@@ -6,13 +6,14 @@ Knows policies only through `Policy`, so it needs no MLX. docs/evaluation.md exp
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import stats
+from mlx_drmario.observer import Observer
 from mlx_drmario.spec import SPEED_NAMES
 
 FRAME_RATE = 60.0988
@@ -25,11 +26,31 @@ Progress = Callable[[int, int, int], None]
 
 
 class Policy(Protocol):
-    """Chooses a placement for every game of a batch."""
+    """Chooses a placement for every game of a batch, knowing what a player may know."""
 
-    def act(self, d: dm.Decisions) -> NDArray[np.int32]:
-        """The action of every game, i32[N], legal wherever `~d.ended`; rows of ended games are ignored."""
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
+        """The action of every game, i32[N], legal wherever `view.to_act`; other rows are ignored."""
         ...
+
+
+Details = tuple[NDArray[np.int32], NDArray[np.float32] | None, NDArray[np.float32] | None]
+"""actions i32[N], log-probabilities of all placements f32[N, 512], value f32[N] (or its quantiles f32[N, Q])"""
+
+
+@runtime_checkable
+class DetailedPolicy(Policy, Protocol):
+    """A policy that can say more than its choice, for captures and screens."""
+
+    def act_with_details(self, view: dm.PublicView) -> Details:
+        """What `act` would return, and what it was chosen by; None for what this policy does not know."""
+        ...
+
+
+def choose(policy: Policy, view: dm.PublicView) -> Details:
+    """A policy's choice with as many details as it can give."""
+    if isinstance(policy, DetailedPolicy):
+        return policy.act_with_details(view)
+    return policy.act(view), None, None
 
 
 @dataclass(frozen=True)
@@ -129,6 +150,7 @@ def evaluate(
     planes: str = "bitplane",
     threads: int = 0,
     progress: Progress | None = None,
+    observer: Observer | None = None,
 ) -> EvalResult:
     """Play every seed once, all games in one batch, until each is cleared, lost, or max_decisions long.
 
@@ -136,6 +158,7 @@ def evaluate(
         level: 0..24; speed: 0 LOW, 1 MED, 2 HI; seeds: u16[N], states of the console's random generator.
         planes: the plane set that the policy reads.
         threads: for the engine, 0 = one per core; never changes the result.
+        observer: sees every decision, with what the policy says of it.
 
     Raises:
         ValueError, TypeError: no seeds, or values that `dm.Decisions` refuses (also an illegal action of the policy).
@@ -147,10 +170,17 @@ def evaluate(
         raise ValueError(f"max_decisions is {max_decisions}; it must be at least 1")
     d = dm.Decisions(num_envs=seeds.size, planes=planes, threads=threads, max_decisions=max_decisions)
     d.reset(level, speed, seeds)
+    view = d.view
     cleared, top_out, truncated = np.zeros((3, seeds.size), np.bool_)
     start = time.perf_counter()
     while not d.ended.all():
-        d.step(policy.act(d))
+        if observer is None:
+            d.step(policy.act(view))
+        else:
+            action, log_probs, value = choose(policy, view)
+            observer.before_step(d, action, log_probs, value)
+            d.step(action)
+            observer.after_step(d)
         cleared |= d.cleared
         top_out |= d.top_out
         truncated |= d.truncated

@@ -7,27 +7,35 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlx_drmario.settings import STRICT
 
 Column = NDArray[Any]
 
 
 class Events(Protocol):
-    """What happened in one step of N games: the event columns of `Decisions`, each of shape [N]."""
+    """What happened to N players, as the engine tells it (`dm.event_names()`): columns of shape [N], or [N, 2].
+
+    `Decisions` is one, for the decisions that ended in its last step; so is `Batch.events` as a record array, for the
+    frames of its last run.
+    """
 
     @property
     def tau(self) -> Column: ...
+    @property
+    def capsules(self) -> Column: ...
     @property
     def viruses_cleared(self) -> Column: ...
     @property
     def halves_cleared(self) -> Column: ...
     @property
-    def combos(self) -> Column: ...
+    def runs_after_first(self) -> Column: ...
     @property
-    def cascade(self) -> Column: ...
+    def passes_after_first(self) -> Column: ...
     @property
     def cleared(self) -> Column: ...
     @property
@@ -54,6 +62,8 @@ class RewardConfig:
     """per frame"""
     decision: float = 0.0
     """per capsule placed"""
+
+    __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -97,24 +107,21 @@ TERMS: tuple[str, ...] = tuple(field.name for field in fields(RewardConfig))
 
 
 def compute(config: RewardConfig, events: Events) -> dict[str, NDArray[np.float32]]:
-    """The reward of one decision of N games, f32[N] for each name in `TERMS` and their sum under "total".
-
-    A row with tau 0 (a game that had ended before) earns 0.
-    """
+    """The reward of one step of N games, f32[N] for each name in `TERMS` and their sum under "total"."""
     return weigh(config, counts(events))
 
 
 def counts(events: Events) -> dict[str, Column]:
-    """How often each term of the reward is due for one decision of N games: [N] for each name in `TERMS`."""
+    """How often each term of the reward is due: a column for each name in `TERMS`."""
     return {
         "virus": events.viruses_cleared,
         "half": events.halves_cleared,
-        "combo": beyond_first(events.combos),
-        "cascade": beyond_first(events.cascade),
+        "combo": events.runs_after_first,
+        "cascade": events.passes_after_first,
         "clear": events.cleared,
         "top_out": events.top_out,
         "time": events.tau,
-        "decision": events.tau > 0,
+        "decision": events.capsules,
     }
 
 
@@ -123,8 +130,3 @@ def weigh(config: RewardConfig, due: Mapping[str, Column]) -> dict[str, NDArray[
     terms = {name: np.multiply(due[name], getattr(config, name), dtype=np.float32) for name in TERMS}
     terms["total"] = np.sum(list(terms.values()), axis=0, dtype=np.float32)
     return terms
-
-
-def beyond_first(count: Column) -> Column:
-    """How many of `count` come after the first."""
-    return np.maximum(count, 1) - 1

@@ -45,24 +45,14 @@ BUDGETS: dict[str, Budget] = {
 """Searches by name"""
 
 
-def roots_of(games: dm.Decisions) -> Roots:
-    """What the players of N parked games know; nothing of the reserve beyond the preview."""
-    state = games.state
-    bcd = [(state[name] >> 4) * 10 + (state[name] & 15).astype(np.int64) for name in _COUNTERS]
-    return {
-        "bottle": np.ascontiguousarray(state["p1_bottle"]),
-        "capsule": np.stack([state["p1_pill_color_l"], state["p1_pill_color_r"]], axis=1),
-        "preview": np.stack([state["p1_next_color_l"], state["p1_next_color_r"]], axis=1),
-        "frame_counter": state["frame_counter"].copy(),
-        "speed": state["p1_speed_setting"].copy(),
-        "speed_ups": state["p1_speed_ups"].copy(),
-        "level": state["p1_level"].copy(),
-        "viruses_left": bcd[0],
-        "capsules": 100 * bcd[2] + bcd[1],
-    }
+def roots_of(view: dm.PublicView) -> Roots:
+    """What the players of N one-player games know; nothing of the reserve beyond the preview."""
+    return {name: view.public[name].copy() for name in _PUBLIC}
 
 
-_COUNTERS = ("p1_virus_left_bcd", "p1_pill_count_bcd", "p1_pill_count_hundreds")
+_PUBLIC = (
+    "bottle", "capsule", "preview", "frame_counter", "speed", "speed_ups", "level", "viruses_left", "capsules_thrown",
+)  # fmt: skip
 
 
 def chosen_rows(roots: Roots, rows: NDArray[Any]) -> Roots:
@@ -77,11 +67,12 @@ class SearchPolicy:
         self.budget = budget
         self.search = search or dm.Search()
 
-    def act(self, d: dm.Decisions) -> NDArray[np.int32]:
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""
-        actions = np.zeros(d.num_envs, np.int32)
-        running = np.flatnonzero(~d.ended)
-        actions[running] = self.search.choose(**chosen_rows(roots_of(d), running), **dataclasses.asdict(self.budget))[0]
+        actions = np.zeros(view.num_envs, np.int32)
+        running = np.flatnonzero(~view.ended)
+        roots = chosen_rows(roots_of(view), running)
+        actions[running] = self.search.choose(**roots, **dataclasses.asdict(self.budget))[0]
         return actions
 
 

@@ -39,7 +39,7 @@ FIRST_GUESS = {
 class Regression:
     """Regression of search values on features, among the placements of the same capsule."""
 
-    rounds: int = 4
+    rounds: int = 10
     roots: int = 1_500
     """situations per round; the regression takes those of the round before as well"""
     best: int = 5
@@ -122,7 +122,7 @@ def placements(
             copy.load(blob)
             copy.step(actions)
             alive, cleared = np.flatnonzero(~copy.ended), np.flatnonzero(copy.cleared)
-            roots = chosen_rows(roots_of(copy), alive)
+            roots = chosen_rows(roots_of(copy.view), alive)
             groups += [number * GAMES + alive, number * GAMES + cleared]
             features += [dm.features(roots["bottle"]), np.zeros((len(cleared), len(weights)))]
             frames += [search.choose(**roots, **dataclasses.asdict(config.budget))[1], np.zeros(len(cleared))]
@@ -149,7 +149,7 @@ def start_anywhere(games: dm.Decisions, mask: NDArray[np.bool_], rng: np.random.
 def walk(games: dm.Decisions, search: dm.Search, random_moves: float, rng: np.random.Generator) -> None:
     """One decision of every game: one-ply search, or a random placement; ended games start anew."""
     random = games.sample_legal(int(rng.integers(2**63)))
-    chosen = search.choose(**roots_of(games))[0]
+    chosen = search.choose(**roots_of(games.view))[0]
     games.step(np.where(rng.random(games.num_envs) < random_moves, random, chosen).astype(np.int32))
     if games.ended.any():
         start_anywhere(games, games.ended.copy(), rng)

@@ -1,7 +1,7 @@
 #include <memory>
 #include <mutex>
 
-#include "bind.h"
+#include "bind_planner.h"
 #include "decisions.h"
 #include "search_known.h"
 #include "search_online.h"
@@ -30,10 +30,11 @@ OnlineOptions online_options(long plies, long first, long boards, long depth, lo
 }
 
 std::vector<i32> weights_from(nb::handle weights) {
-  const auto given = exact_array<i32>(weights, "weights", "int32", {feature_count()});
-  std::vector<i32> out(given.data(), given.data() + given.shape(0));
-  if (const char* problem = LinearValue::problem_with(out)) throw nb::value_error((std::string("weights ") + problem).c_str());
-  return out;
+  auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
+  if (const char* problem = LinearValue::problem_with(given.data)) {
+    throw nb::value_error((std::string("weights ") + problem).c_str());
+  }
+  return std::move(given.data);
 }
 
 class Search {
@@ -78,33 +79,32 @@ class Search {
   ThreadPool pool_;
 };
 
-std::vector<SearchRoot> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
-                                   nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
-                                   nb::handle capsules) {
-  const auto bottles = exact_array<u8>(bottle, "bottle", "uint8", {-1, kCells});
-  const std::size_t n = bottles.shape(0);
-  const auto now = integers(capsule, "capsule", {n, 2}, 0, kColors - 1);
-  const auto next = integers(preview, "preview", {n, 2}, 0, kColors - 1);
-  const auto counters = integers(frame_counter, "frame_counter", {n}, 0, 255);
-  const auto speeds = integers(speed, "speed", {n}, kLow, kHi);
-  const auto ups = integers(speed_ups, "speed_ups", {n}, 0, kMaxSpeedUps);
-  const auto levels = integers(level, "level", {n}, 0, kMaxLevel);
-  const auto viruses = integers(viruses_left, "viruses_left", {n}, 1, 99);
-  const auto thrown = integers(capsules, "capsules", {n}, 0, 9999);
-  std::vector<SearchRoot> roots(n);
+std::vector<PublicState> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview,
+                                    nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
+                                    nb::handle viruses_left, nb::handle capsules_thrown) {
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto rows = static_cast<long>(n);
+  const auto now = integer_array<u8>(capsule, "capsule", {rows, 2}, 0, kColors - 1);
+  const auto next = integer_array<u8>(preview, "preview", {rows, 2}, 0, kColors - 1);
+  const auto counters = integer_array<u8>(frame_counter, "frame_counter", {rows}, 0, 255);
+  const auto speeds = integer_array<u8>(speed, "speed", {rows}, kLow, kHi);
+  const auto ups = integer_array<u8>(speed_ups, "speed_ups", {rows}, 0, kMaxSpeedUps);
+  const auto levels = integer_array<u8>(level, "level", {rows}, 0, kMaxLevel);
+  const auto viruses = integer_array<u8>(viruses_left, "viruses_left", {rows}, 1, 99);
+  const auto thrown = integers(capsules_thrown, "capsules_thrown", {n}, 0, 9999);
+  std::vector<PublicState> roots(n);
   for (std::size_t i = 0; i < n; ++i) {
-    SearchRoot& root = roots[i];
-    std::copy_n(bottles.data() + i * kCells, kCells, root.bottle);
-    for (std::size_t half = 0; half < 2; ++half) {
-      root.capsule[half] = static_cast<u8>(now[2 * i + half]);
-      root.preview[half] = static_cast<u8>(next[2 * i + half]);
-    }
-    root.frame_counter = static_cast<u8>(counters[i]);
-    root.speed = static_cast<u8>(speeds[i]);
-    root.speed_ups = static_cast<u8>(ups[i]);
-    root.level = static_cast<u8>(levels[i]);
-    root.viruses_left = static_cast<u8>(viruses[i]);
-    root.capsules = static_cast<u16>(thrown[i]);
+    PublicState& root = roots[i];
+    std::copy_n(&bottles.data[i * kCells], kCells, root.bottle);
+    std::copy_n(&now.data[2 * i], 2, root.capsule);
+    std::copy_n(&next.data[2 * i], 2, root.preview);
+    root.frame_counter = counters.data[i];
+    root.speed = speeds.data[i];
+    root.speed_ups = ups.data[i];
+    root.level = levels.data[i];
+    root.viruses_left = viruses.data[i];
+    root.capsules_thrown = static_cast<u16>(thrown[i]);
     const std::string problem = describe_root(root);
     if (!problem.empty()) throw nb::value_error(("bottle[" + std::to_string(i) + "] " + problem).c_str());
   }
@@ -113,22 +113,19 @@ std::vector<SearchRoot> roots_from(nb::handle bottle, nb::handle capsule, nb::ha
 
 template <class T>
 nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
-  auto* out = new T[values.size() + 1];
-  std::copy(values.begin(), values.end(), out);
-  return drm::take(out, {values.size()});
+  return copied(values, {values.size()});
 }
 
 nb::tuple choose(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
-                 nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left, nb::handle capsules,
-                 long plies, long first, long boards, long depth, long width, long sequences, double nodes, double ms) {
+                 nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
+                 nb::handle capsules_thrown,                  long plies, long first, long boards, long depth, long width, long sequences, double nodes, double ms) {
   const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
   const auto roots =
-      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules);
+      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size(), 0);
   std::vector<u32> expanded(roots.size(), 0);
-  {
-    nb::gil_scoped_release release;
+  exclusively(search, [&] {
     search.for_each(static_cast<int>(roots.size()), [&](Online& online, std::size_t i) {
       const Choice choice = online.choose(roots[i], options);
       actions[i] = choice.action;
@@ -136,7 +133,7 @@ nb::tuple choose(Search& search, nb::handle bottle, nb::handle capsule, nb::hand
       expanded[i] = choice.nodes;
       search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
     });
-  }
+  });
   return nb::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
@@ -150,63 +147,63 @@ nb::tuple play(Search& search, nb::handle level, nb::handle speed, nb::handle se
   const auto limit = static_cast<u32>(checked(max_capsules, "max_capsules", 1, 9999));
   std::vector<u8> cleared(n);
   std::vector<u32> frames(n), capsules(n), viruses(n);
-  {
-    nb::gil_scoped_release release;
+  exclusively(search, [&] {
     search.for_each(static_cast<int>(n), [&](Online& online, std::size_t i) {
-      Match match;
-      start_at_play(match, configs[i]);
-      park(match);
-      const Played played = play_out(match, online, options, limit);
+      Round round{};
+      start_at_play(round.match, configs[i]);
+      begin(round);
+      const Played played = play_out(round.match, online, options, limit);
       cleared[i] = played.cleared;
       frames[i] = played.frames;
       capsules[i] = played.capsules;
       viruses[i] = played.viruses_left;
     });
-  }
+  });
   return nb::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
 }
 
-std::vector<Line> solve(Search& search, const Decisions& games, long width, double alpha, long max_capsules) {
+std::vector<Line> solve(Search& search, Decisions& games, long width, double alpha, long max_capsules) {
   KnownOptions options;
   options.width = checked(width, "width", 1, 1 << 20);
   if (!(alpha >= 0 && alpha <= 100)) throw nb::value_error("alpha must be in 0..100");
   options.alpha = alpha;
   options.max_capsules = checked(max_capsules, "max_capsules", 1, 9999);
+  if (games.players() != 1) throw nb::value_error("games has two players, allowed are games of one");
+  const std::vector<Game> copies = exclusively(games, [&] { return games.games; });
   std::vector<KnownGame> known;
-  for (std::size_t i = 0; i < games.games.size(); ++i) {
-    if (games.counters[i].ended) throw nb::value_error(("games[" + std::to_string(i) + "] has ended").c_str());
-    known.emplace_back(games.games[i]);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const std::string name = "games[" + std::to_string(i) + "] ";
+    if (copies[i].ended()) throw nb::value_error((name + "has ended").c_str());
+    known.emplace_back(copies[i].round.match);
     const std::string problem = describe_root(known.back().root);
-    if (!problem.empty()) throw nb::value_error(("games[" + std::to_string(i) + "] " + problem).c_str());
+    if (!problem.empty()) throw nb::value_error((name + problem).c_str());
   }
   std::vector<Line> lines(known.size());
-  nb::gil_scoped_release release;
-  if (known.size() == 1) {
-    search.control.begin();
-    lines[0] = solve_known(known[0], search.value(), options, search.pool(), search.control);
-    search.control.stop = false;
-  } else {
+  exclusively(search, [&] {
+    if (known.size() == 1) {
+      search.control.begin();
+      lines[0] = solve_known(known[0], search.value(), options, search.pool(), search.control);
+      search.control.stop = false;
+      return;
+    }
     search.for_each(static_cast<int>(known.size()), [&](Online&, std::size_t i) {
       ThreadPool alone(1);
       lines[i] = solve_known(known[i], search.value(), options, alone, search.control);
     });
-  }
+  });
   return lines;
 }
 
 nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
-  const auto bottles = exact_array<u8>(bottle, "bottle", "uint8", {-1, kCells});
-  const std::size_t n = bottles.shape(0);
-  const auto count = static_cast<std::size_t>(feature_count());
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::string problem = describe_invalid_bottle(bottles.data() + i * kCells, "bottle[" + std::to_string(i) + ", ");
-    if (!problem.empty()) throw nb::value_error(problem.c_str());
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto each = static_cast<std::size_t>(feature_count());
+  std::vector<i32> out(n * each);
+  {
+    nb::gil_scoped_release release;
+    for (std::size_t i = 0; i < n; ++i) features_of(board_of(&bottles.data[i * kCells]), &out[i * each]);
   }
-  auto* out = new i32[n * count + 1];
-  auto result = drm::take(out, {n, count});
-  nb::gil_scoped_release release;
-  for (std::size_t i = 0; i < n; ++i) features_of(board_of(bottles.data() + i * kCells), out + i * count);
-  return result;
+  return copied(out, {n, each});
 }
 
 nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
@@ -217,15 +214,15 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
 }
 
 // Numbers of the capsules that may follow the preview, each as often as it is likely.
-nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules) {
+nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules_thrown) {
   const auto now = integers(capsule, "capsule", {2}, 0, kColors - 1);
   const auto next = integers(preview, "preview", {2}, 0, kColors - 1);
-  SearchRoot root{};
+  PublicState root{};
   for (std::size_t half = 0; half < 2; ++half) {
     root.capsule[half] = static_cast<u8>(now[half]);
     root.preview[half] = static_cast<u8>(next[half]);
   }
-  root.capsules = static_cast<u16>(checked(capsules, "capsules", 0, 9999));
+  root.capsules_thrown = static_cast<u16>(checked(capsules_thrown, "capsules_thrown", 0, 9999));
   const Futures futures(root, 0, 0);
   std::vector<i32> out;
   for (int s = 0; s < futures.outcomes(); ++s) {
@@ -263,11 +260,10 @@ void bind_search(nb::module_& m) {
        "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones.\n"
        "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.")
       .def("choose", &choose, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
-           "level"_a, "viruses_left"_a, "capsules"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
+           "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
            "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
            "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"
-           "capsule and preview [N, 2], and the public counters [N] (`capsules`: thrown so far, the one to be placed\n"
-           "included). plies 1: this capsule; 2: and the preview, after the `first` best moves; 3: and `depth` capsules\n"
+           "capsule and preview [N, 2], and the public counters [N] as in PublicView.public. plies 1: this capsule; 2: and the preview, after the `first` best moves; 3: and `depth` capsules\n"
            "more after the `boards` best boards, by a beam of `width` over `sequences` futures (0: as many as make the\n"
            "law of the first exact). No further sequence is begun after `nodes` boards or `ms` milliseconds (0: no\n"
            "limit). A stopped call gives action -1 where nothing was chosen. ValueError for a bottle not at rest.")
@@ -286,9 +282,9 @@ void bind_search(nb::module_& m) {
                    "capsules into the known game begun last")
       .def_prop_ro("threads", [](Search& s) { return s.pool().threads(); });
   m.def("features", &features, "bottle"_a, "i32[N, F]: the value function's features of bottles u8[N, 128]");
-  m.def("next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules"_a,
+  m.def("next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
         "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as it is likely;\n"
-        "capsule and preview [2], capsules: thrown so far, the one to be placed included.");
+        "capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
 }
 

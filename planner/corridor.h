@@ -4,13 +4,11 @@
 // before does not matter. So no capsule that can make it is missing, and "the spawn is not inside" is a proof.
 #pragma once
 
-#include "reach_search.h"
+#include <algorithm>
+
+#include "timeline.h"
 
 namespace drm {
-
-struct Target {
-  int row, i, x;  // of the base; i < R: horizontal, in Search's numbering; i = R: vertical
-};
 
 template <int R>
 Free<R> operator|(const Free<R>& a, const Free<R>& b) {
@@ -64,23 +62,20 @@ struct Corridor {
   };
 
   Row rows[kRows];
-  FitMasks fit;
-  int threshold, soft_parity;
+  Situation situation;
   Target target;
   int deadline;
 
-  void aim(const Search<States<R>>& search, const Target& at) {
-    fit = search.fit;
-    threshold = search.threshold;
-    soft_parity = search.soft_parity;
+  void aim(const Situation& at_spawn, const Target& at) {
+    situation = at_spawn;
     target = at;
   }
 
-  int frame_of(int parity, int index) const { return 2 * index + (soft_parity ^ parity); }
-
   // No capsule enters `row` earlier. With T > 0 every step down can be charged to a soft-drop frame of its own: a fall
   // at another frame comes two frames or more after the last step, and leaves the soft-drop frame between unused.
-  int first_entry(int row) const { return row == 0 || threshold == 0 ? row : 2 * row - soft_parity; }
+  int first_entry(int row) const {
+    return row == 0 || situation.threshold == 0 ? row : 2 * row - situation.soft_parity;
+  }
 
   // The latest even frame up to which the capsule could wait in the spawn, in no row at all, and still lock at the
   // target in frame `until` or before; -1 if there is none. Fills `rows` for that deadline.
@@ -108,12 +103,12 @@ void Corridor<R>::clear(Row& row) {
 template <int R>
 int Corridor<R>::open_block(int row, const RowMasks& m, int parity, int index) {
   const Row& exits = rows[row];
-  const int offset = soft_parity ^ parity;
-  const int last = std::min(threshold, exits.end - 2 - frame_of(parity, index));
+  const int offset = situation.soft_parity ^ parity;
+  const int last = std::min(situation.threshold, exits.end - 2 - situation.frame_of(parity, index));
   Free<R> s{};
   for (int age = last; age >= 0; --age) {
     const int exit_index = index + (offset + age + 1) / 2;
-    if (age == threshold) {
+    if (age == situation.threshold) {
       s = exits.fallen[parity ^ ((age + 1) & 1)].load(exit_index);
       continue;
     }
@@ -140,19 +135,19 @@ int Corridor<R>::open(int until) {
   clear(rows[target.row]);
   rows[target.row].end = deadline + 1;
   for (int frame = 1; frame <= deadline; ++frame) {
-    const int parity = (frame & 1) ^ soft_parity;
+    const int parity = situation.is_soft(frame) ? 0 : 1;
     rows[target.row].fallen[parity].at[target.i][frame / 2] = static_cast<u8>(1u << target.x);
     if (parity == 0) rows[target.row].soft.at[target.i][frame / 2] = static_cast<u8>(1u << target.x);
   }
   for (int row = target.row;; --row) {
-    const RowMasks m(fit, row);
+    const RowMasks m(situation.fit, row);
     int end = 0;  // one more than the last frame in which the row can be entered
     if (row > 0) clear(rows[row - 1]);
     for (int parity = 0; parity < 2; ++parity) {
-      if (row == 0 && parity != soft_parity) continue;  // even frames only, as the spawn is frame 0
-      for (int index = first_entry(row) / 2; frame_of(parity, index) + 1 < rows[row].end; index += kLanes) {
+      if (row == 0 && parity != situation.soft_parity) continue;  // even frames only, as the spawn is frame 0
+      for (int index = first_entry(row) / 2; situation.frame_of(parity, index) + 1 < rows[row].end; index += kLanes) {
         const int lane = open_block(row, m, parity, index);
-        if (lane >= 0) end = std::max(end, frame_of(parity, index + lane) + 1);
+        if (lane >= 0) end = std::max(end, situation.frame_of(parity, index + lane) + 1);
       }
     }
     if (row == 0 || end == 0) return end - 1;

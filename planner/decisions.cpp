@@ -3,169 +3,113 @@
 #include <algorithm>
 #include <cassert>
 
-#include "batch.h"
-#include "falling.h"
-#include "match.h"
-#include "placement.h"
-#include "tables.h"
+#include "validate.h"
 
 namespace drm {
 
-static constexpr u8 kNothing[2] = {0, 0};
 static constexpr int kGrain = 4;  // games per chunk of work: a planner query takes microseconds
 
-ReachQuery query_of(const Match& match, int player) {
-  const Player& p = match.player[player];
-  return {p.bottle, {p.pill_color_l, p.pill_color_r}, match.frame_counter, p.speed_setting, p.speed_ups};
+// Calls body(n) for every game, on all threads.
+template <typename Body>
+static void for_games(Decisions& d, const Body& body) {
+  d.pool().for_chunks(d.size(), kGrain, [&](int begin, int end) {
+    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) body(n);
+  });
 }
 
-void skip_frames(Match& match, u32 frames) {
-  match.frame_counter = static_cast<u8>(match.frame_counter + frames);
-  for (int i = 0; i < match.nb_players; ++i) {
-    u8& status = match.player[i].status;
-    if (status != 255) status = status >= frames ? static_cast<u8>(status - frames) : u8{255};
-  }
-}
-
-static void skip(Match& match, u32 frames, Outcome& outcome) {
-  skip_frames(match, frames);
-  outcome.tau += frames;
-}
-
-int living_cells(const u8* bottle) {
-  int count = 0;
-  for (int i = 0; i < kCells; ++i) count += !is_free(bottle[i]) && kind_of(bottle[i]) != kClearing;
-  return count;
-}
-
-void lock_capsule(Player& p, u8 frame_counter, int action, u16 frames_to_lock) {
-  const Pose pose = pose_of(action);
-  p.pill_x = pose.x;
-  p.pill_y = pose.y;
-  p.pill_rotation = pose.rotation;
-  p.speed_counter = 0;
-  p.chain_len = 0;
-  // A single frame that locks by soft drop is the only way never to count gravity; where gravity would lock it as well
-  // (threshold 0) the script holds nothing.
-  const bool soft_drop = frames_to_lock == 1 && (frame_counter & 1) && gravity_threshold(p.speed_setting, p.speed_ups);
-  if (!soft_drop) p.speed_index = p.speed_ups;
-  write_capsule(p);
-  p.next_action = kResolve;
-}
-
-void place_and_settle(Match& match, int action, u16 frames_to_lock, Outcome& outcome) {
-  outcome = {};
-  Player& p = match.player[0];
-  const int viruses = bcd_to_int(p.virus_left_bcd);
-  const int cells = living_cells(p.bottle);
-  skip(match, frames_to_lock, outcome);
-  lock_capsule(p, match.frame_counter, action, frames_to_lock);
-  const int placed = living_cells(p.bottle) - cells;
-  while (p.next_action == kResolve && match.mode_step == 0) {
-    if (p.placed_step == kDrop && p.status != 255) skip(match, p.status, outcome);
-    if (p.placed_step == kTidy && p.match_flag != 0) ++outcome.cascade;
-    frame(match, kNothing);
-    ++outcome.tau;
-  }
-  outcome.cleared = match.mode_step != 0;
-  if (outcome.cleared) ++outcome.cascade;  // the pass of the last virus never reaches TIDY
-  outcome.combos = p.combo;
-  outcome.viruses_cleared = static_cast<u8>(viruses - bcd_to_int(p.virus_left_bcd));
-  outcome.halves_cleared = static_cast<u8>(cells + placed - living_cells(p.bottle) - outcome.viruses_cleared);
-}
-
-// From the first throw call on, jumps to the frame before the spawn (rules.md 7.1).
-static void skip_throw(Match& match, Outcome& outcome) {
-  const Player& p = match.player[0];
-  if (match.pill_thrown_frame != 0) return;
-  const bool first_call_counts = (match.frame_counter + 1) & 1;
-  const u32 calls = kThrowCalls - 1;
-  skip(match, p.speed_setting != kLow ? calls : first_call_counts ? 2 * calls : 2 * calls + 1, outcome);
-  match.pill_thrown_frame = 24;
-}
-
-void throw_next(Match& match, Outcome& outcome) {
-  const Player& p = match.player[0];
-  while (p.next_action != kFall && match.mode == kModePlay) {
-    if (p.next_action == kThrow) skip_throw(match, outcome);
-    frame(match, kNothing);
-    ++outcome.tau;
-  }
-  outcome.top_out = match.mode != kModePlay;
-}
-
-void park(Match& match) {
-  Outcome ignored{};
-  throw_next(match, ignored);
-}
-
-Decisions::Decisions(int num_games, PlaneSet set, int threads, u32 max_decisions)
-    : plane_set_(set), max_decisions_(max_decisions), pool_(threads) {
+Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions)
+    : players_(players), plane_set_(set), max_decisions_(max_decisions), pool_(threads) {
   const auto n = static_cast<std::size_t>(num_games);
   games.resize(n);
-  counters.resize(n);
-  planes.resize(n * plane_names(set).size() * kCells);
-  scalars.resize(n * kScalars);
-  legal.resize(n * kActions);
-  frames_to_lock.resize(n * kActions);
-  for (auto* column :
-       {&viruses_cleared, &halves_cleared, &combos, &cascade, &viruses_left, &cleared, &top_out, &truncated, &ended}) {
-    column->resize(n);
-  }
-  for (auto* column : {&tau, &decisions, &frames}) column->resize(n);
-  const GameConfig config{{0, 0}, {kLow, kLow}, 0x8988, 0, 1};
+  planes.resize(rows() * plane_count() * kCells);
+  scalars.resize(rows() * kScalars);
+  legal.resize(rows() * kActions);
+  frames_to_lock.resize(rows() * kActions);
+  visible.resize(rows());
+  told.resize(rows());
+  for (auto* column : {&to_act, &viruses_left}) column->resize(rows());
+  for (auto* column : {&decisions, &frames}) column->resize(rows());
+  for (auto* column : {&truncated, &ended, &winner}) column->resize(n);
+  const GameConfig config{{0, 0}, {kLow, kLow}, 0x8988, 0, static_cast<u8>(players)};
   reset(std::vector<GameConfig>(n, config), std::vector<bool>(n, true));
 }
 
-void Decisions::clear_events() {
-  for (auto* column : {&viruses_cleared, &halves_cleared, &combos, &cascade, &cleared, &top_out, &truncated}) {
-    std::fill(column->begin(), column->end(), u8{0});
-  }
-  std::fill(tau.begin(), tau.end(), 0u);
+std::string describe_invalid(const Game& game) {
+  if (game.winner > kDraw) return "winner must be 0..3";
+  if (game.truncated > 1 || game.round.over > 1) return "truncated and over must be 0 or 1";
+  return describe_invalid(game.round);
+}
+
+void Decisions::clear_told() {
+  std::fill(told.begin(), told.end(), Events{});
+  std::fill(truncated.begin(), truncated.end(), u8{0});
 }
 
 void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
-  clear_events();
-  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
-      if (!mask[n]) continue;
-      start_at_play(games[n], configs[n]);
-      park(games[n]);
-      counters[n] = {0, 0, 0};
-      observe(n);
-    }
+  clear_told();
+  for_games(*this, [&](std::size_t n) {
+    if (!mask[n]) return;
+    games[n] = {};
+    start_at_play(games[n].round.match, configs[n]);
+    begin(games[n].round);
+    observe(n);
   });
+}
+
+void Decisions::replace(const std::vector<Game>& others) {
+  std::copy(others.begin(), others.end(), games.begin());  // in place: Python holds views of this memory
+  clear_told();
+  for_games(*this, [&](std::size_t n) { observe(n); });
 }
 
 void Decisions::step(const i32* actions) {
-  clear_events();
-  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
-      if (!counters[n].ended) step_one(n, actions[n]);
-    }
+  clear_told();
+  for_games(*this, [&](std::size_t n) {
+    if (!games[n].ended()) step_game(n, actions);
   });
 }
 
-void Decisions::step_one(std::size_t n, int action) {
-  assert(legal[n * kActions + static_cast<std::size_t>(action)]);
-  Outcome outcome;
-  place_and_settle(games[n], action, frames_to_lock[n * kActions + static_cast<std::size_t>(action)], outcome);
-  if (!outcome.cleared) throw_next(games[n], outcome);
-  Counters& counter = counters[n];
-  ++counter.decisions;
-  counter.frames += outcome.tau;
-  const bool over = outcome.cleared || outcome.top_out;
-  const bool cut = !over && max_decisions_ != 0 && counter.decisions >= max_decisions_;
-  counter.ended = over || cut;
-  tau[n] = outcome.tau;
-  viruses_cleared[n] = outcome.viruses_cleared;
-  halves_cleared[n] = outcome.halves_cleared;
-  combos[n] = outcome.combos;
-  cascade[n] = outcome.cascade;
-  cleared[n] = outcome.cleared;
-  top_out[n] = outcome.top_out;
-  truncated[n] = cut;
+// From what the engine told of the end of a round.
+static Winner winner_of(const Events* events, int players) {
+  if (events[0].won) return kFirstWins;
+  if (players == 1) return kNobody;
+  return events[1].won ? kSecondWins : kDraw;
+}
+
+void Decisions::step_game(std::size_t n, const i32* actions) {
+  Game& game = games[n];
+  Round& round = game.round;
+  const std::size_t first = n * static_cast<std::size_t>(players_);
+  for (int s = 0; s < players_; ++s) {
+    if (!round.seat[s].parked) continue;
+    const std::size_t row = first + static_cast<std::size_t>(s);
+    assert(legal[row * kActions + static_cast<std::size_t>(actions[row])]);
+    decide(round, s, actions[row], frames_to_lock[row * kActions + static_cast<std::size_t>(actions[row])]);
+    ++game.decisions[s];
+  }
+  advance(round);
+  for (int s = 0; s < players_; ++s) {
+    if (!round.seat[s].parked && !round.over) continue;  // its decision is not over: told later
+    told[first + static_cast<std::size_t>(s)] = round.events[s];
+    game.frames[s] += round.events[s].tau;
+    round.events[s] = {};
+  }
+  if (round.over) game.winner = winner_of(&told[first], players_);
+  const u32 most = *std::max_element(game.decisions, game.decisions + players_);
+  game.truncated = !round.over && max_decisions_ != 0 && most >= max_decisions_;
+  truncated[n] = game.truncated != 0;
   observe(n);
+}
+
+long Decisions::first_illegal(const i32* actions) const {
+  for (std::size_t row = 0; row < rows(); ++row) {
+    if (!to_act[row]) continue;
+    const i32 action = actions[row];
+    if (action < 0 || action >= kActions || !legal[row * kActions + static_cast<std::size_t>(action)]) {
+      return static_cast<long>(row);
+    }
+  }
+  return -1;
 }
 
 static int count_viruses(const u8* bottle) {
@@ -173,65 +117,82 @@ static int count_viruses(const u8* bottle) {
 }
 
 void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
-  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
-      if (!mask[n]) continue;
-      Player& p = games[n].player[0];
-      std::copy_n(bottles + n * kCells, kCells, p.bottle);
+  for_games(*this, [&](std::size_t n) {
+    if (!mask[n]) return;
+    for (int s = 0; s < players_; ++s) {
+      Player& p = games[n].round.match.player[s];
+      std::copy_n(bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells, kCells,
+                  p.bottle);
       p.virus_left_bcd = int_to_bcd(count_viruses(p.bottle));
-      observe(n);
     }
+    observe(n);
   });
 }
 
-std::string Decisions::describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const {
-  for (std::size_t n = 0; n < games.size(); ++n) {
+// `name` is "bottle[3" or "bottle[3, 1": what precedes the cell.
+static std::string describe_bad_bottle(const u8* bottle, const std::string& name) {
+  const std::string cell = name + ", ";
+  std::string problem = describe_invalid_bottle(bottle, cell);
+  for (int i = kSpawnPose.x; i <= kSpawnPose.x + 1 && problem.empty(); ++i) {
+    if (bottle[i] == kEmpty) continue;
+    problem =
+        cell + std::to_string(i) + "] is " + std::to_string(bottle[i]) + ", allowed is 255 where the capsule waits";
+  }
+  const int viruses = count_viruses(bottle);
+  if (problem.empty() && (viruses == 0 || viruses > 99)) {
+    problem = name + "] has " + std::to_string(viruses) + " viruses, allowed are 1..99";
+  }
+  return problem;
+}
+
+std::string describe_bad_bottles(const Decisions& d, const u8* bottles, const std::vector<bool>& mask) {
+  for (std::size_t n = 0; n < d.games.size(); ++n) {
     if (!mask[n]) continue;
     const std::string game = std::to_string(n);
-    const u8* bottle = bottles + n * kCells;
-    if (counters[n].ended) return "mask[" + game + "] is True, allowed are games that have not ended";
-    const std::string problem = describe_invalid_bottle(bottle, "bottle[" + game + ", ");
-    if (!problem.empty()) return problem;
-    for (int cell = kSpawnPose.x; cell <= kSpawnPose.x + 1; ++cell) {
-      if (bottle[cell] == kEmpty) continue;
-      return "bottle[" + game + ", " + std::to_string(cell) + "] is " + std::to_string(bottle[cell]) +
-             ", allowed is 255 where the capsule waits";
-    }
-    const int viruses = count_viruses(bottle);
-    if (viruses == 0 || viruses > 99) {
-      return "bottle[" + game + "] has " + std::to_string(viruses) + " viruses, allowed are 1..99";
+    if (d.games[n].ended()) return "mask[" + game + "] is True, allowed are games that have not ended";
+    for (int s = 0; s < d.players(); ++s) {
+      if (!d.games[n].round.seat[s].parked) {
+        return "mask[" + game + "] is True, allowed are games in which every player is before a decision";
+      }
+      const std::string seat = d.players() == 2 ? ", " + std::to_string(s) : "";
+      const u8* bottle = bottles + (n * static_cast<std::size_t>(d.players()) + static_cast<std::size_t>(s)) * kCells;
+      const std::string problem = describe_bad_bottle(bottle, "bottle[" + game + seat);
+      if (!problem.empty()) return problem;
     }
   }
   return {};
 }
 
-void Decisions::refresh() {
-  pool_.for_chunks(size(), kGrain, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) observe(n);
-  });
+void Decisions::observe(std::size_t n) {
+  const Game& game = games[n];
+  for (int s = 0; s < players_; ++s) observe_seat(n, s);
+  ended[n] = game.ended();
+  winner[n] = static_cast<u8>(game.winner);
 }
 
-void Decisions::observe(std::size_t n) {
-  const Match& match = games[n];
-  const Counters& counter = counters[n];
-  u16* frames_row = &frames_to_lock[n * kActions];
-  u8* legal_row = &legal[n * kActions];
-  const bool over = match.mode != kModePlay || match.mode_step != 0;
-  if (over) {
-    std::fill_n(frames_row, kActions, kUnreachable);
+void Decisions::observe_seat(std::size_t n, int s) {
+  const Game& game = games[n];
+  const Match& match = game.round.match;
+  const Player& p = match.player[s];
+  const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
+  u16* frames_row = &frames_to_lock[row * kActions];
+  u8* legal_row = &legal[row * kActions];
+  const bool parked = game.round.seat[s].parked && !game.round.over;
+  if (parked) {
+    reach(query_of(match, s), frames_row);
   } else {
-    reach(query_of(match, 0), frames_row);
+    std::fill_n(frames_row, kActions, kUnreachable);
   }
   for (int a = 0; a < kActions; ++a) legal_row[a] = frames_row[a] != kUnreachable;
-  write_planes(match.player[0], plane_set_, reinterpret_cast<const bool*>(legal_row),
-               &planes[n * plane_names(plane_set_).size() * kCells]);
-  write_scalars(match, match.player[0], &scalars[n * kScalars]);
+  write_planes(p, plane_set_, reinterpret_cast<const bool*>(legal_row), &planes[row * plane_count() * kCells]);
+  write_scalars(match, p, &scalars[row * kScalars]);
+  visible[row] = public_state(match, s);
   // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
-  if (counter.ended) std::fill_n(legal_row, kActions, u8{0});
-  ended[n] = counter.ended != 0;
-  decisions[n] = counter.decisions;
-  frames[n] = counter.frames;
-  viruses_left[n] = static_cast<u8>(bcd_to_int(match.player[0].virus_left_bcd));
+  if (game.truncated) std::fill_n(legal_row, kActions, u8{0});
+  to_act[row] = parked && !game.truncated;
+  decisions[row] = game.decisions[s];
+  frames[row] = game.frames[s];
+  viruses_left[row] = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
 }
 
 // splitmix64's output function.
@@ -242,30 +203,23 @@ static u64 mix(u64 z) {
 }
 
 void Decisions::sample_legal(u64 seed, i32* actions) {
-  const u64 key = mix(seed + 0x9E3779B97F4A7C15ull);
-  pool_.for_chunks(size(), 256, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
-      const u8* row = &legal[n * kActions];
-      const auto count = static_cast<u64>(std::count(row, row + kActions, u8{1}));
+  constexpr u64 kGolden = 0x9E3779B97F4A7C15ull;
+  const u64 key = mix(seed + kGolden);
+  const auto players = static_cast<std::size_t>(players_);
+  pool_.for_chunks(static_cast<int>(rows()), 256, [&](int begin, int end) {
+    for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
+      const u8* legal_row = &legal[row * kActions];
+      const auto count = static_cast<u64>(std::count(legal_row, legal_row + kActions, u8{1}));
       // The high half of a 32 x 32 bit product maps a draw to 0..count-1; the bias is below 512 / 2^32.
-      u64 skip_legal = (mix(digest(games[n]) ^ key) >> 32) * count >> 32;
+      const u64 draw = mix((digest(games[row / players].round.match) ^ key) + row % players * kGolden);
+      u64 skip_legal = (draw >> 32) * count >> 32;
       i32 action = 0;
       if (count) {
-        while (!row[action] || skip_legal--) ++action;
+        while (!legal_row[action] || skip_legal--) ++action;
       }
-      actions[n] = action;
+      actions[row] = action;
     }
   });
-}
-
-int Decisions::first_illegal(const i32* actions) const {
-  for (std::size_t n = 0; n < games.size(); ++n) {
-    if (counters[n].ended) continue;
-    if (actions[n] < 0 || actions[n] >= kActions || !legal[n * kActions + static_cast<std::size_t>(actions[n])]) {
-      return static_cast<int>(n);
-    }
-  }
-  return -1;
 }
 
 }  // namespace drm

@@ -1,112 +1,93 @@
-// The spawn-to-spawn loop: every game is parked before the first controllable frame of a capsule, a decision names the
-// placement, and clocks (not frames) carry the game to the next such moment.
+// The spawn-to-spawn loop: N games with their long-lived observation buffers. docs/decisions.md is its page.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "observe.h"
-#include "reach.h"
-#include "setup.h"
+#include "public_state.h"
+#include "round.h"
+#include "start.h"
 #include "thread_pool.h"
 
 namespace drm {
 
-// What one placement did. Frames count from the first controllable frame of this capsule to that of the next one, or,
-// when the game ends, up to and including the frame of the last virus or of the blocked spawn.
-struct Outcome {
-  u32 tau;
-  u8 viruses_cleared;
-  u8 halves_cleared;
-  u8 combos;   // runs cleared
-  u8 cascade;  // match passes that cleared something
-  bool cleared;
-  bool top_out;
+enum Winner : u8 { kNobody = 0, kFirstWins = 1, kSecondWins = 2, kDraw = 3 };
+
+// A game, its bookkeeping included: what a snapshot holds.
+struct Game {
+  Round round;
+  u32 decisions[2];  // made by each seat
+  u32 frames[2];     // of those that are over
+  u32 truncated;     // 1: reached max_decisions
+  u32 winner;        // Winner; a one-player game is won when it is cleared
+
+  bool ended() const { return round.over || truncated; }
 };
 
-// The placement query of a player who is about to control a fresh capsule.
-ReachQuery query_of(const Match& match, int player);
+// Why a game read from outside could not go on, or empty when it can; its match is valid (validate.h).
+std::string describe_invalid(const Game& game);
 
-// Writes the capsule at the action's pose, as the frame does in which it locks after `frames_to_lock` frames of
-// falling; the clock and the redraw countdown already show that frame.
-void lock_capsule(Player& player, u8 frame_counter, int action, u16 frames_to_lock);
-
-// Lets `frames` frames pass in which nothing but the clock and the redraw countdowns moves.
-void skip_frames(Match& match, u32 frames);
-
-// Cells that are neither free nor marked as part of a run.
-int living_cells(const u8* bottle);
-
-// Parked game -> capsule locked at the action's pose after `frames_to_lock` frames -> everything settled, next capsule
-// not yet thrown (or the stage cleared). Equal to playing the script frame by frame in every field that rules depend
-// on.
-void place_and_settle(Match& match, int action, u16 frames_to_lock, Outcome& outcome);
-
-// Settled game -> next parked moment, or a blocked spawn.
-void throw_next(Match& match, Outcome& outcome);
-
-// A parked game right after a reset to the first sample of play.
-void park(Match& match);
-
-// N one-player games with their long-lived observation buffers; see design.md, "Decision loop contract".
 class Decisions {
  public:
-  Decisions(int num_games, PlaneSet planes, int threads, u32 max_decisions);
-
-  struct Counters {  // per game, part of the snapshot
-    u32 decisions;
-    u32 frames;
-    u32 ended;  // 0 or 1
-  };
+  Decisions(int num_games, int players, PlaneSet planes, int threads, u32 max_decisions);
 
   int size() const { return static_cast<int>(games.size()); }
+  int players() const { return players_; }
+  std::size_t rows() const { return games.size() * static_cast<std::size_t>(players_); }
+  u32 max_decisions() const { return max_decisions_; }
   ThreadPool& pool() { return pool_; }
+  const ThreadPool& pool() const { return pool_; }
   PlaneSet plane_set() const { return plane_set_; }
-  int plane_count() const { return static_cast<int>(plane_names(plane_set_).size()); }
+  std::size_t plane_count() const { return plane_names(plane_set_).size(); }
 
-  // Restarts the games of `mask`; clears every event column.
+  // Restarts the games of `mask`. Nothing has been told after it, in no game.
   void reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask);
 
-  // One decision for every game that has not ended. Actions of running games must be legal.
+  // One decision of every parked seat of every game that has not ended; those actions must be legal.
   void step(const i32* actions);
 
-  // Replaces the bottles of the games of `mask`, u8[N, 128], and counts their viruses; nothing else of a game changes.
+  // Index of the first row whose decision is due and whose action is not legal, or -1.
+  long first_illegal(const i32* actions) const;
+
+  // Replaces the bottles of the games of `mask`, u8[rows, 128], and counts their viruses; nothing else of a game
+  // changes.
   void set_bottles(const u8* bottles, const std::vector<bool>& mask);
 
-  // Why set_bottles must not be called with these, or empty when it may.
-  std::string describe_bad_bottles(const u8* bottles, const std::vector<bool>& mask) const;
+  // Replaces all games by valid ones (see `round.h`). Nothing has been told after it.
+  void replace(const std::vector<Game>& others);
 
-  // Recomputes masks and observations from `games` and `counters` (after a load).
-  void refresh();
-
-  // A uniformly drawn legal action of every running game (0 for the others): a hash of the seed and the game's digest,
-  // so a game is played the same whatever else is in the batch.
+  // A uniformly drawn legal action of every row whose decision is due (0 for the others): a hash of the seed, the
+  // game's digest and the seat, so a game is played the same whatever else is in the batch.
   void sample_legal(u64 seed, i32* actions);
 
-  // Index of the first running game whose action is not legal, or -1.
-  int first_illegal(const i32* actions) const;
-
-  std::vector<Match> games;
-  std::vector<Counters> counters;
-  // [N, C, 16, 8], [N, S], [N, 512], [N, 512]
-  std::vector<u8> planes;
-  std::vector<float> scalars;
-  std::vector<u8> legal;
+  std::vector<Game> games;
+  // One row per seat: row = game * players + seat.
+  std::vector<u8> planes;      // [rows, C, 16, 8]
+  std::vector<float> scalars;  // [rows, S]
+  std::vector<u8> legal;       // [rows, 512]; no action of a seat that does not decide now is legal
   std::vector<u16> frames_to_lock;
-  // Events of the last step, [N] each.
-  std::vector<u32> tau;
-  std::vector<u8> viruses_cleared, halves_cleared, combos, cascade, viruses_left;
-  std::vector<u8> cleared, top_out, truncated, ended;
+  std::vector<PublicState> visible;
+  std::vector<u8> to_act, viruses_left;
   std::vector<u32> decisions, frames;
+  std::vector<Events> told;  // of the decision that ended in the last step; all zero where none did
+  // One row per game.
+  std::vector<u8> truncated;  // by the last step
+  std::vector<u8> ended, winner;
 
  private:
-  void clear_events();
-  void step_one(std::size_t n, int action);
+  void clear_told();
+  void step_game(std::size_t n, const i32* actions);
   void observe(std::size_t n);
+  void observe_seat(std::size_t n, int seat);
 
+  int players_;
   PlaneSet plane_set_;
   u32 max_decisions_;
   ThreadPool pool_;
 };
+
+// Why Decisions::set_bottles must not be called with these, or empty when it may.
+std::string describe_bad_bottles(const Decisions& decisions, const u8* bottles, const std::vector<bool>& mask);
 
 }  // namespace drm

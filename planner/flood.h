@@ -1,37 +1,29 @@
-// Where a falling capsule could get to if timing were no matter. R as in reach_rows.h.
+// Where a falling capsule could get to if timing were no matter. R as in pose_sets.h.
 #pragma once
 
 #include "collision.h"
 
 namespace drm {
 
-// Whether every pose in which a capsule can lock and to which moves of any timing lead has locked.
+// Where a capsule can come to rest, by base: h[0..R-1], then v; a byte of columns for each row. `open` rows on top are
+// empty.
 template <int R>
-bool all_locked(const FitMasks& fit, const u16 (&lock)[kRows][R + 1][kCols]) {
-  unsigned h[2] = {1u << kSpawnPose.x, 0};
-  unsigned v = 0;
+void find_resting(const FitMasks& fit, int open, u8 (&rest)[R + 1][kRows]) {
+  constexpr u32 kV = 8 * R;  // a set is h[0] | h[1] << 8 | v << kV
+  constexpr u32 kBoth = R == 2 ? 0x101 : 1;
+  u32 set = open ? 0x7F * kBoth | 0xFFu << kV : 1u << kSpawnPose.x;
   for (int row = 0; row < kRows; ++row) {
-    const unsigned fh = fit.horizontal[row];
-    const unsigned fv = fit.vertical[row];
-    h[0] &= fh;
-    h[1] &= fh;
-    v &= fv;
-    for (unsigned before = ~0u; before != (h[0] | h[1] << 8 | v << 16);) {
-      before = h[0] | h[1] << 8 | v << 16;
-      const unsigned turned = v | v >> 1;
-      for (unsigned& set : h) set = (set | set << 1 | set >> 1 | turned) & fh;
-      v = (v | v << 1 | v >> 1 | h[0] | h[1]) & fv;
+    const u32 fits = fit.horizontal[row] * kBoth | static_cast<u32>(fit.vertical[row]) << kV;
+    set &= fits;
+    for (u32 before = row < open ? set : 0; set != before;) {
+      before = set;
+      const u32 v = set >> kV;
+      const u32 h = R == 2 ? set | set >> 8 : set;
+      set |= (set << 1 | set >> 1 | (v | v >> 1) * kBoth | h << kV) & fits;
     }
-    for (int x = 0; x < kCols; ++x) {
-      for (int i = 0; i < R; ++i) {
-        const unsigned rests = h[i] & ~static_cast<unsigned>(fit.horizontal[row + 1]);
-        if ((rests >> x & 1) && lock[row][i][x] == kUnreachable) return false;
-      }
-      const unsigned rests = v & ~static_cast<unsigned>(fit.vertical[row + 1]);
-      if ((rests >> x & 1) && lock[row][R][x] == kUnreachable) return false;
-    }
+    const u32 rests = set & ~(fit.horizontal[row + 1] * kBoth | static_cast<u32>(fit.vertical[row + 1]) << kV);
+    for (int i = 0; i <= R; ++i) rest[i][row] = static_cast<u8>(rests >> 8 * i);
   }
-  return true;
 }
 
 }  // namespace drm

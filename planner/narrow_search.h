@@ -5,6 +5,8 @@
 
 namespace drm {
 
+inline constexpr int kMaxStay = kMaxThreshold + 1;  // frames in one row
+
 // Sets by the direction held: none, Right, Left with hor_velocity 0-15. Only those with a bit in `live` have a value.
 template <int R>
 struct LiveStates {
@@ -126,12 +128,13 @@ template <int R>
 template <class Visit>
 void NarrowSearch<R>::for_each_block(int row, Visit visit) {
   if (row == 0) {
-    visit(nullptr, corridor.soft_parity, 0);
+    visit(nullptr, corridor.situation.soft_parity, 0);
     return;
   }
   const Exits& from = rows[row - 1];
   for (int parity = 0; parity < 2; ++parity) {
-    for (int index = from.soft.begin; corridor.frame_of(parity, index) < corridor.rows[row - 1].end; index += kLanes) {
+    for (int index = from.soft.begin; corridor.situation.frame_of(parity, index) < corridor.rows[row - 1].end;
+         index += kLanes) {
       Arriving& a = arriving_;
       const bool soft = parity == 0 && index < from.soft.end;
       a.soft = soft ? from.soft.load(index) : Turns<R>{};
@@ -158,27 +161,18 @@ void NarrowSearch<R>::leave(const States& s, const typename Corridor<R>::Row& op
   }
 }
 
-// The first with a member; every capsule has one in the neutral set.
-template <int R>
-int first_lane(const Turns<R>& neutral) {
-  const Free<R> where = poses(neutral);
-  const Lanes all = where.v | where.h[0] | where.h[R - 1];
-  int lane = 0;
-  while (all[lane] == 0) ++lane;
-  return lane;
-}
-
 template <int R>
 void NarrowSearch<R>::run_block(int row, const RowMasks& m, const Arriving* from, int parity, int index) {
   const auto& open = corridor.rows[row];
-  const int offset = corridor.soft_parity ^ parity;
+  const int offset = corridor.situation.soft_parity ^ parity;
   enter(from, m, states_[0]);
-  const int first = corridor.frame_of(parity, index + first_lane(states_[0].at[0]));
-  const int last = std::min(corridor.threshold, open.end - 2 - first);
+  // Every capsule has a state in the neutral set.
+  const int first = corridor.situation.frame_of(parity, index + first_lane(union_of(states_[0].at[0])));
+  const int last = std::min(corridor.situation.threshold, open.end - 2 - first);
   for (int t = 0; t <= last; ++t) {
     const States& s = states_[t & 1];
     const int exit_index = index + (offset + t + 1) / 2;
-    if (t == corridor.threshold) return leave(s, open, parity ^ ((t + 1) & 1), exit_index, rows[row]);
+    if (t == corridor.situation.threshold) return leave(s, open, parity ^ ((t + 1) & 1), exit_index, rows[row]);
     if ((parity + t) & 1) {
       const Turns<R> soft = at_poses(released(s), open.soft.load(exit_index));
       if (any_set(soft)) rows[row].soft.add(soft, exit_index);
@@ -190,7 +184,7 @@ void NarrowSearch<R>::run_block(int row, const RowMasks& m, const Arriving* from
 template <int R>
 int NarrowSearch<R>::run() {
   for (int row = 0; row <= corridor.target.row; ++row) {
-    const RowMasks m(corridor.fit, row);
+    const RowMasks m(corridor.situation.fit, row);
     const int first = corridor.first_entry(row + 1) / 2;
     rows[row].soft.clear(first);
     for (auto& lines : rows[row].fallen) {
@@ -214,7 +208,7 @@ int NarrowSearch<R>::first_lock() const {
     for (int index = line.begin; index < line.end; ++index) {
       for (const auto& set : line.at) {
         if (set[index]) {
-          first = std::min(first, corridor.frame_of(parity, index));
+          first = std::min(first, corridor.situation.frame_of(parity, index));
           return;
         }
       }

@@ -2,9 +2,9 @@
 
 namespace drm {
 
-Perft perft(const Match& parked, int depth) {
+Perft perft(const Round& parked, int depth) {
   u16 frames_to_lock[kActions];
-  reach(query_of(parked, 0), frames_to_lock);
+  reach(query_of(parked.match, 0), frames_to_lock);
   Perft total;
   for (int action = 0; action < kActions; ++action) {
     if (frames_to_lock[action] == kUnreachable) continue;
@@ -13,11 +13,10 @@ Perft perft(const Match& parked, int depth) {
       total.frames += frames_to_lock[action];
       continue;
     }
-    Match next = parked;
-    Outcome outcome;
-    place_and_settle(next, action, frames_to_lock[action], outcome);
-    if (!outcome.cleared) throw_next(next, outcome);
-    if (outcome.cleared || outcome.top_out) continue;
+    Round next = parked;
+    decide(next, 0, action, frames_to_lock[action]);
+    advance(next);
+    if (next.over) continue;
     const Perft below = perft(next, depth - 1);
     total.nodes += below.nodes;
     total.frames += below.frames;

@@ -1,41 +1,43 @@
 #include "reach.h"
 
+#include "drop_search.h"
+#include "gravity_search.h"
 #include "placement.h"
-#include "reach_search.h"
 
 namespace drm {
 
+// A lock of the base pose (h[0..R-1], then v) in a cell, under the names that the mask shows.
+template <int R>
+static void write(int i, int cell, u16 frames, u16* out) {
+  if (i < R) {
+    out[i == 0 ? cell : 2 * kCells + cell + 1] = frames;
+    return;
+  }
+  if (R == 2 || cell < kCols) out[3 * kCells + cell] = frames;
+  if (cell >= kCols) out[kCells + cell - kCols] = frames;
+}
+
 template <class S>
-static void write(const Search<S>& search, u16* out) {
-  constexpr int R = Search<S>::R;
-  for (int row = 0; row < kRows; ++row) {
-    const auto& lock = search.lock[row];
-    const auto y = static_cast<u8>(kRows - 1 - row);
-    for (u8 x = 0; x < kCols; ++x) {
-      if (x < kCols - 1) {
-        out[action_of({x, y, 0})] = lock[0][x];
-        if (R == 2) out[action_of({x, y, 2})] = lock[1][x];
-      }
-      if (R == 2 || row == 0) out[action_of({x, y, 1})] = lock[R][x];
-      if (row > 0) out[action_of({x, y, 3})] = lock[R][x];
+static bool reach_with_gravity(const Situation& situation, u16* out) {
+  constexpr int R = Rotations<S>::value;
+  GravitySearch<S>& search = gravity_search_of_thread<S>();
+  if (!search.solve(situation)) return false;
+  for (int cell = 0; cell < kCells; ++cell) {
+    for (int i = 0; i <= R; ++i) {
+      const u16 frames = search.lock[cell / kCols][i][cell % kCols];
+      if (frames != kUnreachable) write<R>(i, cell, frames, out);
     }
   }
+  return true;
 }
 
 template <int R>
 static void reach_as(const ReachQuery& query, u16* out) {
-  Search<States<R>>& merged = search_of_thread<States<R>>();
-  switch (merged.solve(query)) {
-    case Verdict::kBlockedSpawn:
-      return;
-    case Verdict::kExact:
-      return write(merged, out);
-    case Verdict::kUndecided:
-      break;
-  }
-  Search<DasStates<R>>& exact = search_of_thread<DasStates<R>>();
-  exact.solve(query);
-  write(exact, out);
+  const Situation situation(query);
+  if (!situation.spawn_fits()) return;
+  const auto write_drop = [out](int i, int cell, int frame) { write<R>(i, cell, static_cast<u16>(frame), out); };
+  if (drop_search_of_thread<R>().solve(situation, write_drop)) return;
+  if (!reach_with_gravity<States<R>>(situation, out)) reach_with_gravity<DasStates<R>>(situation, out);
 }
 
 void reach(const ReachQuery& query, u16 frames_to_lock[kActions]) {

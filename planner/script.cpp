@@ -1,10 +1,13 @@
 #include "script.h"
 
+#include "drop_walk.h"
+#include "narrow_walk.h"
 #include "placement.h"
-#include "walk.h"
 
 namespace drm {
 namespace {
+
+static_assert(kMaxScript == kMaxFrames);
 
 // With equal colours any turn button does, as long as it is a new press.
 void alternate_turns(u8* buttons, int length) {
@@ -52,31 +55,35 @@ int first_until(NarrowSearch<R>& search, int last) {
   }
 }
 
+// The frame of the lock, or kNever; writes the buttons that lead to it if `capacity` is enough.
+template <int R>
+int solve(const Situation& situation, const Target& target, u8* buttons, int capacity) {
+  DropSearch<R>& drops = drop_search_of_thread<R>();
+  bool exact;
+  int frames = drops.first_lock(situation, target, exact);
+  u8 drop_buttons[kMaxScript];
+  if (frames != kNever && !DropWalk<R>(drops, situation).run(target, frames, drop_buttons)) frames = kNever;
+  if (!exact || frames == kNever) {
+    NarrowSearch<R>& narrow = narrow_search_of_thread<R>();
+    narrow.corridor.aim(situation, target);
+    const int earlier = frames == kNever ? first_until(narrow, (situation.threshold + 1) * (target.row + 1))
+                                         : first_before(narrow, frames);
+    if (earlier < frames) return earlier <= capacity && NarrowWalk<R>(narrow).run(earlier, buttons) ? earlier : kNever;
+  }
+  if (frames <= capacity) std::copy_n(drop_buttons, frames, buttons);
+  return frames;
+}
+
 template <int R>
 int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
   const Pose pose = pose_of(action);
   if (pose.x >= kCols || pose.y >= kRows) return 0;
-  Search<States<R>>& drops = search_of_thread<States<R>>();
-  if (!drops.start(query)) return 0;
-  const Target target = {kRows - 1 - pose.y, is_vertical(pose.rotation) ? R : pose.rotation / 2, pose.x};
-  const u8* fit = target.i == R ? drops.fit.vertical : drops.fit.horizontal;
-  if (!(fit[target.row] & ~fit[target.row + 1] & 1 << target.x)) return 0;
-  bool certain;
-  int frames = drops.first_drop(target.row, target.i, target.x, certain);
-  bool falls = false;
-  NarrowSearch<R>& narrow = narrow_search_of_thread<R>();
-  if (!certain) {
-    narrow.corridor.aim(drops, target);
-    const int earlier =
-        frames == kNever ? first_until(narrow, (drops.threshold + 1) * (target.row + 1)) : first_before(narrow, frames);
-    falls = earlier < frames;
-    frames = std::min(frames, earlier);
-  }
-  if (frames == kNever || frames > capacity) return 0;
-  States<R> ages[kMaxStay];
-  const bool found = falls ? Walk<NarrowModel<R>>({narrow}, narrow.ages).run(target, frames, buttons)
-                           : Walk<DropModel<R>>({drops}, ages).run(target, frames, buttons);
-  if (!found) return 0;  // never: the sets hold a way to every lock
+  const Situation situation(query);
+  const bool vertical = is_vertical(pose.rotation);
+  const Target target = {kRows - 1 - pose.y, vertical ? R : pose.rotation / 2, pose.x};
+  if (!situation.spawn_fits() || !situation.rests(vertical, target.row, target.x)) return 0;
+  const int frames = solve<R>(situation, target, buttons, capacity);
+  if (frames > capacity) return 0;
   if (R == 1) alternate_turns(buttons, frames);
   if (R == 2 && pose.rotation == 3) mirror_turns(buttons, frames);
   return frames;

@@ -35,10 +35,10 @@ constexpr u64 mix(u64 z) {
 // later bits are a hash of (seed, s).
 class Futures {
  public:
-  Futures(const SearchRoot& root, u64 seed, int sequences)
+  Futures(const PublicState& root, u64 seed, int sequences)
       : seed_(seed), preview_(number_of({root.preview[0], root.preview[1]})) {
     // The n-th capsule (n = capsules - 1) is entry n mod 128 of the reserve; the preview is the next.
-    entry_ = root.capsules % kReserve;
+    entry_ = root.capsules_thrown % kReserve;
     const int capsule = number_of({root.capsule[0], root.capsule[1]});
     const int nibble = (capsule - preview_ + kCapsules) % kCapsules;
     nibbles_[0] = nibbles_[1] = nibbles_[2] = nibble;

@@ -9,7 +9,7 @@
 namespace drm {
 
 KnownGame::KnownGame(const Match& parked)
-    : root(root_of(parked)),
+    : root(public_state(parked, 0)),
       now_{root.capsule[0], root.capsule[1]},
       next_{root.preview[0], root.preview[1]},
       index_(parked.player[0].reserve_index) {
@@ -236,7 +236,7 @@ Line Beam<V>::line() const {
 template <Value V>
 Line Beam<V>::run() {
   layer_.push_back({board_of(game_.root.bottle), 0});
-  Pace pace{game_.root.speed, game_.root.speed_ups, game_.root.capsules};
+  Pace pace{game_.root.speed, game_.root.speed_ups, game_.root.capsules_thrown};
   for (int n = 0; n < options_.max_capsules && !layer_.empty(); ++n) {
     if (control_.stop.load(std::memory_order_relaxed)) break;
     control_.capsules.store(static_cast<u32>(n), std::memory_order_relaxed);

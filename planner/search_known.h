@@ -17,7 +17,7 @@ class KnownGame {
   // The capsule of the n-th decision from here, 0 = the one to be placed.
   Capsule capsule(int n) const { return n == 0 ? now_ : n == 1 ? next_ : capsule_at((index_ + n - 2) % kReserve); }
 
-  SearchRoot root;
+  PublicState root;
 
  private:
   Capsule capsule_at(int entry) const { return {static_cast<u8>(reserve_[entry] / kColors), static_cast<u8>(reserve_[entry] % kColors)}; }

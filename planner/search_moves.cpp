@@ -19,24 +19,7 @@ static constexpr int kToTidy = 4;
 static constexpr int kTidyToThrow = 3;  // FINISH, ATTACK, GAP
 static constexpr int kMaxCounted = 9999;  // the capsule counter stops there
 
-SearchRoot root_of(const Match& match) {
-  const Player& p = match.player[0];
-  SearchRoot root{};
-  std::copy_n(p.bottle, kCells, root.bottle);
-  root.capsule[0] = p.pill_color_l;
-  root.capsule[1] = p.pill_color_r;
-  root.preview[0] = p.next_color_l;
-  root.preview[1] = p.next_color_r;
-  root.frame_counter = match.frame_counter;
-  root.speed = p.speed_setting;
-  root.speed_ups = p.speed_ups;
-  root.level = p.level;
-  root.viruses_left = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
-  root.capsules = static_cast<u16>(100 * bcd_to_int(p.pill_count_hundreds) + bcd_to_int(p.pill_count_bcd));
-  return root;
-}
-
-std::string describe_root(const SearchRoot& root) {
+std::string describe_root(const PublicState& root) {
   if (!at_rest(root.bottle)) {
     return "is not at rest: allowed are viruses, whole capsules and single halves that lie on something, and no run";
   }

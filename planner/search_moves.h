@@ -1,31 +1,17 @@
 // What one capsule can do to a board, and how long it takes: the transitions of search. They equal place_and_settle and
-// throw_next (decisions.h) in bottle, frames and end; tests/planner/search_moves.cpp proves it.
+// advance (round.h) in bottle, frames and end; tests/planner/search_moves.cpp proves it.
 #pragma once
 
 #include <string>
 
 #include "placement.h"
+#include "public_state.h"
 #include "search_board.h"
-#include "state.h"
 
 namespace drm {
 
-// All that a player may know before the first controllable frame of a capsule; no reserve and no random generator.
-struct SearchRoot {
-  u8 bottle[kCells];
-  u8 capsule[2];  // first and second colour
-  u8 preview[2];
-  u8 frame_counter;
-  u8 speed;
-  u8 speed_ups;
-  u8 level;
-  u8 viruses_left;
-  u16 capsules;  // thrown so far, this one included
-};
-SearchRoot root_of(const Match& parked);
-
 // Why the root cannot be searched, or empty when it can: "is not at rest", and so on.
-std::string describe_root(const SearchRoot& root);
+std::string describe_root(const PublicState& root);
 
 // The clock of a decision, apart from the parity of the frame counter: alike for all nodes of one depth.
 struct Pace {
@@ -42,7 +28,7 @@ struct Capsule {
 
 enum class End : u8 { kNone, kCleared, kTopOut };
 
-// A placement and what it leads to. `tau` as in Outcome.
+// A placement and what it leads to. `tau` as in Events.
 struct Child {
   Board board;
   u16 action;

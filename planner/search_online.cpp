@@ -75,11 +75,11 @@ i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsul
 }
 
 template <Value V>
-Choice OnlineSearch<V>::choose(const SearchRoot& root, const OnlineOptions& options) {
+Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options) {
   assert(at_rest(root.bottle));
   phase_ = root.frame_counter & 1;
   nodes_ = 0;
-  const Pace pace{root.speed, root.speed_ups, root.capsules};
+  const Pace pace{root.speed, root.speed_ups, root.capsules_thrown};
   expand_and_rank(board_of(root.bottle), 0, pace, {root.capsule[0], root.capsule[1]});
   assert(children_.size > 0);
   if (options.plies == 1) {
@@ -101,10 +101,10 @@ Choice OnlineSearch<V>::choose(const SearchRoot& root, const OnlineOptions& opti
 }
 
 template <Value V>
-Choice OnlineSearch<V>::look_ahead(const SearchRoot& root, const Pace& pace, const OnlineOptions& options) {
+Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules, options.sequences);
+  const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
   const int wanted = options.sequences == 0 ? futures.outcomes() : options.sequences;
   const auto boards = static_cast<std::size_t>(second_.size);
   results_.clear();
@@ -159,9 +159,9 @@ Choice OnlineSearch<V>::best_first(int sequences) {
 template <Value V>
 Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules) {
   const KnownGame game(parked);  // for the capsules to come, of which `search` is shown two
-  SearchRoot root = game.root;
+  PublicState root = game.root;
   Board board = board_of(root.bottle);
-  Pace pace{root.speed, root.speed_ups, root.capsules};
+  Pace pace{root.speed, root.speed_ups, root.capsules_thrown};
   Played played{};
   auto children = std::make_unique<Children>();
   End end = End::kNone;
@@ -172,7 +172,7 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
     root.capsule[0] = now.first, root.capsule[1] = now.second;
     root.preview[0] = next.first, root.preview[1] = next.second;
     root.speed_ups = pace.speed_ups;
-    root.capsules = pace.capsules;
+    root.capsules_thrown = pace.capsules;
     root.viruses_left = static_cast<u8>(count(board.virus));
     const i32 action = search.choose(root, options).action;
     expand(board, root.frame_counter & 1, pace, now, *children);

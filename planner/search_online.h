@@ -38,7 +38,7 @@ class OnlineSearch {
   explicit OnlineSearch(const V& value) : value_(value) {}
 
   // The best placement of a capsule that can be placed somewhere. The board must be at rest.
-  Choice choose(const SearchRoot& root, const OnlineOptions& options);
+  Choice choose(const PublicState& root, const OnlineOptions& options);
 
  private:
   struct Entry {
@@ -60,7 +60,7 @@ class OnlineSearch {
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
-  Choice look_ahead(const SearchRoot& root, const Pace& pace, const OnlineOptions& options);
+  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options);
   Choice best_first(int sequences);
 
   const V& value_;

@@ -1,30 +1,35 @@
 // Sets of states over time, and the operations on them that look across moments.
 #pragma once
 
-#include "reach_rows.h"
+#include <algorithm>
+
+#include "pose_sets.h"
+#include "situation.h"
 
 namespace drm {
 
-// The value of a group of sets T at a range of moments. A moment is an index: frame / 2, the parity being known.
+// The value of a group of sets T at a range of moments. A moment is a frame, or an index whose meaning the user knows.
 template <class T>
 struct Timeline {
   static constexpr int kSets = sizeof(T) / sizeof(Lanes);
-  static constexpr int kMoments = 16 * 40 / 2 + 2 * kLanes;
+  static constexpr int kMoments = kMaxFrames + 2 * kLanes;
 
   void clear(int first) { begin = end = first; }
 
-  // Adds 16 consecutive moments.
-  void add(const T& sets, int first) {
-    for (; end < first + kLanes; end += kLanes) {
+  // Makes the moments before `until` part of the range.
+  void extend(int until) {
+    for (; end < until; end += kLanes) {
       for (auto& set : at) std::memset(&set[end], 0, kLanes);
     }
+  }
+
+  // Adds 16 consecutive moments.
+  void add(const T& sets, int first) {
+    extend(first + kLanes);
     const u8* from = reinterpret_cast<const u8*>(&sets);
     for (int i = 0; i < kSets; ++i) {
-      Lanes old, more;
-      std::memcpy(&old, &at[i][first], kLanes);
-      std::memcpy(&more, from + i * kLanes, kLanes);
-      old |= more;
-      std::memcpy(&at[i][first], &old, kLanes);
+      const Lanes more = load_lanes(from + i * kLanes) | load_lanes(&at[i][first]);
+      std::memcpy(&at[i][first], &more, kLanes);
     }
   }
 
@@ -41,59 +46,47 @@ struct Timeline {
 
 // Keeps what fits into the row.
 template <int R>
-void mask(Turns<R>& t, const RowMasks& m) {
-  for (int i = 0; i < R; ++i) {
-    t.free.h[i] &= m.h;
-    t.one.h[i] &= m.h;
-    t.one.v[i] &= m.v;
-    t.both.h[i] &= m.h;
-  }
-  t.free.v &= m.v;
-  t.both.v &= m.v;
-}
-
-template <int R>
 void mask(States<R>& s, const RowMasks& m) {
-  mask(s.neutral, m);
-  mask(s.right, m);
-  mask(s.left, m);
-  mask(s.held_left, m);
-  mask(s.repeat, m);
-  for (int i = 0; i < R; ++i) s.retry[i] &= m.h;
+  for (Turns<R>* t : {&s.neutral, &s.right, &s.left, &s.held_left, &s.repeat}) *t = only(*t, m.h, m.v);
+  for (Lanes& set : s.retry) set &= m.h;
 }
 
 template <int R>
 void mask(DasStates<R>& s, const RowMasks& m) {
-  mask(s.neutral, m);
-  mask(s.right, m);
-  for (Turns<R>& left : s.left) mask(left, m);
+  s.neutral = only(s.neutral, m.h, m.v);
+  s.right = only(s.right, m.h, m.v);
+  for (Turns<R>& left : s.left) left = only(left, m.h, m.v);
 }
 
-// The same sets k moments later.
-template <int k>
-Lanes later(Lanes set) {
-  return __builtin_shufflevector(Lanes{}, set, 16 - k, 17 - k, 18 - k, 19 - k, 20 - k, 21 - k, 22 - k, 23 - k, 24 - k,
-                                 25 - k, 26 - k, 27 - k, 28 - k, 29 - k, 30 - k, 31 - k);
+// Removes from each frame what a frame an even number earlier already had; `before` is what all frames before the first
+// had, and afterwards what all up to the last have had.
+inline void keep_new(Lanes& sets, Lanes& before) {
+  using Pairs = u16 __attribute__((vector_size(16)));
+  Lanes upto = sets | later<2>(sets);
+  upto |= later<4>(upto);
+  upto |= later<8>(upto);
+  const u16 last = reinterpret_cast<Pairs>(upto)[7];
+  sets &= ~(later<2>(upto) | before);
+  before |= reinterpret_cast<Lanes>(Pairs{} + last);
 }
 
-// Removes from each moment what an earlier one already had. `carry` holds what came before the first.
+// The same for a group of sets, which must consist of Lanes only. Most are empty, so a few are looked at together.
 template <class T>
-void keep_new(T& sets, T& carry) {
-  u8* p = reinterpret_cast<u8*>(&sets);
-  u8* c = reinterpret_cast<u8*>(&carry);
-  for (std::size_t i = 0; i < sizeof(T) / sizeof(Lanes); ++i, p += kLanes, c += kLanes) {
-    Lanes now, before;
-    std::memcpy(&now, p, kLanes);
-    std::memcpy(&before, c, kLanes);
-    Lanes upto = now;
-    upto |= later<1>(upto);
-    upto |= later<2>(upto);
-    upto |= later<4>(upto);
-    upto |= later<8>(upto);
-    const Lanes fresh = now & ~(later<1>(upto) | before);
-    before |= broadcast(upto[15]);
-    std::memcpy(p, &fresh, kLanes);
-    std::memcpy(c, &before, kLanes);
+void keep_new_of(T& group, T& before) {
+  constexpr std::size_t kTogether = 8 * kLanes;
+  u8* sets = reinterpret_cast<u8*>(&group);
+  u8* befores = reinterpret_cast<u8*>(&before);
+  for (std::size_t begin = 0; begin < sizeof(T); begin += kTogether) {
+    const std::size_t end = std::min(sizeof(T), begin + kTogether);
+    Lanes all{};
+    for (std::size_t i = begin; i < end; i += kLanes) all |= load_lanes(sets + i);
+    if (!any(all)) continue;
+    for (std::size_t i = begin; i < end; i += kLanes) {
+      Lanes now = load_lanes(sets + i), earlier = load_lanes(befores + i);
+      keep_new(now, earlier);
+      std::memcpy(sets + i, &now, kLanes);
+      std::memcpy(befores + i, &earlier, kLanes);
+    }
   }
 }
 

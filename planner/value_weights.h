@@ -1,5 +1,5 @@
 // The tuned weights of LinearValue, in quarters of a frame; written by
-//   in progress
+//   drmario tune --threads 1 --header /tmp/value_weights.h --games 60
 #pragma once
 
 #include "types.h"
@@ -7,51 +7,51 @@
 namespace drm {
 
 inline constexpr i32 kDefaultWeights[] = {
-    229,  // viruses_0_7
-    191,  // viruses_8_11
-    198,  // viruses_12_15
-    299,  // halves_0_1
-    24,  // halves_2_3
-    13,  // halves_4_5
-    -12,  // halves_6_9
-    -13,  // halves_10_15
-    13,  // filled
-    49,  // center_0_1
-    34,  // center_2_3
-    -9,  // center_4_5
-    22,  // holes
+    309,  // viruses_0_7
+    201,  // viruses_8_11
+    191,  // viruses_12_15
+    289,  // halves_0_1
+    57,  // halves_2_3
+    15,  // halves_4_5
+    7,  // halves_6_9
+    15,  // halves_10_15
+    23,  // filled
+    -141,  // center_0_1
+    11,  // center_2_3
+    40,  // center_4_5
+    31,  // holes
     10,  // steps
-    25,  // mixed
-    -44,  // mixed_on_virus
-    172,  // mixed_above_virus
-    -19,  // covered_viruses
-    261,  // top_two
-    -74,  // top_three
-    -230,  // virus_down_1
-    -69,  // virus_down_2
-    -14,  // virus_down_3
-    23,  // virus_across_1
-    14,  // virus_across_2
-    -107,  // virus_across_3
-    -131,  // virus_ready_2
-    91,  // virus_ready_3
-    55,  // virus_buried
-    113,  // virus_dead
-    -122,  // half_down_1
-    -111,  // half_down_2
-    74,  // half_down_3
-    23,  // half_across_1
-    0,  // half_across_2
-    -23,  // half_across_3
-    60,  // half_ready_2
-    -71,  // half_ready_3
-    2,  // half_buried
-    94,  // half_dead
-    488,  // one
+    92,  // mixed
+    -25,  // mixed_on_virus
+    176,  // mixed_above_virus
+    -17,  // covered_viruses
+    139,  // top_two
+    139,  // top_three
+    -95,  // virus_down_1
+    -138,  // virus_down_2
+    -131,  // virus_down_3
+    66,  // virus_across_1
+    -56,  // virus_across_2
+    -95,  // virus_across_3
+    -50,  // virus_ready_2
+    -1,  // virus_ready_3
+    25,  // virus_buried
+    180,  // virus_dead
+    -106,  // half_down_1
+    -51,  // half_down_2
+    -40,  // half_down_3
+    16,  // half_across_1
+    -3,  // half_across_2
+    -28,  // half_across_3
+    -14,  // half_ready_2
+    -35,  // half_ready_3
+    -25,  // half_buried
+    55,  // half_dead
+    499,  // one
     20,  // root_viruses
-    190,  // virus_columns
-    23,  // virus_colors
-    127,  // absent_tops
+    117,  // virus_columns
+    489,  // virus_colors
+    170,  // absent_tops
 };
 
 }  // namespace drm

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Makes .venv with everything needed to build, run and test: with uv when it is there, else with the newest Python
-# >= 3.11 on the PATH (stock macOS ships 3.9 only).
+# bootstrap.sh VENV GROUP: makes VENV with the project's dependencies and those of a dependency group of pyproject.toml
+# ('dev' builds, runs and tests; 'docs' makes the site): with uv when it is there, else with the newest Python >= 3.11 on
+# the PATH (stock macOS ships 3.9 only).
 set -eu
 venv=$1
+group=$2
 
 find_python() {
     for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
@@ -32,15 +34,15 @@ else
     install="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
 fi
 
-# The build tools and test tools are the 'dev' dependency group, the run-time ones the project's own dependencies.
 requirements=$(mktemp)
 trap 'rm -f "$requirements"' EXIT
-"$venv/bin/python" - >"$requirements" <<'PYTHON'
+"$venv/bin/python" - "$group" >"$requirements" <<'PYTHON'
+import sys
 import tomllib
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)
-print("\n".join(project["project"]["dependencies"] + project["dependency-groups"]["dev"]))
+print("\n".join(project["project"]["dependencies"] + project["dependency-groups"][sys.argv[1]]))
 PYTHON
-echo "Installing the dependencies into $venv (once; about a minute)" >&2
+echo "Installing the dependencies into $venv (group $group, once; about a minute)" >&2
 $install -r "$requirements"

@@ -1,7 +1,7 @@
 """Writes what this machine computes for the golden recordings and the perft positions to one binary file, which
 tests/engine/replay.cpp checks on another platform (cross-compiled, under an emulator, with another compiler).
 
-Usage: python scripts/export_checks.py FILE [DEPTH]
+Usage: python scripts/export_checks.py FILE [RECORDINGS]
 
 Layout, little-endian: u32 games, then per game: state bytes, u32 frames, u8[frames][2] buttons, u64 digest of the last
 state; then u32 positions, per position: state bytes, u32 depth, u64 nodes, u64 frames.
@@ -21,8 +21,8 @@ from tests.golden.recordings import recordings
 
 
 def raw(snapshot: bytes) -> bytes:
-    """The state bytes of a snapshot of one game, without its header line."""
-    return snapshot[snapshot.index(b"\n") + 1 :]
+    """The state bytes of a snapshot of one game, without its header line and its checksum."""
+    return snapshot[snapshot.index(b"\n") + 1 : -8]
 
 
 def golden(folder: Path) -> bytes:
@@ -61,8 +61,7 @@ def perft(depth: int) -> bytes:
 
 if __name__ == "__main__":
     here = Path(__file__).parent.parent
-    shared = here.parent / "shared" / "golden"
-    data = golden(shared if shared.is_dir() else here / "tests" / "golden")
-    data += perft(int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    data = golden(Path(sys.argv[2]) if len(sys.argv) > 2 else here / "tests" / "golden")
+    data += perft(3)
     Path(sys.argv[1]).write_bytes(data)
     print(f"{len(data):,} bytes")

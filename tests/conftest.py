@@ -11,11 +11,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_
 hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).parent.parent
-COMPACT = ROOT / "tests" / "golden"
-FULL = ROOT.parent / "shared" / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help = "directory with recordings of the retail program to replay instead of the selection in tests/golden"
+    parser.addoption("--recordings", type=Path, default=ROOT / "tests" / "golden", help=help)
 
 
 @pytest.fixture(scope="session")
-def golden_dir() -> Path:
-    """The full set of recordings when it lies beside the checkout, else the selection that the repository carries."""
-    return FULL if FULL.is_dir() else COMPACT
+def golden_dir(pytestconfig: pytest.Config) -> Path:
+    """The recordings: the selection that the repository carries unless --recordings names another directory."""
+    directory: Path = pytestconfig.getoption("--recordings")
+    return directory

@@ -74,6 +74,6 @@ def engine() -> dict[str, str]:
     while (spent := time.perf_counter() - start) < 1.0:
         if d.ended.any():
             d.reset(10, 2, games, mask=d.ended)
-        d.step(policy.act(d))
+        d.step(policy.act(d.view))
         made += d.num_envs
     return {"decisions": f"{made / spent:,.0f} a second (random placements, level 10 HI, 64 games)"}

@@ -42,7 +42,7 @@ def run(config: SolveConfig) -> int:
     Raises ValueError for values that cannot be, OSError for a file that cannot be written.
     """
     import mlx_drmario as dm
-    from mlx_drmario import reports
+    from mlx_drmario import files
     from mlx_drmario.evaluate import FRAME_RATE
     from mlx_drmario.search import replay_line
     from mlx_drmario.spec import speed_number
@@ -66,7 +66,7 @@ def run(config: SolveConfig) -> int:
     print(f"{end} in {line.frames:,} frames = {line.frames / FRAME_RATE:.2f} s, {line.nodes:,} boards expanded")
     if config.json is not None:
         content = json.dumps(record(config, seed, line)) + "\n"
-        reports.replace(config.json, lambda path: path.write_text(content))
+        files.write_text(config.json, content)
     return 0 if line.cleared else 1
 
 

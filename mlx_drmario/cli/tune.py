@@ -35,7 +35,7 @@ def run(config: TuneConfig) -> int:
     import numpy as np
 
     import mlx_drmario as dm
-    from mlx_drmario import reports, seeds, tuning
+    from mlx_drmario import files, seeds, tuning
 
     if config.header is not None and not config.header.absolute().parent.is_dir():
         raise ValueError(f"header is {config.header}; its directory must exist")
@@ -54,7 +54,7 @@ def run(config: TuneConfig) -> int:
         )
     if config.header is not None:
         text = header_text(whole, " ".join(["drmario tune", *sys.argv[2:]]))
-        reports.replace(config.header, lambda path: path.write_text(text))
+        files.write_text(config.header, text)
     return 0
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from mlx_drmario import Batch, _core, render
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward
-from mlx_drmario.rewards import beyond_first
-from mlx_drmario.spec import BUTTONS, CLEARING, FALL, RESOLVE, TIDY, check_level, from_bcd, speed_number
+from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
+from mlx_drmario.rewards import counts
+from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number
 
 COUNTERS = (
     *("next_action", "placed_step", "status", "pill_x", "pill_y", "pill_rotation"),
@@ -20,10 +20,6 @@ COUNTERS = (
 )
 """Bytes of player 1 in the observation's "counters", names as in the recordings: where the capsule is, what the game is
 busy with, and the timers, which planes and scalars do not show or show rounded."""
-_RECORD = tuple(
-    f"p1_{name}"
-    for name in ("bottle", "virus_left_bcd", "fail_flag", "combo", "match_flag", "placed_step", "next_action")
-)
 _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the bottle
 
 
@@ -83,22 +79,14 @@ class FrameVectorEnv(GameVectorEnv):
         self._capsules[mask] = 0
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
-        before = {name: self._state[name].copy()[None] for name in _RECORD}
         held = np.take(np.array(BUTTONS, np.uint8), actions)
-        rows = self._batch.run(np.tile(held[None, :, None], (self._skip, 1, 1)), record=_RECORD)
-        events = _frame_events({name: np.concatenate([before[name], rows[name]]) for name in _RECORD}, active)
-        self._frames += events["time"].astype(np.uint32)
-        self._capsules += events["decision"].astype(np.uint32)
-        terminated = (events["clear"] | events["top_out"]).astype(np.bool_)
+        self._batch.run(np.tile(held[None, :, None], (self._skip, 1, 1)))
+        events = self._batch.events[:, 0].view(np.recarray)  # games that had ended before tell nothing
+        self._frames += events.tau
+        self._capsules += events.capsules
+        terminated = events.cleared | events.top_out
         late = (self._frames >= self._max_frames) if self._max_frames else np.zeros_like(active)
-        info: Columns = {
-            "tau": events["time"],
-            "viruses_cleared": events["virus"],
-            "halves_cleared": events["half"],
-            "cleared": events["clear"].astype(np.bool_),
-            "top_out": events["top_out"].astype(np.bool_),
-        }
-        return Outcome(events, terminated, active & late & ~terminated, info)
+        return Outcome(counts(events), terminated, active & late & ~terminated, told(events))
 
     def _observe(self) -> Columns:
         planes, scalars = self._batch.observe(self._planes)
@@ -121,36 +109,3 @@ class FrameEnv(GameEnv):
         super().__init__(
             FrameVectorEnv(1, threads=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **options)
         )
-
-
-def _frame_events(rows: Columns, active: Mask) -> Columns:
-    """How often each reward term is due in T frames of N games, i64[N] each.
-
-    rows: state fields [T + 1, N, ...], the state before the first frame and after each. Frames after the end of a game
-    and games that are not active count nothing.
-    """
-    viruses = from_bcd(rows["p1_virus_left_bcd"].astype(np.int64))
-    over = (viruses == 0) | (rows["p1_fail_flag"] > 0)
-    running = active & ~over[:-1]  # [T, N]: the game was not over before this frame
-
-    def rises(value: NDArray[np.int64]) -> NDArray[np.int64]:
-        return (np.maximum(value[1:] - value[:-1], 0) * running).sum(axis=0)
-
-    # The runs of one pass are marked in two frames (horizontal, then vertical), before TIDY; clearing the last virus
-    # stops the pass at once. match_flag counts the runs of this pass, combo those of the capsule.
-    marked = (rows["p1_bottle"] >> 4 == CLEARING >> 4).sum(axis=2)
-    virus = rises(-viruses)
-    clear = (over[1:] & (viruses[1:] == 0)) & running
-    step, runs, combo = (rows[f"p1_{name}"].astype(np.int64) for name in ("placed_step", "match_flag", "combo"))
-    passes = ((step[:-1] != TIDY) & (step[1:] == TIDY) & (runs[1:] > 0) & running) | clear
-    phase = rows["p1_next_action"]
-    return {
-        "virus": virus,
-        "half": rises(marked) - virus,
-        "combo": rises(beyond_first(combo)),
-        "cascade": (passes & (combo > runs)[1:]).sum(axis=0),
-        "clear": clear.sum(axis=0),
-        "top_out": ((rows["p1_fail_flag"][1:] > 0) & running).sum(axis=0),
-        "time": running.sum(axis=0),
-        "decision": ((phase[:-1] == FALL) & (phase[1:] == RESOLVE) & running).sum(axis=0),
-    }

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from mlx_drmario import Decisions, render
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward
+from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
-
-_EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 
 
 class PlacementVectorEnv(GameVectorEnv):
@@ -89,8 +87,8 @@ class PlacementVectorEnv(GameVectorEnv):
         d.step(np.where(played, actions, d.legal.argmax(axis=1)).astype(np.int32))
         self._forfeit = forfeit
         due = {name: np.where(played, column, 0) for name, column in counts(d).items()}
-        due["top_out"] = due["top_out"] | forfeit
-        events: Columns = {name: np.where(played, getattr(d, name), 0) for name in _EVENTS}
+        due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
+        events = {name: np.where(played, column, 0) for name, column in told(d).items()}
         terminated = played & (d.cleared | d.top_out) | forfeit
         return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
 

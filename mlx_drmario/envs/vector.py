@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from mlx_drmario import render, rewards, seeds
 from mlx_drmario.rewards import RewardConfig
 
+EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
+"""event columns that a step reports in info"""
 Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
@@ -33,6 +35,11 @@ class Outcome:
     truncated: Mask
     events: Columns
     """reported in info as they are"""
+
+
+def told(events: Any) -> Columns:
+    """Copies of the event columns that info reports; events as `rewards.Events`."""
+    return {name: getattr(events, name).copy() for name in EVENTS}
 
 
 class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):

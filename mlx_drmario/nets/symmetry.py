@@ -1,4 +1,4 @@
-"""Colour relabelling: renaming the three colours everywhere changes nothing about a game (rules.md section 20).
+"""Colour relabelling: renaming the three colours everywhere changes nothing about a game (docs/rules.md section 20).
 
 Every observation is relabelled so that the capsule's first half has colour 0, the second half colour 1 when it differs,
 and so on; the network then sees one of (up to) six equivalent bottles instead of all of them. Actions name

@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "batch.h"
+#include "fields.h"
 #include "match.h"
+#include "validate.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace drm;
@@ -13,6 +14,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Match match;
   std::memcpy(&match, data, sizeof match);
   match.nb_players = match.nb_players & 1 ? 1 : 2;
+  if (match.nb_players == 1) std::memset(&match.player[1], 0, sizeof(Player));
+  std::memset(match.padding, 0, sizeof match.padding);
+  match.pause_audio_flag = match.pause_audio_flag & 1 ? 5 : 0;
+  for (Player& p : match.player) {
+    for (u8* digits : {&p.virus_left_bcd, &p.pill_count_bcd, &p.pill_count_hundreds})
+      *digits = int_to_bcd(*digits % 100);
+  }
   if (!describe_invalid(match, match.nb_players).empty()) return 0;
   for (std::size_t at = sizeof match; at + 1 < size; at += 2) frame(match, data + at);
   return 0;

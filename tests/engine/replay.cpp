@@ -57,9 +57,11 @@ int count_positions(Reader& file) {
   const u32 positions = file.read<u32>();
   int bad = 0;
   for (u32 i = 0; i < positions; ++i) {
-    const Match match = file.read<Match>();
+    Round round{};
+    round.match = file.read<Match>();
+    round.seat[0].parked = 1;
     const u32 depth = file.read<u32>();
-    const Perft ours = perft(match, static_cast<int>(depth));
+    const Perft ours = perft(round, static_cast<int>(depth));
     if (ours.nodes != file.read<u64>() || ours.frames != file.read<u64>()) {
       std::printf("position %u counts differ\n", i);
       ++bad;

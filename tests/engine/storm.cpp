@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <random>
 
-#include "batch.h"
 #include "match.h"
-#include "setup.h"
+#include "start.h"
+#include "validate.h"
 
 using namespace drm;
 

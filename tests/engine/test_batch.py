@@ -125,6 +125,16 @@ def test_init_reaches_the_same_game_as_play() -> None:
 BATCH = dm.Batch(num_envs=2)
 
 
+def forged(blob: bytes, offset: int, value: int) -> bytes:
+    """A snapshot with one byte of its games changed and a checksum (FNV-1a) that says all is well."""
+    body = bytearray(blob[:-8])
+    body[body.index(b"\n") + 1 + offset] = value
+    total = 0xCBF29CE484222325
+    for byte in body:
+        total = (total ^ byte) * 0x100000001B3 % 2**64
+    return bytes(body) + total.to_bytes(8, "little")
+
+
 def bad_state(**fields: int) -> np.ndarray:
     state = BATCH.state.copy()
     for name, value in fields.items():
@@ -151,15 +161,24 @@ def bad_state(**fields: int) -> np.ndarray:
         (lambda: BATCH.reset(0, 0, 5, mask=np.ones(3, bool)), ValueError, "mask has shape"),
         (lambda: BATCH.reset(0, 0, 5, mask=np.ones(2, int)), TypeError, "mask has dtype int64"),
         (lambda: BATCH.step(np.zeros((2, 2), np.uint8)), ValueError, r"buttons has shape \(2, 2\)"),
-        (lambda: BATCH.step(np.zeros((2, 1), int)), TypeError, "buttons has dtype int64, allowed is uint8"),
+        (lambda: BATCH.step(np.zeros((2, 1))), TypeError, "buttons must be integers, not float64"),
+        (lambda: BATCH.step(np.full((2, 1), 256)), ValueError, r"buttons\[0, 0\] is 256, allowed are 0\.\.255"),
         (lambda: BATCH.run(np.zeros((2, 1), np.uint8)), ValueError, "buttons has shape"),
         (lambda: BATCH.run(np.zeros((1, 2, 1), np.uint8), record=("p3_bottle",)), ValueError, "'p3_bottle'"),
+        (lambda: BATCH.run(np.zeros((1, 2, 1), int), record=("mode", "mode")), ValueError, "'mode' twice"),
         (lambda: BATCH.set_state(BATCH.state[:1]), ValueError, "state has shape"),
         (lambda: BATCH.set_state(np.zeros(2, np.uint8)), TypeError, "structured"),
         (lambda: BATCH.set_state(bad_state(p1_bottle=0x12)), ValueError, r"state\[1\]: p1_bottle\[0\] is 18"),
         (lambda: BATCH.set_state(bad_state(p1_pill_x=8)), ValueError, r"p1_pill_x is 8, allowed are 0\.\.7"),
         (lambda: BATCH.set_state(bad_state(p1_level=25)), ValueError, "p1_level is 25"),
         (lambda: BATCH.set_state(bad_state(mode=6)), ValueError, "mode is 6"),
+        (
+            lambda: BATCH.set_state(bad_state(pause_audio_flag=1)),
+            ValueError,
+            "pause_audio_flag is 1, allowed are 0 and 5",
+        ),
+        (lambda: BATCH.set_state(bad_state(p1_virus_left_bcd=0x1A)), ValueError, "p1_virus_left_bcd is 26"),
+        (lambda: BATCH.set_state(bad_state(p1_pill_count_bcd=0xA0)), ValueError, "two decimal digits"),
         (lambda: BATCH.set_state(bad_state(reserve=9)), ValueError, r"reserve\[0\] is 9"),
         (lambda: BATCH.set_state(BATCH.state, np.zeros((2, 127), np.uint8)), ValueError, "reserve has shape"),
         (lambda: BATCH.load(b"nonsense"), ValueError, "blob does not fit"),
@@ -175,9 +194,22 @@ def test_bad_input_is_named_and_changes_nothing(call, error, sentence) -> None: 
     assert BATCH.save() == before
 
 
-def test_corrupt_snapshots_are_refused() -> None:
-    blob = bytearray(BATCH.save())
-    header = blob.index(b"\n") + 1
-    blob[header] = 0x12
+@pytest.mark.parametrize("kind", [dm.Batch, dm.Decisions])
+def test_every_damaged_byte_of_a_snapshot_is_seen(kind: type) -> None:
+    games = kind(num_envs=2)
+    blob = games.save()
+    for at in range(len(blob)):
+        damaged = bytearray(blob)
+        damaged[at] ^= 0x12
+        with pytest.raises(ValueError, match="blob"):
+            games.load(damaged)
+    with pytest.raises(ValueError, match="blob does not fit"):
+        games.load(blob[:-1])
+    assert games.save() == blob
+
+
+def test_a_snapshot_is_checked_field_by_field_too() -> None:
+    """The checksum finds damage; what somebody wrote on purpose is found by the check of set_state."""
+    blob = forged(BATCH.save(), 0, 0x12)
     with pytest.raises(ValueError, match=r"game 0: p1_bottle\[0\] is 18"):
-        BATCH.load(bytes(blob))
+        BATCH.load(blob)

@@ -1,4 +1,4 @@
-"""The property tests of rules.md section 20, on random play."""
+"""The property tests of docs/rules.md section 20, on random play."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ FIELDS = (
     "p1_pill_color_r", "p1_next_color_l", "p1_next_color_r", "p1_speed_ups", "p1_pill_count_bcd",
     "p1_pill_count_hundreds", "p1_status", "score0", "score1", "score2", "score3", "score4", "score5",
 )  # fmt: skip
-FALL_FRAMES = [  # rules.md section 18; typed again here, so that a slip in the engine's table shows
+FALL_FRAMES = [  # docs/rules.md section 18; typed again here, so that a slip in the engine's table shows
     69, 67, 65, 63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19, 18, 17, 16,
     15, 14, 13, 12, 11, 10, 9, 9, 8, 8, 7, 7, 6, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3,
     2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0,

@@ -12,7 +12,7 @@ def games():
     d = dm.Decisions(num_envs=24)
     d.reset(np.arange(24, dtype=np.uint8) % 21, np.arange(24, dtype=np.uint8) % 3, seeds.seeds("training", 24))
     for turn in range(12):
-        d.step(RandomLegal(turn).act(d))
+        d.step(RandomLegal(turn).act(d.view))
     return d
 
 
@@ -37,7 +37,7 @@ def greedy_reference(d, index):
 def test_greedy_follows_its_definition(games):
     clears = 0
     for turn in range(6):
-        actions = Greedy().act(games)
+        actions = Greedy().act(games.view)
         assert actions.dtype == np.int32 and actions.shape == (games.num_envs,)
         for index in np.flatnonzero(~games.ended)[turn::6]:
             assert actions[index] == greedy_reference(games, index)
@@ -49,11 +49,11 @@ def test_greedy_follows_its_definition(games):
 def test_greedy_of_ended_games_is_action_zero(games):
     while not games.ended.all():
         running = ~games.ended
-        actions = Greedy().act(games)
+        actions = Greedy().act(games.view)
         assert (actions[~running] == 0).all()
         assert games.legal[np.flatnonzero(running), actions[running]].all()
         games.step(actions)
-    assert (Greedy().act(games) == 0).all()
+    assert (Greedy().act(games.view) == 0).all()
 
 
 def test_landing_row():
@@ -68,7 +68,7 @@ def test_random_is_legal_and_uniform(games):
     draws = 200 * len(legal)
     counts = np.zeros(512, int)
     for seed in range(draws):
-        counts[RandomLegal(seed).act(games)[index]] += 1
+        counts[RandomLegal(seed).act(games.view)[index]] += 1
     assert counts[legal].sum() == draws
     chi_square = ((counts[legal] - 200) ** 2 / 200).sum()
     freedom = len(legal) - 1
@@ -82,16 +82,16 @@ def test_random_does_not_depend_on_the_rest_of_the_batch():
     batch.reset(3, 2, games)
     paths = []
     for _ in range(10):
-        actions = RandomLegal(5).act(batch)
+        actions = RandomLegal(5).act(batch.view)
         paths.append(actions)
         batch.step(actions)
     for index, seed in enumerate(games):
         alone.reset(3, 2, int(seed))
         for actions in paths:
-            action = RandomLegal(5).act(alone)
+            action = RandomLegal(5).act(alone.view)
             assert alone.ended[0] or action[0] == actions[index]
             alone.step(action)
 
 
 def test_random_seeds_differ(games):
-    assert not np.array_equal(RandomLegal(0).act(games), RandomLegal(1).act(games))
+    assert not np.array_equal(RandomLegal(0).act(games.view), RandomLegal(1).act(games))

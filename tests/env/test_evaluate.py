@@ -45,7 +45,7 @@ def test_order_and_company_do_not_matter(policy):
 
 
 def test_frames_of_a_cleared_game_are_its_frames_to_clear():
-    """The clock of design.md, counted on the frame-level engine: first controllable frame = 1."""
+    """The clock of docs/design.md, counted on the frame-level engine: first controllable frame = 1."""
     result = evaluate(Greedy(), seeds=seeds.seeds("test", 200), **SETTINGS)
     index = int(np.flatnonzero(result.cleared)[0])
     d = dm.Decisions(num_envs=1)
@@ -59,7 +59,7 @@ def test_frames_of_a_cleared_game_are_its_frames_to_clear():
             b.step(nothing)
             frames += frames > 0
             continue
-        state, action = d.state[0], Greedy().act(d)
+        state, action = d.state[0], Greedy().act(d.view)
         colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
         setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
         for buttons in dm.script(state["p1_bottle"], colors, *setting, int(action[0])):

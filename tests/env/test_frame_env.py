@@ -21,7 +21,7 @@ def scripts_of_a_game(seed, level):
     d = dm.Decisions(num_envs=1)
     d.reset(level, 2, seed)
     while not d.ended[0]:
-        state, action = d.state[0], Greedy().act(d)
+        state, action = d.state[0], Greedy().act(d.view)
         colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
         setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
         script = dm.script(state["p1_bottle"], colors, *setting, int(action[0]))

@@ -18,7 +18,7 @@ def test_a_step_is_a_decision_of_the_core():
         assert np.array_equal(env.action_masks(), d.legal[0])
         assert np.array_equal(observation["frames_to_lock"], d.frames_to_lock[0])
         assert info["decisions"] == d.decisions[0] and info["frames"] == d.frames[0]
-        action = Greedy().act(d)
+        action = Greedy().act(d.view)
         d.step(action)
         observation, reward, terminated, truncated, info = env.step(int(action[0]))
         assert info["tau"] == d.tau[0] and info["cleared"] == d.cleared[0] and info["top_out"] == d.top_out[0]

@@ -4,14 +4,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import mlx_drmario as dm
 from mlx_drmario import rewards
 from mlx_drmario.rewards import RewardConfig
 
 
 def events(**columns):
     zero = np.zeros(3, np.uint8)
-    names = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
-    return SimpleNamespace(**{name: np.array(columns.get(name, zero)) for name in names})
+    assert columns.keys() <= set(dm.event_names())
+    return SimpleNamespace(**{name: np.array(columns.get(name, zero)) for name in dm.event_names()})
 
 
 def test_every_term_pays_its_own_event():
@@ -22,8 +23,9 @@ def test_every_term_pays_its_own_event():
             tau=[10, 20, 0],
             viruses_cleared=[2, 0, 0],
             halves_cleared=[6, 1, 0],
-            combos=[3, 1, 0],
-            cascade=[2, 1, 0],
+            runs_after_first=[2, 0, 0],
+            passes_after_first=[1, 0, 0],
+            capsules=[1, 1, 0],
             cleared=[True, False, False],
             top_out=[False, True, False],
         ),
@@ -46,7 +48,7 @@ def test_every_term_pays_its_own_event():
 def test_terms_sum_to_total():
     rng = np.random.default_rng(0)
     config = RewardConfig(*rng.normal(size=len(rewards.TERMS)).tolist())
-    columns = {name: rng.integers(0, 9, 3) for name in vars(events()) if name not in ("cleared", "top_out")}
+    columns = {name: rng.integers(0, 9, 3) for name in dm.event_names() if name not in ("cleared", "top_out")}
     terms = rewards.compute(config, events(**columns))
     np.testing.assert_allclose(sum(terms[name] for name in rewards.TERMS), terms["total"], rtol=1e-5)
 

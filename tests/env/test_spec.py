@@ -31,7 +31,7 @@ def test_planes_say_what_the_bottle_holds():
     d = dm.Decisions(num_envs=8, planes="extended")
     d.reset(10, 2, seeds.seeds("training", 8))
     for turn in range(15):
-        d.step(RandomLegal(turn).act(d))
+        d.step(RandomLegal(turn).act(d.view))
     bottles = d.state["p1_bottle"].reshape(8, 16, 8)
     planes = {name: d.planes[:, index] for index, name in enumerate(d.plane_names)}
     for color, name in enumerate(("yellow", "red", "blue")):
@@ -49,7 +49,7 @@ def test_scalars_stay_in_their_range():
     d.reset(np.arange(4, 25, dtype=np.uint8), np.arange(21, dtype=np.uint8) % 3, seeds.seeds("training", 21))
     for turn in range(30):
         assert d.scalars.min() >= 0 and d.scalars.max() <= spec.SCALAR_MAX
-        d.step(RandomLegal(turn).act(d))
+        d.step(RandomLegal(turn).act(d.view))
 
 
 def test_from_bcd():

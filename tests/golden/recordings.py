@@ -1,4 +1,4 @@
-"""Reading golden recordings and replaying them through `Batch`; the format is ../shared/golden/README.md's."""
+"""Reading golden recordings and replaying them through `Batch`; the format is docs/golden.md's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -73,7 +73,8 @@ class Search {
         Player p = from;
         p.held = direction | turn;
         p.pressed = p.held & static_cast<u8>(~from.held);
-        fall(p, counter);
+        Events untold{};
+        fall(p, counter, untold);
         if (p.next_action == kResolve) {
           const int action = action_of({from.pill_x, from.pill_y, from.pill_rotation});
           if (action >= 0 && frames_to_lock[action] == kUnreachable) frames_to_lock[action] = frame;

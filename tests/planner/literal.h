@@ -1,5 +1,5 @@
-// The falling capsule taken literally: one frame as rules.md section 8 has it, and a breadth-first search over complete
-// states made of such frames. Slow (milliseconds) and obvious: the reference of the tests.
+// The falling capsule taken literally: one frame as docs/rules.md section 8 has it, and a breadth-first search over
+// complete states made of such frames. Slow (milliseconds) and obvious: the reference of the tests.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace drm {
 
-// A falling capsule between two frames, as much of it as rules.md section 8 looks at.
+// A falling capsule between two frames, as much of it as docs/rules.md section 8 looks at.
 struct Falling {
   Pose pose = kSpawnPose;
   u8 speed_counter = 0;

@@ -95,10 +95,16 @@ def check_events(decisions: dm.Decisions, n: int, before: np.void, rows: dict[st
     viruses = int((appeared & ((bottles[:-1] & 0xF0) == VIRUS)).sum())
     assert decisions.viruses_cleared[n] == viruses
     assert decisions.halves_cleared[n] == int(appeared.sum()) - viruses
+    colors = (bottles[:-1] & 15)[appeared & ((bottles[:-1] & 0xF0) == VIRUS)]
+    np.testing.assert_array_equal(decisions.viruses_by_color[n], np.bincount(colors, minlength=3))
+    assert decisions.capsules[n] == 1
     cleared = window["p1_virus_left_bcd"][-1] == 0
     assert decisions.cleared[n] == cleared
     assert decisions.top_out[n] == (window["mode"][-1] == 5)
     assert decisions.combos[n] == window["p1_combo"].max()
+    assert decisions.won[n] == cleared and not decisions.attack_sent[n] and not decisions.garbage_received[n]
+    assert decisions.runs_after_first[n] == max(int(decisions.combos[n]) - 1, 0)
+    assert decisions.passes_after_first[n] == max(int(decisions.cascade[n]) - 1, 0)
     tidied = (window["p1_next_action"] == RESOLVE) & (window["p1_placed_step"] == TIDY) & (window["p1_match_flag"] > 0)
     assert decisions.cascade[n] == tidied.sum() or (cleared and decisions.cascade[n] == tidied.sum() + 1)
 
@@ -156,8 +162,8 @@ def test_afterstates_equal_steps(rng: np.random.Generator) -> None:
         action = random_legal(rng, decisions.legal)
         action[n[row]] = a[row]
         decisions.step(action)
-        for column in ("viruses_cleared", "halves_cleared", "combos", "cascade", "tau", "cleared", "top_out"):
-            assert getattr(after, column)[row] == getattr(decisions, column)[n[row]], column
+        for column in dm.event_names():
+            np.testing.assert_array_equal(getattr(after, column)[row], getattr(decisions, column)[n[row]], column)
         if not after.top_out[row]:
             np.testing.assert_array_equal(after.bottle[row], decisions.state["p1_bottle"][n[row]])
 
@@ -259,18 +265,19 @@ COLORS = np.zeros((1, 2), np.uint8)
         (lambda: dm.Decisions(num_envs=1, max_decisions=-1), ValueError, "max_decisions is -1"),
         (lambda: GAMES.reset(25, 0, 5), ValueError, "level is 25"),
         (lambda: GAMES.reset(0, 0, 0), ValueError, "seed is 0"),
-        (lambda: GAMES.step(np.zeros(2, np.int64)), TypeError, "action has dtype int64, allowed is int32"),
+        (lambda: GAMES.step(np.zeros(2)), TypeError, "action must be integers, not float64"),
+        (lambda: GAMES.step([2**40, 0]), ValueError, r"action\[0\] is 1099511627776"),
         (lambda: GAMES.step(np.zeros(3, np.int32)), ValueError, r"action has shape \(3,\)"),
         (lambda: GAMES.step(np.full(2, 512, np.int32)), ValueError, r"action\[0\] is 512"),
         (lambda: GAMES.step(np.full(2, -1, np.int32)), ValueError, r"action\[0\] is -1"),
         (lambda: GAMES.step(np.zeros(2, np.int32)), ValueError, r"action\[0\] is 0, allowed are the legal actions"),
         (lambda: GAMES.load(b""), ValueError, "blob does not fit"),
         (lambda: dm.reach(BOTTLE[0], COLORS, 0, 0, 0), ValueError, "bottle has shape"),
-        (lambda: dm.reach(BOTTLE.astype(int), COLORS, 0, 0, 0), TypeError, "bottle has dtype int64"),
-        (lambda: dm.reach(BOTTLE, COLORS + 3, 0, 0, 0), ValueError, r"colors\[0\] is 3"),
+        (lambda: dm.reach(BOTTLE.astype(float), COLORS, 0, 0, 0), TypeError, "bottle must be integers, not float64"),
+        (lambda: dm.reach(BOTTLE, COLORS + 3, 0, 0, 0), ValueError, r"colors\[0, 0\] is 3"),
         (lambda: dm.reach(BOTTLE, COLORS, 0, 3, 0), ValueError, "speed is 3"),
         (lambda: dm.reach(BOTTLE, COLORS, 0, 0, 50), ValueError, r"speed_ups is 50, allowed are 0\.\.49"),
-        (lambda: dm.reach(BOTTLE * 0 + 7, COLORS, 0, 0, 0), ValueError, r"bottle\[0\] is 7"),
+        (lambda: dm.reach(BOTTLE * 0 + 7, COLORS, 0, 0, 0), ValueError, r"bottle\[0, 0\] is 7"),
         (lambda: dm.script(BOTTLE[0], COLORS[0], 0, 0, 0, 0), ValueError, "action is 0, which cannot be reached"),
         (lambda: dm.script(BOTTLE[0], COLORS[0], 0, 0, 0, 512), ValueError, "action is 512"),
         (lambda: dm.canonical(-1), ValueError, "action is -1"),

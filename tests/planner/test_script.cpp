@@ -34,12 +34,13 @@ Player before_control(const Case& c) {
 
 bool replays(const Case& c, int action, const u8* buttons, int length) {
   Player p = before_control(c);
+  Events untold{};
   for (int t = 0; t < length; ++t) {
     Pose pose{p.pill_x, p.pill_y, p.pill_rotation};
     p.pressed = buttons[t] & static_cast<u8>(~p.held);
     p.held = buttons[t];
     if ((p.held & kLeft) && (p.held & kRight)) return false;
-    fall(p, static_cast<u8>(c.query.frame_counter + 1 + t));
+    fall(p, static_cast<u8>(c.query.frame_counter + 1 + t), untold);
     if (p.next_action != kResolve) continue;
     const bool equal = c.query.colors[0] == c.query.colors[1];
     if (equal && pose.rotation == 3 && pose.y == 15) pose.rotation = 1;

@@ -5,37 +5,39 @@
 
 #include <cstdlib>
 
-#include "decisions.h"
+#include "round.h"
 #include "script.h"
+#include "start.h"
 
 using namespace drm;
 
 namespace {
 
-Match fresh_game(std::mt19937_64& random) {
+Round fresh_game(std::mt19937_64& random) {
   GameConfig config{};
   config.players = 1;
   config.level[0] = static_cast<u8>(random() % (kMaxLevel + 1));
   config.speed[0] = static_cast<u8>(random() % kSpeeds);
   config.seed = static_cast<u16>(2 + random() % 65534);
   config.frame_counter = static_cast<u8>(random());
-  Match match;
-  start_at_play(match, config);
-  park(match);
+  Round round{};
+  start_at_play(round.match, config);
+  begin(round);
   // Late speeds too, which random play never lives to see.
-  if (random() % 2) match.player[0].speed_ups = static_cast<u8>(random() % (kMaxSpeedUps + 1));
-  return match;
+  if (random() % 2) round.match.player[0].speed_ups = static_cast<u8>(random() % (kMaxSpeedUps + 1));
+  return round;
 }
 
-// Plays the script and then nothing until the next parked moment or the end; returns the frames that took.
-u32 play_script(Match& match, const u8* buttons, int length) {
-  u32 frames = 0;
+// Plays the script and then nothing until the next parked moment or the end; returns what the frames told.
+Events play_script(Match& match, const u8* buttons, int length) {
+  Events events{};
+  int frames = 0;
   do {
-    const u8 held[2] = {static_cast<int>(frames) < length ? buttons[frames] : u8{0}, 0};
-    frame(match, held);
+    const u8 held[2] = {frames < length ? buttons[frames] : u8{0}, 0};
+    frame(match, held, &events);
     ++frames;
-  } while (running(match) && (static_cast<int>(frames) < length || match.player[0].next_action != kFall));
-  return frames;
+  } while (running(match) && (frames < length || match.player[0].next_action != kFall));
+  return events;
 }
 
 }  // namespace
@@ -43,30 +45,31 @@ u32 play_script(Match& match, const u8* buttons, int length) {
 int main(int argc, char** argv) {
   const long decisions = argc > 1 ? std::atol(argv[1]) : 10'000;
   std::mt19937_64 random(argc > 2 ? static_cast<u64>(std::atol(argv[2])) : 1u);
-  Match match = fresh_game(random);
+  Round round = fresh_game(random);
   long games = 1, clears = 0, frames = 0;
   for (long n = 0; n < decisions; ++n) {
     u16 frames_to_lock[kActions];
-    const ReachQuery query = query_of(match, 0);
+    const ReachQuery query = query_of(round.match, 0);
     reach(query, frames_to_lock);
     const int action = pick_legal(frames_to_lock, random);
     u8 buttons[kMaxScript];
     const int length = script(query, action, buttons, kMaxScript);
-    Match played = match;
-    const u32 tau = play_script(played, buttons, length);
-    Outcome outcome;
-    place_and_settle(match, action, frames_to_lock[action], outcome);
-    if (!outcome.cleared) throw_next(match, outcome);
-    clears += outcome.combos > 0;
-    frames += tau;
-    played.player[0].hor_velocity = match.player[0].hor_velocity;
-    if (!equal_states(match, played) || length != frames_to_lock[action] || outcome.tau != tau) {
-      std::printf("decision %ld: action %d, script %d, frames %u and %u: states differ\n", n, action, length, tau,
-                  outcome.tau);
+    Match played = round.match;
+    const Events told = play_script(played, buttons, length);
+    round.events[0] = {};
+    decide(round, 0, action, frames_to_lock[action]);
+    advance(round);
+    clears += told.combos > 0;
+    frames += told.tau;
+    played.player[0].hor_velocity = round.match.player[0].hor_velocity;
+    const bool same_events = std::memcmp(&told, &round.events[0], sizeof told) == 0;
+    if (!equal_states(round.match, played) || length != frames_to_lock[action] || !same_events) {
+      std::printf("decision %ld: action %d, script %d, frames %u and %u: states or events differ\n", n, action, length,
+                  told.tau, round.events[0].tau);
       return 1;
     }
-    if (!running(match)) {
-      match = fresh_game(random);
+    if (round.over) {
+      round = fresh_game(random);
       ++games;
     }
   }

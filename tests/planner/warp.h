@@ -5,7 +5,7 @@
 #include <cstring>
 #include <random>
 
-#include "batch.h"
+#include "fields.h"
 #include "match.h"
 #include "state.h"
 

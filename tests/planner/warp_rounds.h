@@ -4,7 +4,6 @@
 #include <random>
 
 #include "decisions.h"
-#include "versus.h"
 
 namespace drm {
 
@@ -13,7 +12,7 @@ inline u8 below(std::mt19937_64& random, u64 limit) { return static_cast<u8>(ran
 inline GameConfig random_config(std::mt19937_64& random) {
   GameConfig config{};
   config.players = 2;
-  for (int s = 0; s < kSides; ++s) {
+  for (int s = 0; s < 2; ++s) {
     config.level[s] = below(random, kMaxLevel + 1);
     config.speed[s] = below(random, kSpeeds);
   }
@@ -55,7 +54,7 @@ inline void prepare_bottle(Player& p, Bottle kind, std::mt19937_64& random) {
 
 // Changes a round in which both sides wait for their first decision. Returns whether both sides are twins, so that the
 // same actions make everything happen to both at once.
-inline bool prepare_round(Versus::Round& round, std::mt19937_64& random) {
+inline bool prepare_round(Round& round, std::mt19937_64& random) {
   Match& match = round.match;
   for (Player& p : match.player) {
     const auto kind = static_cast<Bottle>(random() % static_cast<u64>(Bottle::kKinds));
@@ -79,19 +78,20 @@ inline int pick_action(const Match& match, int side, const u16* frames_to_lock, 
     if (frames_to_lock[action] != kUnreachable) legal[count++] = action;
   }
   const auto any = [&] { return legal[random() % static_cast<u64>(count)]; };
-  int best = any(), most = 0;
+  int best = any();
+  u32 most = 0;
   if (random() % 2) return best;
   const bool last = random() % 2;  // half of the time the round shall go on
-  Match alone = match;
-  alone.player[0] = match.player[side];
-  alone.nb_players = 1;
+  Round parked{};
+  parked.match = match;
+  parked.seat[side].parked = 1;
   for (int tries = 0; tries < 24; ++tries) {
     const int action = any();
-    Match copy = alone;
-    Outcome outcome;
-    place_and_settle(copy, action, frames_to_lock[action], outcome);
-    if (outcome.cleared && !last) continue;
-    if (outcome.combos > most) best = action, most = outcome.combos;
+    Round copy = parked;
+    place_and_settle(copy, side, action, frames_to_lock[action]);
+    const Events& events = copy.events[side];
+    if (events.cleared && !last) continue;
+    if (events.combos > most) best = action, most = events.combos;
   }
   return best;
 }

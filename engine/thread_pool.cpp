@@ -1,0 +1,143 @@
+#include "thread_pool.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace drm {
+
+namespace {
+
+std::atomic<unsigned> forks{0};
+std::mutex renewal;  // held while a pool starts a new crew; a fork waits for it, so that no child finds it locked
+
+// How many forks lie between the first process and this one; counted from the first pool on.
+unsigned fork_count() {
+  static const int registered = pthread_atfork([] { renewal.lock(); }, [] { renewal.unlock(); },
+                                               [] {
+                                                 ++forks;
+                                                 renewal.unlock();
+                                               });
+  static_cast<void>(registered);
+  return forks.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+class ThreadPool::Crew {
+ public:
+  explicit Crew(int threads) {
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    } catch (...) {
+      dismiss();
+      throw;
+    }
+  }
+
+  ~Crew() { dismiss(); }
+
+  void run(int count, int grain, const std::function<void(int, int)>& body) {
+    if (workers_.empty() || count <= grain) {
+      if (count > 0) body(0, count);
+      return;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      body_ = &body;
+      count_ = count;
+      grain_ = grain;
+      next_.store(0, std::memory_order_relaxed);
+      busy_ = static_cast<int>(workers_.size());
+      ++generation_;
+    }
+    wake_.notify_all();
+    take_chunks();
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+  }
+
+  std::mutex turn;
+
+ private:
+  void dismiss() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  void take_chunks() {
+    for (;;) {
+      const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= count_) return;
+      (*body_)(begin, std::min(begin + grain_, count_));
+    }
+  }
+
+  void work() {
+    unsigned seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+        if (stop_) return;
+        seen = generation_;
+      }
+      take_chunks();
+      std::lock_guard lock(mutex_);
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  const std::function<void(int, int)>* body_ = nullptr;
+  std::atomic<int> next_{0};
+  int count_ = 0;
+  int grain_ = 1;
+  int busy_ = 0;
+  unsigned generation_ = 0;
+  bool stop_ = false;
+};
+
+ThreadPool::ThreadPool(int threads)
+    : wanted_(threads),
+      threads_(threads ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
+      forks_(fork_count()),
+      crew_(std::make_unique<Crew>(threads_)) {}
+
+ThreadPool::~ThreadPool() {
+  // The parent's threads cannot be joined from a child, so its crew is left behind.
+  if (forks_ != fork_count()) static_cast<void>(crew_.release());
+}
+
+void ThreadPool::lock() {
+  if (forks_.load(std::memory_order_acquire) != fork_count()) {
+    const std::lock_guard one_renewal(renewal);
+    if (forks_.load(std::memory_order_relaxed) != fork_count()) {
+      auto crew = std::make_unique<Crew>(threads_);
+      static_cast<void>(crew_.release());
+      crew_ = std::move(crew);
+      forks_.store(fork_count(), std::memory_order_release);
+    }
+  }
+  crew_->turn.lock();
+}
+
+void ThreadPool::unlock() { crew_->turn.unlock(); }
+
+void ThreadPool::for_chunks(int count, int grain, const std::function<void(int, int)>& body) {
+  crew_->run(count, grain, body);
+}
+
+}  // namespace drm

@@ -1,0 +1,343 @@
+#include <cstring>
+
+#include "afterstate.h"
+#include "bind_planner.h"
+#include "decisions.h"
+#include "perft.h"
+#include "validate.h"
+
+namespace drm {
+
+static std::size_t count(const Decisions& d) { return d.games.size(); }
+
+// Shape of a column with a row per seat: [N] for one player, [N, P] for two; then the inner axes.
+static Shape row_shape(const Decisions& d, const Shape& inner = Shape()) {
+  Shape shape{count(d)};
+  if (d.players() == 2) shape.push_back(2);
+  shape.insert(shape.end(), inner.begin(), inner.end());
+  return shape;
+}
+
+// The same as what an argument must have.
+static std::vector<long> wanted(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+static void construct(Decisions* self, long num_envs, const std::string& planes, long threads, long max_decisions,
+                      long players) {
+  new (self) Decisions(checked(num_envs, "num_envs", 1, 1 << 20), checked(players, "players", 1, 2), plane_set(planes),
+                       checked(threads, "threads", 0, 1024),
+                       static_cast<u32>(checked(max_decisions, "max_decisions", 0, 1 << 30)));
+}
+
+static void reset(Decisions& d, nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
+                  nb::handle mask) {
+  const auto configs = game_configs(level, speed, seed, frame_counter, count(d), d.players());
+  require_working_seeds(configs);
+  const auto chosen = game_mask(mask, count(d));
+  exclusively(d, [&] { d.reset(configs, chosen); });
+}
+
+static void step(Decisions& d, nb::handle action) {
+  const auto actions = integer_array<i32>(action, "action", wanted(row_shape(d)), INT32_MIN, INT32_MAX);
+  exclusively(d, [&] {
+    const long bad = d.first_illegal(actions.data.data());
+    if (bad < 0) return d.step(actions.data.data());
+    const std::string game = std::to_string(bad / d.players());
+    const std::string seat = d.players() == 2 ? ", " + std::to_string(bad % 2) : "";
+    throw nb::value_error(("action[" + game + seat + "] is " +
+                           std::to_string(actions.data[static_cast<std::size_t>(bad)]) +
+                           ", allowed are the legal actions of game " + game)
+                              .c_str());
+  });
+}
+
+static nb::ndarray<nb::numpy, i32> sample_legal(Decisions& d, u64 seed) {
+  std::vector<i32> actions(d.rows());
+  exclusively(d, [&] { d.sample_legal(seed, actions.data()); });
+  return copied(actions, row_shape(d));
+}
+
+static Afterstates afterstates(Decisions& d) {
+  return exclusively(d, [&] { return resolve_all(d); });
+}
+
+static nb::bytes save(Decisions& d) {
+  const auto games = exclusively(d, [&] { return d.games; });
+  return pack("Decisions", games.data(), games.size() * sizeof(Game), games.size(), d.players());
+}
+
+static void load(Decisions& d, nb::handle blob) {
+  const std::size_t n = count(d);
+  const std::string bytes = unpack(blob, "Decisions", n * sizeof(Game), n, d.players());
+  std::vector<Game> games(n);
+  std::memcpy(games.data(), bytes.data(), bytes.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    std::string problem = describe_invalid(games[i].round.match, d.players());
+    if (problem.empty()) problem = describe_invalid(games[i]);
+    if (!problem.empty()) throw nb::value_error(("blob, game " + std::to_string(i) + ": " + problem).c_str());
+  }
+  exclusively(d, [&] { d.replace(games); });
+}
+
+static void set_state(Decisions& d, nb::handle state, nb::handle reserve) {
+  const auto matches = matches_from(state, reserve, count(d), d.players());
+  std::vector<Game> games(count(d));
+  for (std::size_t i = 0; i < games.size(); ++i) {
+    games[i].round.match = matches[i];
+    const std::string problem = seat_players(games[i].round);
+    if (!problem.empty()) throw nb::value_error(("state[" + std::to_string(i) + "]: " + problem).c_str());
+  }
+  exclusively(d, [&] { d.replace(games); });
+}
+
+static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
+  const auto bottles = bottle_array(bottle, "bottle", wanted(row_shape(d)));  // rows of other games are not read
+  const auto chosen = game_mask(mask, count(d));
+  exclusively(d, [&] {
+    const std::string problem = describe_bad_bottles(d, bottles.data.data(), chosen);
+    if (!problem.empty()) throw nb::value_error(problem.c_str());
+    d.set_bottles(bottles.data.data(), chosen);
+  });
+}
+
+static nb::ndarray<nb::numpy, u64> digests(Decisions& d) {
+  std::vector<u64> values(count(d));
+  exclusively(d, [&] {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = digest(d.games[i].round.match);
+  });
+  return copied(values, {values.size()});
+}
+
+static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft_all(Decisions& d, long depth) {
+  checked(depth, "depth", 1, 8);
+  if (d.players() == 2) throw nb::value_error("players is 2, allowed is 1: perft counts one-player games");
+  std::vector<u64> nodes(count(d)), frames(count(d));
+  exclusively(d, [&] {
+    d.pool().for_chunks(d.size(), 1, [&](int begin, int end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        const Perft result = d.games[i].ended() ? Perft{} : perft(d.games[i].round, static_cast<int>(depth));
+        nodes[i] = result.nodes;
+        frames[i] = result.frames;
+      }
+    });
+  });
+  return {copied(nodes, {nodes.size()}), copied(frames, {frames.size()})};
+}
+
+// --- columns, of the games themselves and of their public view
+
+// What policies, environments and search get of the games: everything a player may know.
+struct PublicView {
+  Decisions* games;
+};
+
+static const Decisions& games_of(const Decisions& d) { return d; }
+static const Decisions& games_of(const PublicView& v) { return *v.games; }
+
+// Getter of a read-only view of a column that `Decisions` keeps as a vector; a row per seat.
+template <class Owner, auto Column, typename As, std::size_t... Inner>
+static nb::ndarray<nb::numpy, const As> seat_column(nb::handle_t<Owner> self) {
+  const Decisions& d = games_of(nb::cast<const Owner&>(self));
+  static_assert(sizeof(As) == sizeof((d.*Column)[0]));
+  return view(reinterpret_cast<const As*>((d.*Column).data()), row_shape(d, {Inner...}), self);
+}
+
+// The same with a row per game.
+template <class Owner, auto Column, typename As>
+static nb::ndarray<nb::numpy, const As> game_column(nb::handle_t<Owner> self) {
+  const Decisions& d = games_of(nb::cast<const Owner&>(self));
+  return view(reinterpret_cast<const As*>((d.*Column).data()), {count(d)}, self);
+}
+
+template <class Owner>
+static void bind_observations(nb::class_<Owner>& c) {
+  c.def_prop_ro(
+       "planes",
+       [](nb::handle_t<Owner> self) {
+         const Decisions& d = games_of(nb::cast<const Owner&>(self));
+         return view(d.planes.data(), row_shape(d, {d.plane_count(), 16, 8}), self);
+       },
+       "u8[N, C, 16, 8] of 0 and 1, in the order of plane_names")
+      .def_prop_ro("scalars", &seat_column<Owner, &Decisions::scalars, float, kScalars>,
+                   "f32[N, S], in the order of scalar_names")
+      .def_prop_ro("legal", &seat_column<Owner, &Decisions::legal, bool, kActions>,
+                   "bool[N, 512]: True = legal; all False where no decision is due")
+      .def_prop_ro("frames_to_lock", &seat_column<Owner, &Decisions::frames_to_lock, u16, kActions>,
+                   "u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable")
+      .def_prop_ro(
+          "public",
+          [](nb::handle_t<Owner> self) {
+            const Decisions& d = games_of(nb::cast<const Owner&>(self));
+            std::vector<RecordField> fields;
+#define DRM_PUBLIC_RECORD(name, type, count, meaning) \
+  fields.push_back({#name, std::is_same_v<type, u16> ? "u2" : "u1", offsetof(PublicState, name), count});
+            DRM_PUBLIC_FIELDS(DRM_PUBLIC_RECORD)
+#undef DRM_PUBLIC_RECORD
+            return record_view(d.visible.data(), fields, sizeof(PublicState), row_shape(d), self);
+          },
+          nb::for_getter(nb::sig("def public(self) -> numpy.typing.NDArray[numpy.void]")),
+          "Structured view [N]: bottle, capsule, preview, counters, the opponent's bottle; docs/decisions.md")
+      .def_prop_ro("plane_names", [](const Owner& o) { return names(plane_names(games_of(o).plane_set())); })
+      .def_prop_ro("scalar_names", [](const Owner&) { return names(kScalarNames); })
+      .def_prop_ro("plane_set", [](const Owner& o) { return plane_set_name(games_of(o).plane_set()); })
+      .def_prop_ro("num_envs", [](const Owner& o) { return games_of(o).size(); })
+      .def_prop_ro("players", [](const Owner& o) { return games_of(o).players(); });
+}
+
+template <class Owner>
+static void bind_events(nb::class_<Owner>& c) {
+#define DRM_BIND_EVENT(name, type, count, meaning)                                        \
+  c.def_prop_ro(                                                                          \
+      #name,                                                                              \
+      [](nb::handle_t<Owner> self) {                                                      \
+        const Decisions& d = games_of(nb::cast<const Owner&>(self));                      \
+        return field_view<type, count>(d.told.data(), &Events::name, row_shape(d), self); \
+      },                                                                                  \
+      "[N], told by the last step: " meaning);
+  DRM_EVENT_FIELDS(DRM_BIND_EVENT)
+#undef DRM_BIND_EVENT
+}
+
+template <class Owner>
+static void bind_progress(nb::class_<Owner>& c) {
+  c.def_prop_ro("to_act", &seat_column<Owner, &Decisions::to_act, bool>, "bool[N]: a decision is due")
+      .def_prop_ro("viruses_left", &seat_column<Owner, &Decisions::viruses_left, u8>, "u8[N]")
+      .def_prop_ro("decisions", &seat_column<Owner, &Decisions::decisions, u32>, "u32[N]: made in this game")
+      .def_prop_ro("frames", &seat_column<Owner, &Decisions::frames, u32>, "u32[N]: sum of tau in this game")
+      .def_prop_ro("truncated", &game_column<Owner, &Decisions::truncated, bool>,
+                   "bool[N]: the game reached max_decisions in the last step")
+      .def_prop_ro("ended", &game_column<Owner, &Decisions::ended, bool>, "bool[N]: the game is over until reset")
+      .def_prop_ro("winner", &game_column<Owner, &Decisions::winner, u8>,
+                   "u8[N]: 0 nobody (yet, or a lost one-player game), 1, 2, 3 draw");
+}
+
+static void bind_afterstates(nb::module_& m) {
+  nb::class_<Afterstates> c(m, "Afterstates",
+                            "Every legal placement of every seat whose decision is due, resolved as if nothing else\n"
+                            "happened meanwhile; M rows sorted by (env, player, action).");
+#define DRM_ROW_COLUMN(name)                                      \
+  [](nb::handle_t<Afterstates> self) {                            \
+    const auto& column = nb::cast<const Afterstates&>(self).name; \
+    return view(column.data(), {column.size()}, self);            \
+  }
+  c.def_prop_ro("env", DRM_ROW_COLUMN(env), "i32[M]: which game")
+      .def_prop_ro("player", DRM_ROW_COLUMN(player), "i32[M]: which seat, 0 in one-player games")
+      .def_prop_ro("action", DRM_ROW_COLUMN(action), "i32[M]")
+#undef DRM_ROW_COLUMN
+      .def_prop_ro(
+          "bottle",
+          [](nb::handle_t<Afterstates> self) {
+            const auto& bottles = nb::cast<const Afterstates&>(self).bottle;
+            return view(bottles.data(), {bottles.size() / kCells, kCells}, self);
+          },
+          "u8[M, 128]: the settled bottle, before the next capsule");
+#define DRM_BIND_EVENT(name, type, count, meaning)                                           \
+  c.def_prop_ro(                                                                             \
+      #name,                                                                                 \
+      [](nb::handle_t<Afterstates> self) {                                                   \
+        const auto& events = nb::cast<const Afterstates&>(self).events;                      \
+        return field_view<type, count>(events.data(), &Events::name, {events.size()}, self); \
+      },                                                                                     \
+      meaning);
+  DRM_EVENT_FIELDS(DRM_BIND_EVENT)
+#undef DRM_BIND_EVENT
+}
+
+static void bind_public_view(nb::module_& m) {
+  nb::class_<PublicView> c(
+      m, "PublicView",
+      "What the players of N games may know, live: policies, environments and search get this and\n"
+      "nothing else. Arrays as in Decisions; the capsules after the preview are not here.");
+  c.def(
+       "afterstates", [](PublicView& v) { return afterstates(*v.games); }, "As Decisions.afterstates.")
+      .def(
+          "sample_legal", [](PublicView& v, u64 seed) { return sample_legal(*v.games, seed); }, "seed"_a,
+          "As Decisions.sample_legal.");
+  bind_observations(c);
+  bind_events(c);
+  bind_progress(c);
+}
+
+// --- the games
+
+static void bind_playing(nb::class_<Decisions>& c) {
+  c.def("reset", &reset, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "mask"_a = nb::none(),
+        "Starts new games where mask (bool[N], None = all) is set and advances them to their first decision.\n"
+        "Scalars or integer arrays [N]: level 0..24, speed 0 LOW, 1 MED, 2 HI (both also [N, 2]), seed 2..65535,\n"
+        "frame_counter: its value in the first sample of play. The event columns of all games are 0 after it.\n"
+        "Raises ValueError or TypeError naming the argument; nothing has changed then.")
+      .def("step", &step, "action"_a,
+           "One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).\n"
+           "Raises ValueError naming the first illegal action; nothing has moved then.")
+      .def(
+          "sample_legal", &sample_legal, "seed"_a,
+          "i32[N]: a uniformly drawn legal action of every seat whose decision is due (0 for the others). A hash of\n"
+          "the seed (u64), the game's digest and the seat, so a game is played the same whatever else is in the batch.")
+      .def("afterstates", &afterstates, "Resolves every legal placement without moving the games.")
+      .def("perft", &perft_all, "depth"_a,
+           "(nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running\n"
+           "one-player game, and the sum of their last placements' frames_to_lock.")
+      .def_prop_ro(
+          "view", [](Decisions& d) { return PublicView{&d}; }, nb::keep_alive<0, 1>(), "The public view of the games.");
+}
+
+static void bind_states(nb::class_<Decisions>& c) {
+  c.def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
+        "Loads games from a structured array [N] (fields of `state`; missing ones are 0) and a reserve u8[N, 128];\n"
+        "counters start at 0. ValueError unless every player is before the first controllable frame of a capsule (in\n"
+        "two-player games at least one; the other may still settle).")
+      .def("set_bottles", &set_bottles, "bottle"_a, "mask"_a = nb::none(),
+           "Replaces the bottles, bytes [N, 128] or [N, 16, 8] (two players: [N, 2, ...]), of the games where mask\n"
+           "(bool[N], None = all) is set. The viruses in a bottle, 1..99, become the player's; reserve, capsule, "
+           "clocks,\n"
+           "counters and the columns of the last step stay, and so do the other games. ValueError for an ended game,\n"
+           "for a player who is not before a decision, and for bottles that set_state would refuse, also where the\n"
+           "capsule waits (row 0, columns 3 and 4); nothing has changed then.")
+      .def_prop_ro(
+          "state",
+          [](nb::handle_t<Decisions> self) {
+            const auto& d = nb::cast<const Decisions&>(self);
+            return state_view(&d.games[0].round.match, count(d), d.players(), self, sizeof(Game));
+          },
+          nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
+          "Read-only structured view [N] of the full state, the coming capsules included, as Batch.state.")
+      .def("save", &save, "A snapshot of all games and counters, for load().")
+      .def(
+          "load", &load, "blob"_a,
+          "Restores a snapshot (any buffer) of equal N and P; the event columns are 0 after it. ValueError if it does\n"
+          "not fit, is damaged, or holds a game that could not go on.")
+      .def("digest", &digests, "u64[N]: a hash of each game's full state")
+      .def(
+          "__getstate__",
+          [](Decisions& d) {
+            return nb::make_tuple(d.size(), plane_set_name(d.plane_set()), d.pool().wanted(), d.max_decisions(),
+                                  d.players(), save(d));
+          },
+          nb::sig("def __getstate__(self) -> tuple[object, ...]"))
+      .def("__setstate__", [](Decisions& d, const std::tuple<long, std::string, long, long, long, nb::bytes>& s) {
+        construct(&d, std::get<0>(s), std::get<1>(s), std::get<2>(s), std::get<3>(s), std::get<4>(s));
+        load(d, std::get<5>(s));
+      });
+}
+
+void bind_decisions(nb::module_& m) {
+  bind_public_view(m);
+  bind_afterstates(m);
+  nb::class_<Decisions> c(
+      m, "Decisions",
+      "N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].\n"
+      "The arrays are read-only views of buffers that calls rewrite in place: copy what you keep. Calls from several\n"
+      "threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a "
+      "seat\n"
+      "whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.");
+  c.def("__init__", &construct, "num_envs"_a, "planes"_a = "bitplane", "threads"_a = 0, "max_decisions"_a = 0,
+        "players"_a = 1,
+        "planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.");
+  bind_playing(c);
+  bind_states(c);
+  bind_observations(c);
+  bind_events(c);
+  bind_progress(c);
+  c.def_prop_ro("threads", [](Decisions& d) { return d.pool().threads(); });
+}
+
+}  // namespace drm

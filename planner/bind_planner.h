@@ -1,0 +1,12 @@
+// The planner's binding files.
+#pragma once
+
+#include "bind.h"
+
+namespace drm {
+
+void bind_planner(nb::module_& m);
+void bind_decisions(nb::module_& m);
+void bind_search(nb::module_& m);
+
+}  // namespace drm

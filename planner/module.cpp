@@ -1,0 +1,10 @@
+#include "bind.h"
+#include "bind_planner.h"
+
+NB_MODULE(_core, m) {
+  m.doc() = "The compiled core: engine and planner.";
+  drm::bind_batch(m);
+  drm::bind_decisions(m);
+  drm::bind_planner(m);
+  drm::bind_search(m);
+}
