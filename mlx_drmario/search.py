@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 
-Roots = dict[str, NDArray[Any]]
+Roots = dict[str, Any]
 """The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
 
 

@@ -8,6 +8,7 @@ differences between those placements by their features. With the new weights, ag
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ FIRST_GUESS = {
 """frames per feature, by thought: what play starts from"""
 
 
+TEACHER = Budget(plies=3, first=12, boards=4, depth=4, width=1, sequences=4)
+
+
 @dataclass(frozen=True)
 class Regression:
     """Regression of search values on features, among the placements of the same capsule."""
@@ -54,7 +58,7 @@ class Regression:
     """weight of the frames to go themselves beside their differences, which alone say nothing of the scale"""
     greatest: float = 2_000
     """differences between placements are cut at so many frames"""
-    budget: Budget = Budget(plies=3, first=12, boards=4, depth=4, width=1, sequences=4)
+    budget: Budget = TEACHER
     """the search whose values are learnt"""
 
 
@@ -101,8 +105,8 @@ def regression(
         before = fresh
         kept = fresh.frames < LARGEST
         say(
-            f"round {number + 1}: {kept.sum():,} placements of {len(np.unique(fresh.group)):,} situations, frames to go"
-            f" {fresh.frames[kept].mean():,.0f} (said to be {said[kept].mean():,.0f}), error of differences {error:,.1f}"
+            f"round {number + 1}: {kept.sum():,} placements of {len(np.unique(fresh.group)):,} situations, frames"
+            f" to go {fresh.frames[kept].mean():,.0f} ({said[kept].mean():,.0f} before), error {error:,.1f}"
         )
     return weights
 
@@ -113,7 +117,9 @@ def placements(
     """Several placements of each of many situations, with the frames to go that search finds for them."""
     games, copy = (dm.Decisions(num_envs=GAMES, threads=threads) for _ in range(2))
     start_anywhere(games, np.ones(GAMES, np.bool_), rng)
-    groups, features, frames = [], [], []
+    groups: list[NDArray[Any]] = []
+    features: list[NDArray[Any]] = []
+    frames: list[NDArray[Any]] = []
     for number in range(-(-config.roots // GAMES)):
         for _ in range(APART):
             walk(games, search, config.random_moves, rng)
@@ -179,7 +185,8 @@ def fit(data: Placements, config: Regression) -> tuple[NDArray[np.float64], floa
     x, y = data.features[order], data.frames[order]
     _, first, inverse = np.unique(data.group[order], return_index=True, return_inverse=True)
     size = np.bincount(inverse)[:, None]
-    mean_x, median_y = np.add.reduceat(x, first, axis=0) / size, np.array([np.median(y) for y in np.split(y, first[1:])])
+    mean_x = np.add.reduceat(x, first, axis=0) / size
+    median_y = np.array([np.median(part) for part in np.split(y, first[1:])])
     y = np.clip(y - median_y[inverse], -config.greatest, config.greatest)
     y = y - (np.add.reduceat(y, first) / size[:, 0])[inverse]
     x = x - mean_x[inverse]

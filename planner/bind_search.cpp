@@ -79,9 +79,9 @@ class Search {
   ThreadPool pool_;
 };
 
-std::vector<PublicState> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview,
-                                    nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
-                                    nb::handle viruses_left, nb::handle capsules_thrown) {
+std::vector<PublicState> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
+                                    nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
+                                    nb::handle capsules_thrown) {
   const auto bottles = checked_bottles(bottle, "bottle", {-1});
   const std::size_t n = bottles.shape[0];
   const auto rows = static_cast<long>(n);
@@ -116,9 +116,13 @@ nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
   return copied(values, {values.size()});
 }
 
-nb::tuple choose(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
-                 nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
-                 nb::handle capsules_thrown,                  long plies, long first, long boards, long depth, long width, long sequences, double nodes, double ms) {
+template <class... Columns>
+using Arrays = std::tuple<nb::ndarray<nb::numpy, Columns>...>;
+
+Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
+                               nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
+                               nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
+                               long depth, long width, long sequences, double nodes, double ms) {
   const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
   const auto roots =
       roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
@@ -134,12 +138,12 @@ nb::tuple choose(Search& search, nb::handle bottle, nb::handle capsule, nb::hand
       search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
     });
   });
-  return nb::make_tuple(array_of(actions), array_of(values), array_of(expanded));
+  return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
-nb::tuple play(Search& search, nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
-               long max_capsules, long plies, long first, long boards, long depth, long width, long sequences,
-               double nodes, double ms) {
+Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
+                               nb::handle frame_counter, long max_capsules, long plies, long first, long boards,
+                               long depth, long width, long sequences, double nodes, double ms) {
   const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
   const auto n = static_cast<std::size_t>(nb::len(seed));
   const auto configs = game_configs(level, speed, seed, frame_counter, n, 1);
@@ -159,7 +163,7 @@ nb::tuple play(Search& search, nb::handle level, nb::handle speed, nb::handle se
       viruses[i] = played.viruses_left;
     });
   });
-  return nb::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
+  return std::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
 }
 
 std::vector<Line> solve(Search& search, Decisions& games, long width, double alpha, long max_capsules) {
@@ -237,7 +241,9 @@ void bind_line(nb::module_& m) {
   nb::class_<Line>(m, "Line", "The best line that a known-seed search found.")
       .def_ro("cleared", &Line::cleared)
       .def_ro("frames", &Line::frames, "frames to clear; of the line if it does not clear")
-      .def_prop_ro("actions", [](const Line& line) { return array_of(line.actions); }, nb::rv_policy::automatic, "i32[T]: a placement per capsule")
+      .def_prop_ro(
+          "actions", [](const Line& line) { return array_of(line.actions); }, nb::rv_policy::automatic,
+          "i32[T]: a placement per capsule")
       .def_ro("nodes", &Line::nodes, "boards expanded")
       .def_ro("children", &Line::children, "boards evaluated");
 }
@@ -247,13 +253,13 @@ void bind_line(nb::module_& m) {
 void bind_search(nb::module_& m) {
   bind_line(m);
   nb::class_<Search> c(m, "Search",
-                       "Placements by search (docs/search.md). One call at a time; stop() and the counters may be used "
-                       "from\nanother thread meanwhile.");
+                       "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
+                       "used from another thread meanwhile.");
   c.def(
        "__init__",
        [](Search* self, nb::object weights, long threads) {
-         auto value = weights.is_none() ? std::make_unique<LinearValue>()
-                                        : std::make_unique<LinearValue>(weights_from(weights));
+         auto value =
+             weights.is_none() ? std::make_unique<LinearValue>() : std::make_unique<LinearValue>(weights_from(weights));
          new (self) Search(std::move(value), checked(threads, "threads", 0, 1024));
        },
        "weights"_a = nb::none(), "threads"_a = 0,
@@ -263,10 +269,13 @@ void bind_search(nb::module_& m) {
            "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
            "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
            "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"
-           "capsule and preview [N, 2], and the public counters [N] as in PublicView.public. plies 1: this capsule; 2: and the preview, after the `first` best moves; 3: and `depth` capsules\n"
-           "more after the `boards` best boards, by a beam of `width` over `sequences` futures (0: as many as make the\n"
-           "law of the first exact). No further sequence is begun after `nodes` boards or `ms` milliseconds (0: no\n"
-           "limit). A stopped call gives action -1 where nothing was chosen. ValueError for a bottle not at rest.")
+           "capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: "
+           "and\n"
+           "the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by "
+           "a\n"
+           "beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further\n"
+           "future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1\n"
+           "where nothing was chosen. ValueError for a bottle that is not at rest.")
       .def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
            "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
            "nodes"_a = 0.0, "ms"_a = 0.0,
@@ -275,16 +284,21 @@ void bind_search(nb::module_& m) {
       .def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
            "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
            "frames + alpha * value. It reads the reserve: every capsule to come is known.")
-      .def("stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
-      .def_prop_ro("done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")
-      .def_prop_ro("nodes", [](const Search& s) { return s.control.nodes.load(); }, "boards expanded by the call")
-      .def_prop_ro("capsules", [](const Search& s) { return s.control.capsules.load(); },
-                   "capsules into the known game begun last")
+      .def(
+          "stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
+      .def_prop_ro(
+          "done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")
+      .def_prop_ro(
+          "nodes", [](const Search& s) { return s.control.nodes.load(); }, "boards expanded by the call")
+      .def_prop_ro(
+          "capsules", [](const Search& s) { return s.control.capsules.load(); },
+          "capsules into the known game begun last")
       .def_prop_ro("threads", [](Search& s) { return s.pool().threads(); });
   m.def("features", &features, "bottle"_a, "i32[N, F]: the value function's features of bottles u8[N, 128]");
-  m.def("next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
-        "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as it is likely;\n"
-        "capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
+  m.def(
+      "next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
+      "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as\n"
+      "it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
 }
 

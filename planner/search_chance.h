@@ -88,9 +88,9 @@ class Futures {
 
   u64 seed_;
   int preview_, entry_;
-  int nibbles_[3];   // equally likely, the first choices_ of them
+  int nibbles_[3];  // equally likely, the first choices_ of them
   int choices_ = 1;
-  int strata_ = 1;   // bits after the choice that are stratified
+  int strata_ = 1;  // bits after the choice that are stratified
   bool last_;
 };
 

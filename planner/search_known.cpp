@@ -137,8 +137,7 @@ void Beam<V>::expand_chunk(int begin, int end, Capsule capsule, const Pace& pace
         chunk.finish = std::min(chunk.finish, Finish{frames, static_cast<u32>(n), child.action});
       } else if (child.end == End::kNone && frames < finish_.frames) {
         const double rank = frames * kFrameUnits + options_.alpha * values[i];
-        chunk.candidates.push_back(
-            {static_cast<i32>(rank), static_cast<u32>(n), child.action, child.frames_to_lock});
+        chunk.candidates.push_back({static_cast<i32>(rank), static_cast<u32>(n), child.action, child.frames_to_lock});
       }
     }
   }

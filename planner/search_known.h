@@ -20,7 +20,9 @@ class KnownGame {
   PublicState root;
 
  private:
-  Capsule capsule_at(int entry) const { return {static_cast<u8>(reserve_[entry] / kColors), static_cast<u8>(reserve_[entry] % kColors)}; }
+  Capsule capsule_at(int entry) const {
+    return {static_cast<u8>(reserve_[entry] / kColors), static_cast<u8>(reserve_[entry] % kColors)};
+  }
 
   Capsule now_, next_;
   int index_;
@@ -28,8 +30,8 @@ class KnownGame {
 };
 
 struct KnownOptions {
-  int width = 1000;            // boards kept per capsule
-  double alpha = 1;            // boards are ranked by frames + alpha * value
+  int width = 1000;  // boards kept per capsule
+  double alpha = 1;  // boards are ranked by frames + alpha * value
   int max_capsules = 1000;
 };
 
@@ -52,8 +54,8 @@ struct SearchControl {
   void begin() { nodes = 0, done = 0, capsules = 0; }
 };
 
-// A beam by capsules: all boards after n capsules compete, equal ones (same bottle, same clock phase) count once, by the
-// fewest frames. The same line whatever the number of threads. A stopped search gives the best line so far.
+// A beam by capsules: all boards after n capsules compete, equal ones (same bottle, same clock phase) count once, by
+// the fewest frames. The same line whatever the number of threads. A stopped search gives the best line so far.
 template <Value V>
 Line solve_known(const KnownGame& game, const V& value, const KnownOptions& options, ThreadPool& pool,
                  SearchControl& control);

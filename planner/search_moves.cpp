@@ -11,12 +11,12 @@
 namespace drm {
 
 // Frames of the resolution (rules.md section 10), each counted from the frame before it.
-static constexpr int kRedraw = 16;     // until a bottle that changed is drawn: the next drop pass waits for it
-static constexpr int kFirstDrop = 4;   // lock to the first drop pass, if the redraw does not take longer
-static constexpr int kToHScan = 2;     // from the drop pass that moves nothing
+static constexpr int kRedraw = 16;    // until a bottle that changed is drawn: the next drop pass waits for it
+static constexpr int kFirstDrop = 4;  // lock to the first drop pass, if the redraw does not take longer
+static constexpr int kToHScan = 2;    // from the drop pass that moves nothing
 static constexpr int kToVScan = 3;
 static constexpr int kToTidy = 4;
-static constexpr int kTidyToThrow = 3;  // FINISH, ATTACK, GAP
+static constexpr int kTidyToThrow = 3;    // FINISH, ATTACK, GAP
 static constexpr int kMaxCounted = 9999;  // the capsule counter stops there
 
 std::string describe_root(const PublicState& root) {

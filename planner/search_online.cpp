@@ -1,11 +1,11 @@
 #include "search_online.h"
 
-#include "search_known.h"
-
 #include <algorithm>
 #include <cassert>
 #include <limits>
 #include <memory>
+
+#include "search_known.h"
 
 namespace drm {
 
@@ -120,7 +120,8 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
     thirds_.push_back(static_cast<u8>(number_of(capsules[0])));
     ++s;
     if (options.max_nodes && nodes_ >= options.max_nodes) break;
-    if (options.max_ms > 0 && std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
+    if (options.max_ms > 0 &&
+        std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
       break;
     }
   }
@@ -176,7 +177,8 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
     root.viruses_left = static_cast<u8>(count(board.virus));
     const i32 action = search.choose(root, options).action;
     expand(board, root.frame_counter & 1, pace, now, *children);
-    const Child* child = std::find_if(children->begin(), children->end(), [&](const Child& c) { return c.action == action; });
+    const Child* child =
+        std::find_if(children->begin(), children->end(), [&](const Child& c) { return c.action == action; });
     end = child->end;
     board = child->board;
     root.frame_counter = static_cast<u8>(root.frame_counter + child->tau);

@@ -27,10 +27,10 @@ enum ValuePlane {
 // Tiles by the best windows that hold them: four cells in a line with tiles of one colour only, and cells to which
 // nothing bars the way from above ("open"; "ready" when the next tile dropped in that column stays there).
 enum WindowKind {
-  kDown1,   // a column's window, 1 tile or more
-  kDown2,   // 2 or more
-  kDown3,   // 3
-  kAcross1, // a row's window
+  kDown1,    // a column's window, 1 tile or more
+  kDown2,    // 2 or more
+  kDown3,    // 3
+  kAcross1,  // a row's window
   kAcross2,
   kAcross3,
   kReady2,  // a row's window, 2 or more tiles, the other cells ready

@@ -18,7 +18,7 @@ ENSEMBLE = "ensemble:"
 
 
 def load(name: str) -> tuple[Policy, str]:
-    """The policy and the plane set it reads: "random", "greedy", a search, a run's or checkpoint's directory, or several.
+    """The policy and the plane set it reads: "random", "greedy", a search, the directory of a run or checkpoint.
 
     "search:1ply", "search:2ply", "search:3ply", "search:sampled" play by search, with settings such as
     "search:sampled,ms=10,boards=8" (see `search.Budget`).
@@ -63,6 +63,7 @@ def _paths(name: str) -> list[str]:
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
-                f"policy is {path!r}; it must be 'random', 'greedy', 'search:...', the directory of a run, or 'ensemble:RUN1,RUN2'"
+                f"policy is {path!r}; it must be 'random', 'greedy', 'search:2ply' or another search, the directory of"
+                " a run, or 'ensemble:RUN1,RUN2'"
             )
     return paths

@@ -108,6 +108,9 @@ def record(config: SolveConfig, seed: int, line: "dm.Line") -> dict[str, Any]:
 
 def parse_seed(text: str) -> int:
     """A whole number 2 to 65535, decimal or with 0x; ValueError otherwise."""
-    if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}", text) or not 2 <= int(text, 0 if "x" in text.lower() else 10) <= 65_535:
+    if (
+        not re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}", text)
+        or not 2 <= int(text, 0 if "x" in text.lower() else 10) <= 65_535
+    ):
         raise ValueError(f"seed is {text!r}; it must be 2 to 65535, or hexadecimal such as 0x8988")
     return int(text, 0 if "x" in text.lower() else 10)

@@ -124,7 +124,8 @@ int main(int argc, char** argv) {
       ++tally.games;
     }
   }
-  std::printf("%ld cases, %ld games, %ld with clears, %ld cascades, %ld stages cleared, %ld top-outs, %ld at LOW: equal\n",
-              tally.cases, tally.games, tally.clears, tally.cascades, tally.cleared, tally.topped, tally.low);
+  std::printf(
+      "%ld cases, %ld games, %ld with clears, %ld cascades, %ld stages cleared, %ld top-outs, %ld at LOW: equal\n",
+      tally.cases, tally.games, tally.clears, tally.cascades, tally.cleared, tally.topped, tally.low);
   return 0;
 }

@@ -1,4 +1,4 @@
-"""Laws of search: its transitions are the engine's, its lines replay frame by frame, its choices are the best there are."""
+"""Laws of search: transitions are the engine's, lines replay frame by frame, choices are the best there are."""
 
 import dataclasses
 import threading
@@ -10,7 +10,16 @@ import pytest
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.positions import Position
-from mlx_drmario.search import BUDGETS, Budget, SearchPolicy, chosen_rows, describe_placement, parse, replay_line, roots_of
+from mlx_drmario.search import (
+    BUDGETS,
+    Budget,
+    SearchPolicy,
+    chosen_rows,
+    describe_placement,
+    parse,
+    replay_line,
+    roots_of,
+)
 from tests import cpp
 
 WELL = " ".join(["RYB..BYR", "BRY..YRB"] * 8)
@@ -252,7 +261,7 @@ def test_errors() -> None:
     for change, sentence in (
         ({"bottle": floating}, r"bottle\[0\] is not at rest"),
         ({"viruses_left": np.array([3])}, r"bottle\[0\] has 16 viruses, but viruses_left is 3"),
-        ({"capsule": np.array([[0, 3]])}, r"capsule\[1\] is 3, allowed are 0..2"),
+        ({"capsule": np.array([[0, 3]])}, r"capsule\[0, 1\] is 3, allowed are 0..2"),
     ):
         with pytest.raises(ValueError, match=sentence):
             search.choose(**{**root, **change})
@@ -269,7 +278,11 @@ def test_errors() -> None:
 def test_names_of_searches() -> None:
     assert parse("2ply") == BUDGETS["2ply"]
     assert parse("sampled,ms=10,boards=8") == dataclasses.replace(BUDGETS["sampled"], ms=10.0, boards=8)
-    for text, sentence in (("4ply", "choose one of"), ("1ply,x=1", "NAME=NUMBER"), ("1ply,boards=x", "must be a number")):
+    for text, sentence in (
+        ("4ply", "choose one of"),
+        ("1ply,x=1", "NAME=NUMBER"),
+        ("1ply,boards=x", "must be a number"),
+    ):
         with pytest.raises(ValueError, match=sentence):
             parse(text)
 

@@ -1,4 +1,4 @@
-"""Features of the value function: each counted by hand on a drawn bottle, and all by a slow count of their definitions."""
+"""Features of the value function: each counted by hand on a drawn bottle, all by a slow count."""
 
 import numpy as np
 import pytest
