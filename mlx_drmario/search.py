@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.spec import FALL, RESOLVE
 
 Roots = dict[str, Any]
 """The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
@@ -139,3 +140,37 @@ def describe_placement(action: int, colors: str) -> str:
     orientation, cell = divmod(action, 128)
     where = ("right of", "below", "left of", "above")[orientation]
     return f"{colors[0]} row {cell // 8} col {cell % 8}, {colors[1]} {where} it"
+
+
+_PLAY = 4
+"""`mode` while a level is played"""
+
+
+def verify_line(level: int, speed: int, seed: int, frame_counter: int, actions: NDArray[np.int32]) -> int | None:
+    """Frames to clear of a line, played frame by frame from reset by the buttons of its placements; None: not cleared.
+
+    Knows nothing of the decision loop: every frame is the engine's.
+
+    Raises:
+        ValueError: a placement that cannot be reached when its capsule comes.
+    """
+    batch = dm.Batch(num_envs=1, threads=1)
+    batch.reset(level, speed, seed, frame_counter)
+    nothing = np.zeros((1, 1), np.uint8)
+    frames = 0
+    for action in actions.tolist():
+        while batch.state["p1_next_action"][0] != FALL:
+            if batch.state["mode"][0] != _PLAY:
+                return None
+            batch.step(nothing)
+            frames += frames > 0
+        state = batch.state[0]
+        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
+        clock = (int(state["frame_counter"]), int(state["p1_speed_setting"]), int(state["p1_speed_ups"]))
+        buttons = dm.script(state["p1_bottle"].copy(), colors, *clock, action)
+        batch.run(buttons[:, None, None])
+        frames += len(buttons)
+    while batch.state["p1_virus_left_bcd"][0] and batch.state["p1_next_action"][0] == RESOLVE:
+        batch.step(nothing)
+        frames += 1
+    return frames if batch.state["p1_virus_left_bcd"][0] == 0 else None

@@ -43,7 +43,7 @@ TEACHER = Budget(plies=3, first=12, boards=4, depth=4, width=1, sequences=4)
 class Regression:
     """Regression of search values on features, among the placements of the same capsule."""
 
-    rounds: int = 10
+    rounds: int = 4
     roots: int = 1_500
     """situations per round; the regression takes those of the round before as well"""
     best: int = 5

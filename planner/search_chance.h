@@ -1,4 +1,4 @@
-// What a player can know about the capsules after the preview: the law of the reserve (rules.md 4.1).
+// What a player can know about the capsules after the preview: the law of the reserve (docs/rules.md 4.1).
 //
 // The reserve is filled from its end: reserve[i] = reserve[i + 1] + n(i) mod 9, where n(i) are four bits of a shift
 // register that moves by one bit per entry. In the order of play n(i + 1) is n(i) moved up by one bit, with a new

@@ -10,7 +10,7 @@
 
 namespace drm {
 
-// Frames of the resolution (rules.md section 10), each counted from the frame before it.
+// Frames of the resolution (docs/rules.md section 10), each counted from the frame before it.
 static constexpr int kRedraw = 16;    // until a bottle that changed is drawn: the next drop pass waits for it
 static constexpr int kFirstDrop = 4;  // lock to the first drop pass, if the redraw does not take longer
 static constexpr int kToHScan = 2;    // from the drop pass that moves nothing

@@ -19,7 +19,7 @@ struct Pace {
   u8 speed_ups;
   u16 capsules;  // thrown so far, the one to be placed included
 
-  Pace next() const;  // of the next capsule (rules.md 7.2)
+  Pace next() const;  // of the next capsule (docs/rules.md 7.2)
 };
 
 struct Capsule {

@@ -1,5 +1,5 @@
 // The tuned weights of LinearValue, in quarters of a frame; written by
-//   drmario tune --threads 1 --header /tmp/value_weights.h --games 60
+//   drmario tune --seed 0 --header planner/value_weights.h
 #pragma once
 
 #include "types.h"

@@ -19,6 +19,7 @@ from mlx_drmario.search import (
     parse,
     replay_line,
     roots_of,
+    verify_line,
 )
 from tests import cpp
 
@@ -140,32 +141,10 @@ def test_lines_replay_frame_by_frame_from_reset(level: int, speed: int, frame_co
     games = parked(level, seed, speed, frame_counter)
     line = dm.Search(threads=1).solve(games, width=30)[0]
     assert line.cleared
-    frames, viruses = play_in_batch(level, speed, seed, frame_counter, line.actions)
-    assert (frames, viruses) == (line.frames, 0)
+    assert verify_line(level, speed, seed, frame_counter, line.actions) == line.frames
+    assert verify_line(level, speed, seed, frame_counter, line.actions[:-1]) is None
     steps = list(replay_line(games, line.actions))
     assert steps[-1].clock == line.frames and games.cleared[0]
-
-
-def play_in_batch(level: int, speed: int, seed: int, frame_counter: int, actions: np.ndarray) -> tuple[int, int]:
-    """(frames from the first controllable one to the last virus, viruses left), every frame played by its buttons."""
-    batch = dm.Batch(num_envs=1, threads=1)
-    batch.reset(level, speed, seed, frame_counter)
-    nothing = np.zeros((1, 1), np.uint8)
-    frames = 0
-    for action in actions:
-        while batch.state["p1_next_action"][0] != 0:
-            batch.step(nothing)
-            frames += frames > 0
-        state = batch.state[0]
-        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-        clock = [int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups")]
-        buttons = dm.script(state["p1_bottle"].copy(), colors, *clock, int(action))
-        batch.run(buttons[:, None, None])
-        frames += len(buttons)
-    while batch.state["p1_virus_left_bcd"][0] and batch.state["p1_next_action"][0] == 1:
-        batch.step(nothing)
-        frames += 1
-    return frames, int(batch.state["p1_virus_left_bcd"][0])
 
 
 def test_a_wide_beam_finds_the_fastest_clear() -> None:
