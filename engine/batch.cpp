@@ -39,7 +39,8 @@ void Batch::run_game(std::size_t n, const u8* buttons, std::size_t first, std::s
                      std::span<const Field> record, std::span<u8* const> out) {
   const auto n_players = static_cast<std::size_t>(players_);
   Match& game = games_[n];
-  Events* events = &events_[n * n_players];
+  Events events[2];  // on the stack: most frames tell nothing, and memory is far
+  for (std::size_t i = 0; i < n_players; ++i) events[i] = first > 0 ? events_[n * n_players + i] : Events{};
   for (std::size_t t = first; t < last; ++t) {
     const u8* held = buttons + (t * games_.size() + n) * n_players;
     const u8 both[2] = {held[0], n_players == 2 ? held[1] : u8{0}};
@@ -50,10 +51,11 @@ void Batch::run_game(std::size_t n, const u8* buttons, std::size_t first, std::s
                   field.bytes);
     }
   }
+  for (std::size_t i = 0; i < n_players; ++i) events_[n * n_players + i] = events[i];
 }
 
 void Batch::run(const u8* buttons, int frames, std::span<const Field> record, std::span<u8* const> out) {
-  std::fill(events_.begin(), events_.end(), Events{});
+  if (frames == 0) std::fill(events_.begin(), events_.end(), Events{});
   pool_.for_chunks(size(), kGameGrain, [&](int begin, int end) {
     for (int block = 0; block < frames; block += kFrameBlock) {
       const int block_end = std::min(block + kFrameBlock, frames);

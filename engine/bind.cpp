@@ -1,6 +1,7 @@
 #include "bind.h"
 
 #include <cstring>
+#include <limits>
 
 #include "validate.h"
 
@@ -84,7 +85,8 @@ Integers<T> integer_array(nb::handle value, const char* name, const std::vector<
     exact = nb::cast<Exact>(numpy().attr("ascontiguousarray")(array, "dtype"_a = dtype_name<T>()));
   }
   result.data.assign(exact.data(), exact.data() + exact.size());
-  for (std::size_t i = 0; fast && i < result.data.size(); ++i) {
+  const bool all_allowed = std::numeric_limits<T>::min() >= lo && std::numeric_limits<T>::max() <= hi;
+  for (std::size_t i = 0; fast && !all_allowed && i < result.data.size(); ++i) {
     if (result.data[i] >= lo && result.data[i] <= hi) continue;
     throw nb::value_error((std::string(name) + index_text(i, result.shape) + " is " + std::to_string(result.data[i]) +
                            ", allowed are " + range(lo, hi))
@@ -237,7 +239,11 @@ const std::vector<RecordField>& event_fields() {
   static const std::vector<RecordField> fields = [] {
     std::vector<RecordField> list;
 #define DRM_EVENT_RECORD(name, type, count, meaning) \
-  list.push_back({#name, std::is_same_v<type, bool> ? "?" : "u4", offsetof(Events, name), count});
+  list.push_back({#name,                             \
+                  std::is_same_v<type, bool> ? "?"   \
+                  : sizeof(type) == 2        ? "u2"  \
+                                             : "u4", \
+                  offsetof(Events, name), count});
     DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
 #undef DRM_EVENT_RECORD
     return list;

@@ -3,15 +3,15 @@
 Every file is written under a temporary name and renamed, so whoever reads it finds the old content or the new.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlx_drmario import stats
+from mlx_drmario import seeds, stats
 from mlx_drmario.evaluate import Comparison, EvalResult
+from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
 
 Results = Sequence[tuple[str, EvalResult]]
@@ -52,23 +52,25 @@ def write(
 
     directory(out)
     games = pyarrow.table(game_columns(results))
-    replace(out / GAMES_CSV, lambda path: csv.write_csv(games, path))
-    replace(out / GAMES_PARQUET, lambda path: parquet.write_table(games, path))
-    summary = pyarrow.Table.from_pylist(summary_rows(results))
-    replace(out / SUMMARY, lambda path: csv.write_csv(summary, path))
+    tables = {GAMES_CSV: games, SUMMARY: pyarrow.Table.from_pylist(summary_rows(results))}
     if comparisons:
-        compared = pyarrow.Table.from_pylist(comparison_rows(comparisons, names))
-        replace(out / COMPARISON, lambda path: csv.write_csv(compared, path))
+        tables[COMPARISON] = pyarrow.Table.from_pylist(comparison_rows(comparisons, names, split_of(results[0][1])))
     else:
         (out / COMPARISON).unlink(missing_ok=True)
-    replace(out / PLOT, lambda path: plot(path, results))
+    for name, table in tables.items():
+        with replacing(out / name) as path:
+            csv.write_csv(table, path)
+    with replacing(out / GAMES_PARQUET) as path:
+        parquet.write_table(games, path)
+    with replacing(out / PLOT) as path:
+        plot(path, results)
 
 
 def game_columns(results: Results) -> dict[str, Any]:
     """One row per game, in the order of results and seeds.
 
-    policy, speed str; level u8; game i32 (its number in the list of seeds, the same for every policy and level); seed
-    u16; cleared, top_out, truncated bool (exactly one holds); frames, decisions u32; viruses_left u8.
+    policy, split, speed str; level u8; game i32 (its number in the list of seeds, the same for every policy and level);
+    seed u16; cleared, top_out, truncated bool (exactly one holds); frames, decisions u32; viruses_left u8.
 
     Raises:
         ValueError: no results.
@@ -82,6 +84,7 @@ def game_columns(results: Results) -> dict[str, Any]:
 
     return {
         "policy": np.repeat([name for name, _ in results], sizes),
+        "split": seeds.split_of(joined("seeds")),
         "level": np.repeat(np.array([result.level for _, result in results], np.uint8), sizes),
         "speed": np.repeat([SPEED_NAMES[result.speed] for _, result in results], sizes),
         "game": np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
@@ -92,29 +95,22 @@ def game_columns(results: Results) -> dict[str, Any]:
 
 def summary_rows(results: Results) -> list[dict[str, Any]]:
     """One row per policy and level, as plain values."""
-    rows = [{"policy": name, **result.summary()} for name, result in results]
+    rows = [{"policy": name, "split": split_of(result), **result.summary()} for name, result in results]
     return [{**row, "speed": SPEED_NAMES[row["speed"]]} for row in rows]
 
 
-def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str]) -> list[dict[str, Any]]:
-    """One row per comparison; mcnemar_p_holm is the p-value adjusted for their number (`stats.holm`)."""
+def split_of(result: EvalResult) -> str:
+    """The split that the games belong to, or several joined by `+`."""
+    return "+".join(np.unique(seeds.split_of(result.seeds)))
+
+
+def comparison_rows(comparisons: Sequence[Comparison], names: tuple[str, str], split: str = "") -> list[dict[str, Any]]:
+    """One row per comparison, on games of `split`; mcnemar_p_holm is the p-value adjusted for their number."""
     adjusted = stats.holm([comparison.p_value for comparison in comparisons])
     return [
-        {"first": names[0], "second": names[1], **comparison.summary(), "mcnemar_p_holm": float(p)}
+        {"first": names[0], "second": names[1], "split": split, **comparison.summary(), "mcnemar_p_holm": float(p)}
         for comparison, p in zip(comparisons, adjusted, strict=True)
     ]
-
-
-def replace(path: Path, write_to: Callable[[Path], object]) -> None:
-    """Let `write_to` write a temporary file beside `path`, then rename it; on an error `path` stays as it was."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write_to(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def plot(path: Path, results: Results) -> None:
@@ -154,4 +150,8 @@ def plot(path: Path, results: Results) -> None:
 def _title(results: Results) -> str:
     games = sorted({result.games for _, result in results})
     speeds = sorted({result.speed for _, result in results})
-    return f"speed {', '.join(SPEED_NAMES[s].upper() for s in speeds)}, {', '.join(map(str, games))} games per level"
+    splits = sorted({split_of(result) for _, result in results})
+    return (
+        f"speed {', '.join(SPEED_NAMES[s].upper() for s in speeds)}, "
+        f"{', '.join(map(str, games))} {', '.join(splits)} games per level"
+    )

@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlx_drmario.settings import STRICT
 
 Column = NDArray[Any]
 
@@ -60,6 +62,8 @@ class RewardConfig:
     """per frame"""
     decision: float = 0.0
     """per capsule placed"""
+
+    __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -17,7 +17,9 @@ UNREACHABLE = 65_535
 EMPTY = 0xFF
 """bottle byte of an empty cell"""
 TOP, BOTTOM, LEFT_HALF, RIGHT_HALF, SINGLE, CLEARING, VIRUS = 0x40, 0x50, 0x60, 0x70, 0x80, 0xB0, 0xD0
-"""kinds of bottle bytes; a byte is kind + colour (0 yellow, 1 red, 2 blue)"""
+"""kinds of bottle bytes; a byte is kind + colour"""
+COLORS = ("yellow", "red", "blue")
+"""names of the colours 0, 1, 2"""
 
 MAX_LEVEL = 24
 SPEED_NAMES = ("low", "med", "hi")
@@ -40,11 +42,9 @@ BUTTONS: tuple[int, ...] = tuple(turn | way for turn in TURNS.values() for way i
 """controller byte of each action of DrMario-v0: action = 4 * turn + direction, in the order of TURNS and DIRECTIONS.
 Down held together with left or right does nothing in the game, so these are all that differ without left+right."""
 
-_COLORS = ("yellow", "red", "blue")
-
 
 def _each_color(stem: str, meaning: str) -> dict[str, str]:
-    return {f"{stem}_{color}": f"{color} {meaning}" for color in _COLORS}
+    return {f"{stem}_{color}": f"{color} {meaning}" for color in COLORS}
 
 
 PLANES: dict[str, str] = {

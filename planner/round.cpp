@@ -71,10 +71,12 @@ static u32 quiet_frames(const Round& round, int player) {
   }
 }
 
+// The number of players is a template parameter of what runs per frame: the compiler then drops what is for two.
+template <int players>
 static void skip(Round& round, u32 frames) {
   Match& match = round.match;
   match.frame_counter = static_cast<u8>(match.frame_counter + frames);
-  for (int i = 0; i < round.players(); ++i) {
+  for (int i = 0; i < players; ++i) {
     u8& status = match.player[i].status;
     if (status != 255) status = status >= frames ? static_cast<u8>(status - frames) : u8{255};
     round.events[i].tau += frames;
@@ -83,20 +85,22 @@ static void skip(Round& round, u32 frames) {
     seat.frames_left -= frames;
     if (seat.frames_left == 0) land(match, i, seat, round.events[i]);
   }
-  if (match.player[0].next_action == kThrow) match.pill_thrown_frame = 24;  // one-player games only, see quiet_throw
+  if (players == 1 && match.player[0].next_action == kThrow) match.pill_thrown_frame = 24;
 }
 
+template <int players>
 static void play_frame(Round& round) {
   Match& match = round.match;
-  for (int i = 0; i < round.players(); ++i) {
+  // Alone, a capsule in the air is always skipped.
+  for (int i = 0; i < players && players == 2; ++i) {
     if (round.seat[i].frames_left) match.player[i].next_action = kIdle;  // its capsule falls by the clock
   }
   frame(match, kNothing, round.events);
   round.over = !in_play(match);
-  for (int i = 0; i < round.players(); ++i) {
+  for (int i = 0; i < players; ++i) {
     Seat& seat = round.seat[i];
     Player& p = match.player[i];
-    if (seat.frames_left == 0) {
+    if (players == 1 || seat.frames_left == 0) {
       seat.parked = !round.over && p.next_action == kFall;
       continue;
     }
@@ -111,16 +115,20 @@ static void play_frame(Round& round) {
   }
 }
 
+template <int players>
 static void tick(Round& round) {
   u32 quiet = quiet_frames(round, 0);
-  if (round.players() == 2) quiet = std::min(quiet, quiet_frames(round, 1));
+  if (players == 2) quiet = std::min(quiet, quiet_frames(round, 1));
   assert(quiet != kForever);
-  quiet ? skip(round, quiet) : play_frame(round);
+  quiet ? skip<players>(round, quiet) : play_frame<players>(round);
 }
 
-void advance(Round& round) {
-  while (!round.over && !round.seat[0].parked && !round.seat[1].parked) tick(round);
+template <int players>
+static void advance_as(Round& round) {
+  while (!round.over && !round.seat[0].parked && !round.seat[1].parked) tick<players>(round);
 }
+
+void advance(Round& round) { round.players() == 2 ? advance_as<2>(round) : advance_as<1>(round); }
 
 void begin(Round& round) {
   round.over = 0;
@@ -143,9 +151,10 @@ void place_and_settle(Round& round, int seat, int action, u16 frames_to_lock) {
   }
   round.events[seat] = {};
   decide(round, seat, action, frames_to_lock);
+  const bool two = round.players() == 2;
   const Player& p = round.match.player[seat];
   do {
-    tick(round);
+    two ? tick<2>(round) : tick<1>(round);
   } while (!round.over && (p.next_action == kFall || p.next_action == kResolve));
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 import mlx_drmario as dm
-from mlx_drmario.nets.layout import COLORS
+from mlx_drmario.spec import COLORS
 
 HALVES = ("first", "second", "preview_first", "preview_second")
 

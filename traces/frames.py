@@ -1,134 +1,184 @@
-"""Frame traces: the first state of N games and every button since, with digests to prove a replay.
+"""Games given as buttons, frame by frame: the decisions that lie in them, and what became of them."""
 
-File layout (HDF5): attributes `format`, `version`, `players`; `start` u8[N, S], the bytes of the first states;
-`buttons` u8[T, N, P], chunked and compressed; `digest` u64[T / interval, N], the states' hashes after every `interval`
-frames. A file is written under a temporary name and renamed when it is complete, so a name never holds half a trace.
-"""
-
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from itertools import pairwise
+from typing import Any
 
-import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from mlx_drmario._core import Batch
+import mlx_drmario as dm
+from mlx_drmario.spec import (
+    CELLS,
+    FALL,
+    LEFT_HALF,
+    RESOLVE,
+    UNREACHABLE,
+)
+from mlx_drmario.traces import details, schema
+from mlx_drmario.traces.schema import CLEARED, DECISION, EVENTS, NO_ACTION, TOP_OUT, UNFINISHED
 
-FORMAT, VERSION = "mlx_drmario.frames", 1
-CHUNK_FRAMES = 4096
-"""frames buffered before they are written; small writes are ten times slower"""
+PLAY = 4
+"""`mode` while a game is played"""
+Track = dict[str, NDArray[Any]]
+"""field -> its value after 0 .. T frames, [T + 1, ...]"""
+SEAT_FIELDS = (
+    *("bottle", "next_action", "pill_color_l", "pill_color_r", "next_color_l", "next_color_r", "speed_ups"),
+    *("speed_setting", "virus_left_bcd", "fail_flag"),
+)
 
 
 @dataclass(frozen=True)
-class FrameTrace:
-    """A trace in memory."""
+class Played:
+    """What a game of T frames was."""
 
-    players: int
-    interval: int
-    """frames between two digests"""
-    start: bytes
-    """a snapshot of the batch before the first frame, as `Batch.save` returns it"""
-    buttons: np.ndarray
-    """u8[T, N, P]"""
-    digest: np.ndarray
-    """u64[T // interval, N]"""
+    decision: NDArray[np.void]
+    """rows in the order of their first controllable frames, `schema.row_dtype(DECISION)`"""
+    states: NDArray[np.void]
+    """of the games before these decisions, `Batch.state`"""
+    outcome: int
+    winner: int
+    frames: int
+    """from the first controllable frame, counted as 1, to the end"""
+    end: int
+    """frames played when the game was over, T if it was not"""
+    end_digest: int
+    """of the state after all T frames"""
 
 
-class TraceWriter:
-    """Records what is played on a batch; use as a context manager.
+def play(start: NDArray[np.void], buttons: NDArray[np.uint8]) -> Played:
+    """Play buttons u8[T, P] from a state [1] and say what happened. ValueError for a state that cannot be."""
+    players = buttons.shape[1]
+    batch = dm.Batch(num_envs=1, players=players, threads=1)
+    batch.set_state(start)
+    names = [f"p{seat + 1}_{name}" for seat in range(players) for name in SEAT_FIELDS]
+    first = batch.save()
+    rows = batch.run(buttons[:, None, :].copy(), record=("mode", "mode_step", "frame_counter", *names))
+    end_digest = int(batch.digest()[0])
+    track: Track = {}
+    for name, values in rows.items():
+        track[name] = np.concatenate([np.asarray(start[name]), np.asarray(values)[:, 0]])  # index t: after t frames
+    in_play = track["mode"] == PLAY
+    over = (~in_play & np.logical_or.accumulate(in_play)) | (in_play & (track["mode_step"] != 0))
+    ended = bool(over.any())
+    end = int(np.argmax(over)) if ended else len(buttons)
+    seats = [_Seat(track, seat, end, ended) for seat in range(players)]
+    outcome, winner = _verdict(seats, end) if ended else (UNFINISHED, 0)
+    times, tables = zip(*(seat.decisions() for seat in seats), strict=True)
+    order = np.lexsort((np.concatenate([table["player"] for table in tables]), np.concatenate(times)))
+    table, time = np.concatenate(tables)[order], np.concatenate(times)[order]
+    batch.load(first)
+    states = _tell_events(batch, buttons, time, table)
+    table["digest"] = digests(states, players)
+    begin = int(time[0]) if len(time) else end
+    return Played(table, states, outcome, winner, end - begin, end, end_digest)
 
-    >>> with TraceWriter(Path("game.h5"), batch) as trace:
-    ...     trace.run(buttons)  # plays the frames on the batch and records them
+
+def _tell_events(
+    batch: dm.Batch, buttons: NDArray[np.uint8], begin: NDArray[np.int64], table: NDArray[np.void]
+) -> NDArray[np.void]:
+    """Fill in the event columns of decisions that begin after so many frames, and return the states before them.
+
+    The game is played again in stretches between all beginnings and ends, whose events the engine tells.
     """
-
-    def __init__(self, path: Path, batch: Batch, interval: int = 64) -> None:
-        """Raises FileExistsError rather than replacing a trace, ValueError for an interval below 1."""
-        if interval < 1:
-            raise ValueError(f"interval is {interval}, allowed is 1 or more")
-        if path.exists():
-            raise FileExistsError(f"path is {path}, which exists; traces are never overwritten")
-        self._path, self._batch, self._interval = path, batch, interval
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        self._file = h5py.File(self._partial, "w")
-        n, p = batch.num_envs, batch.players
-        self._file.attrs.update(format=FORMAT, version=VERSION, players=p, interval=interval)
-        self._file["start"] = np.frombuffer(batch.save(), np.uint8)
-        options = {"chunks": (CHUNK_FRAMES, n, p), "compression": "lzf", "shuffle": True}
-        self._file.create_dataset("buttons", (0, n, p), np.uint8, maxshape=(None, n, p), **options)
-        self._file.create_dataset("digest", (0, n), np.uint64, maxshape=(None, n), chunks=(256, n))
-        self._pending: list[np.ndarray] = []
-        self._digests: list[np.ndarray] = []
-        self._frames = 0
-
-    def run(self, buttons: np.ndarray) -> None:
-        """Plays u8[T, N, P] on the batch and records it. Raises as `Batch.run` does."""
-        at = 0
-        while at < len(buttons):
-            until = at + self._interval - self._frames % self._interval
-            part = np.ascontiguousarray(buttons[at:until])
-            self._batch.run(part)
-            self._pending.append(part.copy())
-            self._frames += len(part)
-            if self._frames % self._interval == 0:
-                self._digests.append(self._batch.digest())
-            at += len(part)
-            if sum(map(len, self._pending)) >= CHUNK_FRAMES:
-                self._flush()
-
-    def _flush(self) -> None:
-        for name, rows in (("buttons", self._pending), ("digest", [d[None] for d in self._digests])):
-            if rows:
-                block = np.concatenate(rows)
-                dataset = self._file[name]
-                dataset.resize(len(dataset) + len(block), axis=0)
-                dataset[-len(block) :] = block
-        self._pending.clear()
-        self._digests.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Completes the file; after an exception too, for what was played up to it is a valid trace."""
-        self._flush()
-        self._file.flush()
-        self._file.close()
-        with open(self._partial, "rb") as file:
-            os.fsync(file.fileno())
-        self._partial.rename(self._path)
+    until = begin + table["tau"]
+    stops = np.unique(np.concatenate([begin, until]))
+    live, played = batch.state, 0
+    states = np.empty(len(stops), live.dtype)
+    told = np.zeros((len(stops) + 1, batch.players), batch.events.dtype)  # row k: of the stretch before stop k
+    for k, stop in enumerate(stops.tolist()):
+        if stop > played:
+            batch.run(buttons[played:stop, None, :].copy())
+            told[k], played = batch.events[0], stop
+        states[k] = live[0]
+    first, last = np.searchsorted(stops, begin), np.searchsorted(stops, until)
+    for name in EVENTS:
+        total = np.cumsum(told[name], axis=0, dtype=np.int64)
+        table[name] = total[last, table["player"]] - total[first, table["player"]]
+    return states[first]
 
 
-def read(path: Path) -> FrameTrace:
-    """Loads a trace. Raises FileNotFoundError, or ValueError when the file is not one."""
-    if not path.is_file():
-        raise FileNotFoundError(f"path is {path}, which does not exist")
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"path is {path}, which is not an HDF5 file")
-    with h5py.File(path, "r") as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-            raise ValueError(f"path is {path}, which is not a {FORMAT} file of version {VERSION}")
-        return FrameTrace(
-            int(file.attrs["players"]),
-            int(file.attrs["interval"]),
-            file["start"][:].tobytes(),
-            file["buttons"][:],
-            file["digest"][:],
-        )
+def digests(states: NDArray[np.void], players: int) -> NDArray[np.uint64]:
+    """u64[N]: hashes of states [N]."""
+    if not len(states):
+        return np.empty(0, np.uint64)
+    batch = dm.Batch(num_envs=len(states), players=players, threads=1)
+    batch.set_state(states)
+    return batch.digest()
 
 
-def replay(trace: FrameTrace) -> Batch:
-    """Plays a trace again and returns the batch at its end. ValueError at the first state that differs."""
-    batch = Batch(num_envs=trace.buttons.shape[1], players=trace.players)
-    batch.load(trace.start)
-    for i in range(0, len(trace.buttons), trace.interval):
-        part = trace.buttons[i : i + trace.interval]
-        batch.run(part)
-        if len(part) == trace.interval:
-            differs = np.flatnonzero(batch.digest() != trace.digest[i // trace.interval])
-            if len(differs):
-                raise ValueError(f"game {differs[0]} differs after frame {i + trace.interval}: not the same engine")
-    return batch
+def _verdict(seats: list["_Seat"], end: int) -> tuple[int, int]:
+    good = [bool(seat["virus_left_bcd"][end] == 0) for seat in seats]
+    bad = [bool(seat["fail_flag"][end]) for seat in seats]
+    outcome = CLEARED if any(good) else TOP_OUT if any(bad) else UNFINISHED
+    if len(seats) == 1 or outcome == UNFINISHED:
+        return outcome, 0
+    wins = [good[i] or (not good[1 - i] and bad[1 - i] and not bad[i]) for i in (0, 1)]
+    return outcome, 3 if wins[0] == wins[1] else 1 if wins[0] else 2
+
+
+class _Seat:
+    """One player's part of a recorded game that ended (or whose recording ended) after `end` frames."""
+
+    def __init__(self, track: Track, seat: int, end: int, over: bool) -> None:
+        self.seat, self.end, self.over = seat, end, over
+        self.track = track
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.track[f"p{self.seat + 1}_{name}"]
+
+    def decisions(self) -> tuple[NDArray[np.int64], NDArray[np.void]]:
+        """(frames played before each, rows without digests) of every capsule that locked and settled."""
+        spans = self._spans()
+        begin, lock, until = np.array(spans, np.int64).reshape(-1, 3).T
+        table = np.zeros(len(begin), schema.row_dtype(DECISION, 1))
+        table["player"], table["tau"] = self.seat, until - begin
+        table["bottle"], table["speed_ups"] = self["bottle"][begin], self["speed_ups"][begin]
+        table["frame_counter"] = self.track["frame_counter"][begin]
+        for i, half in enumerate("lr"):
+            table["capsule"][:, i] = self[f"pill_color_{half}"][begin]
+            table["preview"][:, i] = self[f"next_color_{half}"][begin]
+        for i, t in enumerate(lock.tolist()):
+            table["action"][i] = placement(self["bottle"][t - 1], self["bottle"][t], table["capsule"][i])
+        details.forget(table)
+        self._legal(table, begin)
+        return begin, table
+
+    def _spans(self) -> list[tuple[int, int, int]]:
+        """(frames before control, at the lock, at the next control or the end) of every capsule that settled."""
+        falling = (self["next_action"] == FALL) & (self.track["mode"] == PLAY)
+        falling[self.end + (not self.over) :] = False
+        begins = np.flatnonzero(falling & ~np.concatenate([[False], falling[:-1]])).tolist()
+        spans = []
+        for begin, until in pairwise([*begins, self.end] if self.over else begins):
+            locks = np.flatnonzero(self["next_action"][begin : until + 1] == RESOLVE)
+            if len(locks):
+                spans.append((begin, begin + int(locks[0]), until))
+            elif (self["bottle"][until] != self["bottle"][begin]).any():  # locked in the frame that ended the round
+                spans.append((begin, until, until))
+        return spans
+
+    def _legal(self, table: NDArray[np.void], begin: NDArray[np.int64]) -> None:
+        if not len(table):
+            return
+        speed = self["speed_setting"][begin]
+        bottle, capsule = (np.ascontiguousarray(table[name]) for name in ("bottle", "capsule"))
+        legal = dm.reach(bottle, capsule, table["frame_counter"], speed, table["speed_ups"]) != UNREACHABLE
+        named = np.flatnonzero(table["action"] >= 0)
+        # A button held since before control can lock what the planner, who holds none, does not reach.
+        legal[named, table["action"][named]] = True
+        table["legal"] = np.packbits(legal, axis=1, bitorder="little")
+
+
+def placement(before: NDArray[np.uint8], after: NDArray[np.uint8], colors: NDArray[np.uint8]) -> int:
+    """The action of a capsule that locked between two samples; -1 for the one without a name (schema.NO_ACTION)."""
+    cells = np.flatnonzero(before != after)
+    first, second = int(colors[0]), int(colors[1])
+    if len(cells) == 1:  # upright in the top row, upper half lost
+        cell, color = int(cells[0]), int(after[cells[0]] & 0x0F)
+        return NO_ACTION if color != first else 3 * CELLS + cell
+    a, b = int(cells[0]), int(cells[1])
+    lying = (after[a] & 0xF0) == LEFT_HALF
+    if int(after[a] & 0x0F) == first and int(after[b] & 0x0F) == second:
+        return a if lying else CELLS + a
+    return 2 * CELLS + b if lying else 3 * CELLS + b

@@ -1,78 +1,77 @@
-"""One game as a viewer follows it: frame by frame on the real engine, with the clock of every table and record."""
+"""One game as somebody plays it: frame by frame on the real engine, with the clock of every table and record."""
 
-from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import mlx_drmario as dm
-from mlx_drmario import render
-from mlx_drmario.evaluate import Policy
-from mlx_drmario.render import Scene
 from mlx_drmario.spec import FALL, RESOLVE
+from mlx_drmario.tui.position import PLAYING, Position, outcome_of
+
+if TYPE_CHECKING:
+    from mlx_drmario.traces.capture import FrameCapture
 
 
 class LiveGame:
-    """A game of one player. `frames` counts from the first frame in which the first capsule can be moved."""
+    """A game of one player, or of two against each other. `frames` counts from the first frame in which the first
+    capsule of a player can be moved."""
 
-    def __init__(self, level: int, speed: int, seed: int) -> None:
-        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seed: state of the console's random generator."""
-        self.seed = seed
-        self.frames = 0
-        self.capsules = 0
-        self._batch = dm.Batch(num_envs=1, threads=1)
+    def __init__(self, level: int, speed: int, seed: int, players: int = 1, capture: Path | None = None) -> None:
+        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seed: state of the console's random generator; capture: a directory
+        that keeps the game as a trace, which is complete after `close`."""
+        self.seed, self.players = seed, players
+        self.frames, self.capsules = [0] * players, [0] * players
+        self._batch = dm.Batch(num_envs=1, players=players, threads=1)
         self._batch.reset(level, speed, seed)
         self._states = self._batch.state  # a live view of one row
+        self._recorder = None if capture is None else _recorder(capture, self._batch)
+
+    def number(self, name: str, seat: int = 1) -> int:
+        """A field of player `seat` (1 or 2)."""
+        return int(self._states[0][f"p{seat}_{name}"])
+
+    def outcome(self, seat: int = 1) -> int:
+        """PLAYING, CLEARED or TOP_OUT."""
+        return outcome_of(self.number("virus_left_bcd", seat), self.number("fail_flag", seat))
 
     @property
-    def outcome(self) -> str:
-        """ "playing", "cleared" or "top out"."""
-        state = self._states[0]
-        if state["p1_virus_left_bcd"] == 0:
-            return "cleared"
-        return "top out" if state["p1_fail_flag"] else "playing"
+    def over(self) -> bool:
+        """Whether somebody has cleared or lost."""
+        return any(self.outcome(seat) != PLAYING for seat in self.seats)
 
     @property
-    def falling(self) -> bool:
-        """Whether the buttons of the next frame move a capsule."""
-        return int(self._states[0]["p1_next_action"]) == FALL
+    def seats(self) -> range:
+        return range(1, self.players + 1)
 
-    def step(self, buttons: int) -> None:
-        """Play one frame with these buttons held; nothing once the game is over."""
-        if self.outcome != "playing":
+    def falling(self, seat: int = 1) -> bool:
+        """Whether the buttons of the next frame move this player's capsule."""
+        return self.number("next_action", seat) == FALL
+
+    def step(self, *buttons: int) -> None:
+        """Play one frame with these buttons held, one controller byte per player; nothing once the game is over."""
+        if self.over:
             return
-        falling = self.falling
-        self._batch.step(np.array([[buttons]], np.uint8))
-        self.frames += self.frames > 0 or falling
-        self.capsules += falling and int(self._states[0]["p1_next_action"]) == RESOLVE
+        falling = [self.falling(seat) for seat in self.seats]
+        held = np.array([[buttons]], np.uint8)
+        (self._recorder or self._batch).run(held)
+        for index, seat in enumerate(self.seats):
+            self.frames[index] += self.frames[index] > 0 or falling[index]
+            self.capsules[index] += falling[index] and self.number("next_action", seat) == RESOLVE
 
-    def scene(self) -> Scene:
-        """What it looks like now."""
-        return render.scene(self._states[0], frames=self.frames, capsules=self.capsules)
+    def close(self) -> None:
+        """Complete the recording, if there is one. Raises OSError when the disk is full; its journal stays."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
+
+    def position(self, seat: int = 1) -> Position:
+        """What it looks like now to this player."""
+        counters = {"frames": self.frames[seat - 1], "decisions": self.capsules[seat - 1], "seed": self.seed}
+        return Position.of(self._states[0], seat, **counters)
 
 
-class WatchedGame(LiveGame):
-    """A game that a policy plays: at every spawn it chooses a placement, whose script is then held frame by frame."""
+def _recorder(directory: Path, batch: dm.Batch) -> "FrameCapture":
+    from mlx_drmario.traces.capture import FrameCapture  # h5py is only loaded by who asks for it
 
-    def __init__(self, policy: Policy, planes: str, level: int, speed: int, seed: int) -> None:
-        super().__init__(level, speed, seed)
-        self._policy = policy
-        self._decisions = dm.Decisions(num_envs=1, planes=planes, threads=1)
-        self._decisions.reset(level, speed, seed)
-        self._script: deque[int] = deque()
-
-    def advance(self) -> None:
-        """Play the next frame."""
-        if self.falling and not self._script:
-            self._script.extend(self._choose())
-        self.step(self._script.popleft() if self._script else 0)
-
-    def _choose(self) -> list[int]:
-        """The buttons, frame by frame, that bring the capsule where the policy wants it."""
-        d = self._decisions
-        state = d.state[0]
-        action = int(self._policy.act(d.view)[0])
-        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-        clock, speed, speed_ups = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
-        buttons = dm.script(state["p1_bottle"], colors, clock, speed, speed_ups, action)
-        d.step(np.array([action], np.int32))
-        return buttons.tolist()
+    return FrameCapture.in_directory(directory, batch, "human" if batch.players == 1 else ("human", "human"))

@@ -1,10 +1,10 @@
 """`drmario eval`: how good is a policy, beside two baselines, on games it was not trained on?"""
 
+import contextlib
 import re
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -26,15 +26,16 @@ class EvalConfig:
     """
 
     policy: str = "greedy"
-    """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
+    """random, greedy, search:1ply (or 2ply, 3ply, sampled; docs/search.md), the directory of a run or checkpoint, or
+    several runs as one: ensemble:RUN1,RUN2"""
     levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
     seeds: int = 500
     """number of games per level, the same ones for every policy and level"""
-    split: Literal["test", "validation", "training"] = "test"
-    """where the games come from"""
+    split: Literal["validation", "test", "training"] = "validation"
+    """where the games come from; test is for final numbers, not for choosing"""
     max_decisions: int = 1_000
     """capsules after which a game counts as not cleared"""
     baselines: bool = True
@@ -45,6 +46,8 @@ class EvalConfig:
     """write games.csv, games.parquet, summary.csv, levels.png and (with --against) comparison.csv to this directory"""
     json: Path | None = None
     """write the summaries to this file"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
 
 
 def run(config: EvalConfig) -> int:
@@ -65,11 +68,10 @@ def run(config: EvalConfig) -> int:
         reports.directory(config.out)
     results: list[tuple[str, EvalResult]] = []
     comparisons: list[Comparison] = []
-    progress = Progress(len(levels) * len(players))
     for level in levels:
-        print(f"level {level} {config.speed.upper()}, {config.seeds} {config.split} seeds\n{HEADER}")
+        print(f"level {level} {config.speed.upper()}, {config.seeds} {config.split} games\n{HEADER}")
         for player in players:
-            results.append((player.name, play(player, config, level, games, progress)))
+            results.append((player.name, play(player, config, level, games)))
             print(row(*results[-1]), flush=True)
         if config.against is not None:
             comparisons.append(compare(results[-len(players)][1], results[1 - len(players)][1]))
@@ -113,43 +115,6 @@ def policy_names(config: EvalConfig) -> list[str]:
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
-class Progress:
-    """One line on stderr while games are played, if that is a terminal: share, rate, and when all may be done."""
-
-    SECONDS = 0.2
-    """between two updates"""
-
-    def __init__(self, tasks: int) -> None:
-        self.tasks, self.done = tasks, 0
-        self.decisions = 0
-        self.start = time.perf_counter()
-        self.last = -self.SECONDS
-        self.visible = sys.stderr.isatty()
-
-    def show(self, title: str, ended: int, games: int, decisions: int) -> None:
-        """Update the line; the numbers are of the current task (see `evaluate.Progress`)."""
-        from mlx_drmario.cli.progress import clock
-
-        elapsed = time.perf_counter() - self.start
-        if not self.visible or elapsed - self.last < self.SECONDS:
-            return
-        self.last = elapsed
-        share = (self.done + ended / games) / self.tasks
-        left = elapsed * (1 - share) / share if share else None
-        rate = (self.decisions + decisions) / elapsed
-        line = f"{share:4.0%}  {title}: {ended:,} of {games:,} games  {rate:,.0f} decisions/s  about {clock(left)} left"
-        sys.stderr.write(f"\r\x1b[K{line}")
-        sys.stderr.flush()
-
-    def finish(self, decisions: int) -> None:
-        """A task is done: count it and wipe the line."""
-        self.done += 1
-        self.decisions += decisions
-        if self.visible:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
 class Player(NamedTuple):
     """A policy, what the command line calls it, and the plane set it reads."""
 
@@ -158,24 +123,33 @@ class Player(NamedTuple):
     planes: str
 
 
-def play(
-    player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint16]", progress: Progress
-) -> "EvalResult":
-    """Evaluate one policy at one level."""
+def play(player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint16]") -> "EvalResult":
+    """Evaluate one policy at one level; on a terminal a line on stderr says how far it is."""
+    from mlx_drmario.cli.progress import Progress, clock
     from mlx_drmario.evaluate import evaluate
     from mlx_drmario.spec import speed_number
 
-    result = evaluate(
-        player.policy,
-        level=level,
-        speed=speed_number(config.speed),
-        seeds=games,
-        max_decisions=config.max_decisions,
-        planes=player.planes,
-        progress=lambda *numbers: progress.show(f"{label(player.name)} at level {level}", *numbers),
-    )
-    progress.finish(int(result.decisions.sum()))
-    return result
+    title = f"{label(player.name)} at level {level}"
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(Progress(sys.stderr))
+        capture = None
+        if config.capture is not None:
+            from mlx_drmario.traces.capture import Capture
+
+            capture = stack.enter_context(Capture(config.capture, policy=player.name, config=asdict(config)))
+        return evaluate(
+            player.policy,
+            level=level,
+            speed=speed_number(config.speed),
+            seeds=games,
+            max_decisions=config.max_decisions,
+            planes=player.planes,
+            progress=lambda ended, total, decisions: progress.show(
+                ended / total,
+                lambda left: f"{title}: {ended:,} of {total:,} games, {decisions:,} decisions, {clock(left)} left",
+            ),
+            observer=capture,
+        )
 
 
 HEADER = (
@@ -211,7 +185,8 @@ def print_comparisons(
     from mlx_drmario import reports
     from mlx_drmario.evaluate import mean_clear_rate_difference
 
-    print(f"\n{names[0]} minus {names[1]}, the same games, 95 % intervals")
+    split = reports.split_of(results[0][1])
+    print(f"\n{names[0]} minus {names[1]}, the same {split} games, 95 % intervals")
     print(
         f"{'level':<6} {'clear rate':>26}   {'only first : second':>19} {'McNemar p':>9} {'Holm':>8}"
         f"   {'frames to clear':>26} {'both':>6}"
@@ -240,13 +215,14 @@ def write_json(
     import json
 
     from mlx_drmario import reports
+    from mlx_drmario.files import write_text
 
     content = {
         "split": config.split,
         "results": reports.summary_rows(results),
-        "comparisons": reports.comparison_rows(comparisons, (config.policy, config.against or "")),
+        "comparisons": reports.comparison_rows(comparisons, (config.policy, config.against or ""), config.split),
     }
-    reports.replace(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2) + "\n"))
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def or_dash(value: float | None, digits: int = 0) -> str:

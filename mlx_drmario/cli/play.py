@@ -2,23 +2,30 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
 @dataclass(frozen=True)
 class PlayConfig:
-    """Play one game. Arrows move and drop, x and z turn, space pauses, r plays the game again, n the next, q quits.
+    """Play by hand. Alone: arrows move and drop, x and z turn. Two players: a d s move and drop, f g turn; and arrows,
+    comma and full stop. Space pauses, r plays the game again, n the next, q quits, ? lists the keys.
 
-    A terminal does not tell when a key is released, so a press holds its button for a few frames: left and right 4,
-    down 6, turns 1. Holding a key relies on the terminal's own key repeat.
+    In a terminal with the kitty keyboard protocol a button is held as long as its key. Others do not tell when a key is
+    released: there a press holds its button for a few frames (left and right 4, down 6, turns 1), and holding a key
+    relies on the terminal's own key repeat.
     """
 
     level: int = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "low"
     """speed setting"""
+    players: Literal[1, 2] = 1
+    """alone, or two on one keyboard"""
     seed: int | None = None
     """game, 0 to 65535 (a state of the console's random generator); by default a random one"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
 
 
 def run(config: PlayConfig) -> int:
@@ -29,7 +36,8 @@ def run(config: PlayConfig) -> int:
 
     from mlx_drmario import seeds
     from mlx_drmario.spec import check_level, speed_number
-    from mlx_drmario.tui.play import PlayApp
+    from mlx_drmario.tui.app import DrMarioApp
+    from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
     if config.seed is not None and not 0 <= config.seed <= 0xFFFF:
         raise ValueError(f"seed is {config.seed}; it must lie in 0..65535")
@@ -39,6 +47,7 @@ def run(config: PlayConfig) -> int:
     rng = np.random.default_rng()
     drawn = iter(lambda: int(seeds.sample("training", rng, 1)[0]), None)
     first = [] if config.seed is None else [config.seed]
-    app = PlayApp(check_level(config.level), speed_number(config.speed), chain(first, drawn))
+    screen = PlayScreen if config.players == 1 else DuelScreen
+    app = DrMarioApp(screen(check_level(config.level), speed_number(config.speed), chain(first, drawn), config.capture))
     app.run()
     return app.return_code or 0

@@ -1,38 +1,49 @@
-"""Progress of a training run: one live screen on a terminal, one line every few seconds anywhere else."""
+"""What is under way, for the eyes of a terminal's user: one line or screen that is drawn again and again."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
+
+from mlx_drmario.observer import Array, Observer
+from mlx_drmario.rl.callback import Callback, Snapshot
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from mlx_drmario.rl.train import Snapshot
+    from mlx_drmario import Decisions
 
-PLAIN_SECONDS = 10.0
-"""Between two lines when the output is not a terminal."""
+Draw = Callable[["float | None"], "RenderableType"]
+"""Draws something, given how many seconds are left (None while nobody knows)."""
 
 
 class Progress:
-    """A context manager whose `update` is a training callback; shows nothing unless `visible`."""
+    """A context manager that draws on a terminal in place, and nothing (or plain lines) elsewhere."""
 
-    def __init__(self, title: str, visible: bool = True) -> None:
-        from rich.console import Console
-        from rich.live import Live
+    SECONDS = 0.1
+    """between two drawings"""
+    PLAIN_SECONDS = 10.0
+    """between two plain lines"""
 
-        self.title = title
-        self.console = Console()
-        self.live = Live(console=self.console, auto_refresh=False) if visible and sys.stdout.isatty() else None
+    def __init__(self, stream: TextIO, visible: bool = True, leave: bool = False) -> None:
+        """`visible` False draws nothing at all; `leave` keeps the last drawing on the screen."""
+        self.stream, self.visible, self.leave = stream, visible, leave
+        self.terminal = stream.isatty()
+        self.live: Any = None
         self.start = time.perf_counter()
-        self.start_progress: float | None = None
-        self.last_line = -PLAIN_SECONDS
+        self.first: float | None = None  # share at the start
+        self.last = -self.PLAIN_SECONDS
 
     def __enter__(self) -> Progress:
-        if self.live is not None:
+        if self.visible and self.terminal:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self.stream, highlight=False)
+            self.live = Live(console=console, auto_refresh=False, transient=not self.leave, redirect_stdout=False)
             self.live.start()
         return self
 
@@ -41,34 +52,75 @@ class Progress:
     ) -> None:
         if self.live is not None:
             self.live.stop()
+            self.live = None
 
-    def update(self, snapshot: Snapshot) -> None:
-        """Show one iteration."""
+    def show(self, share: float, draw: Draw, line: Callable[[float | None], str] | None = None) -> None:
+        """`share` (0 to 1) is done: draw it, or print `line` where nothing can be drawn, if it is time to."""
         elapsed = time.perf_counter() - self.start
-        if self.start_progress is None:
-            self.start_progress, self.start = snapshot.progress, time.perf_counter()
-            elapsed = 0.0
-        done = snapshot.progress - self.start_progress
-        eta = elapsed * (1 - snapshot.progress) / done if done > 0 else None
+        if self.first is None:
+            self.first, self.start, elapsed = share, time.perf_counter(), 0.0
+        due = self.SECONDS if self.live is not None else self.PLAIN_SECONDS
+        if not self.visible or (elapsed - self.last < due and share < 1):
+            return
+        self.last = elapsed
+        done = share - self.first
+        left = elapsed * (1 - share) / done if done > 0 else None
         if self.live is not None:
-            self.live.update(screen(self.title, snapshot, eta), refresh=True)
-        elif elapsed - self.last_line >= PLAIN_SECONDS or snapshot.progress >= 1:
-            self.last_line = elapsed
-            print(line(snapshot, eta), flush=True)
+            self.live.update(draw(left), refresh=True)
+        elif line is not None:
+            print(line(left), file=self.stream, flush=True)
 
 
-def line(snapshot: Snapshot, eta: float | None) -> str:
+class TrainingScreen(Callback):
+    """Shows a run while it trains, with its first game; `should_stop` is what the run asks for, `observer` sees the
+    games too."""
+
+    def __init__(
+        self,
+        title: str,
+        progress: Progress,
+        should_stop: Callable[[], bool] = lambda: False,
+        observer: Observer | None = None,
+    ) -> None:
+        self.title = title
+        self.progress = progress
+        self.asked = should_stop
+        self.observer = observer or Observer()
+        self.game: Any = None  # state of game 0, a copy of its row
+
+    def before_step(
+        self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
+    ) -> None:
+        self.observer.before_step(games, action, log_prob, value, part)
+
+    def after_step(self, games: Decisions, part: int = 0) -> None:
+        self.observer.after_step(games, part)
+        if part == 0 and self.progress.live is not None:
+            self.game = games.state[0].copy()
+
+    def on_iteration(self, snapshot: Snapshot) -> None:
+        self.progress.show(
+            snapshot.progress,
+            lambda left: screen(self.title, snapshot, self.game, left),
+            lambda left: line(snapshot, left),
+        )
+
+    def should_stop(self) -> bool:
+        return self.asked()
+
+
+def line(snapshot: Snapshot, left: float | None) -> str:
     """One plain line."""
     m = snapshot.metrics
     return (
-        f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(eta)})  decisions {snapshot.decisions:,}"
+        f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(left)})  decisions {snapshot.decisions:,}"
         f" ({m['perf/dps_decisions_total']:,.0f}/s)  games {snapshot.games:,}"
         f"  cleared {m['episode/clear_rate']:.1%}  return {m['episode/return']:.2f}  entropy {m['loss/entropy']:.2f}"
     )
 
 
-def screen(title: str, snapshot: Snapshot, eta: float | None) -> RenderableType:
-    """The live screen: numbers on the left, game 0 on the right."""
+def screen(title: str, snapshot: Snapshot, game: Any, left: float | None) -> RenderableType:
+    """The live screen: numbers on the left, a game on the right."""
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -79,7 +131,7 @@ def screen(title: str, snapshot: Snapshot, eta: float | None) -> RenderableType:
     m = snapshot.metrics
     frames_to_clear = m.get("episode/frames_to_clear")
     rows = {
-        "time": f"{clock(snapshot.seconds)}, {clock(eta)} left",
+        "time": f"{clock(snapshot.seconds)}, {clock(left)} left",
         "decisions": f"{snapshot.decisions:,}  ({m['perf/dps_decisions_total']:,.0f}/s)",
         "frames": f"{snapshot.frames:,}  ({m['perf/sps_frames_total']:,.0f}/s)",
         "games finished": f"{snapshot.games:,}",
@@ -100,7 +152,7 @@ def screen(title: str, snapshot: Snapshot, eta: float | None) -> RenderableType:
         numbers.add_row(Text(name, style="dim"), value)
     numbers.add_row("", "")
     numbers.add_row(Text("progress", style="dim"), ProgressBar(completed=100 * snapshot.progress, width=30))
-    picture = render.text(render.scene(snapshot.game), color="NO_COLOR" not in os.environ)
+    picture = render.text(render.scene(game), color="NO_COLOR" not in os.environ)
     both = Table.grid(padding=(0, 4))
     both.add_row(numbers, Text.from_ansi(picture))
     return Panel(both, title=title, subtitle="Ctrl-C saves and stops", expand=False)

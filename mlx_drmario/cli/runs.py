@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.runs import RunSummary
+    from mlx_drmario.rl.runs.listing import RunSummary
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ def run(config: ListConfig | InfoConfig | CompareConfig) -> int:
 
     Raises FileNotFoundError for a directory that does not exist; what is broken inside a run directory is printed.
     """
-    from mlx_drmario.rl.runs import find, summarize
+    from mlx_drmario.rl.runs.listing import find, summarize
 
     if isinstance(config, ListConfig):
         list_runs([summarize(path) for path in find(config.root)])
     elif isinstance(config, InfoConfig):
         return info(summarize(config.run))
     else:
-        compare(summarize(config.first), summarize(config.second))
+        side_by_side(summarize(config.first), summarize(config.second))
     return 0
 
 
@@ -129,7 +129,7 @@ def info(summary: RunSummary) -> int:
 
 def damaged(checkpoints: list[Path]) -> list[str]:
     """What is wrong with these checkpoints, by their manifests."""
-    from mlx_drmario.rl.checkpoint import verify
+    from mlx_drmario.rl.runs.checkpoint import verify
 
     problems = []
     for path in checkpoints:
@@ -140,9 +140,9 @@ def damaged(checkpoints: list[Path]) -> list[str]:
     return problems
 
 
-def compare(first: RunSummary, second: RunSummary) -> None:
+def side_by_side(first: RunSummary, second: RunSummary) -> None:
     """Print two runs side by side."""
-    from mlx_drmario.rl.config import difference
+    from mlx_drmario.settings import difference
 
     for mark, summary in (("A", first), ("B", second)):
         print(f"{mark}  {summary.path}" + "".join(f"\n   problem: {problem}" for problem in summary.problems))

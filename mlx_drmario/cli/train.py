@@ -12,38 +12,59 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import itertools
 import operator
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from mlx_drmario.rl import config as settings
-from mlx_drmario.rl.settings import layered
+from mlx_drmario.rl.config import SpeedName
+from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
+from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.train import TrainResult
+    from mlx_drmario.observer import Observer
+    from mlx_drmario.rl.ppo.train import TrainResult
 
 
 @dataclass(frozen=True)
-class NewRunConfig(settings.TrainConfig):
+class NewRunConfig(PPORunConfig):
     """Start a run from a preset; every option given overrides its field."""
 
     config: Path | None = None
     """YAML file whose settings override the preset's (DRMARIO_* variables override it; docs/training.md)"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
 
 @dataclass(frozen=True)
+class OtherGames:
+    """Other games than the run's own; when one of these changes, all games start anew."""
+
+    level: int | None = None
+    """virus level, 0 to 24"""
+    last_level: int | None = None
+    """last level of a range that starts at `level`"""
+    speed: SpeedName | None = None
+    """speed setting"""
+    num_envs: int | None = None
+    """games played side by side"""
+    max_decisions: int | None = None
+    """decisions after which a game is truncated"""
+
+
+@dataclass(frozen=True)
 class ResumeConfig:
-    """Go on with a run from its newest checkpoint, with the settings it was started with."""
+    """Go on with a run from its newest checkpoint, with the settings it was started with unless others are given."""
 
     run: tyro.conf.Positional[Path]
     """run directory"""
@@ -51,6 +72,9 @@ class ResumeConfig:
     """new budget in decisions (over the whole run); by default the run's own"""
     minutes: float | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
+    env: OtherGames = field(default_factory=OtherGames)
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -66,7 +90,7 @@ def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
     """
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         args = [DEFAULT_PRESET, *args]
-    presets = dict(settings.PRESETS)
+    presets = dict(PRESETS)
     if args[0] in presets:
         presets[args[0]] = layered(presets[args[0]], config_file(args), os.environ)
     # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
@@ -98,18 +122,19 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
     Raises ValueError or OSError for a run directory that cannot be used.
     """
     resume = isinstance(config, ResumeConfig)
+    directory: Path | None
     if isinstance(config, ResumeConfig):
-        from mlx_drmario.rl.rundir import read_config
+        from mlx_drmario.rl.runs.directory import read_config
 
         stored, directory = read_config(config.run), config.run
         chosen = resumed(stored, config)
         for change in changes(stored, chosen):
             print(change, file=sys.stderr)
     else:
-        chosen, directory = plain(config), config.out or default_directory(config.name)
+        chosen, directory = plain(config), config.out
     if config.dry_run:
-        return dry_run(chosen, directory, resume)
-    result = train(chosen, directory, resume)
+        return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
+    result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
     print(f"\nsaved {result.checkpoint}")
@@ -122,37 +147,41 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
     return 0
 
 
-def dry_run(config: settings.TrainConfig, run: Path, resume: bool) -> int:
+def dry_run(config: PPORunConfig, run: Path, resume: bool) -> int:
     """Print what config.json would hold (and nothing else on stdout); raises what training there would raise."""
-    from mlx_drmario.rl import rundir
-    from mlx_drmario.rl.train import resolve
+    from mlx_drmario.rl.ppo.train import resolve
+    from mlx_drmario.rl.runs import directory
 
-    rundir.check(run, config, resume)
+    directory.check(run, config, resume)
     print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
-    print(settings.to_json(resolve(config)), end="")
+    print(to_json(resolve(config)), end="")
     return 0
 
 
-def plain(config: NewRunConfig) -> settings.TrainConfig:
+def plain(config: NewRunConfig) -> PPORunConfig:
     """Return the settings without what only the command line needs."""
-    return settings.TrainConfig(**{field.name: getattr(config, field.name) for field in fields(settings.TrainConfig)})
+    return PPORunConfig(**{field.name: getattr(config, field.name) for field in fields(PPORunConfig)})
 
 
-def changes(stored: settings.TrainConfig, chosen: settings.TrainConfig) -> list[str]:
+def changes(stored: PPORunConfig, chosen: PPORunConfig) -> list[str]:
     """One line per setting that a resumed run changes. Where the run lies is not among them."""
-    before, after = (settings.flatten(asdict(config)) for config in (stored, chosen))
-    differing = settings.difference(before, after)
+    before, after = (flatten(asdict(config)) for config in (stored, chosen))
+    differing = difference(before, after)
     return [
         f"changed {key}: {old} -> {new}" for key, (old, new) in differing.items() if key not in ("out", "overwrite")
     ]
 
 
-def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.TrainConfig:
-    """Return the config of a resumed run: the stored one with the budget that was given.
+def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
+    """Return the config of a resumed run: the stored one with the budget and the games that were given.
 
-    Raises ValueError when both budgets were.
+    Raises ValueError when both budgets were, and for games that cannot be.
     """
-    stored = dataclasses.replace(stored, out=given.run, overwrite=False)
+    games = {name: value for name, value in vars(given.env).items() if value is not None}
+    if "level" in games:
+        games.setdefault("last_level", None)
+    env = dataclasses.replace(stored.env, **games)
+    stored = dataclasses.replace(stored, out=given.run, overwrite=False, env=env)
     if given.decisions is not None and given.minutes is not None:
         raise ValueError("give decisions or minutes, not both")
     if given.decisions is not None:
@@ -160,19 +189,41 @@ def resumed(stored: settings.TrainConfig, given: ResumeConfig) -> settings.Train
     return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
 
 
-def train(config: settings.TrainConfig, run: Path, resume: bool = False) -> TrainResult:
-    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once."""
-    from mlx_drmario.cli.progress import Progress
-    from mlx_drmario.cli.runs import levels
-    from mlx_drmario.rl.group import Group
-    from mlx_drmario.rl.train import train as run_training
+def train(
+    config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
+) -> TrainResult:
+    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once.
 
-    group = Group.join()
-    if group.first:
-        games = levels(settings.flatten(asdict(config)))
-        print(f"run {run} · seed {config.seed} · {games}", flush=True)
-    with stop_on_interrupt() as should_stop, Progress(f"drmario train · {run}", group.first) as progress:
-        return run_training(config, run, progress.update, should_stop, resume=resume, group=group)
+    run: by default a new directory, see `default_directory`
+    capture: a directory that keeps every game of this process.
+    """
+    from mlx_drmario.cli.progress import Progress, TrainingScreen
+    from mlx_drmario.cli.runs import levels
+    from mlx_drmario.rl.parallel import ProcessGroup
+    from mlx_drmario.rl.ppo.train import train as run_training
+
+    processes = ProcessGroup.join()
+    run = run or default_directory(config.name, make=processes.first)
+    if processes.first:
+        print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
+    with (
+        stop_on_interrupt() as should_stop,
+        Progress(sys.stdout, processes.first, leave=True) as progress,
+        captured(config, run, capture) as observer,
+    ):
+        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
+        return run_training(config, run, screen, resume=resume, processes=processes)
+
+
+def captured(
+    config: PPORunConfig, run: Path, directory: Path | None
+) -> contextlib.AbstractContextManager[Observer | None]:
+    """What records the games of a run, or None."""
+    if directory is None:
+        return contextlib.nullcontext()
+    from mlx_drmario.traces.capture import Capture
+
+    return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
 @contextlib.contextmanager
@@ -192,6 +243,14 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def default_directory(name: str) -> Path:
-    """runs/<name>-<date>-<time>."""
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+def default_directory(name: str, make: bool = True) -> Path:
+    """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
+    first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            if make:
+                path.mkdir(parents=True)
+            if make or not path.exists():
+                break
+    return path

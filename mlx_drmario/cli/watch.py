@@ -2,12 +2,15 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.screens.live import LiveScreen
 
 
 @dataclass(frozen=True)
 class WatchConfig:
-    """Watch a policy play, frame by frame at the console's speed or faster. Keys: space, left, right, q."""
+    """Watch a policy play, frame by frame at the console's speed, slower or faster. The key ? lists the others."""
 
     policy: str = "greedy"
     """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
@@ -16,34 +19,45 @@ class WatchConfig:
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
     games: int = 1
-    """games side by side"""
+    """games side by side, 1 to 256"""
     split: Literal["test", "validation", "training"] = "test"
     """where the games come from"""
-    pace: Literal[1, 2, 4, 8, 16, 64] = 1
-    """frames per 1/60 second at the start"""
+    pace: float = 1.0
+    """frames per 1/60 second at the start: 0.25, 0.5, 1, 2, 4, 8, 16, 64 or inf"""
 
 
 def run(config: WatchConfig) -> int:
     """Show the app until it is quit; 2 without a terminal. Raises ValueError for a policy or level that cannot be."""
+    first = screen(config)
+    if not sys.stdout.isatty():
+        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
+        return 2
+    from mlx_drmario.tui.app import DrMarioApp
+
+    app = DrMarioApp(first)
+    app.run()
+    return app.return_code or 0
+
+
+def screen(config: WatchConfig) -> "LiveScreen":
+    """The screen of the app. Raises ValueError for a policy or level that cannot be."""
     from functools import partial
-    from itertools import cycle
 
     from mlx_drmario import seeds
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.spec import check_level, speed_number
-    from mlx_drmario.tui.watch import WatchApp
+    from mlx_drmario.tui.protocol import WatchJob
+    from mlx_drmario.tui.screens.live import LiveScreen
+    from mlx_drmario.tui.session import Session
 
-    if not sys.stdout.isatty():
-        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
-        return 2
-    app = WatchApp(
+    job = WatchJob(
         partial(policies.load, config.policy),
         name=config.policy,
         level=check_level(config.level),
         speed=speed_number(config.speed),
-        seeds=cycle(seeds.seeds(config.split).tolist()),
+        seeds=tuple(seeds.seeds(config.split).tolist()),
         games=config.games,
         pace=config.pace,
     )
-    app.run()
-    return app.return_code or 0
+    policies.check(config.policy)
+    return LiveScreen(Session(job), config.policy, view="grid" if config.games > 1 else "focus")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
+from typing import ClassVar, Literal, get_args, get_type_hints
+
+from mlx_drmario.settings import STRICT
 
 EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
-HeadKind = Literal["dense", "shift_score", "outcome", "factorized", "autoregressive", "afterstate"]
+HeadKind = Literal["dense", "shift_score", "outcome", "factorized"]
 
 
 @dataclass(frozen=True)
@@ -17,19 +19,19 @@ class NetConfig:
     """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
     head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
-    factorized or autoregressive (orientation, column, row), afterstate (a network judges the bottle that each legal
-    placement leaves)."""
+    factorized (orientation, column, row)."""
     width: int = 24
     """Hidden units of the MLP, or channels of a convolutional encoder."""
     depth: int = 1
     """Hidden layers of the MLP, or blocks of a convolutional encoder."""
     summary: int = 256
     """Units of the vector that convolutional encoders give to the value head (and to dense heads)."""
+    outcome_scale: float = 8.0
+    """Outcome head: how many times as fast as other weights those of the outcomes move."""
     canonical_colors: bool = True
     """Relabel colours relative to the capsule before the encoder (an exact symmetry: fewer games to learn from)."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of the passes through the network; weights, losses and optimiser are float32 always. On a CPU bfloat16 is
-    some 20 times slower (docs/libraries.md section 2)."""
+
+    __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(NetConfig).items():
@@ -39,3 +41,5 @@ class NetConfig:
         for name in ("width", "depth", "summary"):
             if getattr(self, name) < 1:
                 raise ValueError(f"net.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.outcome_scale > 0:
+            raise ValueError(f"net.outcome_scale must be positive, got {self.outcome_scale}")

@@ -12,7 +12,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.layout import COLUMNS, ROWS
+from mlx_drmario.spec import COLS, ROWS
 
 
 class Features(NamedTuple):
@@ -38,12 +38,12 @@ class MLPEncoder(Encoder):
 
     def __init__(self, config: NetConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8) -> None:
         super().__init__()
-        sizes = [planes * ROWS * COLUMNS + scalars] + [config.width] * config.depth
+        sizes = [planes * ROWS * COLS + scalars] + [config.width] * config.depth
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         self.vector_size = config.width
         self.grid_channels = grid_channels if with_grid else 0
         if with_grid:
-            self.to_grid = nn.Linear(config.width, ROWS * COLUMNS * grid_channels)
+            self.to_grid = nn.Linear(config.width, ROWS * COLS * grid_channels)
 
     def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
         x = mx.concatenate([planes.flatten(1), scalars], axis=1)
@@ -51,7 +51,7 @@ class MLPEncoder(Encoder):
             x = nn.relu(layer(x))
         grid = None
         if self.grid_channels:
-            grid = nn.relu(self.to_grid(x)).reshape(-1, ROWS, COLUMNS, self.grid_channels)
+            grid = nn.relu(self.to_grid(x)).reshape(-1, ROWS, COLS, self.grid_channels)
         return Features(x, grid)
 
 
@@ -98,15 +98,15 @@ class SpaceToDepthEncoder(ConvEncoder):
     """2x2 cells become channels: 3x3 convolutions on an 8x4 grid cost a quarter and see twice as far."""
 
     def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS // 2, COLUMNS // 2)
+        super().__init__(config, scalars, ROWS // 2, COLS // 2)
         self.stem_conv = nn.Conv2d(4 * planes, config.width, 3, padding=1)
         self.blocks = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
         self.expand = nn.Linear(config.width, 4 * config.width)
 
     def stem(self, cells: mx.array) -> mx.array:
         channels = cells.shape[3]
-        x = cells.reshape(-1, ROWS // 2, 2, COLUMNS // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
-        return self.stem_conv(x.reshape(-1, ROWS // 2, COLUMNS // 2, 4 * channels))
+        x = cells.reshape(-1, ROWS // 2, 2, COLS // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
+        return self.stem_conv(x.reshape(-1, ROWS // 2, COLS // 2, 4 * channels))
 
     def body(self, x: mx.array) -> mx.array:
         for block in self.blocks:
@@ -114,20 +114,20 @@ class SpaceToDepthEncoder(ConvEncoder):
         return x
 
     def to_cells(self, x: mx.array) -> mx.array:
-        x = nn.relu(self.expand(x)).reshape(-1, ROWS // 2, COLUMNS // 2, 2, 2, self.grid_channels)
-        return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, ROWS, COLUMNS, self.grid_channels)
+        x = nn.relu(self.expand(x)).reshape(-1, ROWS // 2, COLS // 2, 2, 2, self.grid_channels)
+        return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, ROWS, COLS, self.grid_channels)
 
 
 class AxialEncoder(ConvEncoder):
     """Runs are straight, so look along them: every block sees whole columns and whole rows, then mixes channels."""
 
     def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS, COLUMNS)
+        super().__init__(config, scalars, ROWS, COLS)
         width, more = config.width, range(config.depth - 1)
         self.stem_column = Along(ROWS, planes, width)
-        self.stem_row = Along(COLUMNS, planes, width)
+        self.stem_row = Along(COLS, planes, width)
         self.column = [Along(ROWS, width, width) for _ in more]
-        self.row = [Along(COLUMNS, width, width) for _ in more]
+        self.row = [Along(COLS, width, width) for _ in more]
         self.mix = [nn.Linear(width, width) for _ in range(config.depth)]
 
     def stem(self, cells: mx.array) -> mx.array:
@@ -162,20 +162,20 @@ class Along(nn.Module):
 
 def along_rows(layer: Along, x: mx.array) -> mx.array:
     """Apply a layer to every row of x [B, 16, 8, K]; the result is [B, 16, 8, K']."""
-    return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, ROWS, COLUMNS, layer.kernel.shape[2])
+    return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, ROWS, COLS, layer.kernel.shape[2])
 
 
 def along_columns(layer: Along, x: mx.array) -> mx.array:
     """Apply a layer to every column of x [B, 16, 8, K]; the result is [B, 16, 8, K']."""
     x = x.transpose(0, 2, 1, 3)
-    return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, COLUMNS, ROWS, layer.kernel.shape[2]).transpose(0, 2, 1, 3)
+    return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, COLS, ROWS, layer.kernel.shape[2]).transpose(0, 2, 1, 3)
 
 
 class ResidualEncoder(ConvEncoder):
     """Plain 3x3 residual blocks (two convolutions each): for GPUs."""
 
     def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS, COLUMNS)
+        super().__init__(config, scalars, ROWS, COLS)
         self.stem_conv = nn.Conv2d(planes, config.width, 3, padding=1)
         self.first = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
         self.second = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]

@@ -11,7 +11,8 @@ import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
-from mlx_drmario.nets.layout import COLUMNS, NUM_ACTIONS, ROWS, ObservationLayout
+from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.spec import ACTIONS, COLS, ROWS
 
 ILLEGAL = -1e9
 ORIENTATIONS = 4
@@ -20,9 +21,9 @@ ORIENTATIONS = 4
 def masked_log_softmax(logits: mx.array, legal: mx.array) -> mx.array:
     """Log-softmax over the last axis restricted to `legal` (bool, same shape); illegal entries hold ILLEGAL.
 
-    A row without a legal entry comes out as ILLEGAL everywhere (finite, no NaN). The result is float32.
+    A row without a legal entry comes out as ILLEGAL everywhere (finite, no NaN).
     """
-    logits = mx.where(legal, logits.astype(mx.float32), ILLEGAL)
+    logits = mx.where(legal, logits, ILLEGAL)
     return mx.where(legal, logits - mx.logsumexp(logits, axis=-1, keepdims=True), ILLEGAL)
 
 
@@ -33,12 +34,6 @@ class Head(nn.Module):
     """True for heads that read `features.grid`."""
     needs_afterstates = False
     """True for heads that take the afterstates as a further argument."""
-    needs_bottles = False
-    """True for heads that read the bottles of the afterstates, not their facts alone."""
-    relabelled = True
-    """False for heads that take the scalars in the game's own colours."""
-    most_decisions = 1024
-    """How many to play in one forward pass at most: bounds the memory."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()
@@ -52,7 +47,7 @@ class DenseHead(Head):
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)
-        self.score = small(nn.Linear(encoder.vector_size, NUM_ACTIONS))
+        self.score = small(nn.Linear(encoder.vector_size, ACTIONS))
 
     def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
         return masked_log_softmax(self.score(features.vector), legal)
@@ -67,7 +62,7 @@ def shift_to_first(second: mx.array) -> mx.array:
     """
     padded = mx.pad(second, [(0, 0), (1, 1), (1, 1), (0, 0)])
     offsets = ((0, 1), (1, 0), (0, -1), (-1, 0))
-    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLUMNS, o] for o, (dr, dc) in enumerate(offsets)]
+    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLS, o] for o, (dr, dc) in enumerate(offsets)]
     return mx.stack(shifted, axis=1)
 
 
@@ -100,8 +95,8 @@ class ShiftScoreHead(Head):
             (scalars[:, s : s + 3] @ by_color).reshape(-1, grid.shape[3], ORIENTATIONS)
             for s, by_color in zip(self._layout.scalar_colors[:2], (self.first, self.second), strict=True)
         ]
-        cells = grid.reshape(-1, ROWS * COLUMNS, grid.shape[3])
-        maps = (cells @ mx.concatenate(weights, axis=2)).reshape(-1, ROWS, COLUMNS, 2 * ORIENTATIONS)
+        cells = grid.reshape(-1, ROWS * COLS, grid.shape[3])
+        maps = (cells @ mx.concatenate(weights, axis=2)).reshape(-1, ROWS, COLS, 2 * ORIENTATIONS)
         first, second = maps[..., :ORIENTATIONS], maps[..., ORIENTATIONS:]
         scores = first.transpose(0, 3, 1, 2) + shift_to_first(second) + self.orientation[:, None, None]
         return scores.flatten(1)
@@ -114,39 +109,12 @@ class FactorizedHead(Head):
         super().__init__(config, encoder, layout)
         self.orientation = small(nn.Linear(encoder.vector_size, ORIENTATIONS))
         self.row = small(nn.Linear(encoder.vector_size, ROWS))
-        self.column = small(nn.Linear(encoder.vector_size, COLUMNS))
+        self.column = small(nn.Linear(encoder.vector_size, COLS))
 
     def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
         x = features.vector
         scores = self.orientation(x)[:, :, None, None] + self.row(x)[:, None, :, None] + self.column(x)[:, None, None]
         return masked_log_softmax(scores.flatten(1), legal)
-
-
-class AutoregressiveHead(Head):
-    """p(orientation) p(column | orientation) p(row | orientation, column), each masked by what can still be legal."""
-
-    HIDDEN = 64
-
-    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
-        super().__init__(config, encoder, layout)
-        hidden = self.HIDDEN
-        self.inner = nn.Linear(encoder.vector_size, hidden)
-        self.orientation_code = 0.1 * mx.random.normal((ORIENTATIONS, hidden))
-        self.column_code = 0.1 * mx.random.normal((COLUMNS, hidden))
-        self.orientation = small(nn.Linear(hidden, ORIENTATIONS))
-        self.column = small(nn.Linear(hidden, COLUMNS))
-        self.row = small(nn.Linear(hidden, ROWS))
-
-    def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
-        mask = legal.reshape(-1, ORIENTATIONS, ROWS, COLUMNS).transpose(0, 1, 3, 2)  # [B, o, col, row]
-        x = self.inner(features.vector)
-        x_o = x[:, None] + self.orientation_code
-        x_oc = x_o[:, :, None] + self.column_code
-        orientation = masked_log_softmax(self.orientation(nn.relu(x)), mask.any(axis=(2, 3)))
-        column = masked_log_softmax(self.column(nn.relu(x_o)), mask.any(axis=3))
-        row = masked_log_softmax(self.row(nn.relu(x_oc)), mask)
-        joint = orientation[:, :, None, None] + column[:, :, :, None] + row
-        return mx.where(legal, joint.transpose(0, 1, 3, 2).flatten(1), ILLEGAL)
 
 
 def small(layer: nn.Linear, scale: float = 0.01) -> nn.Linear:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COLORS = ("yellow", "red", "blue")
-NUM_ACTIONS = 512
-ROWS, COLUMNS = 16, 8
+from mlx_drmario.spec import COLORS
 
 
 def color_groups(names: tuple[str, ...]) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""SMDP-PPO: rollouts over `Decisions`, returns discounted by gamma^tau, one compiled update step, exact resume.
+"""Learning: what every algorithm shares (this package), PPO (`ppo`), and what is on disk (`runs`).
 
-`config` needs no MLX, so command lines start fast. Read `train` first, then `rollout`, `returns` and `losses`.
+The `config` and `callback` modules need no MLX, so command lines start fast. Read `ppo.train` first, then
+`ppo.learner`, `ppo.shard`, `rollout`, `returns` and `ppo.losses`.
 """

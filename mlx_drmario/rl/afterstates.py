@@ -1,4 +1,4 @@
-"""Afterstates as ragged arrays: every decision has its own number of legal placements.
+"""What every legal placement would do, as ragged arrays: every decision has its own number of placements.
 
 What `Decisions.afterstates()` resolves is copied once into these rows, joined over a rollout, and cut into minibatches.
 """
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_drmario import Decisions, PublicView
-from mlx_drmario.nets.afterstate import FACTS
+from mlx_drmario.nets.outcome import FACTS
 
-Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""(decision i32[M], action i32[M], bottle u8[M, 128], facts f32[M, F]): the fields of nets.afterstate.Afterstates."""
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(decision i32[M], action i32[M], facts f32[M, F]): the fields of nets.outcome.Afterstates."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,10 @@ class AfterstateRows:
 
     first: np.ndarray  # i64[D + 1]
     action: np.ndarray  # i32[M]
-    bottle: np.ndarray  # u8[M, 128], or u8[M, 0] when nobody reads them: copying them costs 9 % of training
     facts: np.ndarray  # f32[M, F], columns FACTS
 
     @classmethod
-    def of(cls, games: Decisions | PublicView, bottles: bool = True) -> AfterstateRows:
+    def of(cls, games: Decisions | PublicView) -> AfterstateRows:
         """Resolve every legal placement of every running game; ended games have no rows."""
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)
@@ -35,8 +34,7 @@ class AfterstateRows:
         for column, name in enumerate(FACTS):
             name, _, unit = name.partition("/")
             np.divide(getattr(after, name), np.float32(unit or 1), out=facts[:, column], casting="unsafe")
-        bottle = after.bottle[:, : None if bottles else 0].copy()
-        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), bottle, facts)
+        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), facts)
 
     @classmethod
     def join(cls, parts: Sequence[AfterstateRows]) -> AfterstateRows:
@@ -45,7 +43,6 @@ class AfterstateRows:
         return cls(
             np.concatenate([[0], *(part.first[1:] + end for part, end in zip(parts, ends, strict=False))]),
             np.concatenate([part.action for part in parts]),
-            np.concatenate([part.bottle for part in parts]),
             np.concatenate([part.facts for part in parts]),
         )
 
@@ -55,7 +52,7 @@ class AfterstateRows:
         decision = np.repeat(np.arange(len(decisions), dtype=np.int32), counts)
         end = np.cumsum(counts)
         rows = np.repeat(start - (end - counts), counts) + np.arange(len(decision))
-        return decision, self.action[rows], self.bottle[rows], self.facts[rows]
+        return decision, self.action[rows], self.facts[rows]
 
 
 def padded(columns: Columns, batch: int) -> Columns:
@@ -66,7 +63,9 @@ def padded(columns: Columns, batch: int) -> Columns:
     rows = len(columns[0])
     unit = max(64, 1 << max(0, rows.bit_length() - 4))
     more = -rows % unit
-    decision, *others = columns
-    padding = [np.zeros((more, *column.shape[1:]), column.dtype) for column in others]
-    action, bottle, facts = (np.concatenate(pair) for pair in zip(others, padding, strict=True))
-    return np.concatenate([decision, np.full(more, batch, np.int32)]), action, bottle, facts
+    decision, action, facts = columns
+    return (
+        np.concatenate([decision, np.full(more, batch, np.int32)]),
+        np.concatenate([action, np.zeros(more, action.dtype)]),
+        np.concatenate([facts, np.zeros((more, facts.shape[1]), facts.dtype)]),
+    )

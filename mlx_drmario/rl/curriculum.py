@@ -6,7 +6,6 @@ ones first, and those are often the won ones), so outcomes are counted in the or
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,8 +16,8 @@ from mlx_drmario import stats
 from mlx_drmario.rl.config import CurriculumConfig, Stage
 
 
-class StartOrder:
-    """Hands out the outcomes of games in the order in which the games started."""
+class ReorderBuffer:
+    """Hands out the outcomes of games in the order in which the games started, whatever order they end in."""
 
     def __init__(self, num_envs: int) -> None:
         self.ticket = np.arange(num_envs)  # of the game that each environment plays
@@ -38,20 +37,20 @@ class StartOrder:
             self.head += 1
         return due
 
-    def save(self) -> dict[str, Any]:
-        """State that JSON can hold."""
+    def state(self) -> dict[str, Any]:
+        """Plain values."""
         waiting = [[ticket, cleared] for ticket, cleared in self.waiting.items()]
         return {"ticket": self.ticket.tolist(), "next": self.next, "head": self.head, "waiting": waiting}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Undo `save`."""
+        """Undo `state`."""
         self.ticket = np.array(state["ticket"])
         self.next, self.head = state["next"], state["head"]
         self.waiting = {ticket: cleared for ticket, cleared in state["waiting"]}
 
 
 @dataclass
-class Trial:
+class SequentialTest:
     """The test of one stage: attempts of `games` games each, which share the error rate `alpha`."""
 
     config: CurriculumConfig
@@ -77,7 +76,7 @@ class Trial:
         return stats.lower_bound(self.cleared, self.games, self.config.error(self.attempt))
 
 
-class Lesson(NamedTuple):
+class Task(NamedTuple):
     """What the next rollout plays."""
 
     stage: Stage
@@ -102,8 +101,8 @@ class Curriculum:
         self.rng = np.random.default_rng([seed, 4])
         self.stages = config.stages()
         self.passed = 0
-        self.trial = Trial(config)
-        self.order = StartOrder(num_envs)
+        self.test = SequentialTest(config)
+        self.order = ReorderBuffer(num_envs)
         self.begun = False  # games of the stage in training were started
         self.replayed: Stage | None = None  # the stage last visited
         self.visit = 0  # rollouts that it is still played
@@ -113,12 +112,12 @@ class Curriculum:
         """The stage in training: the last one when all are passed."""
         return self.stages[min(self.passed, len(self.stages) - 1)]
 
-    def next(self) -> Lesson:
+    def next(self) -> Task:
         """Choose what the next rollout plays; `count` must follow if it is not a replay."""
         if self.passed and self.rng.random() < self.config.replay:
             return self._revisit()
         fresh, self.begun = not self.begun, True
-        return Lesson(self.stage, replayed=False, fresh=fresh)
+        return Task(self.stage, replayed=False, fresh=fresh)
 
     def count(self, episodes: np.ndarray) -> None:
         """Count the ends of games, EPISODE[T, num_envs], of a rollout of the stage in training.
@@ -127,44 +126,48 @@ class Curriculum:
         """
         for row in episodes:
             for outcome in self.order.finish(row["done"], row["cleared"]):
-                self.trial.add(outcome)
-        if self.trial.passed and self.passed < len(self.stages):
+                self.test.add(outcome)
+        if self.test.passed and self.passed < len(self.stages):
             self.passed += 1
             if self.passed < len(self.stages):
-                self.trial, self.order, self.begun = Trial(self.config), StartOrder(self.num_envs), False
+                self.test, self.order, self.begun = SequentialTest(self.config), ReorderBuffer(self.num_envs), False
 
     def metrics(self) -> dict[str, float]:
         """Stages passed (so, from 0, the stage in training) and what is known of that stage's clear rate."""
         return {
             "curriculum/stage": float(self.passed),
-            "curriculum/lower_bound": self.trial.lower_bound,
-            "curriculum/games": float(self.trial.games),
+            "curriculum/lower_bound": self.test.lower_bound,
+            "curriculum/games": float(self.test.games),
         }
 
-    def save(self) -> str:
-        """Everything but the games, as JSON."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """Everything but the games, as plain values."""
+        return {
             "passed": self.passed,
-            "trial": [self.trial.attempt, self.trial.games, self.trial.cleared, self.trial.passed],
-            "order": self.order.save(),
+            "test": [self.test.attempt, self.test.games, self.test.cleared, self.test.passed],
+            "order": self.order.state(),
             "begun": self.begun,
             "replayed": self.stages.index(self.replayed) if self.replayed else None,
             "visit": self.visit,
             "rng": self.rng.bit_generator.state,
         }
-        return json.dumps(state)
 
-    def load(self, text: str) -> None:
-        """Undo `save`."""
-        state = json.loads(text)
+    def load(self, state: dict[str, Any]) -> None:
+        """Undo `state`."""
         self.passed, self.begun, self.visit = state["passed"], state["begun"], state["visit"]
-        attempt, games, cleared, passed = state["trial"]
-        self.trial = Trial(self.config, attempt, games, cleared, passed)
+        attempt, games, cleared, passed = state["test"]
+        self.test = SequentialTest(self.config, attempt, games, cleared, passed)
         self.order.load(state["order"])
         self.replayed = None if state["replayed"] is None else self.stages[state["replayed"]]
         self.rng.bit_generator.state = state["rng"]
 
-    def _revisit(self) -> Lesson:
+    def restart(self) -> None:
+        """All games are new ones: the stages passed stay passed, the test under way starts another attempt."""
+        if not self.test.passed:
+            self.test = SequentialTest(self.config, self.test.attempt + 1)
+        self.order, self.begun, self.visit = ReorderBuffer(self.num_envs), False, 0
+
+    def _revisit(self) -> Task:
         """An old stage, kept for as many rollouts as let its longest games end."""
         fresh = self.visit == 0
         if fresh:
@@ -172,4 +175,4 @@ class Curriculum:
             self.replayed = self.stages[self.rng.integers(min(self.passed, len(self.stages) - 1) or 1)]
         self.visit -= 1
         assert self.replayed is not None  # set by the first visit
-        return Lesson(self.replayed, replayed=True, fresh=fresh)
+        return Task(self.replayed, replayed=True, fresh=fresh)

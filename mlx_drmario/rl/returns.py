@@ -23,9 +23,11 @@ def smdp_gae(
     """Return (advantage, return), both f32[T, N].
 
     With d = gamma^tau_t:
-        delta_t = reward_t + d * next_value_t - value_t
+        delta_t = d * (reward_t + next_value_t) - value_t
         advantage_t = delta_t + d * gae_lambda * advantage_{t+1}   (the second term only while the game goes on)
         return_t = advantage_t + value_t
+    A decision's reward is earned when the decision is over (the bottle has settled, the last virus is gone), so it is
+    discounted by the decision's own duration like everything after it: clearing the last virus sooner is worth more.
     next_value_t is 0 where the game terminated (cleared or topped out), `final_value` (the value of the game's own last
     observation) where it was truncated, else value_{t+1}. `gae_lambda` is per decision: it limits the number
     of bootstraps, not time.
@@ -36,7 +38,7 @@ def smdp_gae(
     discount = np.power(np.float32(gamma), tau.astype(np.float32))
     next_value = np.concatenate([value[1:], last_value[None]])
     next_value = np.where(truncated, final_value, np.where(terminated, np.float32(0), next_value))
-    delta = reward + discount * next_value - value
+    delta = discount * reward + discount * next_value - value
     carry = np.where(terminated | truncated, np.float32(0), discount * np.float32(gae_lambda))
     advantage = np.empty_like(delta)
     running = np.zeros_like(last_value)

@@ -6,24 +6,24 @@ copied into a `Rollout` once; that is the only copy between engine and learner.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from mlx_drmario import Decisions, rewards, seeds
-from mlx_drmario.nets.layout import NUM_ACTIONS, ObservationLayout
+from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.observer import Observer
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.config import SPEEDS, EnvConfig, Stage
-from mlx_drmario.rl.dist import log_prob_numpy, sample_numpy
+from mlx_drmario.rl.distribution import log_prob_numpy, sample_numpy
 from mlx_drmario.rl.episodes import EPISODE
-from mlx_drmario.spec import EMPTY, VIRUS
+from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS
 
 
-class Player(Protocol):
-    """Chooses placements and values positions; arrays as in `Rollout`, without the time axis."""
+class Actor(Protocol):
+    """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
     def act(
         self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows | None
@@ -41,9 +41,9 @@ class Rollout:
 
     def __init__(self, horizon: int, num_envs: int, num_planes: int, num_scalars: int) -> None:
         shape = (horizon, num_envs)
-        self.planes = np.zeros((*shape, num_planes, 16, 8), np.uint8)
+        self.planes = np.zeros((*shape, num_planes, ROWS, COLS), np.uint8)
         self.scalars = np.zeros((*shape, num_scalars), np.float32)
-        self.legal = np.zeros((*shape, NUM_ACTIONS), bool)
+        self.legal = np.zeros((*shape, ACTIONS), bool)
         self.after: list[AfterstateRows] = []  # per t, of the N games; empty unless the collector was asked for them
         self.action = np.zeros(shape, np.int32)
         self.log_prob = np.zeros(shape, np.float32)
@@ -59,10 +59,11 @@ class Rollout:
 
 
 class Collector:
-    """Owns games: starts them on training seeds, lets a player play, restarts the ones that end.
+    """Owns games: starts them on training seeds, lets an actor play, restarts the ones that end.
 
     Games reset explicitly right after they end, so the observation of a step that ends a game is never mixed up with
-    the first one of the next. `seed` is what all randomness of this collector comes from.
+    the first one of the next. `seed` is what all randomness of this collector comes from; `observer` sees every step
+    as one of shard `part`.
     """
 
     def __init__(
@@ -71,12 +72,15 @@ class Collector:
         reward: RewardConfig,
         horizon: int,
         seed: Sequence[int],
+        *,
         afterstates: bool = False,
-        bottles: bool = False,
+        observer: Observer | None = None,
+        part: int = 0,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates, self.bottles = afterstates, bottles
+        self.afterstates = afterstates
+        self.observer, self.part = observer or Observer(), part
         self.stage = config.stage
         self.rng = np.random.default_rng(seed)
         self.games = Decisions(num_envs=config.num_envs, planes=config.planes, threads=config.threads)
@@ -85,30 +89,32 @@ class Collector:
         self.running_total = np.zeros(config.num_envs, np.float32)
         self._start(np.ones(config.num_envs, bool))
 
-    def collect(self, player: Player) -> Rollout:
+    def collect(self, actor: Actor) -> Rollout:
         """Play `horizon` decisions in every game and return them (valid until the next call)."""
         games, rollout = self.games, self.rollout
         rollout.after = []
         rollout.terms = {}
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
-            after = AfterstateRows.of(games, self.bottles) if self.afterstates else None
+            after = AfterstateRows.of(games) if self.afterstates else None
             if after is not None:
                 rollout.after.append(after)
-            log_probs, rollout.value[t] = player.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
+            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
             action = sample_numpy(self.rng, log_probs)
-            rollout.action[t] = action
-            rollout.log_prob[t] = log_prob_numpy(log_probs, action)
+            log_prob = log_prob_numpy(log_probs, action)
+            rollout.action[t], rollout.log_prob[t], rollout.value[t] = action, log_prob, value
+            self.observer.before_step(games, action, log_probs, value, self.part)
             games.step(action)
+            self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
             for name, column in terms.items():
                 rollout.terms[name] = rollout.terms.get(name, 0.0) + float(column.sum())
             rollout.reward[t], rollout.tau[t] = terms["total"], games.tau
-            self._finish(t, player)
-        rollout.last_value = player.value(games.planes, games.scalars)
+            self._finish(t, actor)
+        rollout.last_value = actor.value(games.planes, games.scalars)
         return rollout
 
-    def _finish(self, t: int, player: Player) -> None:
+    def _finish(self, t: int, actor: Actor) -> None:
         """Record the games that ended at step t, cut the ones over the limit, and restart both."""
         games, rollout = self.games, self.rollout
         terminated = games.ended.copy()
@@ -117,7 +123,7 @@ class Collector:
         rollout.terminated[t], rollout.truncated[t], rollout.final_value[t] = terminated, truncated, 0
         if truncated.any():
             # The engine has not ended these games, so their observation is a complete one.
-            rollout.final_value[t, truncated] = player.value(games.planes[truncated], games.scalars[truncated])
+            rollout.final_value[t, truncated] = actor.value(games.planes[truncated], games.scalars[truncated])
         self.running_total += rollout.reward[t]
         columns = (done, games.cleared, games.decisions, games.frames, self.running_total)
         for name, column in zip(EPISODE.names or (), columns, strict=True):
@@ -135,7 +141,7 @@ class Collector:
     def _start(self, mask: np.ndarray) -> None:
         """Start the masked games on random training seeds and levels, at a random phase of the frame counter."""
         n, count = len(mask), int(mask.sum())
-        seed, frame_counter, level = np.full(n, 0x8988, np.uint16), np.zeros(n, np.uint8), np.zeros(n, np.uint8)
+        seed, frame_counter, level = np.full(n, seeds.POWER_ON, np.uint16), np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         seed[mask] = seeds.sample("training", self.rng, count)
         frame_counter[mask] = self.rng.integers(0, 256, count, np.uint8)
         level[mask] = self.stage.level
@@ -145,20 +151,20 @@ class Collector:
         if self.stage.viruses is not None:
             remove_viruses(self.games, mask, self.stage.viruses, self.rng)
 
-    def save(self) -> dict[str, np.ndarray]:
-        """Everything needed to go on: arrays, and two byte strings as u8 arrays."""
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on: arrays and plain values."""
         return {
             "games": np.frombuffer(self.games.save(), np.uint8),
-            "rng": np.frombuffer(json.dumps(self.rng.bit_generator.state).encode(), np.uint8),
             "running_total": self.running_total.copy(),
+            "rng": self.rng.bit_generator.state,
         }
 
     def load(self, state: dict[str, Any], stage: Stage) -> None:
-        """Undo `save`; the games are those of `stage`."""
+        """Undo `state`; the games are those of `stage`."""
         self.stage = stage
         self.games.load(state["games"].tobytes())
-        self.rng.bit_generator.state = json.loads(state["rng"].tobytes())
         self.running_total = state["running_total"].copy()
+        self.rng.bit_generator.state = state["rng"]
 
 
 def observation_layout(planes: str) -> ObservationLayout:

@@ -12,6 +12,7 @@ from mlx_drmario import reports, seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.cli import eval as cli
 from mlx_drmario.cli import main
+from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.evaluate import compare, evaluate
 
 FILES = {"games.csv", "games.parquet", "summary.csv", "levels.png"}
@@ -69,8 +70,9 @@ def test_game_files_hold_every_game(results, tmp_path):
     assert {name: column.tolist() for name, column in expected.items()} == table
     rows = rows_of(out / "games.csv")
     assert len(rows) == 4 * 12 and list(rows[0]) == list(table)
-    for name in ("policy", "speed"):
+    for name in ("policy", "split", "speed"):
         assert [row[name] for row in rows] == table[name]
+    assert set(table["split"]) == {"test"}
     for name in ("level", "game", "seed", "frames", "decisions", "viruses_left"):
         assert [int(row[name]) for row in rows] == table[name]
     for name in ("cleared", "top_out", "truncated"):
@@ -89,6 +91,7 @@ def test_games_are_in_the_order_of_results_and_seeds(results):
 def test_summary_file(results, tmp_path):
     reports.write(tmp_path, results)
     rows = rows_of(tmp_path / "summary.csv")
+    assert {row["split"] for row in rows} == {"test"}
     for row, expected in zip(rows, reports.summary_rows(results), strict=True):
         for name, value in expected.items():
             if value is None:
@@ -101,6 +104,7 @@ def test_comparison_file_comes_and_goes(results, tmp_path):
     comparisons = [compare(results[i][1], results[i + 1][1]) for i in (0, 2)]
     reports.write(tmp_path, results, comparisons, ("a", "b"))
     rows = rows_of(tmp_path / "comparison.csv")
+    assert {row["split"] for row in rows} == {"test"}
     assert [(row["first"], row["second"], row["level"]) for row in rows] == [("a", "b", "0"), ("a", "b", "7")]
     assert [float(row["mcnemar_p"]) for row in rows] == pytest.approx([c.p_value for c in comparisons])
     reports.write(tmp_path, results)
@@ -116,21 +120,6 @@ def test_plot_is_a_png_that_shows_something(results, tmp_path):
     assert pixels.shape[0] > 500 and pixels.shape[1] > 500
     reports.plot(tmp_path / "one.png", results[:1])
     assert not np.array_equal(pixels, imread(tmp_path / "one.png"))
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "games.csv"
-    path.write_text("old")
-
-    def fail(temporary):
-        temporary.write_text("half of the n")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        reports.replace(path, fail)
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    reports.replace(path, lambda temporary: temporary.write_text("new"))
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
 
 
 def test_importing_reports_stays_light():
@@ -153,7 +142,7 @@ def test_cli_prints_the_policy_and_both_baselines(capsys, tmp_path):
     assert cli.run(config) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[0] == "level 0 HI, 10 test seeds" and lines[1] == cli.HEADER
+    assert lines[0] == "level 0 HI, 10 validation games" and lines[1] == cli.HEADER
     assert [line.split()[0] for line in lines[2:]] == ["random", "greedy"]
     assert all(len(line) == len(cli.HEADER) for line in lines[2:])
     assert captured.err == ""  # not a terminal
@@ -175,7 +164,7 @@ def test_cli_levels_against_and_out(capsys, tmp_path):
         "level 1 HI",
     ]
     comparison = outputs[0].split("\n\n")[1].splitlines()
-    assert comparison[0] == "greedy minus random, the same games, 95 % intervals"
+    assert comparison[0] == "greedy minus random, the same validation games, 95 % intervals"
     assert [line.split()[0] for line in comparison[2:]] == ["3", "0", "1", "mean"]
     # Everything but the time it took repeats.
     assert outputs[1].split("\n\n")[1] == outputs[0].split("\n\n")[1]
@@ -186,7 +175,7 @@ def test_cli_levels_against_and_out(capsys, tmp_path):
 
 def test_level_is_short_for_levels(capsys):
     assert main(["eval", "--level", "2", "--seeds", "2", "--max-decisions", "5", "--no-baselines"]) == 0
-    assert capsys.readouterr().out.startswith("level 2 HI, 2 test seeds")
+    assert capsys.readouterr().out.startswith("level 2 HI, 2 validation games")
 
 
 def test_cli_errors_come_before_any_game(capsys, tmp_path):
@@ -204,19 +193,33 @@ def test_cli_errors_come_before_any_game(capsys, tmp_path):
         assert captured.out == "" and sentence in captured.err and captured.err.count("\n") == 1
 
 
+def test_test_games_are_asked_for_by_name(capsys, tmp_path):
+    arguments = ["eval", "--seeds", "3", "--max-decisions", "5", "--no-baselines", "--out", str(tmp_path)]
+    assert main([*arguments, "--split", "test"]) == 0
+    assert capsys.readouterr().out.startswith("level 0 HI, 3 test games")
+    games = rows_of(tmp_path / "games.csv")
+    assert [int(row["seed"]) for row in games] == seeds.seeds("test", 3).tolist()
+    assert {row["split"] for row in games} == {"test"}
+    assert main(arguments) == 0
+    assert {row["split"] for row in rows_of(tmp_path / "games.csv")} == {"validation"}
+
+
 def test_progress_on_a_terminal(monkeypatch):
+    """The share and the time left, in place; nothing stays on the screen, and nothing is drawn elsewhere."""
+
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(cli.Progress, "SECONDS", 0.0)
-    progress = cli.Progress(tasks=4)
-    progress.show("greedy at level 3", 0, 1000, 1000)
-    progress.show("greedy at level 3", 500, 1000, 9000)
-    progress.finish(20_000)
-    progress.show("greedy at level 4", 0, 1000, 1000)
-    lines = sys.stderr.getvalue().split("\r\x1b[K")
-    assert lines[1].startswith("  0%  greedy at level 3: 0 of 1,000 games") and lines[1].endswith("about -:-- left")
-    assert lines[2].startswith(" 12%  greedy at level 3: 500 of 1,000 games") and "decisions/s" in lines[2]
-    assert lines[3] == "" and lines[4].startswith(" 25%  greedy at level 4")
+    monkeypatch.setattr(Progress, "SECONDS", 0.0)
+    stream = Terminal()
+    with Progress(stream) as progress:
+        for share in (0.0, 0.5, 1.0):
+            progress.show(share, lambda left, share=share: f"share {share} left {clock(left)}")
+    shown = stream.getvalue()
+    assert "share 0.0 left -:--" in shown and "share 0.5 left 0:0" in shown
+    assert shown.rstrip().endswith("\x1b[2K") or "\x1b[2K" in shown.split("share 1.0")[1]
+    plain = io.StringIO()
+    with Progress(plain) as progress:
+        progress.show(1.0, lambda left: "drawn")
+    assert plain.getvalue() == ""

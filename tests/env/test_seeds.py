@@ -68,3 +68,12 @@ def test_bad_input():
     for n in (0, -1, 4097):
         with pytest.raises(ValueError, match=f"n is {n}"):
             seeds.seeds("test", n)
+
+
+def test_every_seed_knows_its_split():
+    for split, block in seeds.SPLITS.items():
+        found = seeds.split_of(seeds.seeds(split))
+        assert set(found) == {split} and len(found) == len(block)
+    known = set().union(*(seeds.seeds(split).tolist() for split in seeds.SPLITS))
+    others = np.setdiff1d(np.arange(1 << 16), list(known)).astype(np.uint16)
+    assert set(seeds.split_of(others)) == {"none"}

@@ -4,13 +4,14 @@ import pytest
 
 import mlx_drmario  # noqa: F401  (before mlx.core: it loads the fast BLAS)
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.rl.config import EnvConfig, PPOConfig, TrainConfig
+from mlx_drmario.rl.config import EnvConfig
+from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
 
 
 @pytest.fixture
-def tiny() -> TrainConfig:
+def tiny() -> PPORunConfig:
     """Six iterations of 32 games x 8 decisions; games are cut short so that truncation happens too."""
-    return TrainConfig(
+    return PPORunConfig(
         name="tiny",
         decisions=6 * 256,
         checkpoint_every=2,

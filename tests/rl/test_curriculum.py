@@ -5,19 +5,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mlx_drmario import Decisions, stats
-from mlx_drmario.rl import checkpoint
-from mlx_drmario.rl.config import CurriculumConfig, Stage, TrainConfig, from_json, to_json
-from mlx_drmario.rl.curriculum import Curriculum, StartOrder, Trial
-from mlx_drmario.rl.log import read_metrics
+from mlx_drmario import Decisions, seeds, stats
+from mlx_drmario.rl.config import CurriculumConfig, Stage
+from mlx_drmario.rl.curriculum import Curriculum, ReorderBuffer, SequentialTest
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.learner import Learner
+from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.rollout import Collector, remove_viruses
-from mlx_drmario.rl.train import Trainer, train
+from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.settings import from_json, to_json
 from mlx_drmario.spec import VIRUS
-from tests.runs import content, timeless
+from tests.training import StopAfter, content, timeless
 
 
 @pytest.fixture
-def easy(tiny: TrainConfig) -> TrainConfig:
+def easy(tiny: PPORunConfig) -> PPORunConfig:
     """Stages that a policy which knows nothing passes within a few iterations."""
     curriculum = CurriculumConfig(
         enabled=True, speeds="low,med,hi", last_level=1, threshold=0.001, alpha=0.5, games=50_000, replay=0.5
@@ -74,6 +77,21 @@ def test_few_viruses_are_what_the_collector_starts(tiny):
     assert set(viruses(collector.games)) == {16, 20, 24}
 
 
+def test_games_start_on_training_seeds_alone(tiny):
+    """Their capsules and bottles are those of training seeds; none is a validation or test game."""
+
+    def layouts(split: str) -> set[bytes]:
+        games = Decisions(num_envs=len(seeds.SPLITS[split]))
+        games.reset(0, 2, seeds.seeds(split))
+        return {row["reserve"].tobytes() + row["p1_bottle"].tobytes() for row in games.state}
+
+    collector = Collector(dataclasses.replace(tiny.env, num_envs=512), tiny.reward, 8, (0,))
+    started = {row["reserve"].tobytes() + row["p1_bottle"].tobytes() for row in collector.games.state}
+    assert len(started) > 400
+    assert started <= layouts("training")
+    assert not started & (layouts("validation") | layouts("test"))
+
+
 def test_ladder():
     assert CurriculumConfig(viruses=3, last_level=1, speeds="low,hi").stages() == [
         Stage(0, "low", 3),
@@ -90,7 +108,7 @@ def test_ladder():
 def test_outcomes_come_in_the_order_of_starts():
     """Games of random length whose outcome decides their length: what is handed out is still start order."""
     rng = np.random.default_rng(0)
-    order, handed, started = StartOrder(4), [], []
+    order, handed, started = ReorderBuffer(4), [], []
     outcome, left = np.zeros(4, bool), np.zeros(4, int)
     done = np.ones(4, bool)
     for step in range(400):
@@ -102,8 +120,8 @@ def test_outcomes_come_in_the_order_of_starts():
         done = left == 0
         handed += order.finish(done, outcome)
         if step % 50 == 0:
-            again = StartOrder(4)
-            again.load(order.save())
+            again = ReorderBuffer(4)
+            again.load(order.state())
             order = again
     assert len(handed) > 100
     assert handed == started[: len(handed)]
@@ -112,15 +130,15 @@ def test_outcomes_come_in_the_order_of_starts():
 
 def test_trial_passes_when_certified_and_else_starts_again():
     config = CurriculumConfig(threshold=0.5, alpha=0.1, games=100)
-    trial = Trial(config)
+    test = SequentialTest(config)
     needed = stats.fewest_trials(0.5, config.error(1))
     for n in range(needed):
-        assert not trial.passed and trial.games == n
-        trial.add(True)
-    assert trial.passed and trial.lower_bound >= 0.5 - 1e-9
-    trial.add(False)
-    assert trial.games == trial.cleared == needed
-    failing = Trial(config)
+        assert not test.passed and test.games == n
+        test.add(True)
+    assert test.passed and test.lower_bound >= 0.5 - 1e-9
+    test.add(False)
+    assert test.games == test.cleared == needed
+    failing = SequentialTest(config)
     for _ in range(201):
         failing.add(False)
     assert (failing.attempt, failing.games, failing.passed) == (3, 1, False)
@@ -129,30 +147,30 @@ def test_trial_passes_when_certified_and_else_starts_again():
 
 def test_batches_are_pure_and_stages_advance(easy):
     """Every rollout holds one stage's level and virus counts, and a stage counts only games begun in it."""
-    with Trainer(easy) as trainer:
-        curriculum, shard = trainer.curriculum, trainer.team.shards[0]
+    with Learner(easy) as learner:
+        curriculum, shard = learner.curriculum, learner.shards.shards[0]
         assert isinstance(curriculum, Curriculum)
         replays, advanced = 0, True
         for _ in range(60):
-            before, counted = curriculum.passed, curriculum.trial.games
-            lesson = curriculum.next()
-            stage = lesson.stage
-            rollout, _ = shard.collect(trainer.model.parameters(), lesson)
+            before, counted = curriculum.passed, curriculum.test.games
+            task = curriculum.next()
+            stage = task.stage
+            rollout, _ = shard.collect(learner.model.parameters(), task)
             begun = rollout.episodes["decisions"][0] == 1  # after the first decision of the rollout
-            if lesson.replayed:
+            if task.replayed:
                 replays += 1
                 assert curriculum.stages.index(stage) < before == curriculum.passed
-                assert curriculum.trial.games == counted
+                assert curriculum.test.games == counted
             else:
                 assert stage == curriculum.stage
-                assert lesson.fresh == advanced == begun.all()
+                assert task.fresh == advanced == begun.all()
                 curriculum.count(rollout.episodes)
                 advanced = curriculum.passed != before and curriculum.passed < len(curriculum.stages)
                 if advanced:
-                    assert (curriculum.trial.games, curriculum.order.head) == (0, 0)
+                    assert (curriculum.test.games, curriculum.order.head) == (0, 0)
             most = rollout.planes[:, :, :3].sum(axis=(2, 3, 4)).max()
             assert most == (stage.viruses or 4 * (stage.level + 1))
-            speed = trainer.layout.scalar_names.index(f"speed_{stage.speed}")
+            speed = learner.layout.scalar_names.index(f"speed_{stage.speed}")
             assert (rollout.scalars[:, :, speed] == 1).all()
         assert curriculum.passed >= 2
         assert replays >= 2
@@ -162,8 +180,7 @@ def test_batches_are_pure_and_stages_advance(easy):
 def test_resume_is_bitwise(easy, tmp_path, stop):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     train(easy, straight)
-    seen = []
-    train(easy, broken, seen.append, lambda: len(seen) >= stop)
+    train(easy, broken, StopAfter(stop))
     train(easy, broken, resume=True)
     assert content(straight) == content(broken)
     assert timeless(straight) == timeless(broken)
@@ -179,7 +196,7 @@ def test_off_leaves_no_trace(tiny, tmp_path):
 
 
 def test_config(easy):
-    assert from_json(to_json(easy)) == easy
+    assert from_json(to_json(easy), PPORunConfig) == easy
     for changes, message in (
         ({"threshold": 0.99, "games": 100}, r"curriculum\.games must be at least \d+, the fewest that can certify"),
         ({"threshold": 1.0}, r"curriculum\.threshold"),

@@ -11,14 +11,14 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.cli import policy as policies
-from mlx_drmario.nets.afterstate import Afterstates
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.nets.outcome import Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
-from mlx_drmario.rl import checkpoint
 from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.runs import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -45,45 +45,39 @@ def outputs(model, games: dm.Decisions) -> tuple[np.ndarray, np.ndarray]:
 
 def write(run: Path, model: ActorCritic, net: NetConfig) -> Path:
     weights = dict(tree_flatten(model.parameters()))
-    checkpoint.save(run, checkpoint.Content(1, weights, {}, {}, net, model.layout), keep=1)
+    checkpoint.save(run, checkpoint.Content(1, weights, net, model.layout, {}, {}), keep=1)
     return run
 
 
-@pytest.mark.parametrize("mean", ["log_prob", "prob"])
-def test_means_by_the_definition(games, mean):
+def test_mean_by_the_definition(games):
     members = [network(seed) for seed in range(3)]
     singles = [outputs(member, games) for member in members]
-    log_probs, value = outputs(Ensemble(members, mean), games)
-    each = np.stack([single[0] for single in singles]).astype(float)
-    expected = np.exp(each.mean(axis=0)) if mean == "log_prob" else np.exp(each).mean(axis=0)
+    log_probs, value = outputs(Ensemble(members), games)
+    expected = np.exp(np.stack([single[0] for single in singles]).astype(float).mean(axis=0))
     expected = expected / expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(np.exp(log_probs), expected, rtol=1e-4, atol=1e-7)
     assert (log_probs[~games.legal] == ILLEGAL).all()
     np.testing.assert_allclose(value, np.mean([single[1] for single in singles], axis=0), rtol=1e-5, atol=1e-6)
 
 
-def test_the_two_means_differ_and_one_member_is_itself(games):
-    members = [network(seed) for seed in range(3)]
-    geometric, mixture = (outputs(Ensemble(members, mean), games)[0] for mean in ("log_prob", "prob"))
-    assert np.abs(np.exp(geometric) - np.exp(mixture)).max() > 0.01
-    for mean in ("log_prob", "prob"):
-        alone = outputs(Ensemble(members[:1], mean), games)[0]
-        np.testing.assert_allclose(alone, outputs(members[0], games)[0], rtol=1e-5, atol=1e-5)
+def test_one_member_is_itself(games):
+    member = network(0)
+    alone = outputs(Ensemble([member]), games)[0]
+    np.testing.assert_allclose(alone, outputs(member, games)[0], rtol=1e-5, atol=1e-5)
 
 
 def test_from_the_command_line(games, tmp_path, capsys):
-    """Different heads in one ensemble; the name says what is averaged."""
-    settings = [{"head": "dense"}, {"head": "shift_score", "encoder": "axial", "width": 8}, {"head": "afterstate"}]
+    """Different heads in one ensemble."""
+    settings = [{"head": "dense"}, {"head": "shift_score", "encoder": "axial", "width": 8}, {"head": "outcome"}]
     models = [network(seed, **given) for seed, given in enumerate(settings)]
     runs = [
         write(tmp_path / str(i), model, NetConfig(**{"encoder": "mlp", "width": 16, **given}))
         for i, (model, given) in enumerate(zip(models, settings, strict=True))
     ]
     listed = ",".join(map(str, runs))
-    for prefix, mean in policies.ENSEMBLES.items():
-        policy, planes = policies.load(f"{prefix}:{listed}")
-        assert planes == "bitplane"
-        assert (policy.act(games) == outputs(Ensemble(models, mean), games)[0].argmax(axis=1)).all()
+    policy, planes = policies.load(f"ensemble:{listed}")
+    assert planes == "bitplane"
+    assert (policy.act(games.view) == outputs(Ensemble(models), games)[0].argmax(axis=1)).all()
     arguments = ["eval", "--policy", f"ensemble:{listed}", "--seeds", "4", "--max-decisions", "5", "--no-baselines"]
     assert main(arguments) == 0
     assert main(["eval", "--policy", f"ensemble:{runs[0]},nowhere"]) == 1
@@ -95,7 +89,5 @@ def test_from_the_command_line(games, tmp_path, capsys):
 def test_bad_members():
     with pytest.raises(ValueError, match="at least one"):
         Ensemble([])
-    with pytest.raises(ValueError, match="mean must be"):
-        Ensemble([network(0)], "median")
     with pytest.raises(ValueError, match="same observations"):
         Ensemble([network(0), network(1, planes="extended")])

@@ -4,7 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_drmario.rl import losses
+from mlx_drmario.rl.ppo import losses
 
 
 def logs(*ratios: float) -> mx.array:

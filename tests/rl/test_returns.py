@@ -22,7 +22,7 @@ def reference(reward, value, last_value, tau, terminated, truncated, final_value
                     following = 0.0
                 elif truncated[k, n]:
                     following = float(final_value[k, n])
-                advantage[t, n] += weight * (float(reward[k, n]) + discount * following - float(value[k, n]))
+                advantage[t, n] += weight * (discount * (float(reward[k, n]) + following) - float(value[k, n]))
                 if terminated[k, n] or truncated[k, n]:
                     break
                 weight *= discount * gae_lambda
@@ -52,15 +52,26 @@ def test_equals_the_definition(seed, horizon, games, gamma, gae_lambda):
 
 
 def test_by_hand():
-    """Two decisions of 10 and 20 frames, then the clear: with lambda = 1 the return is the discounted reward."""
+    """Two decisions of 10 and 20 frames, then the clear: with lambda = 1 the return is the discounted reward, each
+    reward at the end of its decision."""
     column = lambda *xs: np.array(xs, np.float32)[:, None]  # noqa: E731
     no, yes = np.array([[False], [False]]), np.array([[False], [True]])
     tau = np.array([[10], [20]], np.uint32)
     advantage, target = smdp_gae(
         column(1, 5), column(2, 3), column(9)[0], tau, yes, no, column(7, 7), gamma=0.99, gae_lambda=1.0
     )
-    np.testing.assert_allclose(target[:, 0], [1 + 0.99**10 * 5, 5], rtol=1e-6)
-    np.testing.assert_allclose(advantage[:, 0], [1 + 0.99**10 * 5 - 2, 5 - 3], rtol=1e-5)
+    expected = np.array([0.99**10 * 1 + 0.99**30 * 5, 0.99**20 * 5])
+    np.testing.assert_allclose(target[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(advantage[:, 0], expected - [2, 3], rtol=1e-5)
+
+
+def test_a_faster_last_capsule_is_worth_more():
+    """Two games that differ in nothing but how long the clearing placement takes."""
+    one, none = np.ones((1, 2), np.float32), np.zeros((1, 2), np.float32)
+    yes, no = np.ones((1, 2), bool), np.zeros((1, 2), bool)
+    tau = np.array([[60, 120]], np.uint32)
+    _, target = smdp_gae(one, none, none[0], tau, yes, no, none, gamma=0.999, gae_lambda=0.9)
+    np.testing.assert_allclose(target[0], [0.999**60, 0.999**120], rtol=1e-5)
 
 
 def test_truncation_bootstraps_from_the_games_own_last_observation():
@@ -71,8 +82,8 @@ def test_truncation_bootstraps_from_the_games_own_last_observation():
     arguments = {"gamma": 0.999, "gae_lambda": 0.5}
     _, cut = smdp_gae(one, 0 * one, last, tau, no, yes, 3 * one, **arguments)
     _, ended = smdp_gae(one, 0 * one, last, tau, yes, no, 3 * one, **arguments)
-    assert cut[0, 0] == pytest.approx(1 + 0.999**100 * 3, rel=1e-5)
-    assert ended[0, 0] == 1.0
+    assert cut[0, 0] == pytest.approx(0.999**100 * (1 + 3), rel=1e-5)
+    assert ended[0, 0] == pytest.approx(0.999**100, rel=1e-5)
 
 
 def test_explained_variance():

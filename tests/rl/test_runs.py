@@ -8,20 +8,22 @@ from pathlib import Path
 import pytest
 
 from mlx_drmario.cli import main
-from mlx_drmario.rl.config import ABSENT, difference, flatten
-from mlx_drmario.rl.log import read_metrics
-from mlx_drmario.rl.runs import summarize
-from mlx_drmario.rl.train import train
+from mlx_drmario.rl.ppo.train import train
+from mlx_drmario.rl.runs.listing import summarize
+from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.settings import ABSENT, difference, flatten
+from tests.training import StopAfter
 
 
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory) -> Path:
     """Runs `a` and `b`, which differ in seed and learning rate; `a` was evaluated, `b` is half done."""
     from mlx_drmario.nets.config import NetConfig
-    from mlx_drmario.rl.config import EnvConfig, PPOConfig, TrainConfig
+    from mlx_drmario.rl.config import EnvConfig
+    from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
 
     root = tmp_path_factory.mktemp("runs")
-    first = TrainConfig(
+    first = PPORunConfig(
         decisions=4 * 64,
         shards=1,
         compile=False,
@@ -32,8 +34,7 @@ def two_runs(tmp_path_factory) -> Path:
     train(first, root / "a")
     (root / "a" / "evaluation.json").write_text(json.dumps({"trained": {"clear_rate": 0.125}, "random": {}}))
     second = dataclasses.replace(first, seed=9, ppo=dataclasses.replace(first.ppo, learning_rate=0.5))
-    seen = []
-    train(second, root / "b", seen.append, lambda: len(seen) == 2)
+    train(second, root / "b", StopAfter(2))
     return root
 
 
@@ -89,8 +90,8 @@ def test_compare(runs, capsys):
 
 BREAKS = {
     "config.json is not a JSON object": lambda run: (run / "config.json").write_bytes(b'{"seed": \xff'),
-    "unknown keys ['sede']": lambda run: (run / "config.json").write_text('{"sede": 3}'),
-    "ppo must be a JSON object": lambda run: (run / "config.json").write_text('{"ppo": 3}'),
+    "there is no setting 'sede'": lambda run: (run / "config.json").write_text('{"sede": 3}'),
+    "ppo should be an object": lambda run: (run / "config.json").write_text('{"ppo": 3}'),
     "config.json: ": lambda run: (run / "config.json").write_text('{"keep": "three"}'),
     "no environment.json": lambda run: (run / "environment.json").unlink(),
     "no metrics.jsonl": lambda run: (run / "metrics.jsonl").unlink(),

@@ -1,117 +1,191 @@
-import asyncio
-from itertools import cycle
-
 import numpy as np
 
 from mlx_drmario.spec import LEFT
-from mlx_drmario.tui.board import BoardWall
 from mlx_drmario.tui.game import LiveGame
-from mlx_drmario.tui.play import PlayApp
+from mlx_drmario.tui.keyboard import KeyReleased
+from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT
+from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
+
+from .app import endless, in_app, until
 
 
-def in_app(check, level=0, seeds=(0x8988, 4321)):
-    async def run():
-        app = PlayApp(level, 0, cycle(seeds))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            app.action_restart(True)
-            app.stopped = True  # the test, not the clock, lets frames pass
-            await check(pilot, app)
+def by_hand(check, kind=PlayScreen, level=0, size=(80, 24)):
+    """The test, not the clock, lets frames pass."""
 
-    asyncio.run(run())
+    async def stopped(pilot, screen):
+        screen.action_restart(True)
+        screen.paused = True
+        await check(pilot, screen)
 
-
-def pill(app):
-    state = app.game._states[0]
-    return tuple(int(state[f"p1_pill_{name}"]) for name in ("x", "y", "rotation"))
+    in_app(kind(level, 0, endless(0x8988, 4321)), stopped, size)
 
 
-def to_first_capsule(app):
-    while not app.game.falling:
-        app.advance(1)
+def pose(screen, seat=1):
+    return tuple(screen.game.number(f"pill_{name}", seat) for name in ("x", "y", "rotation"))
+
+
+def to_first_capsule(screen):
+    while not screen.game.falling():
+        screen.advance(1)
 
 
 def test_keys_move_and_turn_the_capsule():
-    async def check(pilot, app):
-        to_first_capsule(app)
-        assert pill(app) == (3, 15, 0)
-        for key, expected in [("left", (2, 15, 0)), ("left", (1, 15, 0)), ("right", (2, 15, 0)), ("x", (2, 15, 3))]:
+    async def check(pilot, screen):
+        to_first_capsule(screen)
+        assert pose(screen) == (3, 15, 0)
+        steps = [("left", (2, 0)), ("left", (1, 0)), ("right", (2, 0)), ("x", (2, 3)), ("z", (2, 0))]
+        for key, expected in [*steps, ("up", (2, 3)), ("z", (2, 0))]:
             await pilot.press(key)
-            app.advance(6)
-            assert pill(app) == expected
-        await pilot.press("z")
-        app.advance(2)
-        assert pill(app) == (2, 15, 0)
+            screen.advance(6)
+            assert pose(screen)[::2] == expected
+        height = pose(screen)[1]
         await pilot.press("down")
-        app.advance(6)
-        assert pill(app)[:2] == (2, 12)
+        screen.advance(6)
+        assert height - pose(screen)[1] >= 3
 
-    in_app(check)
+    by_hand(check)
+
+
+def test_a_held_key_runs_along_when_the_terminal_tells_of_releases():
+    async def check(pilot, screen):
+        to_first_capsule(screen)
+        await pilot.press("z")
+        screen.post_message(KeyReleased("z"))
+        await until(pilot, lambda: screen.pads[0].exact)
+        screen.advance(2)
+        await pilot.press("right")
+        screen.advance(16 + 6 * 2 + 4)  # DAS: the second step comes after 16 frames, then one every 6
+        assert pose(screen)[0] > 5
+        screen.post_message(KeyReleased("right"))
+        await pilot.pause()
+        await pilot.press("left")
+        screen.advance(1)
+        x = pose(screen)[0]
+        screen.post_message(KeyReleased("left"))
+        await until(pilot, lambda: not screen.pads[0]._held)
+        screen.advance(20)
+        assert pose(screen)[0] == x
+        assert "held as pressed" in str(screen.facts.render())
+
+    by_hand(check)
+
+
+def test_two_players_share_a_keyboard():
+    async def check(pilot, screen):
+        to_first_capsule(screen)
+        while not screen.game.falling(2):
+            screen.advance(1)
+        await pilot.press("a", "right")
+        screen.advance(6)
+        assert (pose(screen, 1)[0], pose(screen, 2)[0]) == (2, 4)
+        await pilot.press("g", "comma")
+        screen.advance(3)
+        assert (pose(screen, 1)[2], pose(screen, 2)[2]) == (3, 1)
+        assert [bottle.position.pose for bottle in screen.bottles] == [pose(screen, 1), pose(screen, 2)]
+
+    by_hand(check, DuelScreen, size=(120, 40))
+
+
+def test_who_is_not_over_wins_a_duel():
+    async def check(pilot, screen):
+        while not screen.game.over:  # nobody touches a key: both fill up alike; then player 2 keeps left
+            screen.pads[1].press(LEFT)
+            screen.advance(4)
+        outcomes = [screen.game.outcome(seat) for seat in (1, 2)]
+        assert sorted(outcomes) == [PLAYING, TOP_OUT]
+        winner = outcomes.index(PLAYING) + 1
+        assert screen.winner() == winner and screen.wins[winner - 1] == 1
+        screen.advance(5)
+        assert sum(screen.wins) == 1
+        screen.paused = False
+        screen.show()
+        assert f"player {winner} wins" in screen.title_bar.words
+
+    by_hand(check, DuelScreen, level=15, size=(120, 40))
 
 
 def test_the_board_on_the_screen_is_the_game():
-    async def check(pilot, app):
-        to_first_capsule(app)
-        app.advance(200)
+    async def check(pilot, screen):
+        to_first_capsule(screen)
+        screen.advance(200)
         await pilot.pause()
-        shown = app.query_one(BoardWall).scenes[0]
-        assert np.array_equal(shown.bottle, app.game.scene().bottle)
-        assert shown.frames == app.game.frames == 200 and shown.viruses == 4
-        assert "playing" in str(app.query_one("#message").render())
+        shown = screen.bottles[0].position
+        assert np.array_equal(shown.bottle, screen.game.position().bottle)
+        assert shown.frames == screen.game.frames[0] == 200 and shown.viruses == 4
 
-    in_app(check)
+    by_hand(check)
 
 
-def test_the_clock_runs_and_pause_stops_it():
-    async def check(pilot, app):
+def test_the_clock_runs_at_the_console_s_rate_and_pause_stops_it():
+    async def check(pilot, screen):
         await pilot.press("space")  # stopped by the fixture: this starts it
-        assert not app.stopped
-        before = int(app.game._states[0]["frame_counter"])
-        while int(app.game._states[0]["frame_counter"]) - before < 3:
-            await pilot.pause(0.02)
+        assert not screen.paused
+        clock = screen.game._states[0]
+        before = int(clock["frame_counter"])
+        await until(pilot, lambda: int(clock["frame_counter"]) - before >= 3)
         await pilot.press("space")
-        stopped = int(app.game._states[0]["frame_counter"])
-        await pilot.pause(0.1)
-        assert int(app.game._states[0]["frame_counter"]) == stopped
+        stopped = int(clock["frame_counter"])
+        screen._clock -= 1.0  # a second passes
+        screen._tick()
+        assert int(clock["frame_counter"]) == stopped
+        screen.paused = False
+        screen._clock -= 3 / 60.0988
+        screen._tick()
+        assert stopped + 3 <= int(clock["frame_counter"]) <= stopped + 6
 
-    in_app(check)
+    by_hand(check)
 
 
 def test_again_next_and_quit():
-    async def check(pilot, app):
-        first = app.game
+    async def check(pilot, screen):
+        first = screen.game
         await pilot.press("r")
-        assert app.game is not first and app.game.seed == 0x8988 and not app.stopped
+        assert screen.game is not first and screen.game.seed == 0x8988 and not screen.paused
         await pilot.press("n")
-        assert app.game.seed == 4321
+        assert screen.game.seed == 4321
         await pilot.press("q")
-        await pilot.pause()
-        assert not app.is_running
+        await until(pilot, lambda: not pilot.app.is_running)
 
-    in_app(check)
+    by_hand(check)
 
 
 def test_frames_count_from_the_first_controllable_frame():
     game = LiveGame(0, 2, 0x8988)
-    while not game.falling:
+    while not game.falling():
         game.step(0)
-    assert game.frames == 0
+    assert game.frames == [0]
     game.step(LEFT)
-    assert game.frames == 1 and game.capsules == 0
-    while game.falling:
+    assert game.frames == [1] and game.capsules == [0]
+    while game.falling():
         game.step(0)
-    assert game.capsules == 1
-    before = game.frames
+    assert game.capsules == [1]
+    before = game.frames[0]
     for _ in range(10):  # the bottle settles, the clock runs on
         game.step(0)
-    assert game.frames == before + 10
+    assert game.frames == [before + 10]
 
 
 def test_a_lost_game_stands_still():
     game = LiveGame(20, 2, 0x8988)
-    while game.outcome == "playing":
+    while not game.over:
         game.step(0)
-    assert game.outcome == "top out"
-    frames = game.frames
+    assert game.outcome() == TOP_OUT != CLEARED
+    frames = list(game.frames)
     game.step(0)
     assert game.frames == frames
+
+
+def test_games_played_by_hand_are_kept(tmp_path):
+    """What is on the screen is in the trace: both games of a session, and they replay."""
+    from mlx_drmario.traces import replay, storage
+
+    for players in (1, 2):
+        game = LiveGame(0, 2, 0x8988, players, tmp_path / str(players))
+        for frame in range(900):
+            game.step(*[LEFT if frame % 40 < 3 else 0] * players)
+        game.close()
+        game.close()
+        (path,) = (tmp_path / str(players)).iterdir()
+        games = storage.read(path)
+        assert replay.verify(games) == [] and games.rows > 1 and games.players == players
+        assert games.episode["policy"].reshape(-1).tolist() == [b"human"] * players

@@ -77,13 +77,14 @@ def scaling(lines: list[Line]) -> str:
 def learning_lines(seconds: float) -> list[Line]:
     """The default network: choosing a placement by number of games, and training end to end (rollout and update)."""
     from mlx_drmario.cli.bench.cases import played
-    from mlx_drmario.rl.checkpoint import NetworkPolicy
-    from mlx_drmario.rl.config import TrainConfig
-    from mlx_drmario.rl.train import Trainer, resolve
+    from mlx_drmario.rl.player import NetworkPolicy
+    from mlx_drmario.rl.ppo.config import PPORunConfig
+    from mlx_drmario.rl.ppo.learner import Learner
+    from mlx_drmario.rl.ppo.train import resolve
 
     lines = []
-    with Trainer(resolve(TrainConfig())) as trainer:
-        policy = NetworkPolicy(trainer.model, "argmax", 0)
+    with Learner(resolve(PPORunConfig())) as learner:
+        policy = NetworkPolicy(learner.model)
         for games in (1, 16, 64, 256, 1024):
             decisions = played(games, 1, 3)
 
@@ -94,17 +95,25 @@ def learning_lines(seconds: float) -> list[Line]:
             lines.append(measure(f"default policy, {games} games", "decisions/s", seconds, choose))
 
         def iterate() -> float:
-            before = trainer.counters.decisions
-            trainer.iterate(0.0)
-            return float(trainer.counters.decisions - before)
+            before = learner.counters.decisions
+            learner.iterate()
+            return float(learner.counters.decisions - before)
 
         lines.append(measure("training, end to end", "decisions/s", seconds, iterate))
-        samples = trainer.config.decisions_per_iteration * trainer.config.ppo.epochs
+        samples = learner.config.decisions_per_iteration * learner.config.ppo.epochs
         cpu = time.process_time()
-        rates = sorted(samples / trainer.iterate(0.0)["perf/update_seconds"] for _ in range(5))
+        rates = sorted(samples / learner.iterate()["perf/update_seconds"] for _ in range(5))
         cpu_rate = 5 * samples / (time.process_time() - cpu)  # rollouts included: those have no clock of their own
         lines.append(Line("training, update steps alone", "samples/s", rates[2], rates[0], rates[-1], cpu_rate))
     return lines
+
+
+def wall_line() -> Line:
+    """The app's board wall: pictures of 64 boards per second of one core."""
+    from mlx_drmario.tui.bench import repaint
+
+    rates = sorted(repaint()[0] for _ in range(3))
+    return Line("board wall, 64 boards, 150x40", "pictures/s", rates[1], rates[0], rates[-1], rates[1])
 
 
 def facts() -> dict[str, Any]:
@@ -183,9 +192,9 @@ def run(config: BenchConfig) -> int:
         results = {"lines": [asdict(line) for line in measure_all(config.seconds)]}
     if config.json is not None:
         text = json.dumps({"facts": machine, **results}, indent=2) + "\n"
-        from mlx_drmario.reports import replace
+        from mlx_drmario.files import write_text
 
-        replace(config.json, lambda path: path.write_text(text))
+        write_text(config.json, text)
     return 0
 
 
@@ -201,7 +210,8 @@ def measure_all(seconds: float) -> list[Line]:
     for line in learning_lines(seconds):
         lines.append(line)
         print(line, flush=True)
-    print("\n" + scaling(lines))
+    lines.append(wall_line())
+    print(f"{lines[-1]}\n\n{scaling(lines)}")
     counted = instructions.per_decision(None)
     if counted is not None:
         print(f"\none decision: {counted[0]:,.0f} instructions (counted by {counted[1]})")

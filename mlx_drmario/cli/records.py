@@ -1,0 +1,137 @@
+"""`drmario records`: the best lines known for every game.
+
+drmario records list
+drmario records add runs/mine/traces
+drmario records export --out best.csv
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from mlx_drmario.traces.records import Line, Records
+
+DATABASE = Path("records.sqlite")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which lines."""
+
+    level: int | None = None
+    speed: Literal["low", "med", "hi"] | None = None
+    seed: int | None = None
+    top: int | None = None
+    """only so many of every game, the best"""
+    db: Path = DATABASE
+    """the database"""
+
+
+@dataclass(frozen=True)
+class List(Chosen):
+    """Print quantiles of the best times per level and speed; with --level, --speed or --seed the lines themselves."""
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Play every line again from reset; 1 when one does not clear its game in the frames it claims."""
+
+    db: Path = DATABASE
+    """the database"""
+
+
+@dataclass(frozen=True)
+class Export(Chosen):
+    """Write lines as a table (.csv, .json) or as a trace (.dmtrace.h5), from which movies can be made."""
+
+    out: Path = Path("records.csv")
+
+
+@dataclass(frozen=True)
+class Add:
+    """Admit the cleared games of trace files. Only lines that clear when played from reset are admitted."""
+
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    db: Path = DATABASE
+    """the database"""
+
+
+RecordsConfig = (
+    Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Verify, tyro.conf.subcommand("verify")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Add, tyro.conf.subcommand("add")]
+)
+"""What the command line accepts."""
+
+
+def run(config: List | Verify | Export | Add) -> int:
+    """Do what was asked for; 1 when a line does not verify. Raises ValueError or OSError for files that cannot be."""
+    from mlx_drmario.traces import records as lines
+    from mlx_drmario.traces import tools
+
+    if not isinstance(config, Add) and not config.db.exists():
+        raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
+    paths = tools.find(config.paths) if isinstance(config, Add) else []
+    with lines.Records(config.db) as records:
+        if isinstance(config, Add):
+            for path in paths:
+                cleared, admitted = lines.add_trace(records, path)
+                print(f"{path}: {cleared:,} cleared games, {admitted:,} lines admitted")
+        elif isinstance(config, Verify):
+            return verify(records)
+        elif isinstance(config, Export):
+            print(f"{config.out}: {lines.export(chosen(records, config), config.out):,} lines")
+        elif (config.level, config.speed, config.seed) == (None, None, None):
+            print_quantiles(records)
+        else:
+            print_lines(chosen(records, config))
+    return 0
+
+
+def chosen(records: Records, config: List | Export) -> list[Line]:
+    """The lines that the options name."""
+    from mlx_drmario.spec import speed_number
+
+    speed = None if config.speed is None else speed_number(config.speed)
+    return records.lines(config.level, speed, config.seed, config.top)
+
+
+def verify(records: Records) -> int:
+    """Play all lines again."""
+    problems = records.verify()
+    for problem in problems:
+        print(problem)
+    print(f"{len(records.lines()):,} lines, {len(problems)} of them wrong")
+    return int(bool(problems))
+
+
+def print_quantiles(records: Records) -> None:
+    """One row per level and speed: frames to clear of the best line of every game."""
+    print(f"{'level':>5} {'speed':>5} {'games':>6} {'best':>7} {'p10':>7} {'median':>7} {'p90':>7} {'worst':>7}")
+    for row in records.quantiles():
+        print(
+            f"{row['level']:>5} {row['speed']:>5} {row['games']:>6}"
+            f" {row['best']:>7} {row['p10']:>7} {row['median']:>7} {row['p90']:>7} {row['worst']:>7}"
+        )
+
+
+def print_lines(lines: list[Line]) -> None:
+    """One row per line."""
+    from mlx_drmario import seeds
+    from mlx_drmario.evaluate import FRAME_RATE
+    from mlx_drmario.spec import SPEED_NAMES
+
+    print(f"{'level':>5} {'speed':>5} {'seed':>5} {'frames':>7} {'seconds':>8} {'capsules':>8}  {'list':<10} solver")
+    for line in lines:
+        state = "" if line.verified else "  NOT VERIFIED"
+        print(
+            f"{line.level:>5} {SPEED_NAMES[line.speed]:>5} {line.seed:>5} {line.frames:>7}"
+            f" {line.frames / FRAME_RATE:>8.2f} {line.capsules:>8}  {seeds.split_of(line.seed):<10}"
+            f" {line.solver}{state}"
+        )

@@ -1,0 +1,178 @@
+"""`drmario tui`: train, watch and play in one terminal app.
+
+drmario tui                                   a menu
+drmario tui train level0 --minutes 10         as `drmario train`, with the app before it
+drmario tui resume RUN --minutes 20           go on with a run
+drmario tui attach RUN                        look at a run that trains by itself (drmario tui train ... --detach)
+drmario tui trace FILE                        recorded games: scrub, branch, compare (--policy plays branches on)
+drmario tui --serve                           the same in a browser on this machine
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.screens import AnyScreen
+    from mlx_drmario.tui.screens.home import Entry
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class TuiConfig:
+    """What the command line asks for."""
+
+    command: str
+    """home, train, resume, attach or trace"""
+    rest: list[str]
+    """the options of that command"""
+    detach: bool
+    serve: bool
+    port: int
+    arguments: list[str]
+    """all arguments but those of serving"""
+
+
+def parse(args: list[str]) -> TuiConfig:
+    """Split off the app's own options; the others are those of `drmario train`, checked by `run`."""
+    parser = argparse.ArgumentParser(
+        prog="drmario tui",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--detach", action="store_true", help="the training goes on when the app ends")
+    parser.add_argument("--serve", action="store_true", help="in a browser on this machine (needs textual-serve)")
+    parser.add_argument("--port", type=int, default=8000, help="of the browser's page, with --serve")
+    parser.add_argument("command", nargs="?", choices=("home", "train", "resume", "attach", "trace"), default="home")
+    own = args
+    if args and args[0] in ("train", "resume"):  # their --help is theirs
+        own = [args[0], *(option for option in args[1:] if option in ("--detach", "--serve"))]
+    known, rest = parser.parse_known_args(own)
+    if own is not args:
+        rest = [option for option in args[1:] if option not in ("--detach", "--serve")]
+    arguments = [option for option in args if option != "--serve" and option != f"--port={known.port}"]
+    return TuiConfig(known.command, rest, known.detach, known.serve, known.port, arguments)
+
+
+def run(config: TuiConfig) -> int:
+    """Show the app until it is quit; 2 without a terminal. Raises ValueError or OSError for what cannot be opened."""
+    if config.serve:
+        from mlx_drmario.tui.serve import serve
+
+        serve(config.arguments, config.port)
+        return 0
+    screen = open_screen(config)
+    if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:  # which is how textual-serve starts an app
+        print("drmario tui draws on a terminal; its output is not one", file=sys.stderr)
+        return 2
+    from mlx_drmario.tui.app import DrMarioApp
+
+    app = DrMarioApp(screen)
+    app.run()
+    return app.return_code or 0
+
+
+def open_screen(config: TuiConfig) -> AnyScreen:
+    """The first screen."""
+    if config.command == "home":
+        from mlx_drmario.tui.screens.home import HomeScreen, demo_position
+
+        return HomeScreen(entries(config.detach), demo_position())
+    if config.command == "attach":
+        if len(config.rest) != 1:
+            raise ValueError("attach needs one run directory")
+        return attached(Path(config.rest[0]))
+    if config.command == "trace":
+        return recorded(config.rest)
+    return training(config.rest if config.command == "train" else ["resume", *config.rest], config.detach)
+
+
+def training(args: list[str], detach: bool = False) -> AnyScreen:
+    """A run that starts or goes on, as `drmario train ARGS` would."""
+    from mlx_drmario.cli import train
+    from mlx_drmario.tui.protocol import TrainJob
+    from mlx_drmario.tui.screens.live import LiveScreen
+    from mlx_drmario.tui.session import Session, settings_of
+
+    given = train.parse(args)
+    if isinstance(given, train.ResumeConfig):
+        chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
+    else:
+        chosen, run, resume = train.plain(given), given.out or train.default_directory(given.name), False
+    return LiveScreen(Session(TrainJob(chosen, run, resume, detach)), run.name)
+
+
+def attached(run: Path) -> AnyScreen:
+    """A run that trains in a process of its own."""
+    from mlx_drmario.tui.screens.live import LiveScreen
+    from mlx_drmario.tui.session import attach
+
+    return LiveScreen(attach(run), run.name)
+
+
+def recorded(args: list[str]) -> AnyScreen:
+    """The games of a trace file."""
+    from mlx_drmario.cli import policy as policies
+    from mlx_drmario.tui.recorded import Recording
+    from mlx_drmario.tui.screens.recorded import RecordedScreen
+
+    parser = argparse.ArgumentParser(prog="drmario tui trace")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--game", type=int, default=1, help="the one to start with, counted from 1")
+    parser.add_argument("--policy", default="greedy", help="plays branches on, as in drmario watch")
+    given = parser.parse_args(args)
+    recording = Recording(given.file)
+    if not 1 <= given.game <= recording.count:
+        raise ValueError(f"game is {given.game}; the file holds games 1 to {recording.count}")
+    policies.check(given.policy)
+    return RecordedScreen(recording, given.game - 1, partial(policies.load, given.policy), given.policy)
+
+
+def watching(policy: str, level: int, games: int) -> AnyScreen:
+    """A policy that plays test games."""
+    from mlx_drmario.cli import watch
+
+    return watch.screen(watch.WatchConfig(policy=policy, level=level, games=games))
+
+
+def playing(players: int) -> AnyScreen:
+    """A game by hand."""
+    from mlx_drmario import seeds
+    from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
+
+    games = cycle(seeds.seeds("training", 1000).tolist())
+    return PlayScreen(0, 0, games) if players == 1 else DuelScreen(5, 1, games)
+
+
+def entries(detach: bool) -> list[Entry]:
+    """The menu."""
+    from mlx_drmario.rl.ppo.config import PRESETS
+    from mlx_drmario.tui.screens.home import Entry, newest_runs
+    from mlx_drmario.tui.session import trains
+
+    menu: list[Entry] = []
+
+    def add(group: str, name: str, words: str, make: Any, *args: Any) -> None:
+        menu.append(Entry(group, name, words, partial(make, *args)))
+
+    for name in PRESETS:
+        add("train", name, "a new run", training, [name], detach)
+    for run in newest_runs(RUNS):
+        if trains(run):
+            add("runs", run.name, "attach: it trains now", attached, run)
+        else:
+            add("runs", run.name, "go on training", training, ["resume", str(run)], detach)
+            add("runs", run.name, "watch it play", watching, str(run), 0, 16)
+    add("watch", "greedy", "the simple baseline, 16 games", watching, "greedy", 5, 16)
+    add("play", "alone", "level 0, low speed", playing, 1)
+    add("play", "two players", "one keyboard", playing, 2)
+    return menu

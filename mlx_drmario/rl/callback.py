@@ -1,0 +1,56 @@
+"""What a run tells and asks whoever started it (no MLX here): screens, apps and captures are callbacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlx_drmario.observer import Observer
+from mlx_drmario.rl.config import Stage
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State of a run after an iteration: plain values, safe to hand to another thread or process."""
+
+    decisions: int
+    frames: int
+    games: int
+    """finished since the run, or a stage of its curriculum, began"""
+    seconds: float
+    """wall-clock time over all sessions of the run"""
+    progress: float
+    """0 to 1 of the budget"""
+    stage: Stage
+    """what the games in training are"""
+    metrics: dict[str, float]
+    """the row of metrics.jsonl; empty before the first iteration"""
+
+
+class Callback(Observer):
+    """Everything is optional. Of several processes only the first calls `on_...`, but any may ask for something.
+
+    All methods but the observer's are called between two iterations, in the thread that trains; what they take, the
+    run waits for.
+    """
+
+    def on_iteration(self, snapshot: Snapshot) -> None:
+        """An iteration is over and its metrics are on disk."""
+
+    def on_checkpoint(self, path: Path) -> None:
+        """A checkpoint is complete, under this name; checkpoints are written in the background."""
+
+    def on_evaluation(self, comparison: dict[str, object]) -> None:
+        """A checkpoint played against the best one: the line that best.jsonl got."""
+
+    def should_stop(self) -> bool:
+        """True ends the run; it is saved, and can be resumed."""
+        return False
+
+    def wants_checkpoint(self) -> bool:
+        """True asks for a checkpoint now, beside those that are written anyway."""
+        return False
+
+    def wants_evaluation(self) -> bool:
+        """True asks for a checkpoint that plays against the best one now (nothing is played if best.games is 0)."""
+        return False

@@ -1,0 +1,151 @@
+"""A shard: a share of a run's games, and a replica of the network that plays and differentiates in them.
+
+A run is divided into shards that work side by side, in threads or processes (parallel.py). A shard draws its randomness
+from the run's seed and its own number, and takes minibatches from its own games; what the shards compute together is
+therefore the same wherever they live.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.observer import Observer
+from mlx_drmario.rl.afterstates import AfterstateRows, padded
+from mlx_drmario.rl.config import EnvConfig
+from mlx_drmario.rl.curriculum import Curriculum, Task
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.update import compiled, make_gradient
+from mlx_drmario.rl.returns import smdp_gae
+from mlx_drmario.rl.rollout import Collector, Rollout
+
+Minibatch = tuple[list[np.ndarray], AfterstateRows | None, np.ndarray]
+"""All decisions of a rollout as columns [D, ...] and their afterstates, and the rows i64[B] of this minibatch."""
+
+
+class Shard:
+    """Number `index` of `config.shards` equal parts; a `rollout.Actor` for its own games.
+
+    `decisions` is how far the run is when these games start: games that start anew in a resumed run are other ones.
+    """
+
+    def __init__(
+        self,
+        config: PPORunConfig,
+        index: int,
+        model: ActorCritic,
+        observer: Observer | None = None,
+        decisions: int = 0,
+    ) -> None:
+        self.config = config
+        self.model = model
+
+        def collector(stream: int) -> Collector:
+            return Collector(
+                share(config),
+                config.reward,
+                config.ppo.horizon,
+                (config.seed, stream, index, decisions),
+                afterstates=model.needs_afterstates,
+                observer=observer,
+                part=index,
+            )
+
+        self.frontier = collector(1)  # plays the stage in training
+        self.replay = collector(3) if config.curriculum.enabled else None  # plays stages passed earlier
+        self.shuffle = np.random.default_rng([config.seed, 2, index, decisions])
+        self.gradient = compiled(make_gradient(model, config.ppo), config.compile, [model.state])
+        self.minibatches: Iterator[Minibatch] = iter(())
+
+    def act(
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU."""
+        rows = None if after is None else after.take(np.arange(len(planes)))
+        resolved = None if rows is None else Afterstates(*map(mx.array, rows))
+        log_probs, value = self.model(mx.array(planes), mx.array(scalars), mx.array(legal), resolved)
+        mx.eval(log_probs, value)
+        return np.asarray(log_probs), np.asarray(value)
+
+    def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
+        """See `rollout.Actor`."""
+        return np.asarray(self.model.value_of(mx.array(planes), mx.array(scalars)))
+
+    def collect(self, weights: Any, task: Task | None = None) -> tuple[Rollout, np.ndarray]:
+        """Play a rollout with `weights`; returns it and f32[2, T, N], advantage and value target."""
+        self.model.update(weights)
+        collector, ppo = self.frontier, self.config.ppo
+        if task is not None:
+            if task.replayed:
+                assert self.replay is not None  # made when the curriculum is enabled
+                collector = self.replay
+            if task.fresh:
+                collector.restart(task.stage)
+        rollout = collector.collect(self)
+        estimates = smdp_gae(
+            rollout.reward,
+            rollout.value,
+            rollout.last_value,
+            rollout.tau,
+            rollout.terminated,
+            rollout.truncated,
+            rollout.final_value,
+            gamma=ppo.gamma,
+            gae_lambda=ppo.gae_lambda,
+        )
+        return rollout, np.stack(estimates)
+
+    def prepare(self, rollout: Rollout, advantage: np.ndarray, target: np.ndarray) -> None:
+        """Set what `differentiate` goes through: all decisions once per epoch, in a fresh random order.
+
+        advantage (normalised) and target are f32[T, N].
+        """
+        observed, chosen = (rollout.planes, rollout.scalars, rollout.legal), (rollout.action, rollout.log_prob)
+        columns: list[np.ndarray] = [*observed, *chosen, advantage, target]
+        flat: list[np.ndarray] = [column.reshape(-1, *column.shape[2:]) for column in columns]
+        after = AfterstateRows.join(rollout.after) if rollout.after else None
+        size = self.config.ppo.minibatch // self.config.shards
+
+        def minibatches() -> Iterator[Minibatch]:
+            for _ in range(self.config.ppo.epochs):
+                order = self.shuffle.permutation(len(flat[0]))
+                for first in range(0, len(order), size):
+                    yield flat, after, order[first : first + size]
+
+        self.minibatches = minibatches()
+
+    def differentiate(self, weights: Any, entropy_weight: float) -> tuple[mx.array, Any]:
+        """(metrics, gradient) at `weights` of this shard's part of the next minibatch, evaluated."""
+        self.model.update(weights)
+        flat, after, rows = next(self.minibatches)
+        planes, scalars, legal, *others = (mx.array(column[rows]) for column in flat)
+        resolved = () if after is None else tuple(map(mx.array, padded(after.take(rows), len(rows))))
+        part = self.gradient(planes, scalars, legal, resolved, *others, mx.array(entropy_weight))
+        mx.eval(part)  # so that it may cross to another thread
+        return part
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on: arrays and plain values."""
+        replay = {"replay": self.replay.state()} if self.replay else {}
+        return {"frontier": self.frontier.state(), **replay, "shuffle": self.shuffle.bit_generator.state}
+
+    def load(self, state: dict[str, Any], curriculum: Curriculum | None) -> None:
+        """Undo `state`; the curriculum, if there is one, must be restored before."""
+        self.frontier.load(state["frontier"], curriculum.stage if curriculum else self.frontier.stage)
+        if self.replay and curriculum:
+            self.replay.load(state["replay"], curriculum.replayed or self.replay.stage)
+        self.shuffle.bit_generator.state = state["shuffle"]
+
+
+def share(config: PPORunConfig) -> EnvConfig:
+    """The games of one shard."""
+    cores = max(1, (os.cpu_count() or 1) // config.shards)
+    games = config.env.num_envs // config.shards
+    return dataclasses.replace(config.env, num_envs=games, threads=config.env.threads or cores)

@@ -1,0 +1,133 @@
+"""The run directory: who may write to it, and the facts about the machine that produced it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import mlx.core as mx
+
+import mlx_drmario as dm
+from mlx_drmario.files import LOCK, locked, sweep, write_text
+from mlx_drmario.rl.config import RunConfig
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import from_json, to_json
+
+BACKUPS = 3
+"""Replaced runs that are kept, as RUN.bak1 (the newest) to RUN.bak3."""
+
+
+def check(run: Path, config: RunConfig, resume: bool) -> None:
+    """Raise what `prepare` would raise about this directory and this machine, but for its lock; change nothing."""
+    if resume:
+        read_config(run)
+    elif holds_run(run):
+        if not config.overwrite:
+            raise FileExistsError(
+                f"{run} already holds a run: go on with `drmario train resume {run}`, or pass --overwrite to replace it"
+            )
+        if Path.cwd().is_relative_to(run.resolve()):
+            raise ValueError(f"out must not be the directory you are in when it holds a run to replace, got {run}")
+        for backup in backups(run):
+            if backup.exists() and not holds_run(backup):
+                raise ValueError(f"{backup}, the place of a backup, holds no run; move it away")
+    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
+        raise ValueError(f"out must be a new or empty directory, got {run}, which holds other files")
+
+
+@contextlib.contextmanager
+def prepare(run: Path, config: RunConfig, resume: bool) -> Iterator[None]:
+    """Create the run directory, write config.json and environment.json, and be its only writer while the body runs.
+
+    Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
+    becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
+    with foreign files; BlockingIOError when somebody else writes there.
+    """
+    check(run, config, resume)
+    with contextlib.ExitStack() as locks:
+        run.mkdir(parents=True, exist_ok=True)
+        locks.enter_context(locked(run))
+        check(run, config, resume)  # again: somebody else may have begun before the lock was ours
+        if not resume and holds_run(run):
+            set_aside(run)
+            run.mkdir()
+            locks.enter_context(locked(run))
+        for directory in (run, run / "checkpoints"):
+            sweep(directory)
+        write_text(run / "config.json", to_json(config))
+        write_text(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        yield
+
+
+def holds_run(directory: Path) -> bool:
+    """True for a directory in which a run was started."""
+    return (directory / "config.json").exists()
+
+
+def backups(run: Path) -> list[Path]:
+    """The places of replaced runs, newest first: RUN.bak1, RUN.bak2, RUN.bak3."""
+    run = Path(os.path.abspath(run))  # so that "." has a name
+    return [run.with_name(f"{run.name}.bak{number}") for number in range(1, BACKUPS + 1)]
+
+
+def set_aside(run: Path) -> None:
+    """Rename `run` to RUN.bak1 and older backups to the next number; the oldest goes when there is no place for it.
+
+    Only renames between complete directories, oldest first: a crash in between loses nothing but a number.
+    """
+    places = backups(run)
+    free = next((index for index, place in enumerate(places) if not place.exists()), None)
+    if free is None:
+        free = BACKUPS - 1
+        shutil.rmtree(places[free])
+    for index in range(free, 0, -1):
+        os.rename(places[index - 1], places[index])
+    os.rename(run, places[0])
+
+
+def read_config(run: Path) -> PPORunConfig:
+    """Return the settings of a run.
+
+    Raises FileNotFoundError when the directory holds no run, ValueError when its settings are not of this version.
+    """
+    if not holds_run(run):
+        raise FileNotFoundError(f"{run} holds no run (no config.json)")
+    try:
+        return from_json((run / "config.json").read_text(), PPORunConfig)
+    except ValueError as error:
+        raise ValueError(f"{run / 'config.json'} is not of this version or damaged: {error}") from None
+
+
+def environment() -> dict[str, str | int | None]:
+    """Versions, device, BLAS and threads: what besides the config decides a run's bits and speed."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "mlx": version("mlx"),
+        "numpy": version("numpy"),
+        "mlx_drmario": dm.__version__,
+        "commit": commit(),
+        "device": str(mx.default_device()),
+        "blas": dm.blas_status(),
+        **{name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX")},
+    }
+
+
+def commit() -> str | None:
+    """Return the git commit of the source tree, with `+` when it has local changes; None outside a clone."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return None
+    git = ["git", "-C", str(root)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
+    return head + ("+" if changed.strip() else "") or None

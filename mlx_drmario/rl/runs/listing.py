@@ -1,0 +1,124 @@
+"""What is known about a run, read from the files of its directory (no MLX here), whatever state they are in.
+
+A run may be going on, may have been killed, or may have lost files: nothing here raises for what it finds in a
+directory. What could not be read is said in `RunSummary.problems`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import flatten, from_json, to_json
+
+
+@dataclass
+class RunSummary:
+    """The content of a run directory, as far as it can be read."""
+
+    path: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    """config.json with dotted keys, defaults filled in; empty when it cannot be read."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    iterations: int = 0
+    last: dict[str, float] = field(default_factory=dict)
+    """The last row of metrics.jsonl."""
+    checkpoints: list[Path] = field(default_factory=list)
+    """Oldest first; not checked against their manifests."""
+    best: Path | None = None
+    """The best checkpoint, if one was looked for."""
+    challenges: int = 0
+    """How often that was decided: lines of best.jsonl."""
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    """evaluation.json: numbers by policy."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the budget that is spent, 0 to 1; None when config or metrics do not say."""
+        minutes, decisions = self.settings.get("minutes"), self.settings.get("decisions")
+        spent, budget = (self.last.get("time/seconds"), 60 * minutes) if minutes else (self.last.get("step"), decisions)
+        return min(1.0, spent / budget) if spent is not None and budget else None
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """The trained policy's part of the evaluation; empty without one."""
+        return flatten(part) if isinstance(part := self.evaluation.get("trained"), dict) else {}
+
+
+def find(root: Path) -> list[Path]:
+    """Directories in `root`, in the order of their names; ones without a run are reported by `summarize`.
+
+    Raises FileNotFoundError when `root` is no directory.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no directory")
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def summarize(run: Path) -> RunSummary:
+    """Read a run directory. Raises FileNotFoundError only when `run` is no directory."""
+    if not run.is_dir():
+        raise FileNotFoundError(f"{run} is no directory")
+    summary = RunSummary(run)
+    config = _read_object(run / "config.json", summary.problems)
+    if config is not None:
+        _check_config(config, summary)
+    summary.environment = _read_object(run / "environment.json", summary.problems) or {}
+    _read_metrics(run / "metrics.jsonl", summary)
+    summary.checkpoints = sorted((run / "checkpoints").glob("step_*"))
+    if not summary.checkpoints:
+        summary.problems.append("no checkpoint")
+    if (run / "checkpoints" / "best").exists():
+        summary.best = (run / "checkpoints" / "best").resolve()
+    if (run / "best.jsonl").exists():
+        summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
+    if (run / "evaluation.json").exists():
+        summary.evaluation = _read_object(run / "evaluation.json", summary.problems) or {}
+    return summary
+
+
+def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
+    try:
+        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config), PPORunConfig))))
+    except ValueError as error:
+        summary.problems.append(f"config.json: {error}")
+
+
+def _read_metrics(file: Path, summary: RunSummary) -> None:
+    """Count the rows and keep the last good one. A last line without its end is no problem: it is being written."""
+    if not file.exists():
+        summary.problems.append("no metrics.jsonl")
+        return
+    damaged = 0
+    for line in file.read_bytes().splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values()):
+            summary.iterations += 1
+            summary.last = row
+        else:
+            damaged += 1
+    if damaged:
+        summary.problems.append(f"metrics.jsonl: {damaged} damaged lines")
+
+
+def _read_object(file: Path, problems: list[str]) -> dict[str, Any] | None:
+    if not file.exists():
+        problems.append(f"no {file.name}")
+        return None
+    try:
+        data = json.loads(file.read_bytes())
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        problems.append(f"{file.name} is not a JSON object")
+        return None
+    return data

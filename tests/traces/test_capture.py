@@ -1,0 +1,311 @@
+"""What is played through an observer or a frame recorder is in the file, and replays bit for bit."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mlx_drmario as dm
+from mlx_drmario import seeds
+from mlx_drmario.cli import main
+from mlx_drmario.evaluate import evaluate
+from mlx_drmario.traces import details, replay, storage
+from mlx_drmario.traces.capture import Capture, FrameCapture
+from mlx_drmario.traces.games import Games, problems
+from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
+from tests import strategies as sts
+from tests.traces.conftest import capture_random, capture_rounds
+
+
+def test_rows_are_what_the_games_showed(tmp_path: Path) -> None:
+    play = dm.Decisions(num_envs=3, threads=1)
+    play.reset(np.array([0, 7, 20]), np.array([0, 1, 2]), np.array([0x8988, 6, 7]), np.array([2, 2, 3]))
+    seen: list[dict[str, np.ndarray]] = []
+    with Capture(tmp_path, name="x", policy="p") as capture:
+        for step in range(6):
+            action, state = play.sample_legal(step), play.state.copy()
+            legal, digest = play.legal.copy(), play.digest()
+            capture.before_step(play, action, np.full(3, -0.5, np.float32), np.arange(3, dtype=np.float32))
+            play.step(action)
+            capture.after_step(play)
+            seen.append({"state": state, "legal": legal, "digest": digest, "action": action, "tau": play.tau.copy()})
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    assert problems(games) == [] and len(games) == 3
+    assert games.episode["seed"][0] == 0x8988 and set(games.episode["seed"][1:] ^ [6, 7]) <= {0, 1}
+    assert games.episode["level"].tolist() == [0, 7, 20] and games.episode["speed"].tolist() == [0, 1, 2]
+    assert games.episode["frame_counter"].tolist() == [2, 2, 3] and not games.episode["custom"].any()
+    assert games.episode["policy"].tolist() == [b"p"] * 3
+    for n in range(3):
+        rows = games.decisions_of(n)
+        for step, row in enumerate(range(rows.start, rows.stop)):
+            shown = {name: column[n] for name, column in seen[step].items()}
+            assert (games.decision["bottle"][row] == shown["state"]["p1_bottle"]).all()
+            assert (games.legal()[row] == shown["legal"]).all()
+            assert games.decision["digest"][row] == shown["digest"]
+            assert games.decision["action"][row] == shown["action"] and games.decision["tau"][row] == shown["tau"]
+            assert games.decision["log_prob"][row] == -0.5 and games.decision["value"][row] == n
+        assert games.episode["frames"][n] == games.decision["tau"][rows].sum()
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=5)
+def test_random_games_replay(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    for path in capture_random(tmp_path_factory.mktemp("r"), games=6, steps=30, seed=seed):
+        games = storage.read(path)
+        assert problems(games) == [] and replay.verify(games) == []
+        assert games.rows == 6 * 30
+
+
+def test_every_outcome_is_told(tmp_path: Path, greedy_games: Games) -> None:
+    assert CLEARED in greedy_games.episode["outcome"] and replay.verify(greedy_games) == []
+    play = dm.Decisions(num_envs=2, threads=1, max_decisions=4)
+    play.reset(0, 2, 77)
+    state = play.state[:2].copy()
+    row, column = np.divmod(np.arange(8, 128), 8)
+    state["p1_bottle"][0, 8:] = 0xD0 + (row // 2 + column) % 3  # no way down: tops out at once
+    state["p1_virus_left_bcd"][0] = 0x99
+    play.set_state(state)
+    with Capture(tmp_path, name="x") as capture:
+        for step in range(4):
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+        play.reset(0, 2, 78)
+        capture.before_step(play, play.sample_legal(0), None, None)
+        play.step(play.sample_legal(0))
+        capture.after_step(play)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    named = [OUTCOMES[outcome] for outcome in games.episode["outcome"]]
+    assert named == [OUTCOMES[TOP_OUT], OUTCOMES[TRUNCATED], OUTCOMES[UNFINISHED], OUTCOMES[UNFINISHED]]
+    assert games.episode["custom"].tolist() == [1, 0, 0, 0]
+    assert replay.verify(games) == []
+
+
+def test_a_game_changed_between_steps_goes_on_as_another(tmp_path: Path) -> None:
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(3, 2, np.array([40, 41]))
+    with Capture(tmp_path, name="x") as capture:
+        for step in range(6):
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+            if step == 2:
+                play.step(play.sample_legal(9))  # past the recorder
+            if step == 3:
+                bottle = play.state["p1_bottle"].copy()
+                bottle[:, :] = 0xFF
+                bottle[:, 127] = 0xD1
+                play.set_bottles(bottle, np.array([False, True]))
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    assert games.episode["decisions"].tolist() == [3, 3, 3, 1, 2]
+    assert games.episode["custom"].tolist() == [0, 0, 1, 1, 1]
+    assert games.episode["seed"][0] == games.episode["seed"][2]  # the capsules still tell it
+    assert replay.verify(games) == [] and problems(games) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounds_of_two_players_replay(tmp_path: Path, seed: int) -> None:
+    (path,) = capture_rounds(tmp_path, seed=seed)
+    games = storage.read(path)
+    assert problems(games) == [] and replay.verify(games) == []
+    assert games.players == 2 and not games.episode["custom"].any()
+    ended = games.episode["outcome"] != UNFINISHED
+    assert ended.any() and (games.episode["winner"][ended] > 0).all() and (games.episode["end_digest"][ended] > 0).all()
+    assert set(games.decision["player"]) == {0, 1} and (games.decision["tau"][:-20] > 0).mean() > 0.9
+    games.decision["tau"][3] += 1
+    (found,) = replay.verify(games)
+    assert found.row == 3 - games.decisions_of(found.episode).start and "tau is" in found.text
+
+
+def test_rounds_go_on_in_the_next_file(tmp_path: Path) -> None:
+    paths = capture_rounds(tmp_path, file_rows=200)
+    parts = [storage.read(path) for path in paths]
+    assert len(paths) > 2 and all(replay.verify(part) == [] and problems(part) == [] for part in parts)
+    keys = np.concatenate([part.episode["content"] for part in parts])
+    assert len(np.unique(keys, axis=0)) == len(keys)
+
+
+def test_details_of_the_policy(tmp_path: Path) -> None:
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(3, 2, np.array([40, 41]))
+    score = np.where(play.legal, np.random.default_rng(0).random((2, 512)), -np.inf)
+    log_probs = (score - np.log(np.exp(score).sum(axis=1, keepdims=True))).astype(np.float32)
+    action = log_probs.argmax(axis=1).astype(np.int32)
+    quantiles = np.stack([np.linspace(0, 10, 11), np.linspace(-1, 1, 11)]).astype(np.float32)
+    with Capture(tmp_path, name="x") as capture:
+        capture.before_step(play, action, log_probs, quantiles)
+        play.step(action)
+        capture.after_step(play)
+        action2 = play.sample_legal(0)
+        capture.before_step(play, action2, None, None)  # the policy is silent now
+        play.step(action2)
+        capture.after_step(play)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    silent, rows = ({name: column[k::2] for name, column in games.decision.items()} for k in (1, 0))
+    assert all(np.isnan(silent[name]).all() for name in ("log_prob", "value", "value_band", "top_log_prob"))
+    assert (silent["top_action"] == -1).all()
+    assert (rows["top_action"][:, 0] == action).all() and (np.diff(rows["top_log_prob"], axis=1) <= 0).all()
+    assert (rows["top_log_prob"] == np.sort(log_probs, axis=1)[:, :-6:-1]).all()
+    assert (rows["log_prob"] == log_probs.max(axis=1)).all()
+    np.testing.assert_allclose(rows["value"], [5, 0], atol=1e-6)
+    np.testing.assert_allclose(rows["value_band"], [[1, 9], [-0.8, 0.8]], rtol=1e-6)
+
+
+class Talkative:
+    """A policy that says what it thinks: prefers high action numbers, values by viruses."""
+
+    def act(self, view: dm.PublicView) -> np.ndarray:
+        return self.act_with_details(view)[0]
+
+    def act_with_details(self, view: dm.PublicView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        score = np.where(view.legal, np.arange(512) / 64, -np.inf)
+        score[view.ended, 0] = 0
+        log_probs = (score - np.log(np.exp(score).sum(axis=1, keepdims=True))).astype(np.float32)
+        value = view.viruses_left[:, None] + np.linspace(-1, 1, 11, dtype=np.float32)
+        return log_probs.argmax(axis=1).astype(np.int32), log_probs, value
+
+
+def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
+    with Capture(tmp_path, name="x") as capture:
+        evaluate(Talkative(), level=3, speed=2, seeds=np.arange(40, 46), max_decisions=12, observer=capture)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    names = ("log_prob", "value", "value_band", "top_action", "top_log_prob")
+    assert all(np.isfinite(games.decision[name]).all() for name in names)
+    blank = Games(1, games.episode, games.start, {n: c.copy() for n, c in games.decision.items()}, games.buttons, ())
+    details.forget(blank.decision)
+    again = details.annotate(blank, Talkative(), "bitplane")
+    for name in names:
+        np.testing.assert_allclose(again.decision[name], games.decision[name], rtol=1e-6)
+    by_hand = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    by_hand.episode["buttons"][2] = 1
+    with pytest.raises(ValueError, match="episode 2 was played by buttons"):
+        details.annotate(by_hand, Talkative(), "bitplane")
+
+
+def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
+    assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
+    assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
+    parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
+    assert [(part.episode["level"][0], part.episode["policy"][0]) for part in parts] == [
+        (0, b"greedy"), (0, b"random"), (1, b"greedy"), (1, b"random"),
+    ]  # fmt: skip
+    assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
+    assert parts[0].sources[0]["config"]["levels"] == "0-1"
+
+
+def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All games of both shards, with the log-probabilities and values that the learner used."""
+    monkeypatch.chdir(tmp_path)
+    small = ["--env.num-envs", "8", "--ppo.horizon", "4", "--ppo.minibatch", "16", "--ppo.epochs", "1", "--shards", "2"]
+    net = ["--net.width", "8", "--net.head", "shift_score", "--best.games", "0", "--decisions", "96"]
+    assert main(["train", "level0", *small, *net, "--out", "run", "--capture", "t"]) == 0
+    paths = sorted((tmp_path / "t").iterdir())
+    parts = [storage.read(path) for path in paths]
+    assert len(parts) == 2 and sum(part.rows for part in parts) == 96
+    for part in parts:
+        assert replay.verify(part) == [] and problems(part) == []
+        assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
+        assert part.sources[0]["config"]["env"]["num_envs"] == 8
+
+
+def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:
+    paths = capture_random(tmp_path, games=5, steps=60, file_rows=100, level=20)
+    assert len(paths) > 2
+    parts = [storage.read(path) for path in paths]
+    assert sum(part.rows for part in parts) == 5 * 60
+    assert all(UNFINISHED not in part.episode["outcome"] for part in parts[:-1])
+    assert all(replay.verify(part) == [] for part in parts)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".h5"}
+
+
+def test_shards_record_side_by_side(tmp_path: Path) -> None:
+    def shard(part: int) -> None:
+        play = dm.Decisions(num_envs=4, threads=1)
+        play.reset(2, 2, np.arange(100 + 10 * part, 104 + 10 * part))
+        for step in range(20):
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None, part)
+            play.step(action)
+            capture.after_step(play, part)
+
+    with Capture(tmp_path, name="x") as capture:
+        threads = [threading.Thread(target=shard, args=(part,)) for part in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    paths = sorted(tmp_path.iterdir())
+    assert [path.name for path in paths] == [f"x-0{part}-0001.dmtrace.h5" for part in range(3)]
+    assert all(replay.verify(storage.read(path)) == [] for path in paths)
+
+
+@given(sts.generators, st.integers(1, 2), st.lists(st.integers(1, 900), min_size=1, max_size=5))
+@settings(max_examples=12)
+def test_games_of_buttons_replay(
+    tmp_path_factory: pytest.TempPathFactory, rng: np.random.Generator, players: int, lengths: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("f") / "a.dmtrace.h5"
+    batch = dm.Batch(num_envs=3, players=players, threads=1)
+    batch.reset(5, 2, rng.integers(2, 65536, 3), start=str(rng.choice(["play", "init"])))
+    played = []
+    with FrameCapture(path, batch, policy="human") as capture:
+        for length in lengths:
+            played.append(sts.human_buttons(rng, length, 3, players))
+            capture.run(played[-1])
+    games = storage.read(path)
+    assert problems(games) == [] and replay.verify(games) == []
+    assert (games.episode["end_digest"] == batch.digest()).all() and not games.episode["custom"].any()
+    for n in range(3):
+        np.testing.assert_array_equal(games.buttons_of(n), np.concatenate(played)[:, n])
+
+
+def test_a_game_of_buttons_that_was_touched_goes_on_as_another(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    batch = dm.Batch(num_envs=2, threads=1)
+    with FrameCapture(tmp_path / "a.dmtrace.h5", batch) as capture:
+        capture.run(sts.human_buttons(rng, 300, 2))
+        batch.step(np.zeros((2, 1), np.uint8))
+        capture.run(sts.human_buttons(rng, 200, 2))
+        batch.reset(0, 0, 99, mask=np.array([True, False]))
+        capture.run(sts.human_buttons(rng, 100, 2))
+    games = storage.read(tmp_path / "a.dmtrace.h5")
+    assert games.episode["buttons"].tolist() == [300, 300, 200, 300, 100]
+    assert replay.verify(games) == []
+
+
+def test_placements_played_by_buttons_give_the_same_rows(tmp_path: Path, greedy_games: Games) -> None:
+    """The decisions found in frames are the ones that `Decisions` made of the same game, column by column."""
+    for e in range(len(greedy_games)):
+        batch = dm.Batch(num_envs=1, threads=1)
+        batch.set_state(greedy_games.start[e : e + 1])
+        path = tmp_path / f"{e}.dmtrace.h5"
+        with FrameCapture(path, batch) as capture:
+            capture.run(replay.buttons_of(greedy_games, e)[:, None, :])
+        again = storage.read(path)
+        rows = greedy_games.decisions_of(e)
+        for name, column in again.decision.items():
+            if name not in ("digest", "log_prob", "value", "value_band", "top_log_prob"):
+                np.testing.assert_array_equal(column, greedy_games.decision[name][rows], name)
+        for name in ("outcome", "frames", "seed", "level", "viruses_left"):
+            assert again.episode[name][0] == greedy_games.episode[name][e], name
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.dmtrace.h5").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"a\.dmtrace\.h5, which exists"):
+        FrameCapture(tmp_path / "a.dmtrace.h5", dm.Batch(num_envs=1))
+    capture = FrameCapture(tmp_path / "b.dmtrace.h5", dm.Batch(num_envs=1))
+    with pytest.raises(FileExistsError, match="journal of another recording"):
+        FrameCapture(tmp_path / "b.dmtrace.h5", dm.Batch(num_envs=1))
+    capture.run(np.zeros((50, 1, 1), np.uint8))
+    (tmp_path / "b.dmtrace.h5").write_text("mine")  # made meanwhile by somebody else
+    with pytest.raises(FileExistsError, match=r"b\.dmtrace\.h5, which exists"):
+        capture.close()
+    assert (tmp_path / "b.dmtrace.h5").read_text() == "mine"
+    assert (tmp_path / "b.dmtrace.h5.journal").exists()

@@ -1,0 +1,240 @@
+"""Whatever ends a recording, everything that was flushed can be read and replays, and nothing is there twice."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlx_drmario as dm
+from mlx_drmario.traces import journal, replay, storage
+from mlx_drmario.traces.capture import Capture, FrameCapture
+from mlx_drmario.traces.games import join, problems
+from mlx_drmario.traces.writer import journal_of, recover
+from tests.traces.crash_child import FILE_ROWS, GAMES
+
+CHILD = Path(__file__).parent / "crash_child.py"
+ROOT = Path(__file__).parents[2]
+
+
+def spawn(folder: Path, at: int, part: int) -> "subprocess.Popen[bytes]":
+    folder.mkdir()
+    np.zeros(2, np.uint64).tofile(folder / "counts")
+    command = [sys.executable, str(CHILD), str(folder / "traces"), str(at), str(part)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+
+
+def traces_in(directory: Path) -> list[Path]:
+    """What a reader sees: files whose names are not hidden."""
+    return sorted(path for path in directory.glob("*.dmtrace.h5") if not path.name.startswith("."))
+
+
+def check(folder: Path) -> int:
+    """What a killed recording left; returns the rows."""
+    produced, flushed = np.fromfile(folder / "counts", np.uint64).tolist()
+    directory = folder / "traces"
+    if not directory.exists() or not (traces_in(directory) or any(directory.glob("x*.journal"))):
+        assert flushed == 0
+        return 0
+    for path in traces_in(directory):
+        assert problems(storage.read(path)) == []  # a name never holds half a file
+    for path in sorted(directory.glob("x*.journal")):
+        recover(path)
+    assert not any(directory.glob("x*.journal"))
+    parts = [storage.read(path) for path in traces_in(directory)]
+    if not parts:
+        assert flushed == 0
+        return 0
+    games = join(parts)
+    assert flushed <= games.rows <= produced
+    assert problems(games) == [] and replay.verify(games) == []
+    assert len(np.unique(games.episode["content"], axis=0)) == len(games)
+    return games.rows
+
+
+def killed_at(folder: Path, at: int, part: int) -> bool:
+    """Run the child until its bomb goes off; False when it had ended before."""
+    process = spawn(folder, at, part)
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("at", "part"), [(1, 2), (6, 1), (14, 0), (80, 1), (81, 2), (150, 1)])
+def test_kill_at_a_system_call(tmp_path: Path, at: int, part: int) -> None:
+    assert killed_at(tmp_path / "run", at, part)
+    check(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_kill_at_every_kind_of_moment(tmp_path: Path) -> None:
+    """160 chosen system calls (before, in the middle, after), then 60 random instants, also inside the HDF5 library."""
+    rng = np.random.default_rng(1)
+    trials = lost = 0
+    for at in range(1, 320, 2):
+        folder = tmp_path / f"call{at}"
+        if killed_at(folder, at, at // 2 % 3):
+            check(folder)
+            trials += 1
+    for trial in range(60):
+        folder = tmp_path / f"random{trial}"
+        process = spawn(folder, 0, 0)
+        assert process.stdout is not None and process.stdout.readline() == b"go\n"
+        time.sleep(rng.random() * 0.6)
+        process.kill()
+        process.communicate()
+        check(folder)
+        trials += 1
+        lost += process.returncode == -signal.SIGKILL
+    assert trials >= 200 and lost >= 30  # most random kills came before the end
+
+
+def test_an_undisturbed_child_loses_nothing(tmp_path: Path) -> None:
+    assert not killed_at(tmp_path / "run", 0, 0)
+    produced = np.fromfile(tmp_path / "run" / "counts", np.uint64)[0]
+    assert check(tmp_path / "run") == produced and produced > 3 * FILE_ROWS
+
+
+def test_ctrl_c_completes_the_file(tmp_path: Path) -> None:
+    process = spawn(tmp_path / "run", 0, 0)
+    assert process.stdout is not None and process.stdout.readline() == b"go\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert not any((tmp_path / "run" / "traces").glob("*.journal"))
+    check(tmp_path / "run")
+
+
+def test_interrupted_writes_are_made_good(tmp_path: Path) -> None:
+    """An exception in the middle of a flush, as Ctrl-C may raise it, neither loses nor repeats rows."""
+    play = dm.Decisions(num_envs=GAMES, threads=1)
+    play.reset(20, 2, np.arange(6, 6 + 2 * GAMES, 2))
+    real, calls = os.pwrite, 0
+
+    def interrupted(*args: object) -> int:
+        nonlocal calls
+        calls += 1
+        written = real(*args)  # type: ignore[arg-type]
+        if calls % 5 == 0:
+            raise KeyboardInterrupt
+        return written
+
+    interrupts = 0
+    with pytest.MonkeyPatch.context() as patch, Capture(tmp_path, name="x") as capture:
+        patch.setattr(os, "pwrite", interrupted)
+        for step in range(30):
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            try:
+                capture.after_step(play)
+                capture._parts[0].writer.flush()
+            except KeyboardInterrupt:
+                interrupts += 1
+        patch.setattr(os, "pwrite", real)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    assert interrupts > 3 and problems(games) == [] and replay.verify(games) == []
+    assert games.rows == len(np.unique(games.decision["digest"]))
+
+
+def play_on(capture: Capture, play: dm.Decisions, steps: int) -> None:
+    for step in range(steps):
+        action = play.sample_legal(step)
+        capture.before_step(play, action, None, None)
+        play.step(action)
+        capture.after_step(play)
+        capture._parts[0].writer.flush()
+
+
+def test_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
+    """The operating system refuses more than 60,000 bytes per file, as a full disk does."""
+    play = dm.Decisions(num_envs=GAMES, threads=1)
+    play.reset(0, 0, np.arange(6, 6 + 2 * GAMES, 2))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    capture = Capture(tmp_path, name="x")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+        with pytest.raises(OSError, match=r"x-00-0001\.dmtrace\.h5\.journal, which cannot grow") as caught:
+            play_on(capture, play, 60)
+        assert caught.value.errno == errno.EFBIG
+        with pytest.raises(OSError, match="cannot grow"):
+            capture.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    path, episodes, lost = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
+    assert episodes == GAMES and lost == 0
+    games = storage.read(path)
+    assert games.rows > 3 * GAMES and problems(games) == [] and replay.verify(games) == []
+
+
+def test_disk_full_while_the_file_is_made(tmp_path: Path) -> None:
+    play = dm.Decisions(num_envs=GAMES, threads=1)
+    play.reset(0, 0, np.arange(6, 6 + 2 * GAMES, 2))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    capture = Capture(tmp_path, name="x")
+    play_on(capture, play, 10)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        with pytest.raises(OSError):
+            capture.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["x-00-0001.dmtrace.h5.journal"]
+    path, episodes, _ = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
+    assert episodes == GAMES and replay.verify(storage.read(path)) == []
+
+
+def test_an_exception_keeps_what_was_played(tmp_path: Path) -> None:
+    batch = dm.Batch(num_envs=1)
+    with pytest.raises(RuntimeError), FrameCapture(tmp_path / "a.dmtrace.h5", batch) as capture:
+        capture.run(np.zeros((400, 1, 1), np.uint8))
+        raise RuntimeError
+    games = storage.read(tmp_path / "a.dmtrace.h5")
+    assert games.episode["buttons"].tolist() == [400] and replay.verify(games) == []
+
+
+def test_a_living_journal_can_be_read_and_is_left_alone(tmp_path: Path) -> None:
+    batch = dm.Batch(num_envs=1)
+    with FrameCapture(tmp_path / "a.dmtrace.h5", batch) as capture:
+        capture.run(np.zeros((400, 1, 1), np.uint8))
+        capture.writer.flush()
+        live = journal_of(tmp_path / "a.dmtrace.h5")
+        assert len(journal.read(live).buttons) == 400
+        with pytest.raises(BlockingIOError, match="a running process writes"):
+            recover(live)
+    assert not live.exists()
+
+
+def test_any_cut_of_a_journal_is_readable(tmp_path: Path) -> None:
+    """A journal cut anywhere, or with any byte changed, still gives its first whole records."""
+    batch = dm.Batch(num_envs=1)
+    capture = FrameCapture(tmp_path / "a.dmtrace.h5", batch)
+    for _ in range(4):
+        capture.run(np.zeros((50, 1, 1), np.uint8))
+        capture.writer.flush()
+    live = journal_of(tmp_path / "a.dmtrace.h5")
+    data = live.read_bytes()
+    capture.close()
+    copy, last = tmp_path / "copy.dmtrace.h5.journal", 0
+    for size in range(len(journal.MAGIC), len(data) + 1, 97):
+        copy.write_bytes(data[:size])
+        try:
+            rows = len(journal.read(copy).buttons)
+        except ValueError:
+            assert last == 0
+            continue
+        assert rows % 50 == 0 and rows >= last
+        last = rows
+    copy.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:])
+    assert len(journal.read(copy).buttons) == 150 and journal.read(copy).lost > 0
+    copy.write_bytes(data[:100])
+    with pytest.raises(ValueError, match="without a whole header"):
+        journal.read(copy)
+    copy.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="not a trace journal"):
+        journal.read(copy)

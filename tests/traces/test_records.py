@@ -1,0 +1,166 @@
+"""Only lines that clear their game from reset are in the database, and it says so again and again."""
+
+import csv
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlx_drmario import seeds
+from mlx_drmario.cli import main
+from mlx_drmario.traces import records as lines
+from mlx_drmario.traces import replay, storage
+from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.records import Claim, Records
+from tests.traces.conftest import capture_greedy
+
+
+@pytest.fixture
+def cleared(greedy_games: Games) -> Claim:
+    actions = greedy_games.decision["action"][greedy_games.decisions_of(0)].tolist()
+    return Claim(0, 2, int(greedy_games.episode["seed"][0]), actions)
+
+
+def test_a_line_is_admitted_and_found(tmp_path: Path, cleared: Claim, greedy_games: Games) -> None:
+    with Records(tmp_path / "r.sqlite") as records:
+        assert records.add([cleared, cleared], "greedy") == [True, True]
+        (line,) = records.lines()
+        assert line.frames == greedy_games.episode["frames"][0] and line.capsules == len(cleared.actions)
+        assert line.actions == tuple(cleared.actions) and line.verified and line.solver == "greedy"
+        assert line.layout == seeds.layout_hash(0, cleared.seed)
+        other = Claim(0, 2, cleared.seed ^ 1, cleared.actions)  # the same game under its other name
+        assert records.add([other], "x") == [True] and len(records.lines(seed=cleared.seed ^ 1)) == 1
+        assert records.lines(level=1) == [] and records.lines(speed=1) == [] and records.verify() == []
+    with Records(tmp_path / "r.sqlite") as again:
+        assert again.lines() == [line]
+
+
+def test_what_does_not_clear_is_refused(tmp_path: Path, cleared: Claim) -> None:
+    seed, actions = cleared.seed, list(cleared.actions)
+    with Records(tmp_path / "r.sqlite") as records:
+        for claim, message in (
+            (Claim(0, 2, seed, actions[:-1]), "the game is not cleared after 36 placements"),
+            (Claim(0, 2, seed, [*actions, 0]), "the game ends after 37 of 38 placements"),
+            (Claim(0, 2, seed, [*actions[:5], 248, *actions[6:]]), "placement 5, action 248, cannot be reached"),
+            (Claim(0, 2, seed, [999]), "placement 0, action 999, cannot be reached"),
+            (Claim(1, 2, seed, actions), r"claim 1 \(level 1"),
+            (Claim(0, 2, seed, []), "not cleared after 0 placements"),
+            (Claim(25, 2, seed, actions), "level"),
+            (Claim(0, 2, 1, actions), "seed"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                records.add([cleared, claim], "x")
+        assert records.lines() == []
+
+
+def variants(claim: Claim) -> list[Claim]:
+    """The same placements at other frame counters, where they still clear."""
+    claims = [Claim(claim.level, claim.speed, claim.seed, claim.actions, counter) for counter in range(24)]
+    return [each for each, proof in zip(claims, lines.prove(claims), strict=True) if not proof.problem]
+
+
+def test_the_best_are_kept(tmp_path: Path, cleared: Claim) -> None:
+    claims = variants(cleared)
+    frames = [proof.frames for proof in lines.prove(claims)]
+    assert len(claims) > 6 and len(set(frames)) > 1
+    with Records(tmp_path / "r.sqlite", top_k=4) as records:
+        for claim in claims:
+            records.add([claim], "x")
+        found = records.lines()
+        assert [line.frames for line in found] == sorted(frames)[:4]
+        worst = claims[int(np.argmax(frames))]
+        assert records.add([worst], "x") == [sorted(frames)[3] == max(frames)]
+        assert len(records.lines(top=2)) == 2
+        (row,) = records.quantiles()
+        assert row["games"] == 1 and row["best"] == row["median"] == min(frames)
+    with pytest.raises(ValueError, match="top_k is 0"):
+        Records(tmp_path / "r.sqlite", top_k=0)
+
+
+def test_tampering_is_found(tmp_path: Path, cleared: Claim, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "r.sqlite"
+    with Records(path) as records:
+        records.add([cleared], "greedy")
+    for change, message in (
+        ("frames = frames - 1", "frames, the database says"),
+        ("frames = frames + 1, seed = 35208", "cannot be reached|not cleared|ends after"),
+        ("layout = 'x'", ""),
+    ):
+        with sqlite3.connect(path) as db:
+            db.execute(f"UPDATE line SET {change}")
+        assert main(["records", "verify", "--db", str(path)]) == 1
+        out = capsys.readouterr().out
+        assert "1 lines, 1 of them wrong" in out and (not message or re.search(message, out))
+        with Records(path) as records:
+            assert not records.lines()[0].verified and records.quantiles() == []
+
+
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    capture_greedy(tmp_path / "t", levels=(0, 0), seed=34)
+    assert main(["records", "list"]) == 1
+    assert "`drmario records add` makes one" in capsys.readouterr().err
+    assert main(["records", "add", "t"]) == 0
+    assert "2 cleared games, 2 lines admitted" in capsys.readouterr().out
+    assert main(["records", "list"]) == 0
+    assert "    0    hi" in capsys.readouterr().out
+    assert main(["records", "list", "--level", "0", "--top", "1"]) == 0
+    assert "greedy" in capsys.readouterr().out
+    assert main(["records", "verify"]) == 0
+    with Records(Path("records.sqlite")) as records:
+        found = records.lines()
+    for suffix in ("csv", "json", "dmtrace.h5"):
+        assert main(["records", "export", "--out", f"out.{suffix}"]) == 0
+    rows = list(csv.DictReader(Path("out.csv").read_text().splitlines()))
+    assert [int(row["frames"]) for row in rows] == [line.frames for line in found]
+    assert [tuple(row["actions"]) for row in json.loads(Path("out.json").read_text())] == [
+        line.actions for line in found
+    ]
+    games = storage.read(Path("out.dmtrace.h5"))
+    assert sorted(games.episode["frames"]) == sorted(line.frames for line in found) and replay.verify(games) == []
+    assert main(["records", "export", "--out", "out.txt"]) == 1
+    Path("no.sqlite").write_text("this is not a database, and long enough to be looked at" * 10)
+    assert main(["records", "list", "--db", "no.sqlite"]) == 1
+    assert "not a database of records" in capsys.readouterr().err
+
+
+def test_several_processes_write_at_once(tmp_path: Path, cleared: Claim) -> None:
+    code = (
+        "import sys, json; from pathlib import Path\n"
+        "from mlx_drmario.traces.records import Records, Claim\n"
+        "level, speed, seed, actions, first = json.loads(sys.argv[2])\n"
+        "with Records(Path(sys.argv[1]), top_k=100) as records:\n"
+        "    for counter in range(first, 24, 3):\n"
+        "        records.add([Claim(level, speed, seed, actions, counter)], str(first))\n"
+    )
+    good = {claim.frame_counter for claim in variants(cleared)}
+    path = tmp_path / "r.sqlite"
+    processes = []
+    for first in range(3):
+        game = json.dumps([0, 2, cleared.seed, list(cleared.actions), first])
+        processes.append(subprocess.Popen([sys.executable, "-c", code, str(path), game], stderr=subprocess.PIPE))
+    errors = [process.communicate()[1] for process in processes]
+    if good == set(range(24)):  # otherwise a process stops at its first refused line
+        assert errors == [b"", b"", b""]
+    with Records(path) as records:
+        assert records.verify() == [] and {line.frame_counter for line in records.lines()} <= good
+
+
+def test_the_seed_registry_is_computed() -> None:
+    assert seeds.split_of(0x8988) == "test" and seeds.split_of(1) == "none"
+    assert set(seeds.split_of(seeds.seeds("training", 50))) == {"training"}
+    assert seeds.capsules(0x8988)[:3].tolist() == [[1, 2], [2, 2], [1, 0]]  # docs/rules.md 19: 5, 8, 3
+    assert (seeds.capsules(0x8989) == seeds.capsules(0x8988)).all()
+    assert seeds.layout_hash(0, 0x8988) != seeds.layout_hash(1, 0x8988)
+    assert len({seeds.layout_hash(5, int(seed)) for seed in seeds.seeds("test", 100)}) == 100
+    layout = seeds.layout(0, 0x8988)
+    assert {int(cell): int(layout[cell]) for cell in np.flatnonzero(layout != 255)} == {
+        54: 0xD2, 67: 0xD1, 80: 0xD2, 82: 0xD0,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="seed is 1"):
+        seeds.capsules(1)

@@ -1,0 +1,185 @@
+"""The file format: readable with plain h5py, versioned, and laws of taking and joining games."""
+
+import json
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mlx_drmario as dm
+from mlx_drmario.traces import replay, schema, storage
+from mlx_drmario.traces.capture import FrameCapture
+from mlx_drmario.traces.games import Games, content_hashes, join, problems
+from tests import strategies as sts
+from tests.traces.conftest import capture_random
+
+
+def equal(first: Games, second: Games) -> bool:
+    tables = ((first.episode, second.episode), (first.decision, second.decision))
+    same = all(np.array_equal(a[n], b[n], equal_nan=a[n].dtype.kind == "f") for a, b in tables for n in a)
+    return same and (first.start == second.start).all() and np.array_equal(first.buttons, second.buttons)
+
+
+def test_plain_h5py_sees_documented_columns(tmp_path: Path) -> None:
+    (path,) = capture_random(tmp_path)
+    with h5py.File(path, "r") as file:
+        assert file.attrs["format"] == "mlx_drmario.trace" and file.attrs["version"] == 1 and file.attrs["players"] == 1
+        rows = file["decision/action"].shape[0]
+        for name, column in schema.DECISION.items():
+            assert file[f"decision/{name}"].shape == (rows, *column.shape), name
+            assert file[f"decision/{name}"].attrs["text"] == column.text
+        first, count = file["episode/first_decision"][:], file["episode/decisions"][:]
+        assert (first == np.cumsum(count) - count).all() and count.sum() == rows
+        assert file["episode/start"][0]["p1_level"] == file["episode/level"][0]
+        source = json.loads(file["source"].asstr()[0])
+    assert source["config"] == {"seed": 0} and source["engine"] == schema.engine_signature()
+    assert {"mlx_drmario", "numpy", "python", "platform", "commit", "command", "created"} <= set(source)
+
+
+def test_write_and_read_in_blocks(tmp_path: Path, random_games: Games) -> None:
+    storage.save(tmp_path / "a.dmtrace.h5", [random_games], 1)
+    assert equal(storage.read(tmp_path / "a.dmtrace.h5"), random_games)
+    parts = list(storage.blocks(tmp_path / "a.dmtrace.h5", rows=50))
+    assert len(parts) > 3 and equal(join(parts), random_games)
+    assert all(problems(part) == [] for part in parts)
+    storage.save(tmp_path / "b.dmtrace.h5", parts, 1)
+    assert equal(storage.read(tmp_path / "b.dmtrace.h5"), random_games)
+    table = storage.episodes(tmp_path / "b.dmtrace.h5")
+    assert (table.episode["frames"] == random_games.episode["frames"]).all() and table.rows == 0
+
+
+@given(st.data())
+def test_taken_episodes_keep_their_rows(random_games: Games, data: st.DataObject) -> None:
+    chosen = np.array(data.draw(st.lists(st.integers(0, len(random_games) - 1), max_size=9)), np.int64)
+    taken = random_games.take(chosen)
+    assert problems(taken) == []
+    for i, e in enumerate(chosen):
+        for name, column in taken.decision.items():
+            original = random_games.decision[name][random_games.decisions_of(int(e))]
+            np.testing.assert_array_equal(column[taken.decisions_of(i)], original)
+    parts = [random_games.take(np.array([e])) for e in chosen]
+    assert not parts or equal(join(parts), taken)
+
+
+def test_equal_games_have_equal_content(tmp_path: Path, random_games: Games) -> None:
+    again = storage.read(capture_random(tmp_path)[0])
+    assert (again.episode["content"] == random_games.episode["content"]).all()
+    other = storage.read(capture_random(tmp_path / "other", seed=1)[0])
+    assert len(np.unique(np.concatenate([again.episode["content"], other.episode["content"]]), axis=0)) == len(
+        again
+    ) + len(other)
+    changed = again.take(np.arange(len(again)))
+    changed.decision["action"][3] ^= 1
+    assert (content_hashes(changed) != again.episode["content"]).any(axis=1).sum() == 1
+
+
+def test_two_players(tmp_path: Path, random_games: Games) -> None:
+    rng = np.random.default_rng(5)
+    batch = dm.Batch(num_envs=2, players=2, threads=1)
+    batch.reset([[3, 5], [2, 2]], [[1, 2], [0, 0]], [500, 600])
+    with FrameCapture(tmp_path / "two.dmtrace.h5", batch, policy=("one", "two")) as capture:
+        capture.run(sts.human_buttons(rng, 5000, 2, 2))
+    games = storage.read(tmp_path / "two.dmtrace.h5")
+    assert games.episode["level"].tolist() == [[3, 5], [2, 2]] and games.episode["policy"].tolist()[0] == [
+        b"one",
+        b"two",
+    ]
+    assert set(games.decision["player"]) == {0, 1} and (games.episode["winner"] > 0).any()
+    assert not games.episode["custom"].any() and replay.verify(games) == [] and problems(games) == []
+    with pytest.raises(ValueError, match=r"players is \[1, 2\]"):
+        join([games, random_games])
+
+
+def test_what_is_no_trace_is_refused(tmp_path: Path, random_games: Games) -> None:
+    path = tmp_path / "a.dmtrace.h5"
+    with pytest.raises(FileNotFoundError, match=r"a\.dmtrace\.h5, which does not exist"):
+        storage.read(path)
+    path.write_text("no")
+    with pytest.raises(ValueError, match="not an HDF5 file"):
+        storage.read(path)
+    for attributes, message in (
+        ({"format": "x"}, r"not a mlx_drmario\.trace file"),
+        ({"format": "mlx_drmario.frames", "version": 1}, r"a frame trace of release 0\.1\.0"),
+        ({"format": "mlx_drmario.trace", "version": 9}, "of trace version 9; this release reads version 1"),
+    ):
+        with h5py.File(path, "w") as file:
+            file.attrs.update(attributes)
+        with pytest.raises(ValueError, match=message):
+            storage.read(path)
+    path.unlink()
+    storage.save(path, [random_games], 1)
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        storage.save(path, [random_games], 1)
+    with h5py.File(path, "r+") as file:
+        del file["decision/tau"]
+    with pytest.raises(ValueError, match=r"a damaged trace: .*tau"):
+        storage.read(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(ValueError, match="damaged HDF5 file"):
+        storage.read(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value", "message"),
+    [
+        ("episode", "first_decision", 3, "first_decision"),
+        ("episode", "decisions", 999, "first_decision|rows"),
+        ("episode", "outcome", 9, r"outcome\[2\] is 9"),
+        ("episode", "source", 5, r"source\[2\] is 5"),
+        ("decision", "player", 1, r"player\[2\] is 1"),
+        ("decision", "action", 512, r"action\[2\] is 512"),
+        ("decision", "capsule", 3, r"capsule\[2\]"),
+        ("decision", "legal", 0, "legal mask excludes"),
+        ("episode", "content", 0, "content hash"),
+    ],
+)
+def test_inconsistent_tables_are_named(random_games: Games, table: str, name: str, value: int, message: str) -> None:
+    games = random_games.take(np.arange(5))
+    getattr(games, table)[name][2] = value
+    assert any(re.search(message, text) for text in problems(games))
+    assert problems(random_games) == []
+
+
+@pytest.mark.parametrize("name", ["action", "tau", "digest", "bottle", "combos", "legal", "preview", "speed_ups"])
+def test_a_changed_row_is_named_by_the_replay(random_games: Games, name: str) -> None:
+    games = random_games.take(np.arange(6))
+    row = games.decisions_of(4).start + 2
+    column = games.decision[name].reshape(games.rows, -1)
+    column[row, 0] ^= 1
+    (found,) = replay.verify(games)
+    assert found.episode == 4 and found.row in (2, 3)
+    if name not in ("action", "bottle", "speed_ups"):  # from these the frames are made
+        assert name in found.text and found.row == 2
+
+
+def test_changed_episodes_are_named_by_the_replay(greedy_games: Games, tmp_path: Path) -> None:
+    for name, value, message in (
+        ("outcome", 2, "the game is cleared in the replay, top_out in the file"),
+        ("frames", 7, "frames is .* in the replay, 7 in the file"),
+        ("end_digest", 5, "end_digest is .* in the replay, 0000000000000005"),
+    ):
+        games = greedy_games.take(np.arange(1))
+        games.episode[name][0] = value
+        (found,) = replay.verify(games)
+        assert re.search(message, found.text), found.text
+    batch = dm.Batch(num_envs=1)
+    with FrameCapture(tmp_path / "f.dmtrace.h5", batch) as capture:
+        capture.run(sts.human_buttons(np.random.default_rng(0), 2000, 1))
+    games = storage.read(tmp_path / "f.dmtrace.h5")
+    games.buttons[300:420] ^= 0x03
+    assert len(replay.verify(games)) == 1
+
+
+def test_other_engines_are_compared_without_digests(random_games: Games) -> None:
+    games = random_games.take(np.arange(3))
+    games.decision["digest"][:] = 1
+    games.episode["end_digest"][:] = 1
+    assert len(replay.verify(games)) == 3
+    other = Games(1, games.episode, games.start, games.decision, games.buttons, ({**games.sources[0], "engine": "x"},))
+    assert replay.verify(other) == []
+    other.decision["tau"][0] += 1
+    assert len(replay.verify(other)) == 1

@@ -1,0 +1,71 @@
+"""Runs screens for tests: no terminal, no sleeping, only waiting for what must come."""
+
+import asyncio
+import time
+from itertools import cycle
+
+import pytest
+
+from mlx_drmario.baselines import Greedy, RandomLegal
+from mlx_drmario.tui.app import DrMarioApp
+from mlx_drmario.tui.protocol import WatchJob
+from mlx_drmario.tui.screens.live import LiveScreen
+from mlx_drmario.tui.session import Session
+
+SEEDS = (0x8988, 4321, 77, 2)
+PATIENCE = 60
+"""seconds after which something that must come counts as missing; nothing waits that long unless it is broken"""
+
+
+def in_app(screen, check, size=(80, 24), theme="bottle-dark"):
+    """Runs `check(pilot, screen)` in an app that starts with the screen."""
+
+    async def run():
+        app = DrMarioApp(screen, theme=theme)
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: screen.is_mounted)
+            await check(pilot, screen)
+
+    try:
+        asyncio.run(run())
+    finally:
+        if isinstance(screen, LiveScreen) and screen.session.process is not None:
+            screen.session.process.wait(PATIENCE)  # a run saves before it ends
+
+
+async def until(pilot, condition, what="something"):
+    """Waits for a condition, letting the app go on."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"{what} did not happen in {PATIENCE} s")
+        await pilot.pause(0.01)
+
+
+def words_of(screen):
+    """All text of a screen's static widgets."""
+    return " ".join(str(static.render()) for static in screen.query("Static"))
+
+
+def greedy():
+    return Greedy(), "bitplane"
+
+
+def random_legal():
+    return RandomLegal(1), "bitplane"
+
+
+def broken():
+    raise RuntimeError("the policy is made of jelly")
+
+
+def watch_job(**settings):
+    return WatchJob(**{"load_policy": greedy, "name": "greedy", "level": 5, "speed": 2, "seeds": SEEDS, **settings})
+
+
+def watch_screen(view="grid", **settings):
+    return LiveScreen(Session(watch_job(**settings)), "greedy", view=view)
+
+
+def endless(*seeds):
+    return cycle(seeds or SEEDS)

@@ -1,0 +1,154 @@
+"""The menu, the command line, and what the app costs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mlx_drmario.cli import main
+from mlx_drmario.cli import tui as command
+from mlx_drmario.settings import to_json
+from mlx_drmario.tui.bench import repaint
+from mlx_drmario.tui.protocol import SESSION_FILE
+from mlx_drmario.tui.screens.home import HomeScreen, demo_position, newest_runs
+from mlx_drmario.tui.screens.live import LiveScreen
+from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
+
+from ..conftest import ROOT
+from .app import in_app, until
+from .test_training import TINY
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A place with two runs, one of which trains."""
+    monkeypatch.chdir(tmp_path)
+    for index, name in enumerate(("old", "busy")):
+        run = tmp_path / "runs" / name
+        run.mkdir(parents=True)
+        (run / "config.json").write_text(to_json(TINY))
+        os.utime(run, (1000 + index, 1000 + index))
+    (tmp_path / "runs" / "busy" / SESSION_FILE).write_text(json.dumps({"pid": 1, "address": "nowhere"}))
+    (tmp_path / "runs" / "no-run").mkdir()
+    return tmp_path / "runs"
+
+
+def test_the_menu_knows_the_runs(runs):
+    assert [run.name for run in newest_runs(runs)] == ["busy", "old"]
+    lines = [(entry.group, entry.name, entry.words) for entry in command.entries(False)]
+    assert ("train", "level0", "a new run") in lines and ("runs", "busy", "attach: it trains now") in lines
+    assert ("runs", "old", "go on training") in lines and ("runs", "old", "watch it play") in lines
+
+
+def test_the_menu_opens_screens_and_says_what_cannot_be_opened(runs):
+    entries = command.entries(False)
+
+    async def check(pilot, screen):
+        index = next(i for i, entry in enumerate(entries) if entry.name == "busy")
+        screen.menu.highlighted = screen.menu.get_option_index(str(index))
+        await pilot.press("enter")
+        await until(pilot, lambda: any("nobody answers" in n.message for n in pilot.app._notifications))
+        assert pilot.app.screen is screen
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DuelScreen))
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    in_app(HomeScreen(entries, demo_position()), check)
+
+
+def test_the_command_line_opens_the_right_screen(runs):
+    def opened(*args):
+        return command.open_screen(command.parse(list(args)))
+
+    assert isinstance(opened(), HomeScreen)
+    screen = opened("train", "level0", "--env.num-envs", "64", "--detach")
+    job = screen.session.job
+    assert isinstance(screen, LiveScreen) and job.config.env.num_envs == 64 and job.detach and not job.resume
+    job = opened("resume", str(runs / "old"), "--decisions", "77").session.job
+    assert job.resume and job.run == runs / "old" and job.config.decisions == 77 and not job.detach
+    with pytest.raises(FileNotFoundError, match="does not train now"):
+        opened("attach", str(runs / "old"))
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        opened("resume", str(runs / "no-run"))
+    with pytest.raises(ValueError, match="attach needs one run directory"):
+        opened("attach")
+    assert isinstance(command.playing(1), PlayScreen)
+
+
+def test_without_a_terminal_or_a_package_it_says_so(capsys, monkeypatch):
+    assert main(["tui"]) == 2
+    assert "terminal" in capsys.readouterr().err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["tui", "--serve"]) == 1
+    assert "pip install 'mlx-drmario[serve]'" in capsys.readouterr().err
+
+
+def test_a_picture_costs_only_what_changed():
+    """A second of one core paints many pictures; each sends a small part of a full screen."""
+    rate, characters = repaint(games=16, size=(80, 24), pictures=30)
+    assert rate > 0 and 100 < characters < 80 * 24 * 8
+
+
+def test_the_terminal_is_restored_when_the_app_crashes(tmp_path):
+    """In a real pseudo-terminal: an error in the app, and the alternate screen, the cursor and the keys are back."""
+    code = """
+from mlx_drmario.tui.app import DrMarioApp
+from mlx_drmario.tui.screens.play import PlayScreen
+from itertools import cycle
+class Broken(PlayScreen):
+    def action_pause(self):
+        raise RuntimeError("this screen is made of glass")
+DrMarioApp(Broken(0, 0, cycle([2]))).run()
+"""
+    output = in_terminal(code, keys=b" ")
+    assert b"this screen is made of glass" in output
+    assert output.rindex(b"\x1b[?1049l") > output.rindex(b"\x1b[?1049h")
+    assert output.rindex(b"\x1b[?25h") > output.rindex(b"\x1b[?25l")
+    assert output.rindex(b"\x1b[<u") > output.rindex(b"\x1b[>27u") > output.index(b"\x1b[?1049h")
+
+
+def test_key_releases_reach_the_game_through_a_real_terminal():
+    code = """
+from mlx_drmario.tui.app import DrMarioApp
+from mlx_drmario.tui.screens.play import PlayScreen
+from itertools import cycle
+class Told(PlayScreen):
+    def on_key_released(self, message):
+        super().on_key_released(message)
+        self.app.exit(message=f"released {message.key}, exact {self.pads[0].exact}")
+app = DrMarioApp(Told(0, 0, cycle([2])))
+app.run()
+print(app._exit_renderables)
+"""
+    assert b"released left, exact True" in in_terminal(code, keys=b"\x1b[1;1:1D\x1b[1;1:3D")
+
+
+def in_terminal(code, keys):
+    """What a program writes to a terminal of its own that sends these keys once the program has asked for releases."""
+    import pty
+
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=follower, stdout=follower, stderr=follower, cwd=ROOT, env=environment
+    )
+    os.close(follower)
+    output, sent, end = b"", False, time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:  # the program has gone, and nobody holds the terminal
+            break
+        if not data:
+            break
+        output += data
+        if not sent and b"\x1b[>27u" in output:
+            os.write(leader, keys)
+            sent = True
+    os.close(leader)
+    process.wait(10)
+    return output

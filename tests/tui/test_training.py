@@ -1,0 +1,331 @@
+"""A real run in a real process under the app: keys, crashes, leaving and coming back."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import Pipe
+from queue import Empty, Queue
+
+import pytest
+
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.rl.config import BestConfig, EnvConfig
+from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
+from mlx_drmario.tui import protocol
+from mlx_drmario.tui.choices import decide
+from mlx_drmario.tui.link import hang_up
+from mlx_drmario.tui.protocol import Ended, Line, More, Pace, Pause, Picture, Progress, Rates, TakeLine, TrainJob
+from mlx_drmario.tui.screens.crash import CrashScreen
+from mlx_drmario.tui.screens.live import LiveScreen
+from mlx_drmario.tui.screens.travel import TravelScreen
+from mlx_drmario.tui.session import Died, Session, attach
+
+from ..conftest import ROOT
+from .app import PATIENCE, in_app, until, words_of
+
+TINY = PPORunConfig(
+    name="tiny",
+    decisions=10_000_000,
+    checkpoint_every=1_000_000,
+    compile=False,
+    env=EnvConfig(level=1, num_envs=8, max_decisions=32),
+    net=NetConfig(encoder="axial", head="shift_score", width=4, summary=16),
+    ppo=PPOConfig(horizon=4, minibatch=16, epochs=1),
+    best=BestConfig(games=0),
+)
+
+
+def job(run, **settings):
+    return TrainJob(dataclasses.replace(TINY, **settings), run)
+
+
+def training(check, run, view="grid", **settings):
+    async def ready(pilot, screen):
+        await until(pilot, lambda: screen.picture is not None and screen.progress is not None, "the first iteration")
+        await check(pilot, screen)
+
+    in_app(LiveScreen(Session(job(run, **settings)), "tiny", view=view), ready, (160, 50))
+
+
+def notes(screen):
+    return [note.text for _, note in reversed(screen.events.notes)]
+
+
+def checkpoints(run):
+    return sorted(path.name for path in (run / "checkpoints").glob("step_*"))
+
+
+class Ear:
+    """A session without an app: reports in a queue."""
+
+    def __init__(self, session):
+        self.queue = Queue()
+        self.session = session
+        session.start(self.queue.put)
+
+    def next(self, kind, where=lambda report: True):
+        """The next report of this kind."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                report = self.queue.get(timeout=1)
+            except Empty:
+                continue
+            if isinstance(report, kind) and where(report):
+                return report
+            assert not isinstance(report, Died), report
+        pytest.fail(f"no {kind} came")
+
+    def picture(self):
+        self.session.send(More())
+        return self.next(Picture)
+
+
+@pytest.fixture
+def ear(tmp_path):
+    opened = Ear(Session(job(tmp_path / "run")))
+    yield opened
+    opened.session.close()
+    opened.session.process.wait(PATIENCE)
+
+
+def test_pictures_show_the_games_and_what_the_policy_thought(ear):
+    picture = ear.picture()
+    assert picture.boards.count == 8 and set(picture.boards.level.tolist()) == {1}
+    choice = picture.choice
+    probabilities = [candidate.probability for candidate in choice.candidates]
+    assert probabilities == sorted(probabilities, reverse=True) or choice.action == choice.candidates[-1].action
+    assert 0 < sum(probabilities) <= 1 + 1e-5 and choice.value is not None and choice.legal >= len(probabilities)
+    assert choice.action in [candidate.action for candidate in choice.candidates]
+    assert picture.position.pose == (3, 15, 0) and picture.position.level == 1
+    ear.session.send(protocol.Look(6))  # a game of the other shard
+    end = time.monotonic() + PATIENCE
+    while (picture := ear.picture()).game != 6 or picture.position.decisions < 3:
+        assert time.monotonic() < end
+    assert picture.earned["decision"] == 0 and picture.earned["total"] == pytest.approx(
+        sum(value for name, value in picture.earned.items() if name != "total"), abs=1e-4
+    )
+
+
+def test_a_paused_run_stands_still_takes_single_decisions_and_still_answers(ear):
+    ear.next(Progress)
+    ear.session.send(Pause(True))
+    end = time.monotonic() + PATIENCE
+    while not (picture := ear.picture()).paused:
+        assert time.monotonic() < end
+    before = ear.picture()
+    assert (ear.picture().boards.cells == before.boards.cells).all()
+    ear.session.send(protocol.Step("decision"))
+    while (picture := ear.picture()).position.decisions == before.position.decisions:
+        assert time.monotonic() < end
+    assert picture.position.decisions in (before.position.decisions + 1, 0)  # 0: its game had ended
+    assert (ear.picture().boards.cells == picture.boards.cells).all() and picture.paused
+    ear.session.send(protocol.Look(5))
+    while ear.picture().game != 5:
+        assert time.monotonic() < end
+    ear.session.send(Pause(False))
+    ear.next(Progress)
+
+
+def test_time_travel_goes_back_to_the_first_decision(ear):
+    ear.next(Progress)
+    ear.next(Progress)
+    ear.session.send(TakeLine(7))
+    line = ear.next(Line)
+    assert len(line.states) == len(line.choices) == len(line.frames) >= 1
+    assert line.frames[0] == 0 and (line.frames[1:] > line.frames[:-1]).all()
+    for state, after, choice in zip(line.states[:-1], line.states[1:], line.choices, strict=False):
+        played = decide(state[None], choice.action, 0)
+        assert (played.states[1]["p1_bottle"] == after["p1_bottle"]).all()
+
+
+def test_rates_are_measured(ear):
+    rates = ear.next(Rates)
+    assert rates.games == 8 and rates.decisions > 0 and rates.frames > rates.decisions and rates.speedup > 0
+    assert 0 < rates.environment < 1 and 0 < rates.policy < 1 and 0 < rates.update < 1
+    assert rates.environment + rates.policy + rates.update == pytest.approx(1, abs=0.01)
+
+
+def test_a_slow_pace_slows_the_run_down(ear):
+    ear.next(Progress)
+    ear.session.send(Pace(0.25))
+    end = time.monotonic() + PATIENCE
+    while ear.picture().pace != 0.25:
+        assert time.monotonic() < end
+    ear.session.send(Pace(protocol.FASTEST))
+    ear.next(Progress)
+
+
+def test_an_app_that_does_not_read_never_stops_the_run(tmp_path):
+    """Nobody asks for a picture, nobody reads: progress is made all the same."""
+    run = tmp_path / "run"
+    ours, theirs = Pipe()
+    command = [sys.executable, "-m", "mlx_drmario.tui.worker", str(theirs.fileno())]
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdout=log, stderr=log, cwd=ROOT)
+    theirs.close()
+    ours.send(job(run, decisions=32 * 300, keep=1))
+    for _ in range(50):
+        ours.send(More())
+    assert process.wait(4 * PATIENCE) == 0, (tmp_path / "log").read_text()
+    assert [int(name.removeprefix("step_")) for name in checkpoints(run)] == [32 * 300]
+
+
+def test_keys_of_a_run(tmp_path):
+    run = tmp_path / "run"
+
+    async def check(pilot, screen):
+        assert screen.progress.stage == "level 1 HI"
+        await pilot.press("c")
+        await until(pilot, lambda: any(text.startswith("saved step_") for text in notes(screen)), "a checkpoint")
+        await pilot.press("e")
+        await until(pilot, lambda: "best.games is 0, so this run is not evaluated" in notes(screen))
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: screen.games == 16 and screen.picture.boards.count == 16, "16 games")
+        before = screen.progress.decisions
+        assert before > 0  # the run goes on where it was
+        await pilot.press("l")
+        await until(pilot, lambda: screen.picture.position.level == 2, "level 2")
+        await until(pilot, lambda: screen.progress.stage == "level 2 HI" and screen.progress.decisions > before)
+        await pilot.press("r")
+        await until(pilot, lambda: any("starting again from a checkpoint" in text for text in notes(screen)))
+        before = screen.progress.decisions
+        await until(pilot, lambda: screen.progress.decisions > before)
+        await pilot.press("0")
+        await until(pilot, lambda: len(screen.summary.curves._points["loss/entropy"]) > 3)
+        await until(pilot, lambda: "level 2 HI" in str(screen.summary.facts.render()))
+        await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: any("must" in text for text in notes(screen)) or screen.games < 4)
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running, "the end")
+        await until(pilot, lambda: screen.session.process.poll() == 0)
+
+    training(check, run)
+    assert checkpoints(run)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    steps = [row["step"] for row in rows]
+    assert steps == sorted(steps) and len(set(steps)) == len(steps)
+    assert not (run / protocol.SESSION_FILE).exists()
+
+
+def test_evaluate_now_compares_with_the_best(tmp_path):
+    async def check(pilot, screen):
+        await pilot.press("e")
+        await until(
+            pilot, lambda: any("is the first best checkpoint" in text for text in notes(screen)), "an evaluation"
+        )
+
+    training(check, tmp_path / "run", best=BestConfig(games=64, every=1000))
+
+
+def test_a_branch_of_a_run_is_played_on_by_another_process(tmp_path):
+    async def check(pilot, screen):
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TravelScreen), "time travel")
+        travel = pilot.app.screen
+        await pilot.press("home", "down", "b")
+        assert travel.branch is not None
+        await until(pilot, lambda: len(travel.branch.states) > 2, "the branch")
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+    training(check, tmp_path / "run")
+
+
+def test_a_killed_trainer_is_reported_and_resumed(tmp_path):
+    run = tmp_path / "run"
+
+    async def check(pilot, screen):
+        await pilot.press("c")
+        await until(pilot, lambda: any(text.startswith("saved step_") for text in notes(screen)))
+        saved = checkpoints(run)
+        os.kill(screen.session.process.pid, signal.SIGKILL)
+        await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen))
+        await until(pilot, lambda: f"{run}.log" in words_of(pilot.app.screen))
+        assert "resume from the newest checkpoint" in words_of(pilot.app.screen)
+        await pilot.press("r")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        screen.progress = None
+        await until(pilot, lambda: screen.progress is not None, "progress of the resumed run")
+        assert screen.progress.decisions > int(saved[0].removeprefix("step_"))
+
+    training(check, run)
+
+
+def test_an_error_of_the_trainer_is_shown_with_its_log(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "notes.txt").write_text("not a run")
+
+    async def check(pilot, screen):
+        await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen))
+        await until(pilot, lambda: f"{run}.log" in words_of(pilot.app.screen))
+        assert "ValueError: out must be a new or empty directory" in words_of(pilot.app.screen)
+
+    in_app(LiveScreen(Session(job(run)), "tiny"), check)
+
+
+def test_when_the_app_dies_the_trainer_saves_and_ends(tmp_path):
+    run = tmp_path / "run"
+    ear = Ear(Session(job(run)))
+    ear.next(Progress)
+    connection, ear.session._connection = ear.session._connection, None
+    hang_up(connection)  # what the system does when a process dies
+    assert ear.session.process.wait(PATIENCE) == 0
+    assert len(checkpoints(run)) == 1 and not (run / protocol.SESSION_FILE).exists()
+
+
+def test_a_detached_trainer_goes_on_and_can_be_attached_again(tmp_path):
+    run = tmp_path / "run"
+    first = Ear(Session(job(run)))
+    before = first.next(Progress)
+    first.session.send(protocol.Detach())
+    first.session.close()
+    again = Ear(attach(run))
+    try:
+        ready = again.next(protocol.Ready)
+        assert (ready.name, ready.games, ready.run) == ("tiny", 8, run)
+        assert "loss/entropy" in again.next(protocol.History).points[0][1]
+        assert again.next(Progress, lambda progress: progress.decisions > before.decisions)
+        assert again.picture().boards.count == 8
+        third = Ear(attach(run))  # another app takes over
+        again.session.over.wait(PATIENCE)
+        assert third.picture().boards.count == 8
+        third.session.send(protocol.Stop())
+        assert "stopped at" in third.next(Ended).text
+    finally:
+        first.session.process.wait(PATIENCE)
+    with pytest.raises(FileNotFoundError, match="does not train now"):
+        attach(run)
+
+
+def test_attaching_where_nobody_answers(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / protocol.SESSION_FILE).write_text(json.dumps({"pid": 1, "address": str(tmp_path / "none")}))
+    with pytest.raises(ValueError, match="nobody answers"):
+        attach(tmp_path)
+
+
+def test_a_finished_run_says_so(tmp_path):
+    async def check(pilot, screen):
+        await until(pilot, lambda: "done" in screen.title_bar.words, "the end of the run")
+        assert any(text.startswith("finished; saved") for text in notes(screen))
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running)
+
+    training(check, tmp_path / "run", decisions=32 * 10)
+
+
+def test_the_curriculum_chooses_the_level(tmp_path):
+    async def check(pilot, screen):
+        assert screen.progress.stage == "1 virus HI"
+        await pilot.press("l")
+        await until(pilot, lambda: "the curriculum chooses the level" in notes(screen))
+        await until(pilot, lambda: "clear rate above" in str(screen.summary.facts.render()))
+
+    curriculum = dataclasses.replace(TINY.curriculum, enabled=True)
+    training(check, tmp_path / "run", curriculum=curriculum)

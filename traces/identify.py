@@ -1,0 +1,97 @@
+"""Which game a first state belongs to: seed, level, speed, frame counter, and whether the state was tampered with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mlx_drmario as dm
+from mlx_drmario import seeds
+from mlx_drmario.spec import FALL
+from mlx_drmario.traces import schema
+from mlx_drmario.traces.games import Table
+
+PLAY, SETUP = 4, 3
+
+
+def identify(start: NDArray[np.void], players: int) -> Table:
+    """Episode columns seed, level, speed, frame_counter and custom of first states [E].
+
+    The capsules tell the seed; level and speed are in the state. The state is then compared with what `reset` gives,
+    at the set-up, in the first sample of play, or parked before the first capsule; custom is 1 where it is none of
+    these, and start alone says how the game begins.
+    """
+    count = len(start)
+    seat = [f"p{s + 1}_" for s in range(players)]
+    level = np.stack([start[f"{p}level"] for p in seat], axis=-1)
+    speed = np.stack([start[f"{p}speed_setting"] for p in seat], axis=-1)
+    at_setup = start["mode"] == SETUP
+    word = start["rng0"].astype(np.uint16) << 8 | start["rng1"]
+    seed = np.where(at_setup, word, seeds.find(start["reserve"]))
+    found = np.zeros(count, np.bool_)
+    clock = start["frame_counter"].copy()
+    for delay, possible in _delays(start, speed, players):
+        some = np.flatnonzero(possible & (seed >= 2) & ~found)
+        if len(some):
+            counter = (start["frame_counter"][some] - np.uint8(delay)).astype(np.uint8)
+            same = _plays_into(start[some], delay, level[some], speed[some], seed[some], counter, players)
+            clock[some[same]] = counter[same]
+            found[some] = same
+    held = tuple(f"{p}held" for p in seat)  # buttons that are still down decide nothing but the next new presses
+    found |= at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players), held)
+    shape = (count, *schema.row_shape(schema.EPISODE["level"], players))
+    return {
+        "seed": seed.astype(np.uint16),
+        "level": level.reshape(shape),
+        "speed": speed.reshape(shape),
+        "frame_counter": clock,
+        "custom": (~found).astype(np.uint8),
+    }
+
+
+def _delays(start: NDArray[np.void], speed: NDArray[np.uint8], players: int) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Frames from the first sample of play to a first state, and for which states [E] that may be.
+
+    Parked ones come later, by docs/rules.md 5.1 and 7.1; on LOW that depends on the counter.
+    """
+    parked = (start["mode"] == PLAY) & (start["p1_next_action"] == FALL)
+    if players == 2:
+        return [(0, ~parked), (2, parked)]
+    low = speed[:, 0] == 0
+    return [(0, ~parked), (23, parked & ~low), (44, parked & low), (45, parked & low)]
+
+
+def _plays_into(
+    start: NDArray[np.void],
+    delay: int,
+    level: NDArray[np.uint8],
+    speed: NDArray[np.uint8],
+    seed: NDArray[np.integer],
+    counter: NDArray[np.uint8],
+    players: int,
+) -> NDArray[np.bool_]:
+    """bool[E]: whether `delay` frames without a button lead from the first sample of play to the state."""
+    batch = dm.Batch(num_envs=len(start), players=players)
+    batch.reset(level if players == 2 else level[:, 0], speed if players == 2 else speed[:, 0], seed, counter)
+    if delay:
+        batch.run(np.zeros((delay, len(start), players), np.uint8))
+    return _equal(start, batch.state)
+
+
+def _setup(
+    start: NDArray[np.void],
+    level: NDArray[np.uint8],
+    speed: NDArray[np.uint8],
+    seed: NDArray[np.integer],
+    players: int,
+) -> NDArray[np.void]:
+    batch = dm.Batch(num_envs=len(start), players=players)
+    levels, speeds = (column if players == 2 else column[:, 0] for column in (level, speed))
+    batch.reset(levels, speeds, seed, start["frame_counter"], start="init")
+    return batch.state
+
+
+def _equal(first: NDArray[np.void], second: NDArray[np.void], but: tuple[str, ...] = ()) -> NDArray[np.bool_]:
+    """bool[E]: states equal in every field but some."""
+    same = np.ones(len(first), np.bool_)
+    for name in set(first.dtype.names or ()) - set(but):
+        same &= (first[name] == second[name]).reshape(len(first), -1).all(axis=1)
+    return same

@@ -1,0 +1,264 @@
+"""Trace files: reading and writing `Games` as HDF5.
+
+A file is written under a temporary name and renamed when it is complete, so a name never holds half a file.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mlx_drmario.files import replacing
+from mlx_drmario.traces import schema
+from mlx_drmario.traces.games import Games, join
+from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
+
+BLOCK_ROWS = 1 << 16
+"""decision rows that `blocks` and `save` hold in memory at a time"""
+
+
+def save(path: Path, parts: Iterable[Games], players: int) -> int:
+    """Write a file from parts, each of which fits in memory; returns the number of episodes.
+
+    Raises FileExistsError rather than replacing a trace; on any error, a full disk included, nothing is left behind.
+    """
+    if path.exists():
+        raise FileExistsError(f"path is {path}, which exists; traces are never overwritten")
+    count = 0
+
+    def write(temporary: Path) -> None:
+        nonlocal count
+        with _Sink(temporary) as sink:
+            try:
+                with h5py.File(sink, "w", libver=("v110", "latest")) as file:
+                    count = _write(file, parts, players, sink)
+            except (OSError, RuntimeError, ValueError, KeyError):  # what HDF5 makes of the error below
+                if sink.error is None:
+                    raise
+        if sink.error is not None:
+            raise OSError(sink.error.errno, f"path is {path}, which cannot be written: {sink.error.strerror}")
+
+    with replacing(path) as temporary:
+        write(temporary)
+    return count
+
+
+class _Sink(io.RawIOBase):
+    """The file under HDF5. A failed write is kept in `error` and hidden from the library, which would otherwise try
+    again for every object it holds, and leave some of them open for ever."""
+
+    def __init__(self, path: Path) -> None:
+        self.error: OSError | None = None
+        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115
+
+    def write(self, data: Any) -> int:
+        done = 0
+        while self.error is None and done < len(data):
+            try:
+                done += self._file.write(data[done:])
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def readinto(self, data: Any) -> int:
+        return self._file.readinto(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        # After an error the library may read what it never wrote, and follow it to places that are none.
+        return self._file.seek(offset, whence) if self.error is None else 0
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _write(file: Any, parts: Iterable[Games], players: int, sink: _Sink) -> int:
+    file.attrs.update(format=FORMAT, version=VERSION, players=players, engine=schema.engine_signature())
+    for group, columns in (("episode", EPISODE), ("decision", DECISION)):
+        for name, column in columns.items():
+            _create(file, f"{group}/{name}", np.dtype(column.dtype), schema.row_shape(column, players), column)
+    _create(file, "episode/start", schema.state_dtype(players), (), Column("", "first state, fields of Batch.state"))
+    _create(file, "frame/buttons", np.dtype(np.uint8), schema.row_shape(BUTTONS, players), BUTTONS)
+    sources: list[dict[str, Any]] = []
+    rows = frames = episodes = 0
+    for part in _regroup(parts):
+        table = dict(part.episode)
+        table["first_decision"] = table["first_decision"] + np.uint64(rows)
+        table["first_frame"] = table["first_frame"] + np.uint64(frames)
+        sources += [source for source in part.sources if source not in sources]
+        known = np.array([sources.index(source) for source in part.sources], EPISODE["source"].dtype)
+        table["source"] = known[table["source"]] if len(known) else table["source"]
+        for name in EPISODE:
+            _append(file[f"episode/{name}"], table[name])
+        for name in DECISION:
+            _append(file[f"decision/{name}"], part.decision[name])
+        _append(file["episode/start"], part.start)
+        _append(file["frame/buttons"], part.buttons)
+        rows, frames, episodes = rows + part.rows, frames + len(part.buttons), episodes + len(part)
+        if sink.error is not None:
+            break
+    texts = [json.dumps(source) for source in sources]
+    file.create_dataset("source", data=np.array(texts, object), dtype=h5py.string_dtype())
+    return episodes
+
+
+def _create(file: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], column: Column) -> None:
+    """An empty, growing dataset. gzip 1 with shuffle: see docs/LOG.md for what else was measured."""
+    rows = CHUNK_ROWS if name.startswith("decision") else 1024
+    dataset = file.create_dataset(
+        name,
+        (0, *shape),
+        dtype,
+        maxshape=(None, *shape),
+        chunks=(rows, *shape),
+        compression="lzf",
+        shuffle=dtype.itemsize > 1 and dtype.names is None,
+    )
+    dataset.attrs["text"] = column.text
+
+
+def _append(dataset: Any, rows: np.ndarray) -> None:
+    if len(rows):
+        dataset.resize(len(dataset) + len(rows), axis=0)
+        dataset[-len(rows) :] = rows
+
+
+def _regroup(parts: Iterable[Games]) -> Iterator[Games]:
+    """The same episodes in larger parts: many small writes are slow."""
+    waiting: list[Games] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(each.rows + len(each.buttons) for each in waiting) >= BLOCK_ROWS:
+            yield join(waiting)
+            waiting = []
+    if waiting:
+        yield join(waiting)
+
+
+def check(path: Path) -> int:
+    """Number of players of a trace file.
+
+    Raises FileNotFoundError, or ValueError for what is no trace or one of a version that this release cannot read.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"path is {path}, which does not exist")
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"path is {path}, which is not an HDF5 file")
+    with _open(path) as file:
+        kind, version = file.attrs.get("format"), file.attrs.get("version")
+        if kind == "mlx_drmario.frames":
+            raise ValueError(f"path is {path}, a frame trace of release 0.1.0, a format that is no longer read")
+        if kind != FORMAT:
+            raise ValueError(f"path is {path}, which is not a {FORMAT} file")
+        if version != VERSION:
+            raise ValueError(f"path is {path}, of trace version {version}; this release reads version {VERSION}")
+        return int(file.attrs["players"])
+
+
+def _open(path: Path) -> Any:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"path is {path}, a damaged HDF5 file: {error}") from None
+
+
+def episodes(path: Path) -> Games:
+    """Only the table of episodes of a file: no start states, no rows."""
+    players = check(path)
+    with _open(path) as file:
+        table = {name: _column(file, f"episode/{name}", column, players) for name, column in EPISODE.items()}
+        count = len(table["seed"])
+        sources = tuple(json.loads(text) for text in file["source"].asstr()[:])
+    none = {name: np.empty((0, *schema.row_shape(c, players)), c.dtype) for name, c in DECISION.items()}
+    buttons = np.empty((0, *schema.row_shape(BUTTONS, players)), np.uint8)
+    return Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
+
+
+def sizes(path: Path) -> tuple[int, int]:
+    """(decision rows, frame rows) of a file."""
+    check(path)
+    with _open(path) as file:
+        return len(file["decision/action"]), len(file["frame/buttons"])
+
+
+def read(path: Path, first: int = 0, last: int | None = None) -> Games:
+    """Episodes first .. last - 1 of a file (all by default), with their rows.
+
+    Raises as `check` does; ValueError too for a file with missing or damaged columns.
+    """
+    players = check(path)
+    with _open(path) as file:
+        try:
+            return _read(file, players, first, last)
+        except (KeyError, OSError) as error:
+            raise ValueError(f"path is {path}, a damaged trace: {error}") from None
+
+
+def _read(file: Any, players: int, first: int, last: int | None) -> Games:
+    wanted = slice(first, last)
+    table = {name: _column(file, f"episode/{name}", column, players, wanted) for name, column in EPISODE.items()}
+
+    def span(begin: str, count: str) -> slice:
+        if not len(table[begin]):
+            return slice(0, 0)
+        start = int(table[begin][0])
+        table[begin] = table[begin] - table[begin][0]
+        return slice(start, start + int(table[count].sum(dtype=np.int64)))
+
+    rows, frames = span("first_decision", "decisions"), span("first_frame", "buttons")
+    start = file["episode/start"][wanted]
+    decision = {name: _column(file, f"decision/{name}", column, players, rows) for name, column in DECISION.items()}
+    buttons = _column(file, "frame/buttons", BUTTONS, players, frames)
+    sources = tuple(json.loads(text) for text in file["source"].asstr()[:])
+    return Games(players, table, _as_state(start, players), decision, buttons, sources)
+
+
+def _column(file: Any, name: str, column: Column, players: int, rows: slice = slice(None)) -> np.ndarray:
+    dataset = file[name]
+    shape = schema.row_shape(column, players)
+    if dataset.dtype != np.dtype(column.dtype) or dataset.shape[1:] != shape:
+        raise KeyError(f"/{name} is {dataset.dtype}{dataset.shape[1:]}, it must be {column.dtype}{shape}")
+    return dataset[rows]
+
+
+def _as_state(start: np.ndarray, players: int) -> np.ndarray:
+    """First states with the fields of this engine: one that the file lacks is 0, one that is unknown is left out."""
+    dtype = schema.state_dtype(players)
+    if start.dtype == dtype:
+        return start
+    states = np.zeros(len(start), dtype)
+    for name in set(dtype.names or ()) & set(start.dtype.names or ()):
+        states[name] = start[name]
+    return states
+
+
+def blocks(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Games]:
+    """All episodes of a file in order, about `rows` decision and frame rows at a time. Raises as `read` does."""
+    for first, last in ranges(path, rows):
+        yield read(path, first, last)
+
+
+def ranges(path: Path, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of consecutive episodes with about `rows` rows together."""
+    table = episodes(path).episode
+    sizes = np.cumsum(table["decisions"].astype(np.int64) + table["buttons"])
+    first = 0
+    while first < len(sizes):
+        before = sizes[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(sizes, before + rows, side="right")))
+        yield first, last
+        first = last

@@ -1,0 +1,237 @@
+"""What one does with trace files: look at them, check them, and make new ones of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlx_drmario.spec import SPEED_NAMES
+from mlx_drmario.traces import games as tables
+from mlx_drmario.traces import journal, replay, schema, storage, writer
+from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.schema import CLEARED, OUTCOMES, SUFFIX
+
+CHECK_ROWS = 1 << 14
+"""rows that one process checks at a time"""
+
+
+def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
+    """The trace files among these files and in these directories, at any depth, sorted.
+
+    Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(file for file in path.rglob(f"*{suffix}") if not file.name.startswith("."))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"path is {path}, which does not exist")
+    if not found:
+        raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no *{suffix}")
+    return found
+
+
+def load(path: Path) -> Games:
+    """A trace file, or what the journal of a running or dead recording holds so far."""
+    if path.name.endswith(journal.SUFFIX):
+        return writer.assemble(journal.read(path))
+    return storage.read(path)
+
+
+def summary(path: Path) -> dict[str, Any]:
+    """What a file holds, as plain values."""
+    is_journal = path.name.endswith(journal.SUFFIX)
+    found = load(path) if is_journal else storage.episodes(path)
+    table = found.episode
+    cleared = table["outcome"] == CLEARED
+    frames = table["frames"][cleared]
+    return {
+        "players": found.players,
+        "episodes": len(table["seed"]),
+        "decisions": int(table["decisions"].sum(dtype=np.int64)),
+        "frame rows": int(table["buttons"].sum(dtype=np.int64)),
+        "bytes": path.stat().st_size,
+        "levels": _counts(table["level"].reshape(-1)),
+        "speeds": {SPEED_NAMES[speed]: n for speed, n in _counts(table["speed"].reshape(-1)).items()},
+        "outcomes": {OUTCOMES[outcome]: n for outcome, n in _counts(table["outcome"]).items()},
+        "frames to clear": [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else None,
+        "policies": {p.decode(): n for p, n in _counts(table["policy"].reshape(-1)).items()},
+        "custom starts": int(table["custom"].sum()),
+        "sources": list(found.sources),
+    }
+
+
+def _counts(column: np.ndarray) -> dict[Any, int]:
+    values, counts = np.unique(column, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def validate(path: Path) -> list[str]:
+    """What is wrong with the tables of a file, one sentence each; games are not played. Raises nothing."""
+    try:
+        table = storage.episodes(path).episode
+        found = tables.misplaced(table, *storage.sizes(path))
+        for first, last in () if found else storage.ranges(path):
+            found += [
+                f"episodes {first} to {last - 1}: {text}" for text in tables.problems(storage.read(path, first, last))
+            ]
+    except (ValueError, OSError) as error:
+        return [str(error)]
+    return found
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What replaying some episodes of a file gave."""
+
+    path: Path
+    episodes: int
+    decisions: int
+    frames: int
+    problems: tuple[str, ...]
+
+
+def verify(path: Path, first: int, last: int) -> Verdict:
+    """Check the tables of episodes first .. last - 1 of a file and play them again, by clocks and by frames."""
+    part = storage.read(path, first, last)
+    found = tables.problems(part)
+    if not found:
+        found = [
+            f"episode {first + difference.episode}, decision {difference.row}: {difference.text}"
+            for difference in replay.verify(part)
+        ]
+    frames = part.episode["frames"].sum(dtype=np.int64)
+    return Verdict(path, len(part), part.rows, int(frames), tuple(found))
+
+
+def verify_all(paths: Sequence[Path], jobs: int = 1) -> Iterator[Verdict]:
+    """`verify` over all episodes of all files, in order, in `jobs` processes."""
+    tasks = [(path, first, last) for path in paths for first, last in storage.ranges(path, CHECK_ROWS)]
+    yield from parallel(partial(_call, verify), tasks, jobs)
+
+
+def parallel(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
+    """The results of a function for every task, in order."""
+    if jobs <= 1 or len(tasks) <= 1:
+        yield from map(function, tasks)
+        return
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(function, tasks)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which episodes to keep; None and empty keep all."""
+
+    levels: tuple[int, ...] = ()
+    speeds: tuple[int, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    policy: str | None = None
+    """a part of the policy's name"""
+    min_frames: int | None = None
+    max_frames: int | None = None
+    """frames of the episode, which are the frames to clear of a cleared one"""
+    seed_split: str | None = None
+    """test, validation or training: only games of these seeds"""
+
+    def __post_init__(self) -> None:
+        for outcome in self.outcomes:
+            if outcome not in OUTCOMES:
+                raise ValueError(f"outcome is {outcome!r}; choose from {', '.join(OUTCOMES)}")
+
+    def mask(self, games: Games) -> np.ndarray:
+        """bool[E]"""
+        from mlx_drmario import seeds
+
+        table = games.episode
+        keep = np.ones(len(games), np.bool_)
+
+        def seats(name: str) -> np.ndarray:
+            return table[name].reshape(len(games), games.players)
+
+        if self.levels:
+            keep &= np.isin(seats("level"), self.levels).all(axis=1)
+        if self.speeds:
+            keep &= np.isin(seats("speed"), self.speeds).all(axis=1)
+        if self.outcomes:
+            keep &= np.isin(table["outcome"], [OUTCOMES.index(outcome) for outcome in self.outcomes])
+        if self.policy is not None:
+            keep &= (np.char.find(seats("policy"), self.policy.encode()) >= 0).any(axis=1)
+        if self.min_frames is not None:
+            keep &= table["frames"] >= self.min_frames
+        if self.max_frames is not None:
+            keep &= table["frames"] <= self.max_frames
+        if self.seed_split is not None:
+            keep &= np.isin(table["seed"], seeds.seeds(self.seed_split))
+        return keep
+
+
+def _players(paths: Sequence[Path]) -> int:
+    players = {storage.check(path) for path in paths}
+    if len(players) > 1:
+        raise ValueError("paths hold games of one and of two players; a file holds one kind")
+    return players.pop()
+
+
+def filtered(paths: Sequence[Path], out: Path, choice: Choice) -> int:
+    """Write the chosen episodes of all files to a new one; returns their number."""
+
+    def parts() -> Iterator[Games]:
+        for path in paths:
+            for block in storage.blocks(path):
+                yield block.take(np.flatnonzero(choice.mask(block)))
+
+    return storage.save(out, parts(), _players(paths))
+
+
+def merge(paths: Sequence[Path], out: Path) -> int:
+    """Write all episodes of all files to a new one; returns their number."""
+    return filtered(paths, out, Choice())
+
+
+def dedup(paths: Sequence[Path], out: Path) -> tuple[int, int]:
+    """Write every episode once, the first of those with equal content; returns (kept, left out)."""
+    seen: set[bytes] = set()
+    left_out = 0
+
+    def parts() -> Iterator[Games]:
+        nonlocal left_out
+        for path in paths:
+            for block in storage.blocks(path):
+                keys = [row.tobytes() for row in block.episode["content"]]
+                fresh = np.zeros(len(block), np.bool_)
+                for e, key in enumerate(keys):
+                    fresh[e] = key not in seen
+                    seen.add(key)
+                left_out += int((~fresh).sum())
+                yield block.take(np.flatnonzero(fresh))
+
+    return storage.save(out, parts(), _players(paths)), left_out
+
+
+def split(path: Path, directory: Path, episodes: int) -> list[Path]:
+    """Write files of `episodes` episodes each (the last may have fewer): DIRECTORY/NAME-0001.dmtrace.h5, ..."""
+    if episodes < 1:
+        raise ValueError(f"episodes is {episodes}; it must be at least 1")
+    players, total = storage.check(path), len(storage.episodes(path))
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, first in enumerate(range(0, total, episodes), start=1):
+        out = directory / f"{path.name.removesuffix(schema.SUFFIX)}-{number:04d}{schema.SUFFIX}"
+        storage.save(out, [storage.read(path, first, first + episodes)], players)
+        written.append(out)
+    return written

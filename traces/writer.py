@@ -1,0 +1,297 @@
+"""Writing one trace file: rows go to a journal as they come, and the journal becomes the file when it is closed."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlx_drmario.files import WRITING
+from mlx_drmario.spec import from_bcd
+from mlx_drmario.traces import frames, games, journal, schema, storage
+from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.identify import identify
+from mlx_drmario.traces.journal import Content, Journal, Rows
+from mlx_drmario.traces.schema import DECISION, EPISODE
+
+FLUSH_ROWS, FLUSH_SECONDS = 4096, 1.0
+"""rows wait in memory until there are so many, or for so long: what a killed process can lose"""
+
+
+def journal_of(path: Path) -> Path:
+    """The journal of a trace file."""
+    return path.with_name(path.name + journal.SUFFIX)
+
+
+class TraceWriter:
+    """Use as a context manager; leaving it, also by an exception, completes the file.
+
+    Nothing is lost but rows not yet flushed: after a kill, `recover` makes the file from the journal.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        players: int = 1,
+        config: Mapping[str, Any] | None = None,
+        previous: "TraceWriter | None" = None,
+    ) -> None:
+        """previous: a writer whose games without an end go on here, with all their rows; close it afterwards.
+
+        Raises FileExistsError rather than replacing a trace or the journal of one.
+        """
+        if path.exists():
+            raise FileExistsError(f"path is {path}, which exists; traces are never overwritten")
+        self.path, self.players = path, players
+        self._continued = False
+        self.rows = 0
+        """rows of decisions and frames so far"""
+        source = schema.provenance(config) | {"file": path.name, "previous": previous.path.name if previous else None}
+        carried: dict[str, Rows] = {}
+        self._next_game = 0
+        if previous is not None:
+            previous.flush()
+            content = journal.read(journal_of(previous.path))
+            carried = {kind: getattr(content.only(content.unfinished()), kind) for kind in journal.KINDS}
+            self._next_game = previous._next_game
+            previous._continued = True
+        self._dtypes = journal.dtypes(players)
+        self._pending = _Pending(2, self._dtypes)
+        self._journal: Journal | None = Journal(journal_of(path), source, players, carried)
+
+    def start(self, states: NDArray[np.void], policy: str | tuple[str, str] = "") -> NDArray[np.uint64]:
+        """Begin games at these states [n] (`Batch.state`); returns their numbers u64[n]."""
+        rows = np.zeros(len(states), self._dtypes["start"])
+        rows["game"] = self._next_game + np.arange(len(states), dtype=np.uint64)
+        rows["policy"] = np.array(policy, EPISODE["policy"].dtype)
+        rows["state"] = schema.packed_states(states)
+        self._next_game += len(states)
+        self._add("start", rows)
+        return rows["game"].copy()
+
+    def decide(self, rows: Rows) -> None:
+        """Decisions: `journal.dtypes()["decision"]`, game and order (of its making) included.
+
+        Of two players a row may be given twice, when it is made and when it is over; the later one counts.
+        """
+        self._add("decision", rows)
+
+    def press(self, game: int, held: NDArray[np.uint8]) -> None:
+        """Frames of a game that is played by buttons, u8[T, P]; its decisions are found when the file is made."""
+        rows = np.empty(len(held), self._dtypes["buttons"])
+        rows["game"], rows["held"] = game, held if self.players == 2 else held[:, 0]
+        self._add("buttons", rows)
+
+    def end(
+        self, game: NDArray[np.uint64], outcome: NDArray[Any], winner: NDArray[Any] | int, digest: NDArray[np.uint64]
+    ) -> None:
+        """These games are over; digest: of their last states."""
+        rows = np.empty(len(game), self._dtypes["end"])
+        rows["game"], rows["outcome"], rows["winner"], rows["digest"] = game, outcome, winner, digest
+        self._add("end", rows)
+
+    def _add(self, kind: str, rows: Rows) -> None:
+        if not len(rows):
+            return
+        self._pending.add(kind, rows)
+        if kind in ("decision", "buttons"):
+            self.rows += len(rows)
+            if self._pending.rows >= FLUSH_ROWS or time.monotonic() - self._pending.since > FLUSH_SECONDS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand all rows to the operating system: they outlive this process. OSError when the disk is full."""
+        if self._journal is not None:
+            self._journal.append(self._pending.number, self._pending.sections())
+            self._pending = _Pending(self._pending.number + 1, self._dtypes)
+
+    def close(self) -> int:
+        """Write the file and remove the journal; returns the number of episodes (0: no file). Again does nothing.
+
+        Raises OSError when the disk is full; the journal stays, and `recover` makes the file when there is room.
+        """
+        if self._journal is None:
+            return 0
+        try:
+            self.flush()
+            self._journal.sync()
+        finally:
+            self._journal.close()
+            self._journal = None
+        return publish(journal_of(self.path), self.path, continued=self._continued)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Pending:
+    """Rows of the record that is to be written next."""
+
+    def __init__(self, number: int, kinds: Mapping[str, np.dtype[Any]]) -> None:
+        self.number, self._dtypes, self.since = number, kinds, time.monotonic()
+        self._buffers: dict[str, tuple[Rows, int]] = {}
+        """kind -> (buffer, rows in it), replaced as one: an interruption leaves whole rows"""
+
+    @property
+    def rows(self) -> int:
+        return sum(self._buffers[kind][1] for kind in ("decision", "buttons") if kind in self._buffers)
+
+    def add(self, kind: str, rows: Rows) -> None:
+        buffer, count = self._buffers.get(kind, (np.empty(0, self._dtypes[kind]), 0))
+        if count + len(rows) > len(buffer):
+            larger = np.empty(max(FLUSH_ROWS, 2 * (count + len(rows))), self._dtypes[kind])
+            journal.raw(larger)[:count] = journal.raw(buffer)[:count]
+            buffer = larger
+        journal.raw(buffer)[count : count + len(rows)] = journal.raw(rows)
+        self._buffers[kind] = (buffer, count + len(rows))
+
+    def sections(self) -> dict[str, Rows]:
+        return {kind: buffer[:count] for kind, (buffer, count) in self._buffers.items()}
+
+
+def publish(source: Path, path: Path, continued: bool) -> int:
+    """Make a trace file of a journal and remove the journal; returns the number of episodes, 0 without a file.
+
+    continued: games without an end go on in another file and are left out.
+    """
+    made = assemble(journal.read(source), continued)
+    if len(made):
+        storage.save(path, [made], made.players)
+    source.unlink()
+    return len(made)
+
+
+def assemble(content: Content, continued: bool = False) -> Games:
+    """The games of a journal, sorted; games of which no decision or frame was recorded are left out."""
+    if continued:
+        content = content.only(content.end["game"])
+    played = np.union1d(content.decision["game"], content.buttons["game"])
+    content = content.only(played)
+    start = _ordered(content.start, content.start["game"])
+    held = _ordered(content.buttons, content.buttons["game"])
+    rows = _ordered(content.decision, content.decision["game"] << np.uint64(32) | content.decision["order"])
+    if content.players == 2:
+        rows = _last_of_each(rows)
+    made = games.empty(content.players)
+    decision = {name: np.ascontiguousarray(rows[name]) for name in DECISION}
+    episode = _episodes(content, start, rows["game"], held["game"])
+    states = np.ascontiguousarray(start["state"])
+    raw = Games(content.players, episode, states, decision, held["held"].copy(), (content.source,))
+    by_buttons = np.flatnonzero(episode["buttons"])
+    if len(by_buttons):
+        parts = [raw.take(np.flatnonzero(episode["buttons"] == 0)), *(_from_buttons(raw, int(e)) for e in by_buttons)]
+        raw = games.join(parts).take(np.argsort(np.concatenate([np.flatnonzero(episode["buttons"] == 0), by_buttons])))
+    if len(raw):
+        made = complete(raw)
+    return made
+
+
+def _last_of_each(rows: Rows) -> Rows:
+    """Of the rows of one player's decision, already side by side, the one that was given last."""
+    rows = _ordered(rows, rows["order"].astype(np.uint64) << np.uint64(1) | rows["player"])
+    rows = _ordered(rows, rows["game"])
+    same = np.ones(max(len(rows) - 1, 0), np.bool_)
+    for name in ("game", "order", "player"):
+        same &= rows[name][1:] == rows[name][:-1]
+    return journal.raw(rows)[np.append(~same, True)[: len(rows)]].view(rows.dtype)
+
+
+def _ordered(rows: Rows, key: NDArray[Any]) -> Rows:
+    return journal.raw(rows)[np.argsort(key, kind="stable")].view(rows.dtype)
+
+
+def _episodes(content: Content, start: Rows, rows: NDArray[Any], held: NDArray[Any]) -> games.Table:
+    """The columns that the journal itself tells; the others are 0."""
+    game = start["game"]
+    table = {
+        name: np.zeros((len(game), *schema.row_shape(column, content.players)), column.dtype)
+        for name, column in EPISODE.items()
+    }
+    for name, count, column in (("decision", "decisions", rows), ("frame", "buttons", held)):
+        first = np.searchsorted(column, game)
+        table[f"first_{name}"][:] = first
+        table[count][:] = np.searchsorted(column, game, side="right") - first
+    order = np.argsort(content.end["game"])
+    ended = content.end[order]
+    at = np.searchsorted(ended["game"], game)
+    known = at < len(ended)
+    known[known] = ended["game"][at[known]] == game[known]
+    for name, field in (("outcome", "outcome"), ("winner", "winner"), ("end_digest", "digest")):
+        table[name][known] = ended[field][at[known]]
+    table["policy"][:] = start["policy"]
+    return table
+
+
+def _from_buttons(raw: Games, e: int) -> Games:
+    """An episode played by buttons, with the decisions in it."""
+    one = raw.take(np.array([e]))
+    played = frames.play(one.start, one.buttons_of(0))
+    episode = dict(one.episode)
+    for name, value in (("outcome", played.outcome), ("winner", played.winner), ("frames", played.frames)):
+        episode[name] = np.array([value], EPISODE[name].dtype)
+    episode["decisions"] = np.array([len(played.decision)], np.uint32)
+    decision = {name: played.decision[name].copy() for name in DECISION}
+    return Games(one.players, episode, one.start, decision, one.buttons, one.sources)
+
+
+def complete(raw: Games) -> Games:
+    """The same games with every episode column that follows from starts and rows."""
+    episode = dict(raw.episode)
+    episode.update(identify(raw.start, raw.players))
+    seats = raw.players
+    viruses = np.stack([from_bcd(raw.start[f"p{s + 1}_virus_left_bcd"].astype(np.int64)) for s in range(seats)], -1)
+    owner = np.repeat(np.arange(len(raw)), episode["decisions"])
+    slot = owner * seats + raw.decision["player"]
+    cleared = np.bincount(slot, raw.decision["viruses_cleared"], len(raw) * seats).reshape(-1, seats)
+    tau = np.bincount(slot, raw.decision["tau"], len(raw) * seats).reshape(-1, seats)
+    intro = raw.start["mode"] != frames.PLAY  # the layout is not made yet
+    made = 4 * (np.minimum(np.stack([raw.start[f"p{s + 1}_level"] for s in range(seats)], -1).astype(np.int64), 20) + 1)
+    viruses = np.where(intro[:, None], made, viruses)
+    by_buttons = episode["buttons"] > 0
+    episode["frames"] = np.where(by_buttons, episode["frames"], tau.max(axis=1)).astype(np.uint32)
+    for name, value in (("viruses", viruses), ("viruses_left", viruses - cleared)):
+        column = EPISODE[name]
+        episode[name] = value.reshape(len(raw), *schema.row_shape(column, seats)).astype(column.dtype)
+    whole = Games(seats, episode, raw.start, raw.decision, raw.buttons, raw.sources)
+    episode["content"] = games.content_hashes(whole)
+    return whole
+
+
+def recover(source: Path) -> tuple[Path, int, int]:
+    """Make the trace file of a journal whose writer is dead: (file, episodes in it, bytes of the tail that were cut).
+
+    Without an episode there is no file, only the journal goes. Raises FileNotFoundError, ValueError for what is no
+    journal, BlockingIOError when its writer still runs.
+    """
+    path = source.with_name(source.name.removesuffix(journal.SUFFIX))
+    content = journal.read(source)
+    if journal.is_alive(source):
+        raise BlockingIOError(f"path is {source}, which a running process writes; it makes the file when it ends")
+    for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
+        leftover.unlink()
+    if path.exists():  # the writer died between making the file and removing the journal
+        source.unlink()
+        return path, len(storage.episodes(path)), 0
+    return path, publish(source, path, continued=_goes_on(source, path.name)), content.lost
+
+
+def _goes_on(source: Path, name: str) -> bool:
+    """Whether another recording beside this one took over its running games."""
+    for other in source.parent.iterdir():
+        if other == source or other.name.startswith("."):
+            continue
+        if not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
+            continue
+        is_journal = other.name.endswith(journal.SUFFIX)
+        sources = [journal.read(other).source] if is_journal else storage.episodes(other).sources
+        if any(each.get("previous") == name for each in sources):
+            return True
+    return False

@@ -1,0 +1,62 @@
+"""Holds the threads of a run: pause, single decisions, and a pace slower than they could go."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+_TICK = 0.05  # seconds between two looks at what else is wanted
+
+
+class Gate:
+    """Every thread passes once per decision."""
+
+    def __init__(self, pace: float) -> None:
+        self.pace = pace
+        self.paused = False
+        self._changed = threading.Condition()
+        self._open = False
+        self._allowed = 0  # decisions that every thread may make while paused
+        self._made: dict[int, int] = defaultdict(int)
+
+    def pause(self, on: bool) -> None:
+        with self._changed:
+            self.paused = on
+            self._allowed = 0
+            self._made.clear()
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Pause, but let every thread make one more decision."""
+        with self._changed:
+            self.paused = True
+            self._allowed += 1
+            self._changed.notify_all()
+
+    def set_pace(self, pace: float) -> None:
+        with self._changed:
+            self.pace = pace
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        """Hold nobody any more."""
+        with self._changed:
+            self._open = True
+            self.paused = False
+            self._changed.notify_all()
+
+    def wait(self, thread: int, meanwhile: Callable[[], None]) -> None:
+        """Until this thread may go on; calls `meanwhile` now and then."""
+        while True:
+            with self._changed:
+                if not self.paused or self._made[thread] < self._allowed:
+                    if self.paused:
+                        self._made[thread] += 1
+                    return
+                self._changed.wait(_TICK)
+            meanwhile()
+
+    def rest(self, seconds: float) -> None:
+        """What a decision of this length takes at the pace, or until that changes."""
+        pace = self.pace
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or self.pace != pace, seconds / pace)

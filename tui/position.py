@@ -1,0 +1,119 @@
+"""One game as a screen shows it: plain values read from a row of the engine's state."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlx_drmario.render import capsule_cells
+from mlx_drmario.spec import CELLS, FALL, HANDOVER, ROWS, SPEED_NAMES, from_bcd
+
+PLAYING, CLEARED, TOP_OUT = 0, 1, 2
+OUTCOMES = ("playing", "cleared", "top out")
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """What a player sees of a game. The capsules that have not been shown are not in it."""
+
+    bottle: NDArray[np.uint8]
+    """u8[128] without the falling capsule"""
+    capsule: tuple[int, int]
+    """colours of the falling capsule, left and right as it appeared"""
+    pose: tuple[int, int, int] | None
+    """(x, y, rotation) of the falling capsule as in `render.capsule_cells`; None while no capsule falls"""
+    preview: tuple[int, int]
+    level: int
+    speed: int
+    speed_ups: int
+    viruses: int
+    outcome: int
+    """PLAYING, CLEARED or TOP_OUT"""
+    frames: int = 0
+    decisions: int = 0
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, state: Any, seat: int = 1, *, frames: int = 0, decisions: int = 0, seed: int | None = None) -> Self:
+        """Read player `seat` (1 or 2) of one row of `Batch.state` or `Decisions.state`."""
+
+        def number(name: str) -> int:
+            return int(state[f"p{seat}_{name}"])
+
+        falling = number("next_action") in (FALL, HANDOVER)
+        return cls(
+            bottle=state[f"p{seat}_bottle"].copy(),
+            capsule=(number("pill_color_l"), number("pill_color_r")),
+            pose=(number("pill_x"), number("pill_y"), number("pill_rotation")) if falling else None,
+            preview=(number("next_color_l"), number("next_color_r")),
+            level=number("level"),
+            speed=number("speed_setting"),
+            speed_ups=number("speed_ups"),
+            viruses=int(from_bcd(number("virus_left_bcd"))),
+            outcome=outcome_of(number("virus_left_bcd"), number("fail_flag")),
+            frames=frames,
+            decisions=decisions,
+            seed=seed,
+        )
+
+    @property
+    def cells(self) -> NDArray[np.uint8]:
+        """u8[128]: the bottle with the falling capsule in it."""
+        cells = self.bottle.copy()
+        if self.pose is not None:
+            for cell, byte in capsule_cells(self.capsule, *self.pose):
+                cells[cell] = byte
+        return cells
+
+    @property
+    def title(self) -> str:
+        return f"level {self.level} {SPEED_NAMES[self.speed].upper()}"
+
+    def with_bottle(self, bottle: NDArray[np.uint8]) -> Self:
+        """The same game with this bottle and no capsule in it."""
+        return replace(self, bottle=bottle, pose=None)
+
+
+def outcome_of(viruses_bcd: int, failed: int) -> int:
+    """PLAYING, CLEARED or TOP_OUT."""
+    if viruses_bcd == 0:
+        return CLEARED
+    return TOP_OUT if failed else PLAYING
+
+
+def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
+    """u8[N, 128]: the bottles of player 1 in a structured array [N], with the falling capsules in them."""
+    cells = states["p1_bottle"].copy()
+    rows = np.flatnonzero(np.isin(states["p1_next_action"], (FALL, HANDOVER)))
+    if not rows.size:
+        return cells
+    of = states[rows]
+    colors = np.stack([of["p1_pill_color_l"], of["p1_pill_color_r"]], axis=1).astype(np.int64)
+    x, y, rotation = (of[f"p1_pill_{name}"].astype(np.int64) for name in ("x", "y", "rotation"))
+    base_cell = (ROWS - 1 - y) * 8 + x
+    upright = rotation % 2 == 1
+    swapped = rotation >= 2
+    base, other = np.where(swapped, colors[:, 1], colors[:, 0]), np.where(swapped, colors[:, 0], colors[:, 1])
+    cells[rows, base_cell] = np.where(upright, 0x50, 0x60) + base
+    second = np.where(upright, base_cell - 8, base_cell + 1)
+    inside = (second >= 0) & (second < CELLS)
+    cells[rows[inside], second[inside]] = (np.where(upright, 0x40, 0x70) + other)[inside]
+    return cells
+
+
+def action_cells(action: int) -> list[int]:
+    """The cells of both halves of a placement, first half first; a half above the top row is left out."""
+    orientation, cell = divmod(action, CELLS)
+    second = cell + (1, 8, -1, -8)[orientation]
+    return [cell, second] if 0 <= second < CELLS else [cell]
+
+
+def describe(action: int) -> str:
+    """A placement in words: the columns and the row, counted from 1 on the left and from the floor."""
+    orientation, cell = divmod(action, CELLS)
+    row, column = divmod(cell, 8)
+    bottom = ROWS - row - (orientation == 1)
+    column -= orientation == 2
+    columns = f"{column + 1}-{column + 2}" if orientation in (0, 2) else f"{column + 1}"
+    return f"{'━┃━┃'[orientation]} col {columns} row {bottom}"

@@ -1,0 +1,109 @@
+"""What can be done: train, go on with a run, attach to one that trains, watch, play."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.position import PLAYING, Position
+from mlx_drmario.tui.widgets.bottle import Bottle
+from mlx_drmario.tui.widgets.keys import KeyBar
+from mlx_drmario.tui.widgets.title import Title
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the menu."""
+
+    group: str
+    name: str
+    words: str
+    open: Callable[[], Screen[None]]
+    """makes the screen; ValueError or OSError when that cannot be"""
+
+
+class HomeScreen(Screen[None]):
+    """A menu, and a bottle to look at."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "open", key_display="⏎"),
+        Binding("up", "up", "up", key_display="↑", group=Binding.Group("choose", compact=True)),
+        Binding("down", "down", "down", key_display="↓", group=Binding.Group("choose", compact=True)),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(self, entries: list[Entry], picture: Position) -> None:
+        super().__init__()
+        self._entries, self._picture = entries, picture
+        self.menu = OptionList(id="menu", compact=True)
+        self.bottle = Bottle(id="home-bottle", large=True)
+
+    def compose(self) -> ComposeResult:
+        yield Title("mlx_drmario", id="title")
+        with Horizontal(id="home"):
+            yield self.menu
+            yield self.bottle
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        colors = palette(self.app.theme_variables)
+        group = ""
+        for index, entry in enumerate(self._entries):
+            if entry.group != group:
+                group = entry.group
+                self.menu.add_option(Option(Text(f"\n{group}", colors.text("primary", bold=True)), disabled=True))
+            words = Text.assemble((f"  {entry.name:<26}", colors.text("foreground")), (entry.words, "dim"))
+            self.menu.add_option(Option(words, id=str(index)))
+        self.menu.focus()
+        self.menu.action_first()
+        self.bottle.show(self._picture)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        entry = self._entries[int(event.option_id or 0)]
+        try:
+            screen = entry.open()
+        except (ValueError, OSError) as error:
+            self.notify(str(error), severity="error")
+        else:
+            self.app.push_screen(screen)
+
+    def action_select(self) -> None:
+        self.menu.action_select()
+
+    def action_up(self) -> None:
+        self.menu.action_cursor_up()
+
+    def action_down(self) -> None:
+        self.menu.action_cursor_down()
+
+    def action_quit(self) -> None:
+        self.app.exit()
+
+
+def newest_runs(root: Path, most: int = 12) -> list[Path]:
+    """The run directories in `root`, the last changed one first."""
+    if not root.is_dir():
+        return []
+    runs = [path.parent for path in root.glob("*/config.json")]
+    return sorted(runs, key=lambda run: run.stat().st_mtime, reverse=True)[:most]
+
+
+def demo_position() -> Position:
+    """A bottle of level 10, as it is at the start."""
+    from mlx_drmario.tui.game import LiveGame
+
+    game = LiveGame(10, 2, next(cycle([0x8988])))
+    while not game.falling():
+        game.step(0)
+    assert game.outcome() == PLAYING
+    return game.position()

@@ -1,0 +1,212 @@
+"""Games while they are played, by a policy or by a run in training: the wall, one game in focus, the summary."""
+
+import time
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher
+
+from mlx_drmario.spec import MAX_LEVEL
+from mlx_drmario.tui import protocol
+from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Note, Picture, Progress, Rates
+from mlx_drmario.tui.screens.session import SessionScreen
+from mlx_drmario.tui.session import Session
+from mlx_drmario.tui.widgets.analysis import Analysis
+from mlx_drmario.tui.widgets.bottle import Bottle
+from mlx_drmario.tui.widgets.hud import Hud
+from mlx_drmario.tui.widgets.keys import KeyBar
+from mlx_drmario.tui.widgets.summary import SIDE_CURVES, WATCH_CURVES, Curves, Summary, clock, training_facts
+from mlx_drmario.tui.widgets.title import Title
+from mlx_drmario.tui.widgets.wall import Wall
+
+
+class LiveScreen(SessionScreen):
+    """Shows one session and steers it."""
+
+    _CYCLE = Binding.Group("game", compact=True)
+    _GAMES = Binding.Group("games", compact=True)
+    _LEVEL = Binding.Group("level", compact=True)
+    _PACE = Binding.Group("speed", compact=True)
+    _STEP = Binding.Group("step", compact=True)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "view('grid')", "view", tooltip="the wall, or one game"),
+        Binding("0", "view('summary')", "summary", tooltip="curves and figures"),
+        Binding("tab", "cycle(1)", "next game", key_display="⇥", group=_CYCLE, priority=True),
+        Binding("shift+tab", "cycle(-1)", "previous game", key_display="⇤", group=_CYCLE, priority=True),
+        *(Binding(str(n), f"jump({n})", "game 1 to 9", show=False, id="jump") for n in range(1, 10)),
+        Binding("p,space", "pause", "pause", key_display="p"),
+        Binding("f", "step('frame')", "one frame", group=_STEP),
+        Binding("n", "step('decision')", "one decision", group=_STEP),
+        Binding("minus,left", "pace(-1)", "slower", key_display="-", group=_PACE),
+        Binding("plus,equals_sign,right", "pace(1)", "faster", key_display="+", group=_PACE),
+        Binding("left_square_bracket", "games(-1)", "fewer games", key_display="[", group=_GAMES),
+        Binding("right_square_bracket", "games(1)", "more games", key_display="]", group=_GAMES),
+        Binding("l", "level(1)", "level up", group=_LEVEL),
+        Binding("L", "level(-1)", "level down", group=_LEVEL),
+        Binding("r", "restart", "restart"),
+        Binding("s", "snapshot", "snapshot", tooltip="time travel through the game in focus"),
+        Binding("c", "checkpoint", "save", tooltip="write a checkpoint now"),
+        Binding("e", "evaluate", "eval", tooltip="play validation games now"),
+        Binding("d", "detach", "detach", tooltip="leave, and let the training go on"),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(self, session: Session, name: str, view: str = "grid") -> None:
+        """name: of the policy or the run; view: grid, focus or summary."""
+        super().__init__(session)
+        self.view = view
+        self.game = 0
+        self.level: int | None = None
+        self.paused = False
+        self.pace = FASTEST if session.training else 1.0
+        self.picture: Picture | None = None
+        self._start = time.monotonic()
+        self.wall, self.bottle, self.analysis = Wall(id="wall"), Bottle(id="bottle"), Analysis(id="analysis")
+        self.summary, self.hud = Summary(session.training, id="summary"), Hud(id="hud")
+        self.title_bar = Title(name, id="title")
+        self.side = Curves(SIDE_CURVES if session.training else WATCH_CURVES, id="side-curves")
+
+    def compose(self) -> ComposeResult:
+        yield self.title_bar
+        with Horizontal(id="body"):
+            with ContentSwitcher(initial=self.view, id="views"):
+                with Vertical(id="grid"):
+                    yield self.wall
+                with Horizontal(id="focus"):
+                    yield self.bottle
+                    yield self.analysis
+                yield self.summary
+            with Vertical(id="side"):
+                yield self.side
+                yield self.events
+        yield self.hud
+        yield KeyBar()
+
+    # --- from the session ---
+
+    def show_picture(self, picture: Picture) -> None:
+        self.picture = picture
+        self.games, self.game = picture.boards.count, picture.game
+        self.level = picture.position.level
+        self.paused, self.pace = picture.paused, picture.pace
+        if self.view == "grid":
+            self.wall.show(picture.boards)
+            self.wall.select(picture.game)
+        elif self.view == "focus":
+            action = picture.choice.action if picture.choice and picture.position.pose is not None else None
+            self.bottle.show(picture.position, action, f"game {picture.game + 1}")
+            self.analysis.show(picture.position, picture.choice, picture.earned)
+
+    def show_point(self, x: float, values: dict[str, float]) -> None:
+        for curves in (self.side, self.summary.curves):
+            curves.add(x, values)
+
+    def show_progress(self, progress: Progress) -> None:
+        self.summary.facts.show(training_facts(progress))
+
+    def show_rates(self, rates: Rates) -> None:
+        self.hud.show(rates)
+        if not self.session.training:
+            tally = self.tally
+            share = {"cleared": tally.cleared / tally.finished} if tally.finished else {}
+            values = {"decisions": rates.decisions, "frames": rates.frames, **share}
+            self.show_point(time.monotonic() - self._start, values)
+            self.summary.show_tally(rates.games, tally)
+
+    def describe(self) -> None:
+        facts = [] if self.level is None else [f"level {self.level}"]
+        facts += [f"{self.games} games"] if self.games > 1 else []
+        if self.view == "grid" and self.wall.pages > 1:
+            facts.append(f"page {self.wall.page + 1} of {self.wall.pages}")
+        if self.progress is not None:
+            progress = self.progress
+            rate = progress.metrics.get("episode/clear_rate")
+            facts += [progress.stage, f"{progress.progress:.0%} of the budget", clock(progress.seconds)]
+            facts += [] if rate is None else [f"{rate:.0%} cleared"]
+        elif self.tally.finished:
+            facts.append(f"{self.tally.cleared} of {self.tally.finished} cleared")
+        if self.state is not None:
+            self.title_bar.show(" · ".join(facts), *self.state)
+        elif self.picture is None and self.progress is None:
+            self.title_bar.show(" · ".join(facts), "starting ...", "warning")
+        elif self.paused:
+            self.title_bar.show(" · ".join(facts), "‖ paused", "warning")
+        else:
+            self.title_bar.show(" · ".join(facts), f"▶ {pace_name(self.pace)}", "success")
+
+    # --- from the keyboard ---
+
+    def on_wall_picked(self, message: Wall.Picked) -> None:
+        self.action_jump(message.game + 1)
+
+    def action_view(self, view: str) -> None:
+        """Switch to a view; `grid` twice is the focus."""
+        if view == "grid" and self.view == "grid":
+            view = "focus"
+        elif view == "summary" and self.view == "summary":
+            view = "grid"
+        self.view = view
+        self.query_one(ContentSwitcher).current = view
+        self.side.display = view != "summary"  # there all the curves are to be seen
+        (self.summary.curves if view == "summary" else self.side).draw()
+        if self.picture is not None:
+            self.show_picture(self.picture)
+
+    def action_cycle(self, step: int) -> None:
+        if self.games:
+            self.action_jump((self.game + step) % self.games + 1)
+
+    def action_jump(self, number: int) -> None:
+        """Put game 1, 2, ... into focus."""
+        if number <= self.games:
+            self.game = number - 1
+            self.wall.select(self.game)
+            self.send(protocol.Look(self.game))
+
+    def action_pause(self) -> None:
+        self.paused = not self.paused
+        self.send(protocol.Pause(self.paused))
+        self.describe()
+
+    def action_step(self, unit: str) -> None:
+        self.send(protocol.Step(unit))
+
+    def action_pace(self, step: int) -> None:
+        index = min(max(PACES.index(self.pace) + step, 0), len(PACES) - 1)
+        self.pace = PACES[index]
+        self.send(protocol.Pace(self.pace))
+        self.describe()
+
+    def action_games(self, step: int) -> None:
+        """Half or twice as many games."""
+        if self.games:
+            count = max(1, self.games // 2) if step < 0 else self.games * 2
+            if not self.session.training:
+                count = min(count, MAX_GAMES)
+            if count != self.games:
+                self.events.add(Note(f"{count} games"))
+                self.send(protocol.Games(count))
+
+    def action_level(self, step: int) -> None:
+        if self.level is not None and 0 <= (level := self.level + step) <= MAX_LEVEL:
+            self.level = level
+            self.send(protocol.Level(level))
+
+    def action_restart(self) -> None:
+        self.send(protocol.Restart())
+
+    def action_snapshot(self) -> None:
+        self.send(protocol.TakeLine(self.game))
+
+    def action_checkpoint(self) -> None:
+        self.send(protocol.Checkpoint())
+
+    def action_evaluate(self) -> None:
+        self.send(protocol.Evaluate())
+
+
+def pace_name(pace: float) -> str:
+    """0.25x .. 64x, or max."""
+    return "max" if pace == FASTEST else f"{pace:g}x"

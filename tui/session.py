@@ -1,0 +1,181 @@
+"""The app's end: starts the worker process, sends it commands, and hands on what it reports."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.settings import from_json
+from mlx_drmario.tui.link import hang_up
+from mlx_drmario.tui.protocol import SESSION_FILE, Command, Detach, Ended, Job, Report, Stop, TrainJob, WatchJob
+
+LAST_LINES = 12
+"""lines of the log that are shown when the worker died"""
+
+
+@dataclass(frozen=True)
+class Died:
+    """The worker ended without saying so."""
+
+    status: int | None
+    """its exit status, negative: the signal that ended it; None when it was not started here"""
+    error: str
+    """the last line of its log"""
+    tail: str
+    """the last `LAST_LINES` lines"""
+    log: Path
+
+
+class Session:
+    """One job and the process that does it.
+
+    >>> session = Session(WatchJob(...))
+    >>> session.start(print)  # every report, in a thread of its own
+    """
+
+    def __init__(self, job: Job, connection: Connection | None = None) -> None:
+        """connection: to a worker that does the job already."""
+        self.job = job
+        self._waiting = connection
+        self.log = log_of(job)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.over = threading.Event()
+        """nothing more will be reported"""
+        self._connection: Connection | None = None
+        self._detached = isinstance(job, TrainJob) and job.detach
+
+    @property
+    def training(self) -> bool:
+        return isinstance(self.job, TrainJob)
+
+    def start(self, hand_on: Callable[[Report | Died], None]) -> None:
+        """Start the process; `hand_on` is called with every report in a thread that only reads."""
+        if self._waiting is not None:
+            self.talk(self._waiting, hand_on)
+            return
+        ours, theirs = Pipe()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlx_drmario.tui.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a closed terminal must not end it before its checkpoint
+            )
+        theirs.close()
+        self.talk(ours, hand_on)
+        with contextlib.suppress(OSError):  # dead already: the reader finds out
+            ours.send(self.job)
+
+    def talk(self, connection: Connection, hand_on: Callable[[Report | Died], None]) -> None:
+        """Read from this connection in a thread."""
+        self._connection = connection
+        threading.Thread(target=self._read, args=(connection, hand_on), daemon=True, name="session").start()
+
+    def send(self, command: Command) -> None:
+        """Send a command; nothing when the worker is gone, which `start`'s reader reports."""
+        if isinstance(command, Detach):
+            self._detached = True
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(command)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Hang up. A player ends at once; a trainer saves and ends by itself, or goes on if it was detached."""
+        if not self._detached:
+            self.send(Stop())
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            hang_up(connection)
+        if self.process is not None and not self.training:
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def again(self) -> "Session":
+        """A session with the same job; a run goes on where its newest checkpoint is, if it got that far."""
+        job = self.job
+        if isinstance(job, TrainJob):
+            job = replace(job, resume=(job.run / "config.json").exists())
+        return Session(job)
+
+    def _read(self, connection: Connection, hand_on: Callable[[Report | Died], None]) -> None:
+        ended = False
+        while True:
+            try:
+                report = connection.recv()
+            except (EOFError, OSError, TypeError):  # TypeError: closed while reading
+                break
+            ended = isinstance(report, Ended)
+            hand_on(report)
+        self.over.set()
+        if not ended and self._connection is not None:
+            hand_on(self._death())
+
+    def _death(self) -> Died:
+        status = self.process.wait() if self.process is not None else None
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        said = [line for line in lines if line.strip()]
+        return Died(
+            status, said[-1] if said else "nothing was written to its log", "\n".join(lines[-LAST_LINES:]), self.log
+        )
+
+
+def attach(run: Path) -> Session:
+    """A session with a run that trains in a process of its own; `start` connects to it.
+
+    Raises FileNotFoundError or ValueError when there is none.
+    """
+    if not (run / SESSION_FILE).exists():
+        raise FileNotFoundError(f"{run} does not train now under an app (no {SESSION_FILE})")
+    place = json.loads((run / SESSION_FILE).read_text())
+    job = TrainJob(settings_of(run), run, resume=True, detach=True)
+    try:
+        connection = Client(place["address"], family="AF_UNIX")
+    except OSError as error:
+        raise ValueError(f"nobody answers for {run} ({error}); go on with it by resume") from error
+    return Session(job, connection)
+
+
+def trains(run: Path) -> bool:
+    """Whether a run trains now under an app, or by itself since one left."""
+    if not (run / SESSION_FILE).exists():
+        return False
+    try:
+        os.kill(json.loads((run / SESSION_FILE).read_text())["pid"], 0)
+    except ProcessLookupError:
+        return False  # it was killed, and could not tidy up
+    return True
+
+
+def settings_of(run: Path) -> PPORunConfig:
+    """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones."""
+    if not (run / "config.json").exists():
+        raise FileNotFoundError(f"{run} holds no run (no config.json)")
+    return from_json((run / "config.json").read_text(), PPORunConfig)
+
+
+def log_of(job: Job) -> Path:
+    """Where the worker's output goes: beside the run directory, which must be empty at the start."""
+    if isinstance(job, WatchJob):
+        return Path(tempfile.gettempdir()) / f"drmario-{_user()}" / "watch.log"
+    return job.run.parent / f"{job.run.name}.log"
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()

@@ -1,0 +1,162 @@
+"""The worker that trains: runs `rl.ppo.train`, and carries commands and reports between that and the app."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+import threading
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from mlx_drmario.files import write_text
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.train import train as run_training
+from mlx_drmario.rl.runs.directory import read_config
+from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.tui.link import Link
+from mlx_drmario.tui.onlooker import Onlooker
+from mlx_drmario.tui.protocol import (
+    CURVES,
+    SESSION_FILE,
+    Checkpoint,
+    Command,
+    Ended,
+    Evaluate,
+    Games,
+    History,
+    Level,
+    Look,
+    Note,
+    Pace,
+    Pause,
+    Ready,
+    Restart,
+    Step,
+    TakeLine,
+    TrainJob,
+)
+
+_POINTS = 1_000
+
+
+def train(job: TrainJob, link: Link, connection: Connection) -> None:
+    """Do the job for the app at the other end of `connection`, and for those that attach later."""
+    trainer = Trainer(job, link)
+    link.detached = job.detach
+    link.connect(connection)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drmario-"))  # a name that a socket may have
+        listener = stack.enter_context(Listener(str(Path(folder) / "link"), family="AF_UNIX"))
+        stack.callback((job.run / SESSION_FILE).unlink, missing_ok=True)
+        threading.Thread(target=trainer.welcome, args=(listener,), daemon=True, name="attach").start()
+        threading.Thread(target=trainer.obey, daemon=True, name="commands").start()
+        trainer.run(str(listener.address))
+        link.flush()
+
+
+class Trainer:
+    """One run, which may be stopped and resumed with other games many times."""
+
+    def __init__(self, job: TrainJob, link: Link) -> None:
+        self._job, self._link = job, link
+        self._config = job.config
+        self._next: PPORunConfig | None = None
+        self._onlooker = Onlooker(job.config, link)
+
+    def run(self, address: str) -> None:
+        """Train to the end, or until it is told to stop."""
+        run, resume, link = self._job.run, self._job.resume, self._link
+        self._greet()
+        while True:
+            self._onlooker.on_begin = lambda: self._announce(address)
+            result = run_training(self._config, run, self._onlooker, resume=resume)
+            if self._next is None or result.finished or link.stop.is_set():
+                break
+            self._config, self._next, resume = self._next, None, True
+            self._onlooker = self._onlooker.successor(self._config)
+            self._greet()
+        words = "finished" if result.finished else f"stopped at {result.last.progress:.0%} of the budget"
+        link.report(Ended(f"{words}; saved {result.checkpoint}", run, result.finished))
+
+    def _announce(self, address: str) -> None:
+        """Say in the run directory, which is there by now, where an app can attach."""
+        write_text(self._job.run / SESSION_FILE, json.dumps({"pid": os.getpid(), "address": address}) + "\n")
+
+    def _greet(self) -> None:
+        run = self._job.run
+        self._link.report(Ready(self._config.name, self._config.env.num_envs, run))
+        rows = read_metrics(run) if (run / "metrics.jsonl").exists() else []
+        rows = rows[:: len(rows) // _POINTS + 1]
+        points = [(row["step"], {name: row[name] for name in CURVES if name in row}) for row in rows]
+        if points:
+            self._link.report(History(tuple(points)))
+
+    def welcome(self, listener: Listener) -> None:
+        """Let apps attach, one after the other; in a thread of its own."""
+        while True:
+            try:
+                connection = listener.accept()
+            except OSError:  # closed: the run is over
+                return
+            self._link.connect(connection)
+            self._greet()
+            self._onlooker.repeat()
+
+    def obey(self) -> None:
+        """Carry out commands; in a thread of its own, so that a run that computes or pauses can be told things."""
+        while not self._link.stop.is_set():
+            command = self._link.command(0.5)
+            if command is not None:
+                self._carry_out(command)
+        self._onlooker.stop()
+
+    def _carry_out(self, command: Command) -> None:
+        onlooker, link = self._onlooker, self._link
+        match command:
+            case Pause(on):
+                onlooker.pause(on)
+            case Step():
+                onlooker.step()
+            case Pace(pace):
+                onlooker.set_pace(pace)
+            case Look(game):
+                onlooker.look(game)
+            case TakeLine(game):
+                line = onlooker.line(game)
+                link.report(line if line is not None else Note("no decision has been made yet", "warning"))
+            case Checkpoint():
+                onlooker.wish_checkpoint()
+            case Evaluate():
+                if self._config.best.games:
+                    onlooker.wish_evaluation()
+                else:
+                    link.report(Note("best.games is 0, so this run is not evaluated", "warning"))
+            case Games(count):
+                self._change(f"{count} games", num_envs=count)
+            case Level(level):
+                if self._config.curriculum.enabled:
+                    link.report(Note("the curriculum chooses the level", "warning"))
+                else:
+                    self._change(f"level {level}", level=level, last_level=None)
+            case Restart():
+                self._begin_again(
+                    read_config(self._job.run), "starting again from a checkpoint, with config.json as it is"
+                )
+            case _:
+                link.report(Note(f"{type(command).__name__.lower()} is not for a training run", "warning"))
+
+    def _change(self, words: str, **env: Any) -> None:
+        """Save, and go on with other games."""
+        try:
+            config = dataclasses.replace(self._config, env=dataclasses.replace(self._config.env, **env))
+        except ValueError as error:
+            self._link.report(Note(str(error), "warning"))
+            return
+        self._begin_again(config, f"going on with {words}")
+
+    def _begin_again(self, config: PPORunConfig, words: str) -> None:
+        self._link.report(Note(f"{words}, after this iteration"))
+        self._next = dataclasses.replace(config, out=self._job.run, overwrite=False)
+        self._onlooker.stop()

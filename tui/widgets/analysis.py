@@ -1,0 +1,109 @@
+"""What the policy thinks of a position: its best placements, what it expects, what it is paid."""
+
+from rich.style import Style
+from rich.text import Text
+from textual.widgets import Static
+
+from mlx_drmario.evaluate import FRAME_RATE
+from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.position import OUTCOMES, Position, describe
+from mlx_drmario.tui.protocol import Choice
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+class Analysis(Static):
+    """A pane of text beside the bottle, in the manner of a chess program's analysis."""
+
+    DEFAULT_CSS = "Analysis { width: 1fr; height: 1fr; padding: 0 0 0 2; }"
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: tuple[object, ...] = ()
+
+    def show(self, position: Position, choice: Choice | None, earned: dict[str, float], selected: int = -1) -> None:
+        """Show this from now on. selected: number of the candidate that is marked, by default the chosen one."""
+        shown = (choice, position.frames // 6, position.decisions, position.outcome, selected)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        width = max(30, self.size.width - 2)
+        text = Text(no_wrap=True, overflow="crop", style=self._style("foreground"))
+        if choice is not None:
+            self._candidates(text, choice, selected, width)
+            self._expectation(text, choice)
+        self._counters(text, position)
+        if choice is not None and earned:
+            self._rewards(text, choice, earned)
+        self.update(text)
+
+    def _style(self, name: str, bold: bool = False) -> Style:
+        return palette(self.app.theme_variables).text(name, bold)
+
+    def _head(self, text: Text, words: str) -> None:
+        text.append(words + "\n", style=self._style("primary", bold=True))
+
+    def _candidates(self, text: Text, choice: Choice, selected: int, width: int) -> None:
+        bar = max(4, min(24, width - 48))
+        known = choice.candidates[0].probability is not None
+        share = f"{'probability':<{bar + 7}}" if known else ""
+        self._head(text, f"  {'placement':<17}{share}{'frames':>7}  clears")
+        for index, candidate in enumerate(choice.candidates):
+            chosen = candidate.action == choice.action
+            marked = index == selected if selected >= 0 else chosen
+            style = self._style("accent", bold=True) if marked else ""
+            text.append(f"{'▶' if chosen else ' '} {describe(candidate.action):<17}", style=style)
+            if candidate.probability is not None:
+                filled = bars(candidate.probability, bar)
+                text.append(filled, style=self._style("primary"))
+                text.append(f" {candidate.probability:5.1%} ".rjust(7), style=style)
+            text.append(f"{candidate.frames:>7}", style=style)
+            clears = f"  {candidate.viruses} virus" if candidate.viruses else ""
+            clears += f"  {candidate.runs} run" if candidate.runs and not candidate.viruses else ""
+            text.append(clears, style=self._style("success"))
+            text.append("\n")
+
+    def _expectation(self, text: Text, choice: Choice) -> None:
+        parts = [f"{choice.legal} legal"]
+        if choice.entropy is not None:
+            parts.append(f"entropy {choice.entropy:.2f} nats")
+        if choice.value is not None:
+            parts.append(f"value {choice.value:+.2f}")
+        text.append("  " + " · ".join(parts) + "\n")
+        if choice.quantiles:
+            low, high = choice.quantiles[0], choice.quantiles[-1]
+            text.append(f"  return {low:+.2f} {spread(choice.quantiles)} {high:+.2f}\n")
+        text.append("\n")
+
+    def _rewards(self, text: Text, choice: Choice, earned: dict[str, float]) -> None:
+        self._head(text, f"  {'reward':<12}{'decision':>9}{'game':>9}")
+        for name, total in earned.items():
+            now = choice.reward.get(name, 0.0)
+            if total or now:
+                style = "bold" if name == "total" else ""
+                text.append(f"  {name:<12}{now:>+9.3f}{total:>+9.2f}\n", style=style)
+
+    def _counters(self, text: Text, position: Position) -> None:
+        self._head(text, "  game")
+        seed = "" if position.seed is None else f" · seed {position.seed:04x}"
+        text.append(f"  {OUTCOMES[position.outcome]} · {position.viruses} viruses · {position.decisions} capsules\n")
+        seconds = position.frames / FRAME_RATE
+        text.append(f"  {position.frames} frames, {seconds:.1f} s · {position.speed_ups} speed-ups{seed}\n\n")
+
+
+def bars(share: float, width: int) -> str:
+    """A bar of `width` columns, filled to `share` in eighths of a column."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def spread(values: tuple[float, ...], width: int = 24) -> str:
+    """How densely values lie between the first and the last, as a strip of blocks."""
+    low, high = values[0], values[-1]
+    counts = [0] * width
+    for value in values:
+        counts[min(width - 1, int((value - low) / ((high - low) or 1.0) * width))] += 1
+    most = max(counts)
+    return "".join(_LEVELS[min(7, count * 7 // most)] if count else " " for count in counts)

@@ -1,0 +1,41 @@
+"""What happened, newest on top."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from rich.text import Text
+from textual.widgets import Static
+
+from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.protocol import Note
+
+KINDS = {"info": "foreground", "good": "success", "warning": "warning", "error": "error"}
+_KEPT = 200
+
+
+class EventLog(Static):
+    """One paragraph per event, with the time of day."""
+
+    DEFAULT_CSS = "EventLog { height: 1fr; min-height: 3; }"
+
+    def __init__(self, id: str | None = None, clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S")) -> None:
+        super().__init__(id=id)
+        self._clock = clock
+        self.notes: deque[tuple[str, Note]] = deque(maxlen=_KEPT)
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
+
+    def add(self, note: Note) -> None:
+        """Put an event on top."""
+        self.notes.appendleft((self._clock(), note))
+        self._draw()
+
+    def _draw(self) -> None:
+        colors = palette(self.app.theme_variables)
+        text = Text()
+        for when, note in self.notes:
+            text.append(f"{when} ", colors.text("bottle-rim"))
+            text.append(f"{note.text}\n", colors.text(KINDS[note.kind]))
+        self.update(text)
