@@ -78,8 +78,8 @@ def main(config: KnownSeedsConfig) -> None:
     write(config, record)
     times = np.array([frames for frames, _ in narrow])
     print(
-        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames = {record['frames'] / 60.0988:.2f} s,"
-        f" seed 0x{record['seed']:04x}; {len(times):,} of {len(chosen):,} seeds cleared by width {config.width}, median"
+        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames = {record['frames'] / 60.0988:.2f}"
+        f" s, seed 0x{record['seed']:04x}; {len(times):,} of {len(chosen):,} seeds cleared by width {config.width}, median"
         f" {np.median(times):,.0f}, best {times.min():,}; {time.perf_counter() - start:,.0f} s",
         flush=True,
     )
