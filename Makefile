@@ -60,6 +60,7 @@ sanitize: $(VENV)/.tools
 	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=ON >/dev/null
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
+	build/sanitize/passes 1000000 1
 	build/sanitize/test_reach 40
 	build/sanitize/warp 10000
 	build/sanitize/warp_two 10000
@@ -79,6 +80,7 @@ cross: $(VENV)/.built
 	$(VENV)/bin/cmake --build build/aarch64
 	qemu-aarch64 build/aarch64/replay $(CHECKS)
 	test "$$(qemu-aarch64 build/aarch64/storm 300000)" = "$$(build/native/storm 300000)"
+	qemu-aarch64 build/aarch64/passes 100000 1
 	qemu-aarch64 build/aarch64/test_reach 20
 	qemu-aarch64 build/aarch64/test_script 100
 
