@@ -16,8 +16,9 @@ export MALLOC_ARENA_MAX ?= 1
 demo: $(VENV)/.built
 	$(VENV)/bin/drmario demo
 
+# A process per core; the tests of a file stay together, because many share what is costly to make.
 test: $(VENV)/.built
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -m "not slow" -n auto --dist loadfile
 
 # The parity tests on another set of recordings of the retail program (docs/golden.md).
 RECORDINGS ?= tests/golden
