@@ -1,5 +1,6 @@
 """`DrMario-v0`: one step is one video frame, or `frame_skip` frames of the same buttons."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mlx_drmario import Batch, _core, render
+from mlx_drmario import Batch, _core, event_names, render
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
@@ -20,6 +21,7 @@ COUNTERS = (
 )
 """Bytes of player 1 in the observation's "counters", names as in the recordings: where the capsule is, what the game is
 busy with, and the timers, which planes and scalars do not show or show rounded."""
+_HELD = np.array(BUTTONS, np.uint8)
 _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the bottle
 
 
@@ -62,7 +64,12 @@ class FrameVectorEnv(GameVectorEnv):
         self._level, self._speed = check_level(level), speed_number(speed)
         self._planes, self._skip, self._max_frames = planes, frame_skip, max_frames
         self._batch = Batch(num_envs=num_envs, threads=threads)
-        self._state = self._batch.state  # a live view
+        self._state = self._batch.state  # a live view, like the next two
+        self._bytes = self._state.view(np.uint8).reshape(num_envs, -1)
+        told = self._batch.events[:, 0]
+        self._events: Any = SimpleNamespace(**{name: told[name] for name in event_names()})
+        offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}
+        self._counters = [offsets[f"p1_{name}"] for name in COUNTERS]
         self._frames, self._capsules = np.zeros((2, num_envs), np.uint32)
         self.single_action_space = spaces.Discrete(len(BUTTONS))
         self.single_observation_space = spaces.Dict(
@@ -79,9 +86,8 @@ class FrameVectorEnv(GameVectorEnv):
         self._capsules[mask] = 0
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
-        held = np.take(np.array(BUTTONS, np.uint8), actions)
-        self._batch.run(np.tile(held[None, :, None], (self._skip, 1, 1)))
-        events = self._batch.events[:, 0].view(np.recarray)  # games that had ended before tell nothing
+        self._batch.run(np.repeat(_HELD[actions][None, :, None], self._skip, axis=0))
+        events = self._events  # games that had ended before tell nothing
         self._frames += events.tau
         self._capsules += events.capsules
         terminated = events.cleared | events.top_out
@@ -90,10 +96,9 @@ class FrameVectorEnv(GameVectorEnv):
 
     def _observe(self) -> Columns:
         planes, scalars = self._batch.observe(self._planes)
-        counters = np.stack([self._state[f"p1_{name}"] for name in COUNTERS], axis=1)
-        return {"planes": planes, "scalars": scalars, "counters": counters}
+        return {"planes": planes, "scalars": scalars, "counters": self._bytes[:, self._counters]}
 
-    def _status(self) -> Columns:
+    def _status(self, observation: Columns) -> Columns:
         viruses_left = from_bcd(self._state["p1_virus_left_bcd"])
         return {"viruses_left": viruses_left, "frames": self._frames.copy(), "decisions": self._capsules.copy()}
 

@@ -80,15 +80,22 @@ class PlacementVectorEnv(GameVectorEnv):
             raise ValueError(f"action {actions[game]} of game {game} is not legal; choose where legal is 1")
         self._forfeit = np.zeros_like(forfeit)
         if forfeit.any():
-            self._held = self._observe() | self._status() | {"state": d.state.copy()}
+            seen = self._observe()
+            self._held = seen | self._status(seen) | {"state": d.state.copy()}
         played = active & ~forfeit
-        # The engine steps every game it thinks is running. One that is not to be played takes any legal placement; what
-        # becomes of it is hidden here and restarted before it could matter.
-        d.step(np.where(played, actions, d.legal.argmax(axis=1)).astype(np.int32))
-        self._forfeit = forfeit
-        due = {name: np.where(played, column, 0) for name, column in counts(d).items()}
-        due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
-        events = {name: np.where(played, column, 0) for name, column in told(d).items()}
+        if played.all():
+            d.step(actions.astype(np.int32))
+            due, events = counts(d), told(d)
+        else:
+            # The engine steps every game it thinks is running. One that is not to be played takes any legal placement;
+            # what becomes of it is hidden here and restarted before it could matter.
+            d.step(np.where(played, actions, d.legal.argmax(axis=1)).astype(np.int32))
+            self._forfeit = forfeit
+            due, events = (
+                {name: np.where(played, column, 0) for name, column in columns.items()}
+                for columns in (counts(d), told(d))
+            )
+            due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
         terminated = played & (d.cleared | d.top_out) | forfeit
         return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
 
@@ -98,28 +105,26 @@ class PlacementVectorEnv(GameVectorEnv):
             {
                 "planes": d.planes.copy(),
                 "scalars": d.scalars.copy(),
-                "legal": d.legal.astype(np.int8),
+                "legal": d.legal.copy().view(np.int8),
                 "frames_to_lock": d.frames_to_lock.copy(),
             }
         )
 
-    def _status(self) -> Columns:
+    def _status(self, observation: Columns) -> Columns:
         d = self._d
-        return self._hold(
-            {
-                "legal": d.legal.copy(),
-                "action_mask": d.legal.astype(np.int8),  # the name and the type that Gymnasium's own games use
-                "frames_to_lock": d.frames_to_lock.copy(),
-                "viruses_left": d.viruses_left.copy(),
-                "decisions": d.decisions.copy(),
-                "frames": d.frames.copy(),
-            }
-        )
+        counted: Columns = {"viruses_left": d.viruses_left, "decisions": d.decisions, "frames": d.frames}
+        return {
+            "legal": observation["legal"].view(np.bool_),
+            "action_mask": observation["legal"],  # the name and the type that Gymnasium's own games use
+            "frames_to_lock": observation["frames_to_lock"],
+            **self._hold({name: column.copy() for name, column in counted.items()}),
+        }
 
     def _scene(self, index: int) -> render.Scene:
         state = self._held["state"] if self._forfeit[index] else self._d.state
-        status = self._status()
-        return render.scene(state[index], frames=int(status["frames"][index]), capsules=int(status["decisions"][index]))
+        counted = self._hold({"frames": self._d.frames.copy(), "decisions": self._d.decisions.copy()})
+        frames, capsules = int(counted["frames"][index]), int(counted["decisions"][index])
+        return render.scene(state[index], frames=frames, capsules=capsules)
 
     def _hold(self, columns: Columns) -> Columns:
         """Rows of forfeited games as they were when the illegal action came."""

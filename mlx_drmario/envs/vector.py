@@ -98,8 +98,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         """The current observations."""
         raise NotImplementedError
 
-    def _status(self) -> Columns:
-        """The part of info that belongs to the current observation."""
+    def _status(self, observation: Columns) -> Columns:
+        """The part of info that belongs to the current observation, some of whose arrays it may share."""
         raise NotImplementedError
 
     def _scene(self, index: int) -> render.Scene:
@@ -130,7 +130,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         else:
             self._begin(mask, _game_seeds(chosen, self.num_envs))
         self._started = True
-        return self._observe(), _with_masks({**self._status(), "game_seed": self._game_seeds.copy()}, mask)
+        observation = self._observe()
+        return observation, _with_masks({**self._status(observation), "game_seed": self._game_seeds.copy()}, mask)
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Columns, NDArray[np.float64], Mask, Mask, dict[str, Any]]:
         """Step every game once: observations, rewards f64[N], terminated, truncated, infos.
@@ -154,8 +155,10 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             self._finish(info, self._ended)
         elif waiting.any():
             self._draw(waiting)
-        info |= _with_masks({**self._status(), "game_seed": self._game_seeds.copy()}, np.ones(self.num_envs, np.bool_))
-        return self._observe(), total, outcome.terminated, outcome.truncated, info
+        observation = self._observe()
+        status = {**self._status(observation), "game_seed": self._game_seeds.copy()}
+        info |= _with_masks(status, np.ones(self.num_envs, np.bool_))
+        return observation, total, outcome.terminated, outcome.truncated, info
 
     def render(self) -> tuple[Any, ...] | None:
         """One picture per game: text for "ansi", u8[height, width, 3] for "rgb_array"."""
@@ -182,8 +185,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     def _draw(self, mask: Mask) -> None:
         """Begin games drawn from the split where mask is set."""
         drawn = self._game_seeds.copy()
-        for index in np.flatnonzero(mask):
-            drawn[index] = seeds.sample(self.split, self.generators[index], 1)[0]
+        if mask.any():
+            drawn[mask] = seeds.sample_each(self.split, [self.generators[index] for index in np.flatnonzero(mask)])
         self._begin(mask, drawn)
 
     def _begin(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
@@ -199,7 +202,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             final_obs[index] = {name: column[index].copy() for name, column in last.items()}
         final = {name: column for name, column in info.items() if not name.startswith("_")}
         final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
-        final |= {**self._status(), "game_seed": self._game_seeds.copy()}
+        final |= {**self._status(last), "game_seed": self._game_seeds.copy()}
         info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
         info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
         self._draw(ended)
@@ -246,9 +249,11 @@ def _game_seeds(chosen: Any, num_envs: int) -> NDArray[np.uint16]:
 
 
 def _with_masks(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
-    """Gymnasium's vector info: next to every column `name` a mask `_name` of the rows that mean something."""
+    """Gymnasium's vector info: next to every column `name` a mask `_name` of the rows that mean something, one array
+    for all of them."""
+    mask = mask.copy()
     info: dict[str, Any] = {}
     for name, column in columns.items():
         info[name] = _with_masks(column, mask) if isinstance(column, Mapping) else column
-        info[f"_{name}"] = mask.copy()
+        info[f"_{name}"] = mask
     return info
