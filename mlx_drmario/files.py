@@ -83,6 +83,16 @@ def replacing(path: Path) -> Iterator[Path]:
         _delete(temporary)
 
 
+def check_output(option: str, path: Path) -> None:
+    """Refuse a file that could not be written, before the work that fills it. Raises OSError that names the option."""
+    if path.is_dir():
+        raise OSError(f"{option} is {path}, which is a directory")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OSError(f"{option} is {path}, and {path.parent} is no directory that can be written to")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OSError(f"{option} is {path}, which cannot be written to")
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the content of a text file (UTF-8)."""
     with replacing(path) as temporary:

@@ -4,9 +4,12 @@ Every command is a module with a frozen dataclass, which tyro turns into options
 command that is asked for is imported, so that `drmario --help` answers at once.
 """
 
+import contextlib
 import difflib
 import errno
 import importlib
+import io
+import itertools
 import os
 import sys
 import warnings
@@ -31,7 +34,11 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
 def usage() -> str:
     """The text of `drmario --help`."""
     lines = [f"  {name:8} {text}" for name, (_, _, text) in COMMANDS.items()]
-    return "usage: drmario COMMAND [options]\n\n" + "\n".join(lines) + "\n\n`drmario COMMAND --help` lists its options."
+    return (
+        "usage: drmario COMMAND [options] | --version\n\n"
+        + "\n".join(lines)
+        + "\n\n`drmario COMMAND --help` lists its options."
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,6 +70,11 @@ def discard_output() -> None:
 
 def dispatch(args: list[str]) -> int:
     """Find the command, read its options, run it; an error becomes one line on stderr. Returns as `main` does."""
+    if args == ["--version"]:
+        from mlx_drmario import __version__
+
+        print(f"drmario {__version__}")
+        return 0
     if not args or args[0] in ("-h", "--help"):
         print(usage())
         return 0 if args else 2
@@ -72,15 +84,26 @@ def dispatch(args: list[str]) -> int:
         hint = f" Did you mean '{close[0]}'?" if close else f" Commands are {', '.join(COMMANDS)}."
         print(f"drmario: no command '{command}'.{hint}", file=sys.stderr)
         return 2
+    for option, value in itertools.pairwise(args):
+        if option.startswith("--") and (value == "" or option.endswith("=")):
+            print(f"drmario {command}: {option.rstrip('=')} must not be empty", file=sys.stderr)
+            return 2
     module_name, config_name, _ = COMMANDS[command]
     try:
         module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
         import tyro
 
-        if config_name is None:
-            config = module.parse(args[1:])
-        else:
-            config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
+        try:
+            with contextlib.redirect_stderr(io.StringIO()) as printed:
+                if config_name is None:
+                    config = module.parse(args[1:])
+                else:
+                    config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
+        except SystemExit as stop:
+            refused = refusal(stop)
+            print(f"drmario {command}: {refused}\n" if refused else printed.getvalue(), end="", file=sys.stderr)
+            return stop.code if isinstance(stop.code, int) else 0
+        print(printed.getvalue(), end="", file=sys.stderr)
         return int(module.run(config))
     except BrokenPipeError:
         raise
@@ -89,6 +112,22 @@ def dispatch(args: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def refusal(stop: SystemExit) -> ValueError | None:
+    """The error with which a config of ours refused its values, if that is why tyro ended the program.
+
+    Tyro prints it in a box, with a path of its own making instead of the option's name; the error says all by itself.
+    """
+    error = stop.__context__
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if isinstance(error, ValueError) and trace and trace.tb_frame.f_globals["__name__"].startswith("mlx_drmario."):
+            return error
+        error = error.__context__
+    return None
 
 
 def sentence(error: Exception) -> str:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
+from mlx_drmario.files import check_output
+from mlx_drmario.ranges import Count, Range, check_ranges
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -31,11 +34,11 @@ class EvalConfig:
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
-    seeds: int = 500
+    seeds: Annotated[int, Range(1, 65_536)] = 500
     """number of games per level, the same ones for every policy and level"""
     split: Literal["validation", "test", "training"] = "validation"
     """where the games come from; test is for final numbers, not for choosing"""
-    max_decisions: int = 1_000
+    max_decisions: Count = 1_000
     """capsules after which a game counts as not cleared"""
     baselines: bool = True
     """also play the same games with the random and the greedy baseline"""
@@ -47,6 +50,9 @@ class EvalConfig:
     """write the summaries to this file"""
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: EvalConfig) -> int:
@@ -61,8 +67,8 @@ def run(config: EvalConfig) -> int:
     levels = parse_levels(config.levels)
     games = seeds.seeds(config.split, config.seeds)
     players = [Player(name, *policies.load(name)) for name in policy_names(config)]
-    if config.json is not None and not config.json.parent.is_dir():
-        raise ValueError(f"json is {config.json}; its directory must exist")
+    if config.json is not None:
+        check_output("--json", config.json)
     if config.out is not None:
         reports.directory(config.out)
     results: list[tuple[str, EvalResult]] = []

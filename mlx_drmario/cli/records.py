@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from mlx_drmario.ranges import Count, Game, Level, check_ranges
+
 if TYPE_CHECKING:
     from mlx_drmario.traces.records import Line, Records
 
@@ -23,13 +25,16 @@ DATABASE = Path("records.sqlite")
 class Chosen:
     """Which lines."""
 
-    level: int | None = None
+    level: Level | None = None
     speed: Literal["low", "med", "hi"] | None = None
-    seed: int | None = None
-    top: int | None = None
+    seed: Game | None = None
+    top: Count | None = None
     """only so many of every game, the best"""
     db: Path = DATABASE
     """the database"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from mlx_drmario.ranges import Count, Range, check_ranges
+
 if TYPE_CHECKING:
     from mlx_drmario.traces.tools import Choice, Verdict
 
@@ -38,8 +40,11 @@ class Validate:
     """Check that the tables of files are consistent, without playing games. 1 when something is wrong."""
 
     paths: Paths
-    jobs: int = 0
+    jobs: Annotated[int, Range(0, 256)] = 0
     """processes, 0: one per core"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,11 @@ class Verify:
     """Play every game again, by clocks and frame by frame; stop at the first difference, name it and return 1."""
 
     paths: Paths
-    jobs: int = 0
+    jobs: Annotated[int, Range(0, 256)] = 0
     """processes, 0: one per core"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,11 @@ class Replay:
     """Play every game again, by clocks and frame by frame, and report all differences of all files."""
 
     paths: Paths
-    jobs: int = 0
+    jobs: Annotated[int, Range(0, 256)] = 0
     """processes, 0: one per core"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -78,13 +89,16 @@ class Filter:
     """such as 3 or 0-5 or 0,5,10-12; by default all"""
     speeds: tuple[Literal["low", "med", "hi"], ...] = ()
     outcomes: tuple[Literal["cleared", "top_out", "truncated", "unfinished"], ...] = ()
-    min_frames: int | None = None
-    max_frames: int | None = None
+    min_frames: Annotated[int, Range(0, 2**31)] | None = None
+    max_frames: Annotated[int, Range(0, 2**31)] | None = None
     """frames of the game: of a cleared one, its frames to clear"""
     policy: str | None = None
     """a part of the policy's name"""
     split: Literal["test", "validation", "training"] | None = None
     """only games of this list of seeds"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -110,8 +124,11 @@ class Split:
     path: tyro.conf.Positional[Path]
     out: Path
     """directory"""
-    episodes: int = 1_000
+    episodes: Count = 1_000
     """games in each file"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,9 @@ class Export:
     """id of the dataset, such as drmario/greedy-v0; it lies where Minari keeps its datasets (MINARI_DATASETS_PATH)"""
 
 
+Menu = Annotated[int, Range(0, 36_000)]
+
+
 @dataclass(frozen=True)
 class MenuFrames:
     """What the rules do not say about title and options screens; change it when a movie does not stay in sync.
@@ -132,15 +152,18 @@ class MenuFrames:
     docs/traces.md explains each.
     """
 
-    power_on_counter: int = 0
-    title_frame: int = 150
-    settle: int = 20
-    gap: int = 4
-    first_level: int = 0
-    first_speed: int = 1
-    first_music: int = 0
-    music_off: int = 2
+    power_on_counter: Menu = 0
+    title_frame: Menu = 150
+    settle: Menu = 20
+    gap: Menu = 4
+    first_level: Menu = 0
+    first_speed: Menu = 1
+    first_music: Menu = 0
+    music_off: Menu = 2
     one_cursor: bool = True
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "menus.")
 
 
 @dataclass(frozen=True)
@@ -149,9 +172,12 @@ class Movie:
 
     path: tyro.conf.Positional[Path]
     out: Path
-    episode: int = 0
+    episode: Annotated[int, Range(0, 2**31)] = 0
     """number of the game in the file"""
     menus: MenuFrames = field(default_factory=MenuFrames)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
@@ -50,16 +51,19 @@ class NewRunConfig(PPORunConfig):
 class OtherGames:
     """Other games than the run's own; when one of these changes, all games start anew."""
 
-    level: int | None = None
+    level: Level | None = None
     """virus level, 0 to 24"""
-    last_level: int | None = None
+    last_level: Level | None = None
     """last level of a range that starts at `level`"""
     speed: SpeedName | None = None
     """speed setting"""
-    num_envs: int | None = None
+    num_envs: Annotated[int, Range(1, 65_536)] | None = None
     """games played side by side"""
-    max_decisions: int | None = None
+    max_decisions: Count | None = None
     """decisions after which a game is truncated"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "env.")
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,18 @@ class ResumeConfig:
 
     run: tyro.conf.Positional[Path]
     """run directory"""
-    decisions: int | None = None
+    decisions: Annotated[int, Range(1, 10**15)] | None = None
     """new budget in decisions (over the whole run); by default the run's own"""
-    minutes: float | None = None
+    minutes: Minutes | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
     env: OtherGames = field(default_factory=OtherGames)
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 DEFAULT_PRESET = "level0"

@@ -2,7 +2,10 @@
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.tui.screens.live import LiveScreen
@@ -14,16 +17,19 @@ class WatchConfig:
 
     policy: str = "greedy"
     """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
-    level: int = 0
+    level: Level = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
-    games: int = 1
+    games: Annotated[int, Range(1, 256)] = 1
     """games side by side, 1 to 256"""
     split: Literal["test", "validation", "training"] = "test"
     """where the games come from"""
-    pace: float = 1.0
+    pace: Annotated[float, Range(0.25, inf)] = 1.0
     """frames per 1/60 second at the start: 0.25, 0.5, 1, 2, 4, 8, 16, 64 or inf"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: WatchConfig) -> int:

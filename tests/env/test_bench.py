@@ -17,9 +17,9 @@ from ..conftest import ROOT
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_refuses_to_measure_for_no_time(seconds, capsys):
-    assert main(["bench", f"--seconds={seconds}"]) == 1
+    assert main(["bench", f"--seconds={seconds}"]) == 2
     out, err = capsys.readouterr()
-    assert err == f"drmario bench: --seconds is {seconds}, allowed is a positive number\n"
+    assert err == f"drmario bench: seconds must be more than 0 and at most 86,400, got {float(seconds)}\n"
     assert out == ""
 
 

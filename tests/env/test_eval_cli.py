@@ -186,7 +186,7 @@ def test_cli_errors_come_before_any_game(capsys, tmp_path):
         (["--against", "nobody"], "policy is 'nobody'"),
         (["--against", "greedy"], "against is 'greedy', which is the policy itself"),
         (["--out", str(tmp_path / "file")], "must be a directory"),
-        (["--json", str(tmp_path / "none" / "x.json")], "its directory must exist"),
+        (["--json", str(tmp_path / "none" / "x.json")], "is no directory that can be written to"),
     ):
         assert main(["eval", *arguments]) == 1
         captured = capsys.readouterr()

@@ -1,0 +1,152 @@
+"""Every number of every config has a range, and everything outside it is refused in one sentence."""
+
+import dataclasses
+import importlib
+import subprocess
+import sys
+from math import inf, nan
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import mlx_drmario as dm
+from mlx_drmario.cli import COMMANDS, main
+from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
+from mlx_drmario.ranges import Range, ranges
+
+
+def dataclasses_in(hint: Any) -> set[type]:
+    """The dataclasses of a type hint and of their fields."""
+    if get_origin(hint) in (Annotated, Union, UnionType):
+        return set().union(*(dataclasses_in(part) for part in get_args(hint)))
+    if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
+        return set()
+    fields = get_type_hints(hint, include_extras=True)
+    return {hint}.union(*(dataclasses_in(fields[field.name]) for field in dataclasses.fields(hint)))
+
+
+def configs() -> list[type]:
+    """Every config that the command line or a file can fill."""
+    found = dataclasses_in(NewRunConfig) | dataclasses_in(ResumeConfig)
+    for module, name, _ in COMMANDS.values():
+        if name is not None:
+            found |= dataclasses_in(getattr(importlib.import_module(f"mlx_drmario.cli.{module}"), name))
+    return sorted(found, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+def numbers(kind: type) -> list[str]:
+    """The fields of a dataclass that hold one number."""
+    hints = get_type_hints(kind)
+    parts = {field.name: (hints[field.name], *get_args(hints[field.name])) for field in dataclasses.fields(kind)}
+    return [name for name, hint in parts.items() if get_origin(hint[0]) is not tuple and {int, float} & {*hint}]
+
+
+NUMBERS = [(kind, name) for kind in configs() for name in numbers(kind)]
+VALUES = st.one_of(st.sampled_from([nan, inf, -inf, -1, 0, 1, 0.0, 10**30, True, "3"]), st.integers(), st.floats())
+
+
+def make(kind: type, name: str, value: object) -> object:
+    """The config with this value; others as they come."""
+    required = {
+        field.name: Path("x")
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    return kind(**required | {name: value})
+
+
+def test_all_commands_are_looked_at():
+    assert len(NUMBERS) > 60
+    assert {"EnvConfig", "PPOConfig", "NetConfig", "RewardConfig", "BestConfig", "EvalConfig", "BenchConfig"} <= {
+        kind.__name__ for kind, _ in NUMBERS
+    }
+
+
+@pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part))
+def test_every_number_has_a_range_and_keeps_to_it(kind, name):
+    limits, whole = ranges(kind)[name]
+
+    @example(limits.low)
+    @example(limits.high)
+    @given(VALUES)
+    def check(value):
+        right_type = type(value) is int or (type(value) is float and not whole)
+        if right_type and limits.holds(value):
+            try:
+                make(kind, name, value)
+            except ValueError as error:  # does not go with the other settings
+                assert str(limits) not in str(error)
+            return
+        with pytest.raises(ValueError) as error:
+            make(kind, name, value)
+        sentence = str(error.value)
+        assert name in sentence and str(limits) in sentence and repr(value) in sentence and "\n" not in sentence
+
+    check()
+
+
+def test_ends_of_a_range():
+    assert [Range(0, 1, without=w).holds(0) for w in ("", "low", "high", "both")] == [True, False, True, False]
+    assert [Range(0, 1, without=w).holds(1) for w in ("", "low", "high", "both")] == [True, True, False, False]
+    assert not Range(-inf, inf).holds(nan)
+
+
+REFUSED = {
+    "train --ppo.learning-rate nan": "ppo.learning_rate must be between 0 and 10, got nan",
+    "train level0 --ppo.learning-rate=-1": "ppo.learning_rate must be between 0 and 10, got -1.0",
+    "train demo --minutes nan": "minutes must be between 0 and 525,600, got nan",
+    "train level0 --env.threads -1": "env.threads must be between 0 and 256, got -1",
+    "train level0 --net.width 100000000": "net.width must be between 1 and 2,048, got 100000000",
+    "train level0 --env.num-envs 65536 --ppo.horizon 65536": "env.num_envs * ppo.horizon must be at most 16,777,216",
+    "train level0 --name ../../x": "name must be 1 to 100 letters",
+    "train resume x --minutes nan": "minutes must be between 0 and 525,600, got nan",
+    "train resume x --env.level 25": "env.level must be between 0 and 24, got 25",
+    "demo --minutes inf": "minutes must be more than 0 and at most 525,600, got inf",
+    "eval --seeds 0": "seeds must be between 1 and 65,536, got 0",
+    "perft --depth 9": "depth must be between 1 and 8, got 9",
+    "trace movie a --out b --menus.gap -1": "menus.gap must be between 0 and 36,000, got -1",
+    "records list --level 25": "level must be between 0 and 24, got 25",
+    "train --out=": "--out must not be empty",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_wrong_use_is_one_sentence_and_2(arguments, capsys):
+    assert main(arguments.split()) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and error.count("\n") == 1
+    assert error.startswith(f"drmario {arguments.split()[0]}: {REFUSED[arguments]}")
+
+
+@pytest.mark.parametrize("arguments", ["eval --seeds x", "train level0 --seed 1.5", "train nosuch", "perft --dept 3"])
+def test_what_tyro_refuses_names_the_word(arguments, capsys):
+    assert main(arguments.split()) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and "dummy" not in error and "Config" not in error
+    assert arguments.split()[1].removeprefix("--").removesuffix("level0") in error
+
+
+@pytest.mark.parametrize("command", ["eval", "perft", "bench"])
+def test_output_paths_are_looked_at_before_the_work(command, tmp_path, capsys, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    for path, problem in (
+        (tmp_path, "which is a directory"),
+        (tmp_path / "nowhere" / "x.json", "is no directory that can be written to"),
+        (file / "x.json", "is no directory that can be written to"),
+    ):
+        assert main([command, "--json", str(path)]) == 1
+        out, error = capsys.readouterr()
+        assert out == "" and error.startswith(f"drmario {command}: --json is {path}") and problem in error
+        assert error.count("\n") == 1
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"drmario {dm.__version__}\n"
+    done = subprocess.run([sys.executable, "-m", "mlx_drmario", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"drmario {dm.__version__}\n")
