@@ -1,7 +1,7 @@
 """The console around a game: power-on, title and options screens, and which buttons lead through them.
 
-The frames between the screens are those of docs/rules.md, sections 4 and 5.1. What it does not say, because it cannot be
-known without the program, is in `Menus`, a constant each.
+The frames between the screens are those of docs/rules.md, sections 4 and 5.1. What it does not say, because it cannot
+be known without the program, is in `Menus`, a constant each.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,7 +18,7 @@ SELECT, START, UP = 0x20, 0x10, 0x08
 TITLE, OPTIONS, SETUP, PLAY = 0, 1, 3, 4
 """`mode`"""
 SCREEN_CHANGE = 3
-"""frames from the Start on the title (or after a finished game) to the first one of the options screen: docs/rules.md 4"""
+"""frames from the Start on the title, or after a finished game, to the first of the options screen: docs/rules.md 4"""
 BUILD = 3
 """frames from the Start on the options screen to the sample before the level set-up: docs/rules.md 5.1"""
 DEMO_WRAPS = 8

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mlx_drmario.files import WRITING
 from mlx_drmario.spec import from_bcd
 from mlx_drmario.traces import frames, games, journal, schema, storage
 from mlx_drmario.traces.games import Games
@@ -66,7 +67,7 @@ class TraceWriter:
         rows = np.zeros(len(states), self._dtypes["start"])
         rows["game"] = self._next_game + np.arange(len(states), dtype=np.uint64)
         rows["policy"] = np.array(policy, EPISODE["policy"].dtype)
-        rows["state"] = schema.packed_states(states)
+        journal.raw(rows["state"])[:] = journal.raw(np.ascontiguousarray(states))
         self._next_game += len(states)
         self._add("start", rows)
         return rows["game"].copy()
@@ -182,7 +183,7 @@ def assemble(content: Content, continued: bool = False) -> Games:
     made = games.empty(content.players)
     decision = {name: np.ascontiguousarray(rows[name]) for name in DECISION}
     episode = _episodes(content, start, rows["game"], held["game"])
-    states = np.ascontiguousarray(start["state"])
+    states = schema.packed_states(start["state"])
     raw = Games(content.players, episode, states, decision, held["held"].copy(), (content.source,))
     by_buttons = np.flatnonzero(episode["buttons"])
     if len(by_buttons):
@@ -274,6 +275,8 @@ def recover(source: Path) -> tuple[Path, int, int]:
     content = journal.read(source)
     if journal.is_alive(source):
         raise BlockingIOError(f"path is {source}, which a running process writes; it makes the file when it ends")
+    for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
+        leftover.unlink()
     if path.exists():  # the writer died between making the file and removing the journal
         source.unlink()
         return path, len(storage.episodes(path)), 0
@@ -283,7 +286,9 @@ def recover(source: Path) -> tuple[Path, int, int]:
 def _goes_on(source: Path, name: str) -> bool:
     """Whether another recording beside this one took over its running games."""
     for other in source.parent.iterdir():
-        if other == source or not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
+        if other == source or other.name.startswith("."):
+            continue
+        if not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
             continue
         is_journal = other.name.endswith(journal.SUFFIX)
         sources = [journal.read(other).source] if is_journal else storage.episodes(other).sources

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
     "tui": ("tui", None, "train, watch and play in one terminal app"),
+    "solve": ("solve", "SolveConfig", "search the best line for a known seed"),
+    "tune": ("tune", "TuneConfig", "fit the search's value function"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
     "trace": ("trace", "TraceConfig", "recorded games: inspect, verify, recover, filter, export, movies, web page"),

@@ -219,21 +219,10 @@ TraceConfig = (
 """What the command line accepts."""
 
 
-def run(
-    config: Info
-    | Validate
-    | Verify
-    | Replay
-    | Recover
-    | Filter
-    | Dedup
-    | Merge
-    | Split
-    | Export
-    | Movie
-    | Import
-    | Html,
-) -> int:
+Command = Info | Validate | Verify | Replay | Recover | Filter | Dedup | Merge | Split | Export | Movie | Import | Html
+
+
+def run(config: Command) -> int:
     """Do what was asked for. Returns 1 when a check found something.
 
     Raises ValueError, FileNotFoundError, FileExistsError for files that are no traces, missing, or in the way.

@@ -1,17 +1,24 @@
 """Deliberate faults in the learner: each replaces a text that occurs once, and the test named must then fail."""
 
-RETURNS, ROLLOUT, LOSSES = "mlx_drmario/rl/returns.py", "mlx_drmario/rl/rollout.py", "mlx_drmario/rl/ppo/losses.py"
-SHARD, LEARNER, UPDATE = (f"mlx_drmario/rl/ppo/{name}.py" for name in ("shard", "learner", "update"))
-STATE, TRAIN = "mlx_drmario/rl/ppo/state.py", "mlx_drmario/rl/ppo/train.py"
-DISTRIBUTION, CURRICULUM = "mlx_drmario/rl/distribution.py", "mlx_drmario/rl/curriculum.py"
-PARALLEL, AFTERSTATES = "mlx_drmario/rl/parallel.py", "mlx_drmario/rl/afterstates.py"
-OUTCOME, EPISODES = "mlx_drmario/nets/outcome.py", "mlx_drmario/rl/episodes.py"
-CHECKPOINT, BEST = "mlx_drmario/rl/runs/checkpoint.py", "mlx_drmario/rl/runs/best.py"
-METRICS, FILES, SETTINGS = "mlx_drmario/rl/runs/metrics.py", "mlx_drmario/files.py", "mlx_drmario/settings.py"
-OPTIMIZER, PLAYER = "mlx_drmario/rl/optimizer.py", "mlx_drmario/rl/player.py"
-LAWS, TEST_RETURNS = "tests/rl/test_laws.py", "tests/rl/test_returns.py"
-TEST_CALLBACK, TEST_CURRICULUM = "tests/rl/test_callback.py", "tests/rl/test_curriculum.py"
-TEST_CHECKPOINT, TEST_TRAIN = "tests/rl/test_checkpoint.py", "tests/rl/test_train.py"
+RETURNS = "mlx_drmario/rl/returns.py"
+ROLLOUT = "mlx_drmario/rl/rollout.py"
+LOSSES = "mlx_drmario/rl/ppo/losses.py"
+SHARD = "mlx_drmario/rl/ppo/shard.py"
+LEARNER = "mlx_drmario/rl/ppo/learner.py"
+UPDATE = "mlx_drmario/rl/ppo/update.py"
+DISTRIBUTION = "mlx_drmario/rl/distribution.py"
+CURRICULUM = "mlx_drmario/rl/curriculum.py"
+PARALLEL = "mlx_drmario/rl/parallel.py"
+AFTERSTATES = "mlx_drmario/rl/afterstates.py"
+OUTCOME = "mlx_drmario/nets/outcome.py"
+EPISODES = "mlx_drmario/rl/episodes.py"
+OPTIMIZER = "mlx_drmario/rl/optimizer.py"
+PLAYER = "mlx_drmario/rl/player.py"
+LAWS = "tests/rl/test_laws.py"
+TEST_RETURNS = "tests/rl/test_returns.py"
+TEST_CALLBACK = "tests/rl/test_callback.py"
+TEST_CURRICULUM = "tests/rl/test_curriculum.py"
+TEST_TRAIN = "tests/rl/test_train.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -204,48 +211,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_update.py",
     ),
     (
-        "a resumed run shuffles anew",
-        SHARD,
-        '        self.shuffle.bit_generator.state = state["shuffle"]\n',
-        "",
-        TEST_TRAIN,
-    ),
-    (
-        "a resumed run forgets Adam's moments",
-        STATE,
-        "    learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))\n",
-        "",
-        TEST_TRAIN,
-    ),
-    (
-        "a resumed run forgets its weights",
-        STATE,
-        "    learner.model.load_weights(list(restored.model.items()))\n",
-        "",
-        TEST_TRAIN,
-    ),
-    (
-        "a resumed run starts its games anew",
-        STATE,
-        '    if state["games"] == games:\n        learner.window',
-        "    if False:\n        learner.window",
-        TEST_TRAIN,
-    ),
-    (
-        "a run resumed with other games plays the old ones",
-        STATE,
-        '    if state["games"] == games:\n        learner.window',
-        "    if True:\n        learner.window",
-        TEST_CALLBACK,
-    ),
-    (
-        "new games of a resumed run are those that it began with",
-        SHARD,
-        "(config.seed, stream, index, decisions)",
-        "(config.seed, stream, index, 0)",
-        TEST_CALLBACK,
-    ),
-    (
         "games start on validation seeds",
         ROLLOUT,
         'seeds.sample("training", self.rng, count)',
@@ -302,34 +267,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_CURRICULUM,
     ),
     (
-        "who is faster is promoted although it clears less",
-        BEST,
-        "return certified and self.only_candidate >= self.only_best",
-        "return certified",
-        "tests/rl/test_best.py",
-    ),
-    (
-        "whoever clears one game more is promoted",
-        BEST,
-        "return stats.evidence(self.only_candidate, self.only_candidate + self.only_best, 0.5) >= -math.log(error)",
-        "return self.only_candidate > self.only_best",
-        "tests/rl/test_best.py",
-    ),
-    (
-        "the best checkpoint is chosen on test games",
-        BEST,
-        'SPLIT = "validation"',
-        'SPLIT = "test"',
-        TEST_CALLBACK,
-    ),
-    (
-        "a checkpoint that was asked for is not written",
-        TRAIN,
-        "if wants_checkpoint or wants_evaluation:",
-        "if wants_evaluation:",
-        TEST_CALLBACK,
-    ),
-    (
         "four shards are summed one after the other",
         PARALLEL,
         "for i in range(0, len(parts) - 1, 2)]",
@@ -356,41 +293,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "mx.stack(log_probs).mean(axis=0)",
         "log_probs[0]",
         "tests/rl/test_ensemble.py",
-    ),
-    (
-        "the newest checkpoint but one is dropped",
-        CHECKPOINT,
-        "for old in available(run)[:-keep]:",
-        "for old in available(run)[: -keep + 1 or None]:",
-        TEST_CHECKPOINT,
-    ),
-    (
-        "damage is not noticed",
-        CHECKPOINT,
-        "if not file.exists() or _fingerprint(file) != fingerprint:",
-        "if not file.exists():",
-        TEST_CHECKPOINT,
-    ),
-    (
-        "what it replaces is removed before the new one is whole",
-        FILES,
-        "    _delete(temporary)\n    try:\n",
-        "    _delete(temporary)\n    _delete(path)\n    try:\n",
-        TEST_CHECKPOINT,
-    ),
-    (
-        "metrics of lost work stay",
-        METRICS,
-        "        self._lines.truncate(offset)\n",
-        "",
-        TEST_TRAIN,
-    ),
-    (
-        "unknown settings are ignored",
-        SETTINGS,
-        '"extra": "forbid"',
-        '"extra": "ignore"',
-        "tests/rl/test_settings.py",
     ),
     (
         "making a network seeds everybody's generator",

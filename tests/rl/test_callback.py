@@ -33,7 +33,8 @@ class Diary(Callback):
 
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
-        assert (log_prob <= 0).all() and value.shape == (games.num_envs,)
+        np.testing.assert_allclose(np.exp(log_prob).sum(axis=1), 1, rtol=1e-4)  # of all placements
+        assert value.shape == (games.num_envs,)
         if part == 0:
             self.decisions = games.decisions.copy()
 

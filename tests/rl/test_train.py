@@ -177,7 +177,8 @@ def made(run: Path, config: PPORunConfig) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("drmario")), "train", *arguments]
+    """`drmario train ...`"""
+    return [sys.executable, "-c", "import sys; from mlx_drmario.cli import main; sys.exit(main())", "train", *arguments]
 
 
 SMALL = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8", "--no-compile"]
