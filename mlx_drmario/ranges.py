@@ -59,7 +59,7 @@ def ranges(kind: Hashable) -> dict[str, tuple[Range, bool]]:
     """The range of every field of a dataclass that declares one, and whether its values are whole numbers."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        for part in (hint, *get_args(hint)):  # `Level | None` has it one level down
+        for part in (hint, *get_args(hint)):  # `Level | None` and `tuple[Level, ...]` have it one level down
             if get_origin(part) is Annotated:
                 limits = [extra for extra in part.__metadata__ if isinstance(extra, Range)]
                 if limits:
@@ -71,16 +71,15 @@ def ranges(kind: Hashable) -> dict[str, tuple[Range, bool]]:
 def check_ranges(config: Any, prefix: str = "") -> None:
     """ValueError with name, value and what is allowed for the first number of a dataclass that is out of its range.
 
-    None is left to fields that may be it.
+    None is left to fields that may be it; of a tuple, every number is looked at.
     """
     kind: Any = type(config)
     for name, (limits, whole) in ranges(kind).items():
-        value: Any = getattr(config, name)
-        if value is None:
-            continue
-        wanted_type: type = Integral if whole else Real
-        if isinstance(value, bool) or not isinstance(value, wanted_type):
-            wanted = "a whole number" if whole else "a number"
-            raise ValueError(f"{prefix}{name} must be {wanted} {limits}, got {value!r}")
-        if not limits.holds(value):
-            raise ValueError(f"{prefix}{name} must be {limits}, got {value!r}")
+        given: Any = getattr(config, name)
+        for value in given if isinstance(given, tuple) else () if given is None else (given,):
+            wanted_type: type = Integral if whole else Real
+            if isinstance(value, bool) or not isinstance(value, wanted_type):
+                wanted = "a whole number" if whole else "a number"
+                raise ValueError(f"{prefix}{name} must be {wanted} {limits}, got {value!r}")
+            if not limits.holds(value):
+                raise ValueError(f"{prefix}{name} must be {limits}, got {value!r}")

@@ -65,8 +65,10 @@ def imported(path: Path, tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def layer_of(module: str) -> str:
-    """The layer of a module of the package: '' for those directly in it."""
+    """The layer of a module of the package: '' for those directly in it, but `python -m` starts the command line."""
     parts = module.split(".")
+    if parts[1:] == ["__main__"]:
+        return "cli"
     return parts[1] if len(parts) > 1 and parts[1] in LAYERS else ""
 
 

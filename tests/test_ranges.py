@@ -39,10 +39,10 @@ def configs() -> list[type]:
 
 
 def numbers(kind: type) -> list[str]:
-    """The fields of a dataclass that hold one number."""
+    """The fields of a dataclass that hold a number, or several."""
     hints = get_type_hints(kind)
     parts = {field.name: (hints[field.name], *get_args(hints[field.name])) for field in dataclasses.fields(kind)}
-    return [name for name, hint in parts.items() if get_origin(hint[0]) is not tuple and {int, float} & {*hint}]
+    return [name for name, hint in parts.items() if {int, float} & {*hint}]
 
 
 NUMBERS = [(kind, name) for kind in configs() for name in numbers(kind)]
@@ -69,20 +69,22 @@ def test_all_commands_are_looked_at():
 @pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part))
 def test_every_number_has_a_range_and_keeps_to_it(kind, name):
     limits, whole = ranges(kind)[name]
+    several = get_origin(get_type_hints(kind)[name]) is tuple
 
     @example(limits.low)
     @example(limits.high)
     @given(VALUES)
     def check(value):
+        given = (value,) if several else value
         right_type = type(value) is int or (type(value) is float and not whole)
         if right_type and limits.holds(value):
             try:
-                make(kind, name, value)
+                make(kind, name, given)
             except ValueError as error:  # does not go with the other settings
                 assert str(limits) not in str(error)
             return
         with pytest.raises(ValueError) as error:
-            make(kind, name, value)
+            make(kind, name, given)
         sentence = str(error.value)
         assert name in sentence and str(limits) in sentence and repr(value) in sentence and "\n" not in sentence
 
@@ -96,20 +98,29 @@ def test_ends_of_a_range():
 
 
 REFUSED = {
-    "train --ppo.learning-rate nan": "ppo.learning_rate must be between 0 and 10, got nan",
-    "train level0 --ppo.learning-rate=-1": "ppo.learning_rate must be between 0 and 10, got -1.0",
-    "train demo --minutes nan": "minutes must be between 0 and 525,600, got nan",
-    "train level0 --env.threads -1": "env.threads must be between 0 and 256, got -1",
-    "train level0 --net.width 100000000": "net.width must be between 1 and 2,048, got 100000000",
-    "train level0 --env.num-envs 65536 --ppo.horizon 65536": "env.num_envs * ppo.horizon must be at most 16,777,216",
-    "train level0 --name ../../x": "name must be 1 to 100 letters",
-    "train resume x --minutes nan": "minutes must be between 0 and 525,600, got nan",
-    "train resume x --env.level 25": "env.level must be between 0 and 24, got 25",
-    "demo --minutes inf": "minutes must be more than 0 and at most 525,600, got inf",
-    "eval --seeds 0": "seeds must be between 1 and 65,536, got 0",
-    "perft --depth 9": "depth must be between 1 and 8, got 9",
-    "trace movie a --out b --menus.gap -1": "menus.gap must be between 0 and 36,000, got -1",
-    "records list --level 25": "level must be between 0 and 24, got 25",
+    "train --ppo.learning-rate nan": "--ppo.learning-rate must be between 0 and 10, got nan",
+    "train level0 --ppo.learning_rate=-1": "--ppo.learning_rate must be between 0 and 10, got -1.0",
+    "train demo --minutes nan": "--minutes must be between 0 and 525,600, got nan",
+    "train level0 --env.threads -1": "--env.threads must be between 0 and 256, got -1",
+    "train level0 --net.width 100000000": "--net.width must be between 1 and 2,048, got 100000000",
+    "train level0 --env.num-envs 65536 --ppo.horizon 65536": "--env.num-envs * ppo.horizon must be at most 16,777,216",
+    "train level0 --name ../../x": "--name must be 1 to 100 letters",
+    "train resume x --minutes nan": "--minutes must be between 0 and 525,600, got nan",
+    "train resume x --env.level 25": "--env.level must be between 0 and 24, got 25",
+    "demo --minutes inf": "--minutes must be more than 0 and at most 525,600, got inf",
+    "eval --seeds 0": "--seeds must be between 1 and 65,536, got 0",
+    "eval --seeds 3585": "--seeds is 3585; the validation split has 3,584 games",
+    "eval --policy nosuch": "--policy is 'nosuch'; it must be 'random', 'greedy'",
+    "eval --policy search:2ply,width=0": "--policy is 'search:2ply,width=0': width must be between 1 and 16, got 0",
+    "eval --against nosuch": "--against is 'nosuch'; it must be 'random', 'greedy'",
+    "watch --policy nosuch": "--policy is 'nosuch'; it must be 'random', 'greedy'",
+    "perft --depth 9": "--depth must be between 1 and 8, got 9",
+    "solve --seed 0x1": "--seed is '0x1'; it must be 2 to 65535",
+    "tune --levels 0 25": "--levels must be between 0 and 24, got 25",
+    "tune --regression.budget.plies 4": "--regression.budget.plies must be between 1 and 3, got 4",
+    "trace movie a --out b --menus.gap -1": "--menus.gap must be between 0 and 36,000, got -1",
+    "trace html a --out b --episodes -1": "--episodes must be between 0 and",
+    "records list --level 25": "--level must be between 0 and 24, got 25",
     "train --out=": "--out must not be empty",
 }
 
@@ -118,13 +129,15 @@ REFUSED = {
 def test_wrong_use_is_one_sentence_and_2(arguments, capsys):
     assert main(arguments.split()) == 2
     out, error = capsys.readouterr()
-    assert out == "" and error.count("\n") == 1
+    assert out == "" and error.count("\n") == 1, out + error
     assert error.startswith(f"drmario {arguments.split()[0]}: {REFUSED[arguments]}")
 
 
 @pytest.mark.parametrize("arguments", ["eval --seeds x", "train level0 --seed 1.5", "train nosuch", "perft --dept 3"])
 def test_what_tyro_refuses_names_the_word(arguments, capsys):
-    assert main(arguments.split()) == 2
+    with pytest.raises(SystemExit) as stop:
+        main(arguments.split())
+    assert stop.value.code == 2
     out, error = capsys.readouterr()
     assert out == "" and "dummy" not in error and "Config" not in error
     assert arguments.split()[1].removeprefix("--").removesuffix("level0") in error
@@ -139,7 +152,7 @@ def test_output_paths_are_looked_at_before_the_work(command, tmp_path, capsys, m
         (tmp_path / "nowhere" / "x.json", "is no directory that can be written to"),
         (file / "x.json", "is no directory that can be written to"),
     ):
-        assert main([command, "--json", str(path)]) == 1
+        assert main([command, "--json", str(path)]) == 2
         out, error = capsys.readouterr()
         assert out == "" and error.startswith(f"drmario {command}: --json is {path}") and problem in error
         assert error.count("\n") == 1

@@ -13,6 +13,8 @@ import itertools
 import os
 import sys
 import warnings
+from types import ModuleType
+from typing import Any
 
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
@@ -86,41 +88,60 @@ def dispatch(args: list[str]) -> int:
         hint = f" Did you mean '{close[0]}'?" if close else f" Commands are {', '.join(COMMANDS)}."
         print(f"drmario: no command '{command}'.{hint}", file=sys.stderr)
         return 2
-    for option, value in itertools.pairwise(args):
-        if option.startswith("--") and (value == "" or option.endswith("=")):
-            print(f"drmario {command}: {option.rstrip('=')} must not be empty", file=sys.stderr)
-            return 2
     module_name, config_name, _ = COMMANDS[command]
     try:
+        refuse_empty(args)
         module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
-        import tyro
-
-        try:
-            with contextlib.redirect_stderr(io.StringIO()) as printed:
-                if config_name is None:
-                    config = module.parse(args[1:])
-                else:
-                    config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
-        except SystemExit as stop:
-            refused = refusal(stop)
-            print(f"drmario {command}: {refused}\n" if refused else printed.getvalue(), end="", file=sys.stderr)
-            return stop.code if isinstance(stop.code, int) else 0
-        print(printed.getvalue(), end="", file=sys.stderr)
-        return int(module.run(config))
+        return int(module.run(parse(module, config_name, command, args[1:])))
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError) as error:
-        print(f"drmario {command}: {sentence(error)}", file=sys.stderr)
-        return 1
+        text = sentence(error)
+        option = option_named(text, args)
+        if option is not None:
+            text = option + text.removeprefix(first_word(text))
+        print(f"drmario {command}: {text}", file=sys.stderr)
+        return 1 if option is None and not isinstance(error, WrongUse) else 2
     except KeyboardInterrupt:
         return 130
 
 
-def refusal(stop: SystemExit) -> ValueError | None:
-    """The error with which a config of ours refused its values, if that is why tyro ended the program.
+class WrongUse(ValueError):
+    """A command line that means nothing."""
 
-    Tyro prints it in a box, with a path of its own making instead of the option's name; the error says all by itself.
+
+def refuse_empty(args: list[str]) -> None:
+    """Raises WrongUse for an option whose value is empty, and for an empty word."""
+    for word, following in itertools.zip_longest(args, args[1:]):
+        if word.startswith("--") and (word.endswith("=") or following == ""):
+            raise WrongUse(f"{word.removesuffix('=')} must not be empty")
+        if word == "":
+            raise WrongUse("one of the arguments is empty")
+
+
+def parse(module: ModuleType, config_name: str | None, command: str, args: list[str]) -> Any:
+    """The config that the options make. Raises WrongUse for values that it refuses.
+
+    Tyro prints such a refusal in a box, with a path of its own making instead of the option's name, and ends the
+    program; the error says all by itself. What else it prints and ends with passes.
     """
+    import tyro
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            if config_name is None:
+                return module.parse(args)
+            return tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args)
+    except SystemExit as stop:
+        refused = refusal(stop)
+        if refused is not None:
+            raise WrongUse(str(refused)) from None
+        print(printed.getvalue(), end="", file=sys.stderr)
+        raise
+
+
+def refusal(stop: SystemExit) -> ValueError | None:
+    """The error with which a config of ours refused its values, if that is why tyro ended the program."""
     error = stop.__context__
     while error is not None:
         trace = error.__traceback__
@@ -129,6 +150,21 @@ def refusal(stop: SystemExit) -> ValueError | None:
         if isinstance(error, ValueError) and trace and trace.tb_frame.f_globals["__name__"].startswith("mlx_drmario."):
             return error
         error = error.__context__
+    return None
+
+
+def first_word(text: str) -> str:
+    return text.partition(" ")[0]
+
+
+def option_named(text: str, args: list[str]) -> str | None:
+    """The option, as it was typed, of the setting with whose name an error begins; None when it was not typed."""
+    name = first_word(text).removeprefix("--").replace("-", "_")
+    for word in args:
+        option = word.partition("=")[0]
+        setting = option.removeprefix("--").replace("-", "_")
+        if option.startswith("--") and (setting == name or setting.endswith(f".{name}")):
+            return option
     return None
 
 

@@ -66,8 +66,14 @@ def run(config: EvalConfig) -> int:
     from mlx_drmario.evaluate import compare
 
     levels = parse_levels(config.levels)
+    if config.seeds > len(seeds.SPLITS[config.split]):
+        most = len(seeds.SPLITS[config.split])
+        raise ValueError(f"seeds is {config.seeds}; the {config.split} split has {most:,} games")
     games = seeds.seeds(config.split, config.seeds)
-    players = [Player(name, *policies.load(name)) for name in policy_names(config)]
+    names = policy_names(config)
+    if config.against is not None:
+        policies.check(config.against, "against")
+    players = [Player(name, *policies.load(name)) for name in names]
     if config.json is not None:
         check_output("--json", config.json)
     if config.out is not None:
