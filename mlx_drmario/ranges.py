@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Hashable
+from math import inf
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -34,6 +35,8 @@ class Range:
 
     def __str__(self) -> str:
         low, high = (f"{end:,}" for end in (self.low, self.high))
+        if self.high == inf:
+            return f"more than {low}" if self.without == "low" else f"at least {low}"
         return {
             "": f"between {low} and {high}",
             "low": f"more than {low} and at most {high}",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 import subprocess
 import sys
 from math import inf, nan
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import mlx_drmario as dm
 from mlx_drmario.cli import COMMANDS, main
 from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
+from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Range, ranges
 
 
@@ -133,17 +135,77 @@ def test_wrong_use_is_one_sentence_and_2(arguments, capsys):
     assert error.startswith(f"drmario {arguments.split()[0]}: {REFUSED[arguments]}")
 
 
-@pytest.mark.parametrize("arguments", ["eval --seeds x", "train level0 --seed 1.5", "train nosuch", "perft --dept 3"])
-def test_what_tyro_refuses_names_the_word(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments.split())
-    assert stop.value.code == 2
+def options(kind: type, prefix: str = "--") -> list[str]:
+    """Every option of a config that takes a number."""
+    hints = get_type_hints(kind)
+    found = [prefix + name.replace("_", "-") for name in numbers(kind)]
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[field.name]):
+            found += options(hints[field.name], f"{prefix}{field.name.replace('_', '-')}.")
+    return found
+
+
+OPTIONS = [
+    (command, option)
+    for command, (module, name, _) in COMMANDS.items()
+    if name is not None
+    and dataclasses.is_dataclass(kind := getattr(importlib.import_module(f"mlx_drmario.cli.{module}"), name))
+    for option in options(kind)
+] + [pytest.param("train", option, marks=pytest.mark.slow) for option in options(NewRunConfig)]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_what_is_no_number(command, option, capsys):
+    assert main([command, option, "x1"]) == 2
+    assert re.fullmatch(
+        rf"drmario {command}: {option} (must be (a whole number|a number|whole numbers), got|is) 'x1'.*\n",
+        capsys.readouterr().err,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("eval --speed fast", "invalid choice 'fast' for argument '--speed'. Expected one of ('low', 'med', 'hi')"),
+        ("eval --nosuch", "Unrecognized options: --nosuch"),
+        ("train nosuch", "Unrecognized options: nosuch; Available subcommands: level0, demo, ladder, gpu, resume"),
+        ("train --minutes", "Missing value for argument '--minutes'. Expected 1 values"),
+        ("train --config", "--config: expected one argument"),
+        ("train resume", "Missing from drmario train resume: PATH run directory (required)"),
+        ("trace", "Missing subcommand: Expected one of {info, validate,"),
+        ("trace info", "name at least one file or directory"),
+        ("records add", "name at least one file or directory"),
+        ("bench --compare one", "--compare must be two paths, got 'one'"),
+        ("tui nosuch", "command: invalid choice: 'nosuch' (choose from"),
+        ("tui --nosuch", "no option '--nosuch'"),
+        ("tui attach", "attach needs one run directory"),
+        ("tui --port nan", "--port must be a whole number, got 'nan'"),
+        ("tui --port 70000", "--port must be between 1 and 65,535, got 70000"),
+        ("tui train --minutes nan", "--minutes must be between 0 and 525,600, got nan"),
+        ("play --seed=", "--seed must not be empty"),
+    ],
+)
+def test_what_the_parsers_refuse_is_one_sentence(arguments, sentence, capsys):
+    assert main(arguments.split()) == 2
     out, error = capsys.readouterr()
-    assert out == "" and "dummy" not in error and "Config" not in error
-    assert arguments.split()[1].removeprefix("--").removesuffix("level0") in error
+    assert out == "" and error.startswith(f"drmario {arguments.split()[0]}: {sentence}")
+    assert error.count("\n") == 1 and not re.search("dummy|Config|--- ", error)
 
 
-@pytest.mark.parametrize("command", ["eval", "perft", "bench"])
+OUTPUTS = (
+    ["eval", "--json"],
+    ["perft", "--json"],
+    ["bench", "--json"],
+    ["solve", "--json"],
+    ["tune", "--header"],
+    ["records", "export", "--out"],
+    ["records", "add", "in", "--db"],
+    *(["trace", command, "in", "--out"] for command in ("filter", "dedup", "merge", "movie", "import", "html")),
+    ["trace", "export", "in", "--parquet"],
+)
+
+
+@pytest.mark.parametrize("command", OUTPUTS, ids=" ".join)
 def test_output_paths_are_looked_at_before_the_work(command, tmp_path, capsys, monkeypatch):
     file = tmp_path / "file"
     file.touch()
@@ -152,10 +214,48 @@ def test_output_paths_are_looked_at_before_the_work(command, tmp_path, capsys, m
         (tmp_path / "nowhere" / "x.json", "is no directory that can be written to"),
         (file / "x.json", "is no directory that can be written to"),
     ):
-        assert main([command, "--json", str(path)]) == 2
+        assert main([*command, str(path)]) == 2
         out, error = capsys.readouterr()
-        assert out == "" and error.startswith(f"drmario {command}: --json is {path}") and problem in error
+        assert out == "" and error.startswith(f"drmario {command[0]}: {command[-1]} is {path}") and problem in error
         assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["eval", "--out"],
+        ["eval", "--capture"],
+        ["play", "--capture"],
+        ["train", "--capture"],
+        ["trace", "split", "in", "--out"],
+    ],
+    ids=" ".join,
+)
+def test_output_directories_are_looked_at_before_the_work(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "file"
+    file.touch()
+    for path in (file, file / "x"):
+        assert main([*command, str(path)]) == 2
+        out, error = capsys.readouterr()
+        assert out == ""
+        assert (
+            error
+            == f"drmario {command[0]}: {command[-1]} is {path}; it must be a directory, and a file is in the way\n"
+        )
+    assert sorted(tmp_path.iterdir()) == [file]
+
+
+def test_an_attempt_tells_what_can_be_written(tmp_path):
+    """Root may write anywhere, says os.access, but not even root makes a file in /proc."""
+    check_output("--json", tmp_path / "x")
+    check_directory("--out", tmp_path / "new" / "er")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "er"]
+    read_only = tmp_path / "read-only"
+    read_only.mkdir(mode=0o555)
+    target = Path("/proc") if Path("/proc").is_dir() else read_only
+    with pytest.raises(OSError, match=f"^--json is {target}/x, and {target} is no directory that can be written to"):
+        check_output("--json", target / "x")
 
 
 def test_version(capsys):

@@ -4,17 +4,16 @@ Every command is a module with a frozen dataclass, which tyro turns into options
 command that is asked for is imported, so that `drmario --help` answers at once.
 """
 
-import contextlib
 import difflib
-import errno
 import importlib
-import io
-import itertools
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from mlx_drmario.cli.errors import parsed, refuse_empty, sentence
 
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
@@ -92,88 +91,25 @@ def dispatch(args: list[str]) -> int:
     try:
         refuse_empty(args)
         module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
-        return int(module.run(parse(module, config_name, command, args[1:])))
+        return int(module.run(parsed(reader(module, config_name, command), args[1:])))
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError) as error:
-        text = sentence(error)
-        option = option_named(text, args)
-        if option is not None:
-            text = option + text.removeprefix(first_word(text))
+        text, wrong_use = sentence(error, args)
         print(f"drmario {command}: {text}", file=sys.stderr)
-        return 1 if option is None and not isinstance(error, WrongUse) else 2
+        return 2 if wrong_use else 1
     except KeyboardInterrupt:
         return 130
 
 
-class WrongUse(ValueError):
-    """A command line that means nothing."""
-
-
-def refuse_empty(args: list[str]) -> None:
-    """Raises WrongUse for an option whose value is empty, and for an empty word."""
-    for word, following in itertools.zip_longest(args, args[1:]):
-        if word.startswith("--") and (word.endswith("=") or following == ""):
-            raise WrongUse(f"{word.removesuffix('=')} must not be empty")
-        if word == "":
-            raise WrongUse("one of the arguments is empty")
-
-
-def parse(module: ModuleType, config_name: str | None, command: str, args: list[str]) -> Any:
-    """The config that the options make. Raises WrongUse for values that it refuses.
-
-    Tyro prints such a refusal in a box, with a path of its own making instead of the option's name, and ends the
-    program; the error says all by itself. What else it prints and ends with passes.
-    """
+def reader(module: ModuleType, config_name: str | None, command: str) -> Callable[[list[str]], Any]:
+    """What makes the command's config of its arguments."""
+    if config_name is None:
+        parse: Callable[[list[str]], Any] = module.parse
+        return parse
     import tyro
 
-    try:
-        with contextlib.redirect_stderr(io.StringIO()) as printed:
-            if config_name is None:
-                return module.parse(args)
-            return tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args)
-    except SystemExit as stop:
-        refused = refusal(stop)
-        if refused is not None:
-            raise WrongUse(str(refused)) from None
-        print(printed.getvalue(), end="", file=sys.stderr)
-        raise
-
-
-def refusal(stop: SystemExit) -> ValueError | None:
-    """The error with which a config of ours refused its values, if that is why tyro ended the program."""
-    error = stop.__context__
-    while error is not None:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        if isinstance(error, ValueError) and trace and trace.tb_frame.f_globals["__name__"].startswith("mlx_drmario."):
-            return error
-        error = error.__context__
-    return None
-
-
-def first_word(text: str) -> str:
-    return text.partition(" ")[0]
-
-
-def option_named(text: str, args: list[str]) -> str | None:
-    """The option, as it was typed, of the setting with whose name an error begins; None when it was not typed."""
-    name = first_word(text).removeprefix("--").replace("-", "_")
-    for word in args:
-        option = word.partition("=")[0]
-        setting = option.removeprefix("--").replace("-", "_")
-        if option.startswith("--") and (setting == name or setting.endswith(f".{name}")):
-            return option
-    return None
-
-
-def sentence(error: Exception) -> str:
-    """What went wrong, with the file's name first where the system says what is wrong with a file."""
-    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
-        return str(error)
-    advice = ": make room and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
-    return f"{error.filename}: {error.strerror}{advice}"
+    return lambda args: tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args)
 
 
 def show_warning(message: Warning | str, *where: object, **place: object) -> None:

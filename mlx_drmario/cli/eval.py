@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
-from mlx_drmario.files import check_output
+from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Count, Range, check_ranges
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def run(config: EvalConfig) -> int:
     if config.json is not None:
         check_output("--json", config.json)
     if config.out is not None:
-        reports.directory(config.out)
+        check_directory("--out", config.out)
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     results: list[tuple[str, EvalResult]] = []
     comparisons: list[Comparison] = []
     for level in levels:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Game, Level, check_ranges
 
 
@@ -44,6 +45,8 @@ def run(config: PlayConfig) -> int:
     from mlx_drmario.tui.app import DrMarioApp
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     if not sys.stdout.isatty():
         print("drmario play draws on a terminal; its output is not one", file=sys.stderr)
         return 2

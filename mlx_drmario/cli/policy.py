@@ -70,7 +70,7 @@ def _paths(name: str, option: str) -> list[str]:
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
-                f"{option} is {path!r}; it must be 'random', 'greedy', 'search:2ply' or another search, the directory of"
-                " a run, or 'ensemble:RUN1,RUN2'"
+                f"{option} is {path!r}; it must be 'random', 'greedy', 'search:2ply' or another search, the directory"
+                " of a run, or 'ensemble:RUN1,RUN2'"
             )
     return paths

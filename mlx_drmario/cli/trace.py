@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.cli.trace_options import (
     Command,
     Dedup,
@@ -31,6 +32,7 @@ from mlx_drmario.cli.trace_options import (
     Validate,
     Verify,
 )
+from mlx_drmario.files import check_directory, check_output
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.tools import Choice, Verdict
@@ -43,6 +45,7 @@ def run(config: Command) -> int:
 
     Raises ValueError, FileNotFoundError, FileExistsError for files that are no traces, missing, or in the way.
     """
+    check_arguments(config)
     return {
         Info: info,
         Validate: validate,
@@ -58,6 +61,21 @@ def run(config: Command) -> int:
         Import: movie,
         Html: html,
     }[type(config)](config)  # type: ignore[operator]
+
+
+def check_arguments(config: Command) -> None:
+    """Raises before the work: WrongUse without a path, OSError for what could not be written after it."""
+    if getattr(config, "paths", None) == ():
+        raise WrongUse("name at least one file or directory")
+    if isinstance(config, Split):
+        check_directory("--out", config.out)
+    elif isinstance(config, Export):
+        if config.parquet is not None:
+            check_output("--parquet", config.parquet)
+    elif isinstance(config, Filter | Dedup | Merge | Movie | Import | Html):
+        check_output("--out", config.out)
+        if config.out.exists() and not isinstance(config, Movie | Html):
+            raise FileExistsError(f"--out is {config.out}, which exists; traces are never overwritten")
 
 
 def info(config: Info) -> int:
@@ -207,10 +225,10 @@ def movie(config: Movie | Import) -> int:
     return 0
 
 
-def check_episode(path: Path, episode: int, count: int) -> None:
+def check_episode(path: Path, episode: int, count: int, option: str = "episode") -> None:
     """ValueError for the number of a game that the file does not hold."""
     if not 0 <= episode < count:
-        raise ValueError(f"episode is {episode}; {path} holds the games 0..{count - 1}")
+        raise ValueError(f"{option} is {episode}; {path} holds the games 0..{count - 1}")
 
 
 def html(config: Html) -> int:
@@ -222,7 +240,7 @@ def html(config: Html) -> int:
 
     games = tools.load(config.path)
     for episode in config.episodes:
-        check_episode(config.path, episode, len(games))
+        check_episode(config.path, episode, len(games), "episodes")
     games = games.take(np.array(config.episodes or range(min(20, len(games))), np.int64))
     if config.policy is not None:
         from mlx_drmario.cli import policy as policies

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
@@ -141,6 +142,8 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         chosen, directory = plain(config), config.out
     if config.dry_run:
         return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else

@@ -250,7 +250,7 @@ def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
     assert from_json(capsys.readouterr().out, PPORunConfig) == resolve(PRESETS["level0"])
     run.mkdir()
     (run / "thesis.tex").touch()
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "other files" in capsys.readouterr().err
 
 
