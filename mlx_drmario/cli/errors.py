@@ -111,6 +111,7 @@ def option_named(text: str, args: list[str]) -> str | None:
     for word in args:
         option = word.partition("=")[0]
         setting = option.removeprefix("--").replace("-", "_")
-        if option.startswith("--") and (setting == name or setting.endswith(f".{name}")):
+        alias = f"{setting}s" == name  # --level of --levels
+        if option.startswith("--") and (setting == name or setting.endswith(f".{name}") or alias):
             return option
     return None

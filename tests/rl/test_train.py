@@ -291,7 +291,7 @@ def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
 def test_config_errors(tiny):
     with pytest.raises(ValueError, match="minibatch must divide"):
         dataclasses.replace(tiny, ppo=dataclasses.replace(tiny.ppo, minibatch=100))
-    with pytest.raises(ValueError, match="seed must not"):
+    with pytest.raises(ValueError, match="seed must be between"):
         dataclasses.replace(tiny, seed=-1)
     with pytest.raises(ValueError, match=r"net\.head must be one of dense, .*, got 'afterstate'"):
         dataclasses.replace(tiny.net, head="afterstate")
