@@ -298,7 +298,7 @@ def test_config_errors(tiny):
     with pytest.raises(ValueError, match=r"env\.last_level must not be given with a curriculum"):
         env, ladder = dataclasses.replace(tiny.env, last_level=3), CurriculumConfig(enabled=True)
         dataclasses.replace(tiny, env=env, curriculum=ladder)
-    with pytest.raises(ValueError, match=r"env\.last_level must be between env\.level = 0 and 24"):
+    with pytest.raises(ValueError, match=r"env\.last_level must be between 0 and 24, got 25"):
         dataclasses.replace(tiny.env, last_level=25)
     with pytest.raises(ValueError, match="shards must"):
         dataclasses.replace(tiny, shards=3)
