@@ -19,6 +19,7 @@ from mlx_drmario.cli import COMMANDS, main
 from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Range, ranges
+from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS
 
 
 def dataclasses_in(hint: Any) -> set[type]:
@@ -256,6 +257,14 @@ def test_an_attempt_tells_what_can_be_written(tmp_path):
     target = Path("/proc") if Path("/proc").is_dir() else read_only
     with pytest.raises(OSError, match=f"^--json is {target}/x, and {target} is no directory that can be written to"):
         check_output("--json", target / "x")
+
+
+def test_help_tells_the_presets_apart(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert stop.value.code == 0 and PRESET_HELP.keys() == PRESETS.keys()
+    assert all(f"{name} {words}" in text for name, words in PRESET_HELP.items())
 
 
 def test_version(capsys):

@@ -28,7 +28,7 @@ import tyro
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
-from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
+from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
         presets[args[0]] = layered(presets[args[0]], config_file(args), os.environ)
     # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
     kinds: list[Any] = [
-        Annotated[NewRunConfig, tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)))]
+        Annotated[
+            NewRunConfig,
+            tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)), description=PRESET_HELP[name]),
+        ]
         for name, preset in presets.items()
     ]
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])

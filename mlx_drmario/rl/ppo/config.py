@@ -96,3 +96,11 @@ PRESETS: dict[str, PPORunConfig] = {
     ),
 }
 """Starting points of `drmario train`; every option given overrides its field."""
+
+PRESET_HELP = {
+    "level0": "Level 0 HI, 500,000 decisions: what comparisons start from.",
+    "demo": "Level 0 HI in three minutes of a laptop, without compiling and without looking for the best checkpoint.",
+    "ladder": "All levels in turn, each until it is cleared often enough: 50 million decisions.",
+    "gpu": "Levels 0 to 5 with large batches and a residual net, for a Mac's or an NVIDIA GPU; not tuned.",
+}
+"""What tells them apart, for `drmario train --help`"""
