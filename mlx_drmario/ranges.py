@@ -52,7 +52,7 @@ Level = Annotated[int, Range(0, 24)]
 Share = Annotated[float, Range(0, 1)]
 Fraction = Annotated[float, Range(0, 1, without="both")]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
-Game = Annotated[int, Range(0, 0xFFFF)]
+Game = Annotated[int, Range(2, 0xFFFF)]
 Count = Annotated[int, Range(1, 1_000_000)]
 Minutes = Annotated[float, Range(0, YEAR)]
 

@@ -26,7 +26,7 @@ class PlayConfig:
     players: Literal[1, 2] = 1
     """alone, or two on one keyboard"""
     seed: Game | None = None
-    """game, 0 to 65535 (a state of the console's random generator); by default a random one"""
+    """game, 2 to 65535 (a state of the console's random generator); by default a random one"""
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
 
