@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
 from mlx_drmario.rl.config import BestConfig, CurriculumConfig, EnvConfig, RunConfig
 from mlx_drmario.settings import STRICT
@@ -86,14 +85,6 @@ PRESETS: dict[str, PPORunConfig] = {
     "ladder": PPORunConfig(
         name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)
     ),
-    # A Mac's or an NVIDIA GPU wants large batches and plain convolutions. Not tuned: no GPU was at hand.
-    "gpu": PPORunConfig(
-        name="gpu",
-        decisions=20_000_000,
-        env=EnvConfig(num_envs=2048, last_level=5),
-        net=NetConfig(encoder="residual", width=64, depth=4),
-        ppo=PPOConfig(minibatch=4096, learning_rate=1e-3),
-    ),
 }
 """Starting points of `drmario train`; every option given overrides its field."""
 
@@ -101,6 +92,5 @@ PRESET_HELP = {
     "level0": "Level 0 HI, 500,000 decisions: what comparisons start from.",
     "demo": "Level 0 HI in three minutes of a laptop, without compiling and without looking for the best checkpoint.",
     "ladder": "All levels in turn, each until it is cleared often enough: 50 million decisions.",
-    "gpu": "Levels 0 to 5 with large batches and a residual net, for a Mac's or an NVIDIA GPU; not tuned.",
 }
 """What tells them apart, for `drmario train --help`"""
