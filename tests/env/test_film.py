@@ -3,7 +3,6 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.save_video import save_video
 from gymnasium.wrappers import RecordVideo
 
 from mlx_drmario.envs import PlacementEnv, PlacementVectorEnv
@@ -59,6 +58,8 @@ def length(path) -> tuple[int, float]:
 @pytest.mark.filterwarnings("ignore")
 def test_gymnasium_records_it(tmp_path):
     pytest.importorskip("moviepy", reason='MoviePy is not installed: pip install "mlx-drmario[video]"')
+    from gymnasium.utils.save_video import save_video
+
     env = RecordVideo(gym.make("DrMarioPlacement-v0", render_mode="rgb_array"), str(tmp_path / "a"))
     observation, _ = env.reset(seed=0)
     for _ in range(4):
