@@ -11,7 +11,7 @@ export MALLOC_TRIM_THRESHOLD_ ?= 17179869184
 export MALLOC_TOP_PAD_ ?= 67108864
 export MALLOC_ARENA_MAX ?= 1
 
-.PHONY: demo test golden test-slow lint format bench docs clean stubs sanitize cross clang fuzz
+.PHONY: demo test golden test-slow lint format bench docs clean stubs sanitize tsan cross clang fuzz
 
 demo: $(VENV)/.built
 	$(VENV)/bin/drmario demo
@@ -58,7 +58,7 @@ stubs: $(VENV)/.built
 # reference, decisions by the clock against frames.
 sanitize: $(VENV)/.tools
 	$(VENV)/bin/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
-	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=ON >/dev/null
+	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=address,undefined >/dev/null
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
 	build/sanitize/passes 1000000 1
@@ -67,6 +67,16 @@ sanitize: $(VENV)/.tools
 	build/sanitize/warp_two 10000
 	build/sanitize/test_script 200
 	build/sanitize/search_moves 100000
+	build/sanitize/run_rounds tests/planner/rounds.txt
+	build/sanitize/run_rounds 5000
+
+# Two and six threads on one Batch under ThreadSanitizer (docs/rules-parity.md names the lanes).
+tsan: $(VENV)/.tools
+	$(VENV)/bin/cmake -S . -B build/tsan -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
+	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=thread >/dev/null
+	$(VENV)/bin/cmake --build build/tsan --target threads
+	build/tsan/threads 2 4000
+	build/tsan/threads 6 2000
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.
@@ -98,11 +108,13 @@ clang: $(VENV)/.built
 # Coverage-guided fuzzing under ASan and UBSan (Debian: clang libclang-rt-14-dev), FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.tools
-	$(CORE) -B build/fuzz -DDRM_FUZZ=ON -DDRM_SANITIZE=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ >/dev/null
-	$(VENV)/bin/cmake --build build/fuzz --target fuzz_batch fuzz_reach
-	mkdir -p build/corpus/batch build/corpus/reach
+	$(CORE) -B build/fuzz -DDRM_FUZZ=ON -DDRM_SANITIZE=address,undefined -DCMAKE_C_COMPILER=clang \
+	    -DCMAKE_CXX_COMPILER=clang++ >/dev/null
+	$(VENV)/bin/cmake --build build/fuzz --target fuzz_batch fuzz_reach fuzz_round
+	mkdir -p build/corpus/batch build/corpus/reach build/corpus/round
 	build/fuzz/fuzz_batch -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -artifact_prefix=build/ build/corpus/batch
 	build/fuzz/fuzz_reach -max_total_time=$(FUZZ_SECONDS) -max_len=32 -timeout=60 -artifact_prefix=build/ build/corpus/reach
+	build/fuzz/fuzz_round -max_total_time=$(FUZZ_SECONDS) -max_len=128 -timeout=60 -artifact_prefix=build/ build/corpus/round
 
 clean:
 	rm -rf $(VENV) build

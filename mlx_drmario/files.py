@@ -83,6 +83,37 @@ def replacing(path: Path) -> Iterator[Path]:
         _delete(temporary)
 
 
+def check_output(option: str, path: Path) -> None:
+    """Refuse a file that could not be written, before the work that fills it. Raises OSError that names the option."""
+    if path.is_dir():
+        raise OSError(f"{option} is {path}, which is a directory")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OSError(f"{option} is {path}, which cannot be written to")
+    _try_to_write(option, path, path.parent)
+
+
+def check_directory(option: str, path: Path) -> None:
+    """Make a directory for what will be written; OSError that names the option when that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OSError(f"{option} is {path}; it must be a directory, and a file is in the way") from None
+    except OSError as error:
+        raise OSError(f"{option} is {path}, which cannot be made: {error.strerror}") from error
+    _try_to_write(option, path, path)
+
+
+def _try_to_write(option: str, path: Path, directory: Path) -> None:
+    """Only an attempt tells: permissions say nothing to root, and nothing of a file system that is read-only."""
+    attempt = directory / f"{WRITING}{os.getpid()}-{threading.get_ident()}"
+    try:
+        attempt.touch()
+        attempt.unlink()
+    except OSError as error:
+        where = f"and {directory} is no directory that can be written to: {error.strerror}"
+        raise OSError(f"{option} is {path}, {where}") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the content of a text file (UTF-8)."""
     with replacing(path) as temporary:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mlx_drmario import seeds, stats
 from mlx_drmario.evaluate import Comparison, EvalResult
-from mlx_drmario.files import replacing
+from mlx_drmario.files import check_directory, replacing
 from mlx_drmario.spec import SPEED_NAMES
 
 Results = Sequence[tuple[str, EvalResult]]
@@ -26,15 +26,6 @@ GAMES_CSV, GAMES_PARQUET, SUMMARY, COMPARISON, PLOT = (
 )
 
 
-def directory(out: Path) -> Path:
-    """Make `out` and return it; ValueError when something other than a directory is in the way."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"out is {out}; it must be a directory, and a file is in the way") from None
-    return out
-
-
 def write(
     out: Path, results: Results, comparisons: Sequence[Comparison] = (), names: tuple[str, str] = ("", "")
 ) -> None:
@@ -45,12 +36,13 @@ def write(
     when there is none; levels.png is `plot`.
 
     Raises:
-        ValueError: no results, or `out` is a file.
+        ValueError: no results.
+        OSError: `out` is no directory that can be written to.
     """
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import csv, parquet
 
-    directory(out)
+    check_directory("out", out)
     games = pyarrow.table(game_columns(results))
     tables = {GAMES_CSV: games, SUMMARY: pyarrow.Table.from_pylist(summary_rows(results))}
     if comparisons:

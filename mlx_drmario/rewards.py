@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
 
 Column = NDArray[Any]
@@ -42,33 +43,34 @@ class Events(Protocol):
     def top_out(self) -> Column: ...
 
 
+Amount = Annotated[float, Range(-1_000_000, 1_000_000)]
+
+
 @dataclass(frozen=True)
 class RewardConfig:
     """What each event pays. Costs are negative numbers."""
 
-    virus: float = 0.1
+    virus: Amount = 0.1
     """per virus cleared"""
-    half: float = 0.0
+    half: Amount = 0.0
     """per capsule half cleared"""
-    combo: float = 0.0
+    combo: Amount = 0.0
     """per run beyond the first cleared by one capsule"""
-    cascade: float = 0.0
+    cascade: Amount = 0.0
     """per clearing pass beyond the first that one capsule sets off"""
-    clear: float = 1.0
+    clear: Amount = 1.0
     """once, when the last virus is cleared"""
-    top_out: float = -1.0
+    top_out: Amount = -1.0
     """once, when a new capsule finds its place taken"""
-    time: float = -0.0001
+    time: Amount = -0.0001
     """per frame"""
-    decision: float = 0.0
+    decision: Amount = 0.0
     """per capsule placed"""
 
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-                raise ValueError(f"reward {name!r} is {value!r}; it must be a finite number")
+        check_ranges(self, "reward.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "RewardConfig":

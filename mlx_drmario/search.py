@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.ranges import Range, check_ranges, ranges
 from mlx_drmario.spec import FALL, RESOLVE
 
 Roots = dict[str, Any]
@@ -19,22 +20,25 @@ Roots = dict[str, Any]
 class Budget:
     """How far an online search looks; the arguments of `dm.Search.choose`, which explains them."""
 
-    plies: int = 1
+    plies: Annotated[int, Range(1, 3)] = 1
     """1: this capsule; 2: and the preview; 3: and capsules after it"""
-    first: int = 256
+    first: Annotated[int, Range(1, 256)] = 256
     """moves of this capsule that are followed"""
-    boards: int = 40
+    boards: Annotated[int, Range(1, 256)] = 40
     """boards after the preview that are followed"""
-    depth: int = 1
+    depth: Annotated[int, Range(1, 32)] = 1
     """capsules after the preview"""
-    width: int = 1
+    width: Annotated[int, Range(1, 16)] = 1
     """boards kept after each of them"""
-    sequences: int = 0
+    sequences: Annotated[int, Range(0, 4_096)] = 0
     """futures of those capsules; 0: as many as make the law of the first exact"""
-    nodes: float = 0
+    nodes: Annotated[float, Range(0, 10**15)] = 0
     """no further future is begun after so many boards; 0: no limit"""
-    ms: float = 0
+    ms: Annotated[float, Range(0, 10**9)] = 0
     """no further future is begun after so many milliseconds; 0: no limit. Makes play depend on the machine's speed"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 BUDGETS: dict[str, Budget] = {
@@ -81,21 +85,22 @@ def parse(text: str) -> Budget:
     """The budget that `text` names: "2ply", or with changes "sampled,ms=10,boards=8".
 
     Raises:
-        ValueError: an unknown name or setting, or a value that is not a number.
+        ValueError: an unknown name or setting, or a value that is not a number in its range.
     """
     name, *changes = text.split(",")
     if name not in BUDGETS:
-        raise ValueError(f"search is {name!r}; choose one of {', '.join(BUDGETS)}")
-    kinds = {field.name: field.type for field in dataclasses.fields(Budget)}
+        raise ValueError(f"no search {name!r}; choose one of {', '.join(BUDGETS)}")
+    kinds = ranges(Budget)
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals or key not in kinds:
-            raise ValueError(f"search setting is {change!r}; give NAME=NUMBER with a name of {', '.join(kinds)}")
+            raise ValueError(f"no setting {change!r}; give NAME=NUMBER with a name of {', '.join(kinds)}")
         try:
-            values[key] = float(value) if kinds[key] is float else int(value)
+            values[key] = int(value) if kinds[key][1] else float(value)
         except ValueError:
-            raise ValueError(f"search setting {key} is {value!r}; it must be a number") from None
+            what = "a whole number" if kinds[key][1] else "a number"
+            raise ValueError(f"{key} must be {what}, got {value!r}") from None
     return dataclasses.replace(BUDGETS[name], **values)
 
 

@@ -8,13 +8,14 @@ differences between those placements by their features. With the new weights, ag
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
+from mlx_drmario.ranges import Count, Range, Share, check_ranges
 from mlx_drmario.search import Budget, chosen_rows, roots_of
 
 UNITS = 4
@@ -43,23 +44,26 @@ TEACHER = Budget(plies=3, first=12, boards=4, depth=4, width=1, sequences=4)
 class Regression:
     """Regression of search values on features, among the placements of the same capsule."""
 
-    rounds: int = 4
-    roots: int = 1_500
+    rounds: Annotated[int, Range(1, 1_000)] = 4
+    roots: Count = 1_500
     """situations per round; the regression takes those of the round before as well"""
-    best: int = 5
+    best: Annotated[int, Range(1, 256)] = 5
     """placements of each that look best"""
-    random: int = 3
+    random: Annotated[int, Range(0, 256)] = 3
     """and drawn at random, so that there are bad ones"""
-    random_moves: float = 0.1
+    random_moves: Share = 0.1
     """share of placements drawn at random on the way to a situation"""
-    ridge: float = 0.003
+    ridge: Annotated[float, Range(0, 1_000_000)] = 0.003
     """penalty, features having variance 1"""
-    anchor: float = 0.05
+    anchor: Annotated[float, Range(0, 1_000)] = 0.05
     """weight of the frames to go themselves beside their differences, which alone say nothing of the scale"""
-    greatest: float = 2_000
+    greatest: Annotated[float, Range(0, 1_000_000, without="low")] = 2_000
     """differences between placements are cut at so many frames"""
     budget: Budget = TEACHER
     """the search whose values are learnt"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "regression.")
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,7 @@ static std::string describe_seat(const Round& round, int i) {
     const char* problem = seat.frames_left ? "frames_left must be 0" : describe_unparked(p);
     return problem ? problem : "";
   }
+  if (p.speed_counter != 0) return "speed_counter must be 0";  // as from the lock on, and by the clock in the air
   if (seat.frames_left) {
     if (p.next_action != kFall) return "next_action must be 0 (falling)";
     if (seat.action < 0 || seat.action >= kActions || seat.frames_to_lock > kMaxScript ||

@@ -1,6 +1,8 @@
 """House rules that a program can check: one-way imports and includes, sizes that stay readable, citations that resolve.
 
-Order: engine -> planner -> mlx_drmario (modules, envs, nets, rl) -> traces -> tui -> cli -> scripts, examples, tests.
+Order: engine -> planner -> mlx_drmario (modules, envs, nets, rl) -> traces -> tui -> cli -> drmario_start and the rest
+(scripts, examples, tests).
+
 Each may use what stands to its left. MLX belongs to nets and rl, h5py to traces, Textual to tui.
 """
 
@@ -23,7 +25,7 @@ MAX_DOCS_WIDTH = 119
 PACKAGE = "mlx_drmario"
 LAYERS = ("", "envs", "nets", "rl", "traces", "tui", "cli")
 OWNERS = {"mlx": {"nets", "rl"}, "h5py": {"traces"}, "textual": {"tui"}}
-LAST = ("scripts", "examples", "tests")
+LAST = ("drmario_start", "scripts", "examples", "tests")
 CPP_LAYERS = ("engine", "planner", "tests")
 PYTHON_FOLDERS = (PACKAGE, "traces", "tui", *LAST)
 CPP_SUFFIXES = (".h", ".cpp", ".c")
@@ -65,8 +67,10 @@ def imported(path: Path, tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def layer_of(module: str) -> str:
-    """The layer of a module of the package: '' for those directly in it."""
+    """The layer of a module of the package: '' for those directly in it, but `python -m` starts the command line."""
     parts = module.split(".")
+    if parts[1:] == ["__main__"]:
+        return "cli"
     return parts[1] if len(parts) > 1 and parts[1] in LAYERS else ""
 
 

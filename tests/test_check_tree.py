@@ -26,6 +26,7 @@ CLEAN = {
     "planner/f.cpp": long_function("f", 60),
     "planner/c.h": "class Whole {\n" + "  int x;\n" * 198 + "};\n",
     "mlx_drmario/__init__.py": "import numpy\n",
+    "mlx_drmario/__main__.py": "from mlx_drmario.cli import main\n",
     "mlx_drmario/nets/__init__.py": "import mlx.core\nfrom .. import rewards\n",
     "mlx_drmario/rewards.py": python_function(60),
     "traces/__init__.py": "import h5py\nfrom mlx_drmario.rl import train\n",

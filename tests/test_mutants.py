@@ -9,6 +9,8 @@ from tests.conftest import ROOT
 def test_every_fault_applies_once_and_names_its_tests() -> None:
     for mutant in MUTANTS:
         assert (ROOT / mutant.file).read_text().count(mutant.old) == 1, mutant.name
-        assert mutant.old != mutant.new and (ROOT / mutant.test).exists(), mutant.name
+        file, _, test = mutant.test.partition("::")
+        assert mutant.old != mutant.new and (ROOT / file).exists(), mutant.name
+        assert not test or f"def {test}(" in (ROOT / file).read_text(), mutant.name
     assert max(Counter(mutant.name for mutant in MUTANTS).values()) == 1
     assert len(MUTANTS) >= 25

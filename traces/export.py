@@ -90,7 +90,7 @@ def minari(
     try:
         import minari as library
     except ImportError:
-        raise ValueError('minari is not installed: pip install "mlx-drmario[minari]"') from None
+        raise ValueError('Minari is not installed: pip install "mlx-drmario[minari]"') from None
     made, left_out, count, settings = None, 0, 0, _one_setting(paths)
     for path in paths:
         for block in storage.blocks(path):

@@ -135,6 +135,8 @@ def write(path: Path, movie: Movie) -> None:
 
 def read(path: Path) -> Movie:
     """Read an .fm2 or .bk2 file. ValueError names file and line of what cannot be read."""
+    if path.is_dir():
+        raise IsADirectoryError(f"path is {path}, which is a directory")
     if not path.is_file():
         raise FileNotFoundError(f"path is {path}, which does not exist")
     if path.suffix == ".bk2" or zipfile.is_zipfile(path):

@@ -11,7 +11,7 @@ def serve(arguments: list[str], port: int) -> None:
     On the loopback interface only: whoever reaches the port can use the app. Raises ValueError without textual-serve.
     """
     if importlib.util.find_spec("textual_serve") is None:
-        raise ValueError("serve needs a package that is not installed: pip install 'mlx-drmario[serve]'")
+        raise ValueError("a browser needs textual-serve, which is not installed: pip install 'mlx-drmario[serve]'")
     from textual_serve.server import Server
 
     program = "import sys; from mlx_drmario.cli import main; sys.exit(main())"

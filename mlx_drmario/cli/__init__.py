@@ -5,11 +5,15 @@ command that is asked for is imported, so that `drmario --help` answers at once.
 """
 
 import difflib
-import errno
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from mlx_drmario.cli.errors import parsed, refuse_empty, sentence
 
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
@@ -33,7 +37,11 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
 def usage() -> str:
     """The text of `drmario --help`."""
     lines = [f"  {name:8} {text}" for name, (_, _, text) in COMMANDS.items()]
-    return "usage: drmario COMMAND [options]\n\n" + "\n".join(lines) + "\n\n`drmario COMMAND --help` lists its options."
+    return (
+        "usage: drmario COMMAND [options] | --version\n\n"
+        + "\n".join(lines)
+        + "\n\n`drmario COMMAND --help` lists its options."
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,6 +73,11 @@ def discard_output() -> None:
 
 def dispatch(args: list[str]) -> int:
     """Find the command, read its options, run it; an error becomes one line on stderr. Returns as `main` does."""
+    if args == ["--version"]:
+        from mlx_drmario import __version__
+
+        print(f"drmario {__version__}")
+        return 0
     if not args or args[0] in ("-h", "--help"):
         print(usage())
         return 0 if args else 2
@@ -76,29 +89,27 @@ def dispatch(args: list[str]) -> int:
         return 2
     module_name, config_name, _ = COMMANDS[command]
     try:
+        refuse_empty(args)
         module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
-        import tyro
-
-        if config_name is None:
-            config = module.parse(args[1:])
-        else:
-            config = tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args[1:])
-        return int(module.run(config))
+        return int(module.run(parsed(reader(module, config_name, command), args[1:])))
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError) as error:
-        print(f"drmario {command}: {sentence(error)}", file=sys.stderr)
-        return 1
+        text, wrong_use = sentence(error, args)
+        print(f"drmario {command}: {text}", file=sys.stderr)
+        return 2 if wrong_use else 1
     except KeyboardInterrupt:
         return 130
 
 
-def sentence(error: Exception) -> str:
-    """What went wrong, with the file's name first where the system says what is wrong with a file."""
-    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
-        return str(error)
-    advice = ": make room and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
-    return f"{error.filename}: {error.strerror}{advice}"
+def reader(module: ModuleType, config_name: str | None, command: str) -> Callable[[list[str]], Any]:
+    """What makes the command's config of its arguments."""
+    if config_name is None:
+        parse: Callable[[list[str]], Any] = module.parse
+        return parse
+    import tyro
+
+    return lambda args: tyro.cli(getattr(module, config_name), prog=f"drmario {command}", args=args)
 
 
 def show_warning(message: Warning | str, *where: object, **place: object) -> None:

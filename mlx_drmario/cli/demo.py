@@ -6,8 +6,9 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from mlx_drmario.ranges import YEAR, Range, Seed, check_ranges
 from mlx_drmario.rl.config import SPEEDS
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 
@@ -16,11 +17,11 @@ from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 class DemoConfig:
     """Train on level 0 HI, then play test games against two baselines."""
 
-    minutes: float = 3.0
+    minutes: Annotated[float, Range(0, YEAR, without="low")] = 3.0
     """minutes of training"""
-    games: int = 500
+    games: Annotated[int, Range(1, 4_096)] = 500
     """test games to play"""
-    seed: int = 0
+    seed: Seed = 0
     """seed of weights, games and sampling"""
     out: Path | None = None
     """run directory; by default runs/demo-<date>-<time>"""
@@ -28,10 +29,7 @@ class DemoConfig:
     """replace the run directory when it holds a run; the last 3 replaced ones are kept as RUN.bak1 to RUN.bak3"""
 
     def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise ValueError(f"minutes must be positive, got {self.minutes}")
-        if not 1 <= self.games <= 4096:
-            raise ValueError(f"games must be between 1 and 4096 (the test split), got {self.games}")
+        check_ranges(self)
 
 
 def run(config: DemoConfig) -> int:

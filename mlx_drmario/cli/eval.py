@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
+from mlx_drmario.files import check_directory, check_output
+from mlx_drmario.ranges import Count, Range, check_ranges
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,11 +35,11 @@ class EvalConfig:
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
-    seeds: int = 500
+    seeds: Annotated[int, Range(1, 65_536)] = 500
     """number of games per level, the same ones for every policy and level"""
     split: Literal["validation", "test", "training"] = "validation"
     """where the games come from; test is for final numbers, not for choosing"""
-    max_decisions: int = 1_000
+    max_decisions: Count = 1_000
     """capsules after which a game counts as not cleared"""
     baselines: bool = True
     """also play the same games with the random and the greedy baseline"""
@@ -49,6 +52,9 @@ class EvalConfig:
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
 
 def run(config: EvalConfig) -> int:
     """Evaluate, print tables, write files, return 0. Files are written after every level, so what is there is whole.
@@ -60,12 +66,20 @@ def run(config: EvalConfig) -> int:
     from mlx_drmario.evaluate import compare
 
     levels = parse_levels(config.levels)
+    if config.seeds > len(seeds.SPLITS[config.split]):
+        most = len(seeds.SPLITS[config.split])
+        raise ValueError(f"seeds is {config.seeds}; the {config.split} split has {most:,} games")
     games = seeds.seeds(config.split, config.seeds)
-    players = [Player(name, *policies.load(name)) for name in policy_names(config)]
-    if config.json is not None and not config.json.parent.is_dir():
-        raise ValueError(f"json is {config.json}; its directory must exist")
+    names = policy_names(config)
+    if config.against is not None:
+        policies.check(config.against, "against")
+    players = [Player(name, *policies.load(name)) for name in names]
+    if config.json is not None:
+        check_output("--json", config.json)
     if config.out is not None:
-        reports.directory(config.out)
+        check_directory("--out", config.out)
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     results: list[tuple[str, EvalResult]] = []
     comparisons: list[Comparison] = []
     for level in levels:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlx_drmario.files import check_directory
+from mlx_drmario.ranges import Game, Level, check_ranges
+
 
 @dataclass(frozen=True)
 class PlayConfig:
@@ -16,16 +19,19 @@ class PlayConfig:
     relies on the terminal's own key repeat.
     """
 
-    level: int = 0
+    level: Level = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "low"
     """speed setting"""
     players: Literal[1, 2] = 1
     """alone, or two on one keyboard"""
-    seed: int | None = None
-    """game, 0 to 65535 (a state of the console's random generator); by default a random one"""
+    seed: Game | None = None
+    """game, 2 to 65535 (a state of the console's random generator); by default a random one"""
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: PlayConfig) -> int:
@@ -39,8 +45,8 @@ def run(config: PlayConfig) -> int:
     from mlx_drmario.tui.app import DrMarioApp
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
-    if config.seed is not None and not 0 <= config.seed <= 0xFFFF:
-        raise ValueError(f"seed is {config.seed}; it must lie in 0..65535")
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     if not sys.stdout.isatty():
         print("drmario play draws on a terminal; its output is not one", file=sys.stderr)
         return 2

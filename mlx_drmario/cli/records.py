@@ -7,11 +7,17 @@ drmario records export --out best.csv
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from mlx_drmario.cli.errors import WrongUse
+from mlx_drmario.files import check_output
+from mlx_drmario.ranges import Count, Game, Level, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.records import Line, Records
@@ -23,13 +29,16 @@ DATABASE = Path("records.sqlite")
 class Chosen:
     """Which lines."""
 
-    level: int | None = None
+    level: Level | None = None
     speed: Literal["low", "med", "hi"] | None = None
-    seed: int | None = None
-    top: int | None = None
+    seed: Game | None = None
+    top: Count | None = None
     """only so many of every game, the best"""
     db: Path = DATABASE
     """the database"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -75,10 +84,16 @@ def run(config: List | Verify | Export | Add) -> int:
     from mlx_drmario.traces import records as lines
     from mlx_drmario.traces import tools
 
-    if not isinstance(config, Add) and not config.db.exists():
+    if isinstance(config, Export):
+        check_output("--out", config.out)
+    if isinstance(config, Add):
+        check_output("--db", config.db)
+        if not config.paths:
+            raise WrongUse("name at least one file or directory")
+    elif not config.db.exists():
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
     paths = tools.find(config.paths) if isinstance(config, Add) else []
-    with lines.Records(config.db) as records:
+    with database_errors(config.db), lines.Records(config.db) as records:
         if isinstance(config, Add):
             for path in paths:
                 cleared, admitted = lines.add_trace(records, path)
@@ -92,6 +107,17 @@ def run(config: List | Verify | Export | Add) -> int:
         else:
             print_lines(chosen(records, config))
     return 0
+
+
+@contextlib.contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """OSError with the file's name for what SQLite says of a file that it cannot use (a full disk, a directory)."""
+    import sqlite3
+
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(f"db is {path}: {error}") from error
 
 
 def chosen(records: Records, config: List | Export) -> list[Line]:

@@ -5,7 +5,10 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from mlx_drmario.files import check_output
+from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
     import mlx_drmario as dm
@@ -18,22 +21,25 @@ class SolveConfig:
     A known seed is what a speedrunner has who chose it; a player of an unknown game has not (see `drmario eval`).
     """
 
-    level: int = 20
+    level: Level = 20
     """0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
     seed: str = "0x8988"
     """state of the console's random generator before the level set-up, 2 to 65535; 0x for hexadecimal"""
-    frame_counter: int = 0
+    frame_counter: Annotated[int, Range(0, 255)] = 0
     """its value in the first frame of play, 0 to 255; only its parity matters"""
-    width: int = 1_000
+    width: Annotated[int, Range(1, 2**20)] = 1_000
     """boards kept after each capsule"""
-    alpha: float = 1.0
+    alpha: Annotated[float, Range(0, 100)] = 1.0
     """boards are ranked by frames + alpha * estimated frames to go"""
-    threads: int = 0
+    threads: Annotated[int, Range(0, 256)] = 0
     """0: one per core; never changes the line"""
     json: Path | None = None
     """write level, speed, seed, cleared, frames and actions to this file"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: SolveConfig) -> int:
@@ -47,8 +53,8 @@ def run(config: SolveConfig) -> int:
     from mlx_drmario.search import replay_line
     from mlx_drmario.spec import speed_number
 
-    if config.json is not None and not config.json.absolute().parent.is_dir():
-        raise ValueError(f"json is {config.json}; its directory must exist")
+    if config.json is not None:
+        check_output("--json", config.json)
     seed = parse_seed(config.seed)
     games = dm.Decisions(num_envs=1, threads=1)
     games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)

@@ -11,189 +11,33 @@ import dataclasses
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import tyro
+from mlx_drmario.cli.errors import WrongUse
+from mlx_drmario.cli.trace_options import (
+    Command,
+    Dedup,
+    Export,
+    Filter,
+    Html,
+    Import,
+    Info,
+    Merge,
+    Movie,
+    Recover,
+    Replay,
+    Split,
+    TraceConfig,
+    Validate,
+    Verify,
+)
+from mlx_drmario.files import check_directory, check_output
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.tools import Choice, Verdict
 
-Paths = tyro.conf.Positional[tuple[Path, ...]]
-
-
-@dataclass(frozen=True)
-class Info:
-    """What files hold: games, outcomes, policies, where they come from. Journals of running recordings too."""
-
-    paths: Paths
-    """trace files, journals, or directories of trace files"""
-    sources: bool = False
-    """also print versions, machine and config of every recording"""
-
-
-@dataclass(frozen=True)
-class Validate:
-    """Check that the tables of files are consistent, without playing games. 1 when something is wrong."""
-
-    paths: Paths
-    jobs: int = 0
-    """processes, 0: one per core"""
-
-
-@dataclass(frozen=True)
-class Verify:
-    """Play every game again, by clocks and frame by frame; stop at the first difference, name it and return 1."""
-
-    paths: Paths
-    jobs: int = 0
-    """processes, 0: one per core"""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """Play every game again, by clocks and frame by frame, and report all differences of all files."""
-
-    paths: Paths
-    jobs: int = 0
-    """processes, 0: one per core"""
-
-
-@dataclass(frozen=True)
-class Recover:
-    """Make trace files of the journals that killed recordings left."""
-
-    paths: Paths
-    """journals, or directories of them"""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Write the games that meet every condition to a new file."""
-
-    paths: Paths
-    out: Path
-    levels: str = ""
-    """such as 3 or 0-5 or 0,5,10-12; by default all"""
-    speeds: tuple[Literal["low", "med", "hi"], ...] = ()
-    outcomes: tuple[Literal["cleared", "top_out", "truncated", "unfinished"], ...] = ()
-    min_frames: int | None = None
-    max_frames: int | None = None
-    """frames of the game: of a cleared one, its frames to clear"""
-    policy: str | None = None
-    """a part of the policy's name"""
-    split: Literal["test", "validation", "training"] | None = None
-    """only games of this list of seeds"""
-
-
-@dataclass(frozen=True)
-class Dedup:
-    """Write every game once: two are the same when they start alike and the same was done."""
-
-    paths: Paths
-    out: Path
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Write the games of all files to one."""
-
-    paths: Paths
-    out: Path
-
-
-@dataclass(frozen=True)
-class Split:
-    """Write the games of a file to several."""
-
-    path: tyro.conf.Positional[Path]
-    out: Path
-    """directory"""
-    episodes: int = 1_000
-    """games in each file"""
-
-
-@dataclass(frozen=True)
-class Export:
-    """Write decisions as a Parquet table, or games as a Minari dataset."""
-
-    paths: Paths
-    parquet: Path | None = None
-    """file to write"""
-    minari: str | None = None
-    """id of the dataset, such as drmario/greedy-v0; it lies where Minari keeps its datasets (MINARI_DATASETS_PATH)"""
-
-
-@dataclass(frozen=True)
-class MenuFrames:
-    """What the rules do not say about title and options screens; change it when a movie does not stay in sync.
-
-    docs/traces.md explains each.
-    """
-
-    power_on_counter: int = 0
-    title_frame: int = 150
-    settle: int = 20
-    gap: int = 4
-    first_level: int = 0
-    first_speed: int = 1
-    first_music: int = 0
-    music_off: int = 2
-    one_cursor: bool = True
-
-
-@dataclass(frozen=True)
-class Movie:
-    """Write a game as an input movie for an emulator, from power-on: FCEUX (.fm2) or BizHawk (.bk2)."""
-
-    path: tyro.conf.Positional[Path]
-    out: Path
-    episode: int = 0
-    """number of the game in the file"""
-    menus: MenuFrames = field(default_factory=MenuFrames)
-
-
-@dataclass(frozen=True)
-class Import:
-    """Read an .fm2 or .bk2 movie and write what is played in it as a trace."""
-
-    movie: tyro.conf.Positional[Path]
-    out: Path
-    menus: MenuFrames = field(default_factory=MenuFrames)
-
-
-@dataclass(frozen=True)
-class Html:
-    """Write games as one web page that needs nothing else: bottle, scrub bar, events, policy and evaluator."""
-
-    path: tyro.conf.Positional[Path]
-    out: Path
-    episodes: tuple[int, ...] = ()
-    """numbers of the games in the file; by default the first 20"""
-    policy: str | None = None
-    """also ask this policy about every decision: random, greedy, or the directory of a run"""
-
-
-TraceConfig = (
-    Annotated[Info, tyro.conf.subcommand("info")]
-    | Annotated[Validate, tyro.conf.subcommand("validate")]
-    | Annotated[Verify, tyro.conf.subcommand("verify")]
-    | Annotated[Replay, tyro.conf.subcommand("replay")]
-    | Annotated[Recover, tyro.conf.subcommand("recover")]
-    | Annotated[Filter, tyro.conf.subcommand("filter")]
-    | Annotated[Dedup, tyro.conf.subcommand("dedup")]
-    | Annotated[Merge, tyro.conf.subcommand("merge")]
-    | Annotated[Split, tyro.conf.subcommand("split")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Movie, tyro.conf.subcommand("movie")]
-    | Annotated[Import, tyro.conf.subcommand("import")]
-    | Annotated[Html, tyro.conf.subcommand("html")]
-)
-"""What the command line accepts."""
-
-
-Command = Info | Validate | Verify | Replay | Recover | Filter | Dedup | Merge | Split | Export | Movie | Import | Html
+__all__ = ["TraceConfig", "run"]
 
 
 def run(config: Command) -> int:
@@ -201,6 +45,7 @@ def run(config: Command) -> int:
 
     Raises ValueError, FileNotFoundError, FileExistsError for files that are no traces, missing, or in the way.
     """
+    check_arguments(config)
     return {
         Info: info,
         Validate: validate,
@@ -216,6 +61,21 @@ def run(config: Command) -> int:
         Import: movie,
         Html: html,
     }[type(config)](config)  # type: ignore[operator]
+
+
+def check_arguments(config: Command) -> None:
+    """Raises before the work: WrongUse without a path, OSError for what could not be written after it."""
+    if getattr(config, "paths", None) == ():
+        raise WrongUse("name at least one file or directory")
+    if isinstance(config, Split):
+        check_directory("--out", config.out)
+    elif isinstance(config, Export):
+        if config.parquet is not None:
+            check_output("--parquet", config.parquet)
+    elif isinstance(config, Filter | Dedup | Merge | Movie | Import | Html):
+        check_output("--out", config.out)
+        if config.out.exists() and not isinstance(config, Movie | Html):
+            raise FileExistsError(f"--out is {config.out}, which exists; traces are never overwritten")
 
 
 def info(config: Info) -> int:
@@ -365,10 +225,10 @@ def movie(config: Movie | Import) -> int:
     return 0
 
 
-def check_episode(path: Path, episode: int, count: int) -> None:
+def check_episode(path: Path, episode: int, count: int, option: str = "episode") -> None:
     """ValueError for the number of a game that the file does not hold."""
     if not 0 <= episode < count:
-        raise ValueError(f"episode is {episode}; {path} holds the games 0..{count - 1}")
+        raise ValueError(f"{option} is {episode}; {path} holds the games 0..{count - 1}")
 
 
 def html(config: Html) -> int:
@@ -380,7 +240,7 @@ def html(config: Html) -> int:
 
     games = tools.load(config.path)
     for episode in config.episodes:
-        check_episode(config.path, episode, len(games))
+        check_episode(config.path, episode, len(games), "episodes")
     games = games.take(np.array(config.episodes or range(min(20, len(games))), np.int64))
     if config.policy is not None:
         from mlx_drmario.cli import policy as policies

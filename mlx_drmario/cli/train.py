@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.files import check_directory
+from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
-from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
+from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
@@ -50,16 +52,19 @@ class NewRunConfig(PPORunConfig):
 class OtherGames:
     """Other games than the run's own; when one of these changes, all games start anew."""
 
-    level: int | None = None
+    level: Level | None = None
     """virus level, 0 to 24"""
-    last_level: int | None = None
+    last_level: Level | None = None
     """last level of a range that starts at `level`"""
     speed: SpeedName | None = None
     """speed setting"""
-    num_envs: int | None = None
+    num_envs: Annotated[int, Range(1, 65_536)] | None = None
     """games played side by side"""
-    max_decisions: int | None = None
+    max_decisions: Count | None = None
     """decisions after which a game is truncated"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "env.")
 
 
 @dataclass(frozen=True)
@@ -68,15 +73,18 @@ class ResumeConfig:
 
     run: tyro.conf.Positional[Path]
     """run directory"""
-    decisions: int | None = None
+    decisions: Annotated[int, Range(1, 10**15)] | None = None
     """new budget in decisions (over the whole run); by default the run's own"""
-    minutes: float | None = None
+    minutes: Minutes | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
     env: OtherGames = field(default_factory=OtherGames)
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 DEFAULT_PRESET = "level0"
@@ -95,7 +103,10 @@ def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
         presets[args[0]] = layered(presets[args[0]], config_file(args), os.environ)
     # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
     kinds: list[Any] = [
-        Annotated[NewRunConfig, tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)))]
+        Annotated[
+            NewRunConfig,
+            tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)), description=PRESET_HELP[name]),
+        ]
         for name, preset in presets.items()
     ]
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
@@ -134,6 +145,8 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         chosen, directory = plain(config), config.out
     if config.dry_run:
         return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else

@@ -57,6 +57,12 @@ def parse(args: list[str]) -> TuiConfig:
     if args and args[0] in ("train", "resume"):  # their --help is theirs
         own = [args[0], *(option for option in args[1:] if option in ("--detach", "--serve"))]
     known, rest = parser.parse_known_args(own)
+    if not 1 <= known.port <= 0xFFFF:
+        parser.error(f"--port must be between 1 and 65,535, got {known.port}")
+    if rest and known.command == "home":
+        parser.error(f"no option {rest[0]!r} (`drmario tui --help` lists all)")
+    if known.command == "attach" and len(rest) != 1:
+        parser.error("attach needs one run directory")
     if own is not args:
         rest = [option for option in args[1:] if option not in ("--detach", "--serve")]
     arguments = [option for option in args if option != "--serve" and option != f"--port={known.port}"]
@@ -88,8 +94,6 @@ def open_screen(config: TuiConfig) -> AnyScreen:
 
         return HomeScreen(entries(config.detach), demo_position())
     if config.command == "attach":
-        if len(config.rest) != 1:
-            raise ValueError("attach needs one run directory")
         return attached(Path(config.rest[0]))
     if config.command == "trace":
         return recorded(config.rest)
@@ -99,11 +103,12 @@ def open_screen(config: TuiConfig) -> AnyScreen:
 def training(args: list[str], detach: bool = False) -> AnyScreen:
     """A run that starts or goes on, as `drmario train ARGS` would."""
     from mlx_drmario.cli import train
+    from mlx_drmario.cli.errors import parsed
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session, settings_of
 
-    given = train.parse(args)
+    given = parsed(train.parse, args)
     if isinstance(given, train.ResumeConfig):
         chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
     else:
@@ -122,6 +127,7 @@ def attached(run: Path) -> AnyScreen:
 def recorded(args: list[str]) -> AnyScreen:
     """The games of a trace file."""
     from mlx_drmario.cli import policy as policies
+    from mlx_drmario.cli.errors import parsed
     from mlx_drmario.tui.recorded import Recording
     from mlx_drmario.tui.screens.recorded import RecordedScreen
 
@@ -129,7 +135,7 @@ def recorded(args: list[str]) -> AnyScreen:
     parser.add_argument("file", type=Path)
     parser.add_argument("--game", type=int, default=1, help="the one to start with, counted from 1")
     parser.add_argument("--policy", default="greedy", help="plays branches on, as in drmario watch")
-    given = parser.parse_args(args)
+    given = parsed(parser.parse_args, args)
     recording = Recording(given.file)
     if not 1 <= given.game <= recording.count:
         raise ValueError(f"game is {given.game}; the file holds games 1 to {recording.count}")

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from mlx_drmario.files import check_output
+from mlx_drmario.ranges import Level, Range, Seed, check_ranges
 from mlx_drmario.tuning import Regression
 
 if TYPE_CHECKING:
@@ -17,15 +19,18 @@ class TuneConfig:
 
     header: Path | None = None
     """write the weights as the C++ header of the built-in ones (planner/value_weights.h)"""
-    seed: int = 0
+    seed: Seed = 0
     """of everything random: the same seed gives the same weights"""
-    threads: int = 0
+    threads: Annotated[int, Range(0, 256)] = 0
     """0: one per core; never changes the weights"""
-    levels: tuple[int, ...] = (0, 10, 20)
+    levels: tuple[Level, ...] = (0, 10, 20)
     """levels of the validation games that are played at the end"""
-    games: int = 200
+    games: Annotated[int, Range(1, 3_584)] = 200
     """validation games per level"""
     regression: Regression = field(default_factory=Regression)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: TuneConfig) -> int:
@@ -37,8 +42,8 @@ def run(config: TuneConfig) -> int:
     import mlx_drmario as dm
     from mlx_drmario import files, seeds, tuning
 
-    if config.header is not None and not config.header.absolute().parent.is_dir():
-        raise ValueError(f"header is {config.header}; its directory must exist")
+    if config.header is not None:
+        check_output("--header", config.header)
     validation = seeds.seeds("validation", config.games)
     rng = np.random.default_rng(config.seed)
     weights = tuning.regression(config.regression, tuning.first_guess(), rng, config.threads, print)

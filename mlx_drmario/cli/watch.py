@@ -2,7 +2,10 @@
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from mlx_drmario.ranges import Game, Level, Range, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.tui.screens.live import LiveScreen
@@ -14,16 +17,21 @@ class WatchConfig:
 
     policy: str = "greedy"
     """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
-    level: int = 0
+    level: Level = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
-    games: int = 1
+    games: Annotated[int, Range(1, 256)] = 1
     """games side by side, 1 to 256"""
     split: Literal["test", "validation", "training"] = "test"
     """where the games come from"""
-    pace: float = 1.0
+    seed: Game | None = None
+    """the first game, 2 to 65535 (a state of the console's random generator); by default the first of the split"""
+    pace: Annotated[float, Range(0.25, inf)] = 1.0
     """frames per 1/60 second at the start: 0.25, 0.5, 1, 2, 4, 8, 16, 64 or inf"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def run(config: WatchConfig) -> int:
@@ -50,12 +58,13 @@ def screen(config: WatchConfig) -> "LiveScreen":
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session
 
+    first = [] if config.seed is None else [config.seed]
     job = WatchJob(
         partial(policies.load, config.policy),
         name=config.policy,
         level=check_level(config.level),
         speed=speed_number(config.speed),
-        seeds=tuple(seeds.seeds(config.split).tolist()),
+        seeds=(*first, *seeds.seeds(config.split).tolist()),
         games=config.games,
         pace=config.pace,
     )

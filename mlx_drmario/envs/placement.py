@@ -7,7 +7,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mlx_drmario import Decisions, render
+from mlx_drmario import Decisions
+from mlx_drmario import render as drawing
+from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
@@ -21,7 +23,16 @@ class PlacementVectorEnv(GameVectorEnv):
     An illegal action (legal[action] is 0) forfeits the game: the game ends in that step without a frame being played,
     reported as terminated with info["forfeit"], and pays the top_out reward. With illegal="raise" it is a ValueError
     and no game moves.
+
+    A step is one capsule, so "rgb_array" shows a picture a capsule, about two a second of the game;
+    "rgb_array_list" all frames of the game being played since the last `render`, sixty a second.
     """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's declaration)
+        **GameVectorEnv.metadata,
+        "render_modes": ["ansi", "rgb_array", "rgb_array_list"],
+        "render_fps": 2,
+    }
 
     def __init__(
         self,
@@ -62,7 +73,14 @@ class PlacementVectorEnv(GameVectorEnv):
         )
         self._forfeit = np.zeros(num_envs, np.bool_)
         self._held: Columns = {}
+        self._films = [Film() for _ in range(num_envs)] if render_mode == "rgb_array_list" else []
         super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
+        if self._films:
+            self.metadata["render_fps"] = 60
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One picture per game, or, for "rgb_array_list", the list of them since the last call (empty after none)."""
+        return tuple(film.pictures() for film in self._films) if self._films else super().render()
 
     def action_masks(self) -> Mask:
         """The legal placements of every game, bool[N, 512] (the name that MaskablePPO of SB3-contrib asks for)."""
@@ -71,6 +89,8 @@ class PlacementVectorEnv(GameVectorEnv):
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
         self._d.reset(self._level, self._speed, game_seeds, mask=mask)
         self._forfeit = self._forfeit & ~mask
+        for n in np.flatnonzero(mask).tolist() if self._films else ():
+            self._films[n].moves = [Move(self._d.state[n : n + 1].copy(), action=0, tau=0, frames=0, capsules=0)]
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
         d = self._d
@@ -83,21 +103,30 @@ class PlacementVectorEnv(GameVectorEnv):
             seen = self._observe()
             self._held = seen | self._status(seen) | {"state": d.state.copy()}
         played = active & ~forfeit
-        if played.all():
-            d.step(actions.astype(np.int32))
-            due, events = counts(d), told(d)
-        else:
-            # The engine steps every game it thinks is running. One that is not to be played takes any legal placement;
-            # what becomes of it is hidden here and restarted before it could matter.
-            d.step(np.where(played, actions, d.legal.argmax(axis=1)).astype(np.int32))
-            self._forfeit = forfeit
-            due, events = (
-                {name: np.where(played, column, 0) for name, column in columns.items()}
-                for columns in (counts(d), told(d))
-            )
+        before = d.state.copy() if self._films else None
+        # The engine steps every game it thinks is running. One that is not to be played takes any legal placement; what
+        # becomes of it is hidden here and restarted before it could matter.
+        all_played = bool(played.all())
+        chosen = actions if all_played else np.where(played, actions, d.legal.argmax(axis=1))
+        d.step(chosen.astype(np.int32))
+        if before is not None:
+            self._shoot(before, actions, played)
+        self._forfeit = forfeit
+        due, events = counts(d), told(d)
+        if not all_played:
+            due = {name: np.where(played, column, 0) for name, column in due.items()}
             due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
+            events = {name: np.where(played, column, 0) for name, column in events.items()}
         terminated = played & (d.cleared | d.top_out) | forfeit
         return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
+
+    def _shoot(self, before: NDArray[np.void], actions: NDArray[np.int64], played: Mask) -> None:
+        """Remember the moves just made, from the states before them."""
+        d = self._d
+        for n in np.flatnonzero(played).tolist():
+            tau, frames, capsules = int(d.tau[n]), int(d.frames[n]), int(d.decisions[n])
+            move = Move(before[n : n + 1], int(actions[n]), tau, frames - tau, capsules)
+            self._films[n].moves.append(move)
 
     def _observe(self) -> Columns:
         d = self._d
@@ -120,11 +149,11 @@ class PlacementVectorEnv(GameVectorEnv):
             **self._hold({name: column.copy() for name, column in counted.items()}),
         }
 
-    def _scene(self, index: int) -> render.Scene:
+    def _scene(self, index: int) -> drawing.Scene:
         state = self._held["state"] if self._forfeit[index] else self._d.state
         counted = self._hold({"frames": self._d.frames.copy(), "decisions": self._d.decisions.copy()})
         frames, capsules = int(counted["frames"][index]), int(counted["decisions"][index])
-        return render.scene(state[index], frames=frames, capsules=capsules)
+        return drawing.scene(state[index], frames=frames, capsules=capsules)
 
     def _hold(self, columns: Columns) -> Columns:
         """Rows of forfeited games as they were when the illegal action came."""
@@ -136,6 +165,12 @@ class PlacementVectorEnv(GameVectorEnv):
 
 class PlacementEnv(GameEnv):
     """One game of `PlacementVectorEnv`; the same keyword arguments but num_envs, threads and autoreset_mode."""
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's declaration)
+        **GameEnv.metadata,
+        "render_modes": PlacementVectorEnv.metadata["render_modes"],
+        "render_fps": PlacementVectorEnv.metadata["render_fps"],
+    }
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
         super().__init__(

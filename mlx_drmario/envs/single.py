@@ -21,6 +21,7 @@ class GameEnv(gym.Env[Columns, np.int64]):
         """games: a vector of one game with autoreset disabled."""
         self.games = games
         self.render_mode = games.render_mode
+        self.metadata = {**self.metadata, "render_fps": games.metadata["render_fps"]}
         self.observation_space = games.single_observation_space
         self.action_space = games.single_action_space
 
@@ -39,7 +40,7 @@ class GameEnv(gym.Env[Columns, np.int64]):
         return _row(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
 
     def render(self) -> Any:
-        """A string for "ansi", u8[height, width, 3] for "rgb_array", None without a render mode."""
+        """A string for "ansi", u8[height, width, 3] for "rgb_array" (a list of them for "rgb_array_list"), or None."""
         pictures = self.games.render()
         return None if pictures is None else pictures[0]
 

@@ -68,7 +68,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     ) -> None:
         """Subclasses set single_observation_space and single_action_space before calling this."""
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode is {render_mode!r}; it must be None, 'ansi' or 'rgb_array'")
+            modes = ", ".join(map(repr, self.metadata["render_modes"]))
+            raise ValueError(f"render_mode is {render_mode!r}; it must be None or one of {modes}")
         if split not in seeds.SPLITS:
             raise ValueError(f"split is {split!r}; choose one of {', '.join(seeds.SPLITS)}")
         self.num_envs = num_envs

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args, get_type_hints
+from typing import Annotated, ClassVar, Literal, get_args, get_type_hints
 
+from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
 
 EncoderKind = Literal["mlp", "axial"]
@@ -20,13 +21,13 @@ class NetConfig:
     head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
     factorized (orientation, column, row)."""
-    width: int = 24
+    width: Annotated[int, Range(1, 2_048)] = 24
     """Hidden units of the MLP, or channels of the axial encoder."""
-    depth: int = 1
+    depth: Annotated[int, Range(1, 64)] = 1
     """Hidden layers of the MLP, or blocks of the axial encoder."""
-    summary: int = 256
+    summary: Annotated[int, Range(1, 16_384)] = 256
     """Units of the vector that the axial encoder gives to the value head (and to dense heads)."""
-    outcome_scale: float = 8.0
+    outcome_scale: Annotated[float, Range(0, 1_000, without="low")] = 8.0
     """Outcome head: how many times as fast as other weights those of the outcomes move."""
     canonical_colors: bool = True
     """Relabel colours relative to the capsule before the encoder (an exact symmetry: fewer games to learn from)."""
@@ -38,8 +39,4 @@ class NetConfig:
             allowed = get_args(hint)
             if allowed and getattr(self, name) not in allowed:
                 raise ValueError(f"net.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        for name in ("width", "depth", "summary"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"net.{name} must be at least 1, got {getattr(self, name)}")
-        if not self.outcome_scale > 0:
-            raise ValueError(f"net.outcome_scale must be positive, got {self.outcome_scale}")
+        check_ranges(self, "net.")

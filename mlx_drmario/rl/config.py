@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.ranges import Count, Fraction, Level, Minutes, Range, Seed, check_ranges
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.settings import STRICT
 from mlx_drmario.spec import SPEED_NAMES
@@ -30,33 +31,29 @@ SPEEDS: dict[str, int] = {name: number for number, name in enumerate(SPEED_NAMES
 class EnvConfig:
     """The games to train on."""
 
-    level: int = 0
+    level: Level = 0
     """Virus level, 0 to 24."""
-    last_level: int | None = None
+    last_level: Level | None = None
     """Every game's level is drawn from `level` to this; by default all games are of one level."""
     speed: SpeedName = "hi"
     """Speed setting."""
-    num_envs: int = 256
+    num_envs: Annotated[int, Range(1, 65_536)] = 256
     """Games played side by side, by all shards together."""
-    max_decisions: int = 128
+    max_decisions: Count = 128
     """A game that is still going after this many decisions is truncated (its value is bootstrapped)."""
     planes: Literal["bitplane", "extended"] = "bitplane"
     """Observation planes."""
-    threads: int = 0
+    threads: Annotated[int, Range(0, 256)] = 0
     """Engine threads of every shard; 0 divides the cores among the shards. Never changes a result."""
 
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
-        if not 0 <= self.level <= 24:
-            raise ValueError(f"env.level must be between 0 and 24, got {self.level}")
-        if self.last_level is not None and not self.level <= self.last_level <= 24:
+        check_ranges(self, "env.")
+        if self.last_level is not None and self.last_level < self.level:
             raise ValueError(f"env.last_level must be between env.level = {self.level} and 24, got {self.last_level}")
         if self.speed not in SPEEDS:
             raise ValueError(f"env.speed must be one of {', '.join(SPEEDS)}, got {self.speed!r}")
-        for name in ("num_envs", "max_decisions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"env.{name} must be at least 1, got {getattr(self, name)}")
 
     @property
     def stage(self) -> Stage:
@@ -82,19 +79,19 @@ class CurriculumConfig:
 
     enabled: bool = False
     """Train on a ladder of stages; `env.level` and `env.speed` are not used then."""
-    viruses: int = 1
+    viruses: Annotated[int, Range(1, 4)] = 1
     """Viruses of the first stage: 1, 2 or 3 are level 0 with the others removed, 4 is level 0."""
-    last_level: int = 20
+    last_level: Level = 20
     """Level of the last stage."""
     speeds: str = "hi"
     """Speeds of every stage, from the first to the last, with commas: low,med,hi makes three stages of each."""
-    threshold: float = 0.9
+    threshold: Fraction = 0.9
     """A stage is passed when its clear rate (of the sampling policy) is certified to lie above this."""
-    alpha: float = 0.05
+    alpha: Fraction = 0.05
     """Chance at most that a stage is passed although no game's chance to be cleared was above the threshold."""
-    games: int = 2000
+    games: Count = 2000
     """Games after which the test of a stage forgets and starts again, as the policy of its first games is outdated."""
-    replay: float = 0.2
+    replay: Annotated[float, Range(0, 1, without="high")] = 0.2
     """Share of rollouts that are played in a stage passed earlier, against forgetting."""
 
     ATTEMPTS: ClassVar[int] = 1000
@@ -103,18 +100,10 @@ class CurriculumConfig:
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
-        if not 1 <= self.viruses <= 4:
-            raise ValueError(f"curriculum.viruses must be between 1 and 4, got {self.viruses}")
-        if not 0 <= self.last_level <= 24:
-            raise ValueError(f"curriculum.last_level must be between 0 and 24, got {self.last_level}")
+        check_ranges(self, "curriculum.")
         names = self.speeds.split(",")
         if not set(names) <= SPEEDS.keys() or len(set(names)) < len(names):
             raise ValueError(f"curriculum.speeds must be distinct names of {', '.join(SPEEDS)}, got {self.speeds!r}")
-        for name in ("threshold", "alpha"):
-            if not 0.0 < getattr(self, name) < 1.0:
-                raise ValueError(f"curriculum.{name} must lie strictly between 0 and 1, got {getattr(self, name)}")
-        if not 0.0 <= self.replay < 1.0:
-            raise ValueError(f"curriculum.replay must be at least 0 and less than 1, got {self.replay}")
         least = fewest_trials(self.threshold, self.error(self.ATTEMPTS))
         if self.games < least:
             raise ValueError(
@@ -137,22 +126,17 @@ class CurriculumConfig:
 class BestConfig:
     """Which checkpoint is the best: a new one must beat the best so far in a certified comparison (runs/best.py)."""
 
-    games: int = 256
+    games: Annotated[int, Range(0, 1_000_000)] = 256
     """Validation games that both play, rounded up to batches of 64; 0 looks for no best checkpoint."""
-    every: int = 5
+    every: Count = 5
     """Checkpoints between two challenges; the last one always challenges."""
-    alpha: float = 0.05
+    alpha: Fraction = 0.05
     """Chance at most that any checkpoint of the run is promoted although it neither clears more nor is faster."""
 
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
-        if self.games < 0:
-            raise ValueError(f"best.games must not be negative, got {self.games}")
-        if self.every < 1:
-            raise ValueError(f"best.every must be at least 1, got {self.every}")
-        if not 0.0 < self.alpha < 1.0:
-            raise ValueError(f"best.alpha must lie strictly between 0 and 1, got {self.alpha}")
+        check_ranges(self, "best.")
 
 
 @dataclass(frozen=True)
@@ -163,17 +147,17 @@ class RunConfig:
     """Run directory; by default runs/<name>-<date>-<time>."""
     name: str = "level0"
     """Name of the run (the preset's name unless given), without "/"."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of weights, games and sampling."""
-    decisions: int = 500_000
+    decisions: Annotated[int, Range(1, 10**15)] = 500_000
     """Budget in decisions over all games; not used when `minutes` is given."""
-    minutes: float = 0.0
+    minutes: Minutes = 0.0
     """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
-    checkpoint_every: int = 20
+    checkpoint_every: Count = 20
     """Iterations (rollout + update) between checkpoints."""
-    keep: int = 3
+    keep: Count = 3
     """Checkpoints kept."""
-    shards: int = 0
+    shards: Annotated[int, Range(0, 256)] = 0
     """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
     (docs/training.md). 0: one per process, but at least 2 on a CPU."""
     compile: bool = True
@@ -189,19 +173,13 @@ class RunConfig:
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not re.fullmatch(NAME, self.name):
             raise ValueError(
                 "name must be 1 to 100 letters, digits, spaces and any of _-+=., (a letter, digit or _ first), "
                 f"got {self.name!r}"
             )
-        if self.shards < 0 or (self.shards and self.env.num_envs % self.shards):
+        if self.shards and self.env.num_envs % self.shards:
             raise ValueError(f"shards must be 0 or divide env.num_envs = {self.env.num_envs}, got {self.shards}")
-        if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
         if self.curriculum.enabled and self.env.last_level is not None:
             raise ValueError(f"env.last_level must not be given with a curriculum, got {self.env.last_level}")
-        for name in ("decisions", "checkpoint_every", "keep"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.minutes < 0:
-            raise ValueError(f"minutes must not be negative, got {self.minutes}")

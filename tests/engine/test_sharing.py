@@ -19,6 +19,8 @@ import pytest
 
 import mlx_drmario as dm
 
+from ..cpp import run
+
 LIMIT = 120.0
 """Seconds after which something hangs: a hundred times what is needed."""
 
@@ -220,3 +222,9 @@ def test_snapshots_load_from_any_buffer() -> None:
     for buffer in (bytearray(blob), memoryview(blob), np.frombuffer(blob, np.uint8)):
         games.load(buffer)
         assert games.save() == blob
+
+
+@pytest.mark.parametrize("callers", [2, 6])
+def test_threads_of_the_core_take_turns(callers: int) -> None:
+    """The storm that `make tsan` runs under ThreadSanitizer."""
+    assert run("threads", callers, 400) == f"{callers} callers, 400 calls each\n"

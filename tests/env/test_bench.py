@@ -17,9 +17,9 @@ from ..conftest import ROOT
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_refuses_to_measure_for_no_time(seconds, capsys):
-    assert main(["bench", f"--seconds={seconds}"]) == 1
+    assert main(["bench", f"--seconds={seconds}"]) == 2
     out, err = capsys.readouterr()
-    assert err == f"drmario bench: --seconds is {seconds}, allowed is a positive number\n"
+    assert err == f"drmario bench: --seconds must be more than 0 and at most 86,400, got {float(seconds)}\n"
     assert out == ""
 
 
@@ -27,7 +27,7 @@ def test_refuses_a_result_file_before_the_work(tmp_path, capsys):
     folder = tmp_path / "folder"
     folder.mkdir()
     for path in (tmp_path / "nowhere" / "a.json", folder):
-        assert main(["bench", "--json", str(path)]) == 1
+        assert main(["bench", "--json", str(path)]) == 2
         out, err = capsys.readouterr()
         assert str(path) in err and err.count("\n") == 1
         assert out == "" and not path.is_file()
@@ -42,7 +42,7 @@ def test_compares_two_result_files(tmp_path, capsys):
     Path(paths[0]).write_text("{}")
     assert main(["bench", "--compare", *paths]) == 1
     assert "before.json is no result file" in capsys.readouterr().err
-    assert main(["bench", "--compare", *paths, "--against", "HEAD"]) == 1
+    assert main(["bench", "--compare", *paths, "--against", "HEAD"]) == 2
 
 
 def test_a_line_counts_what_was_done():

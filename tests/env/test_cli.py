@@ -31,11 +31,11 @@ def test_eval_from_the_command_line(capsys):
     assert main(["eval", "--policy", "random", "--seeds", "5", "--no-baselines", "--max-decisions", "10"]) == 0
     assert capsys.readouterr().out.count("\n") == 3
     for arguments, sentence in (
-        (["--seeds", "5000"], "n is 5000; the validation split has seeds for 1 to 3584 games"),
+        (["--seeds", "5000"], "--seeds is 5000; the validation split has 3,584 games"),
         (["--level", "25"], "level"),
         (["--policy", "nobody"], "policy is 'nobody'"),
     ):
-        assert main(["eval", *arguments]) == 1
+        assert main(["eval", *arguments]) == 2
         assert sentence in capsys.readouterr().err
 
 

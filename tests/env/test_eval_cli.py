@@ -133,7 +133,7 @@ def test_nothing_to_write_and_no_directory(results, tmp_path):
         reports.write(tmp_path, [])
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(ValueError, match="must be a directory, and a file is in the way"):
+        with pytest.raises(OSError, match="must be a directory, and a file is in the way"):
             reports.write(out, results)
 
 
@@ -183,12 +183,12 @@ def test_cli_errors_come_before_any_game(capsys, tmp_path):
     for arguments, sentence in (
         (["--levels", "5-3"], "levels is '5-3'"),
         (["--policy", "nobody"], "policy is 'nobody'"),
-        (["--against", "nobody"], "policy is 'nobody'"),
+        (["--against", "nobody"], "--against is 'nobody'"),
         (["--against", "greedy"], "against is 'greedy', which is the policy itself"),
         (["--out", str(tmp_path / "file")], "must be a directory"),
-        (["--json", str(tmp_path / "none" / "x.json")], "its directory must exist"),
+        (["--json", str(tmp_path / "none" / "x.json")], "is no directory that can be written to"),
     ):
-        assert main(["eval", *arguments]) == 1
+        assert main(["eval", *arguments]) == 2
         captured = capsys.readouterr()
         assert captured.out == "" and sentence in captured.err and captured.err.count("\n") == 1
 

@@ -70,9 +70,9 @@ def test_json_round_trip(tmp_path):
     ("text", "message"),
     [
         ('{"viruses": 1}', r"bad\.json: unknown reward 'viruses'; the rewards are virus, half"),
-        ('{"virus": "1"}', r"bad\.json: reward 'virus' is '1'"),
-        ('{"virus": true}', r"bad\.json: reward 'virus' is True"),
-        ('{"virus": NaN}', r"bad\.json: reward 'virus' is nan"),
+        ('{"virus": "1"}', r"bad\.json: reward\.virus must be a number between .*, got '1'"),
+        ('{"virus": true}', r"bad\.json: reward\.virus must be a number between .*, got True"),
+        ('{"virus": NaN}', r"bad\.json: reward\.virus must be between .*, got nan"),
         ("[1, 2]", r"bad\.json: expected a JSON object of rewards, found list"),
         ("{", r"bad\.json: "),
     ],

@@ -260,7 +260,10 @@ def test_names_of_searches() -> None:
     for text, sentence in (
         ("4ply", "choose one of"),
         ("1ply,x=1", "NAME=NUMBER"),
-        ("1ply,boards=x", "must be a number"),
+        ("1ply,boards=x", "boards must be a whole number, got 'x'"),
+        ("1ply,ms=x", "ms must be a number, got 'x'"),
+        ("1ply,ms=nan", "ms must be between 0 and 1,000,000,000, got nan"),
+        ("3ply,width=17", "width must be between 1 and 16, got 17"),
     ):
         with pytest.raises(ValueError, match=sentence):
             parse(text)

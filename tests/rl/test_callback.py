@@ -167,5 +167,5 @@ def test_other_games_from_the_command_line(tiny, tmp_path, capsys):
     for line in ("changed env.level: 0 -> 4", "changed env.num_envs: 32 -> 16", "changed decisions: 1536 -> 512"):
         assert line in errors
     assert (read_config(run).env.level, checkpoint.load(run).decisions) == (4, 512)
-    assert main(["train", "resume", str(run), "--env.level", "99", "--dry-run"]) == 1
+    assert main(["train", "resume", str(run), "--env.level", "99", "--dry-run"]) == 2
     assert "env.level must be between 0 and 24, got 99" in capsys.readouterr().err

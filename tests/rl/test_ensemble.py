@@ -80,9 +80,9 @@ def test_from_the_command_line(games, tmp_path, capsys):
     assert (policy.act(games.view) == outputs(Ensemble(models), games)[0].argmax(axis=1)).all()
     arguments = ["eval", "--policy", f"ensemble:{listed}", "--seeds", "4", "--max-decisions", "5", "--no-baselines"]
     assert main(arguments) == 0
-    assert main(["eval", "--policy", f"ensemble:{runs[0]},nowhere"]) == 1
+    assert main(["eval", "--policy", f"ensemble:{runs[0]},nowhere"]) == 2
     assert "policy is 'nowhere'" in capsys.readouterr().err
-    assert main(["eval", "--policy", "ensemble:"]) == 1
+    assert main(["eval", "--policy", "ensemble:"]) == 2
     assert "'ensemble:RUN1,RUN2'" in capsys.readouterr().err
 
 

@@ -250,7 +250,7 @@ def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
     assert from_json(capsys.readouterr().out, PPORunConfig) == resolve(PRESETS["level0"])
     run.mkdir()
     (run / "thesis.tex").touch()
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "other files" in capsys.readouterr().err
 
 
@@ -291,14 +291,14 @@ def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
 def test_config_errors(tiny):
     with pytest.raises(ValueError, match="minibatch must divide"):
         dataclasses.replace(tiny, ppo=dataclasses.replace(tiny.ppo, minibatch=100))
-    with pytest.raises(ValueError, match="seed must not"):
+    with pytest.raises(ValueError, match="seed must be between"):
         dataclasses.replace(tiny, seed=-1)
     with pytest.raises(ValueError, match=r"net\.head must be one of dense, .*, got 'afterstate'"):
         dataclasses.replace(tiny.net, head="afterstate")
     with pytest.raises(ValueError, match=r"env\.last_level must not be given with a curriculum"):
         env, ladder = dataclasses.replace(tiny.env, last_level=3), CurriculumConfig(enabled=True)
         dataclasses.replace(tiny, env=env, curriculum=ladder)
-    with pytest.raises(ValueError, match=r"env\.last_level must be between env\.level = 0 and 24"):
+    with pytest.raises(ValueError, match=r"env\.last_level must be between 0 and 24, got 25"):
         dataclasses.replace(tiny.env, last_level=25)
     with pytest.raises(ValueError, match="shards must"):
         dataclasses.replace(tiny, shards=3)

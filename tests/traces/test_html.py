@@ -69,8 +69,8 @@ def test_a_long_game_stays_small(tmp_path: Path) -> None:
 
 
 def test_bad_input(tmp_path: Path, detailed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["trace", "html", str(detailed), "--out", str(tmp_path / "p.html"), "--episodes", "7"]) == 1
-    assert re.search(r"episode is 7; .* holds the games 0\.\.1", capsys.readouterr().err)
+    assert main(["trace", "html", str(detailed), "--out", str(tmp_path / "p.html"), "--episodes", "7"]) == 2
+    assert re.search(r"--episodes is 7; .* holds the games 0\.\.1", capsys.readouterr().err)
     with pytest.raises(ValueError, match="episodes is empty"):
         html.write(tmp_path / "p.html", storage.read(detailed), [], "x")
 

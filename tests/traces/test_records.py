@@ -123,7 +123,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     ]
     games = storage.read(Path("out.dmtrace.h5"))
     assert sorted(games.episode["frames"]) == sorted(line.frames for line in found) and replay.verify(games) == []
-    assert main(["records", "export", "--out", "out.txt"]) == 1
+    assert main(["records", "export", "--out", "out.txt"]) == 2
     Path("no.sqlite").write_text("this is not a database, and long enough to be looked at" * 10)
     assert main(["records", "list", "--db", "no.sqlite"]) == 1
     assert "not a database of records" in capsys.readouterr().err

@@ -165,8 +165,8 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert back.episode["frames"][0] == original.episode["frames"][0] and back.episode["outcome"][0] == CLEARED
     assert (
         main(["trace", "movie", str(folder / "c" / "greedy-00-0001.dmtrace.h5"), "--episode", "3", "--out", "x.fm2"])
-        == 1
+        == 2
     )
     assert "holds the games 0..2" in capsys.readouterr().err
-    assert main(["trace", "merge", str(folder / "a"), "--out", str(folder / "y.dmtrace.h5")]) == 1
+    assert main(["trace", "merge", str(folder / "a"), "--out", str(folder / "y.dmtrace.h5")]) == 2
     assert "never overwritten" in capsys.readouterr().err

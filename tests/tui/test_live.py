@@ -296,7 +296,19 @@ def test_without_a_terminal_the_commands_say_so(capsys):
     assert command.run(command.WatchConfig()) == 2
     assert play.run(play.PlayConfig()) == 2
     assert capsys.readouterr().err.count("terminal") == 2
-    with pytest.raises(ValueError, match="seed is 70000"):
-        play.run(play.PlayConfig(seed=70_000))
+    with pytest.raises(ValueError, match="seed must be between 2 and 65,535, got 70000"):
+        play.PlayConfig(seed=70_000)
     with pytest.raises(ValueError, match="policy is 'no-such-run'"):
         command.run(command.WatchConfig(policy="no-such-run"))
+
+
+def test_the_seed_of_the_command_line_is_the_first_game():
+    from mlx_drmario import seeds
+    from mlx_drmario.cli import watch as command
+
+    others = tuple(seeds.seeds("validation").tolist())
+    for config, expected in (
+        (command.WatchConfig(seed=0x1234, split="validation"), (0x1234, *others)),
+        (command.WatchConfig(split="validation"), others),
+    ):
+        assert command.screen(config).session.job.seeds == expected

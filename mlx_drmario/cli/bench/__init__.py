@@ -1,13 +1,15 @@
 """`drmario bench`: how fast is each layer on this machine?"""
 
 import json
-import math
 import os
 import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mlx_drmario.files import check_output
+from mlx_drmario.ranges import Range, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.cli.bench.cases import Effort, Work
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class BenchConfig:
     """Measure engine, planner, decision loop, afterstates and training; print a table, write or compare JSON."""
 
-    seconds: float = 1.0
+    seconds: Annotated[float, Range(0, 86_400, without="low")] = 1.0
     """time spent on each line"""
     json: Path | None = None
     """write the results and the facts of the machine to this file"""
@@ -25,6 +27,9 @@ class BenchConfig:
     """print two result files side by side instead of measuring"""
     against: str | None = None
     """build this commit and the one checked out, and let them take turns (training is left out)"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -162,18 +167,10 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def check(config: BenchConfig) -> None:
     """Refuse before the work what could only fail after it. ValueError or OSError."""
-    if not (config.seconds > 0 and math.isfinite(config.seconds)):
-        raise ValueError(f"--seconds is {config.seconds:g}, allowed is a positive number")
     if config.compare is not None and (config.against is not None or config.json is not None):
         raise ValueError("--compare measures nothing, so neither --against nor --json goes with it")
-    if config.json is None:
-        return
-    if config.json.is_dir():
-        raise OSError(f"--json is {config.json}, which is a directory")
-    if not os.access(config.json.parent, os.W_OK | os.X_OK):
-        raise OSError(f"--json is {config.json}, and {config.json.parent} is no directory that can be written to")
-    if config.json.exists() and not os.access(config.json, os.W_OK):
-        raise OSError(f"--json is {config.json}, which cannot be written to")
+    if config.json is not None:
+        check_output("--json", config.json)
 
 
 def run(config: BenchConfig) -> int:

@@ -39,6 +39,8 @@ def check(run: Path, config: RunConfig, resume: bool) -> None:
         for backup in backups(run):
             if backup.exists() and not holds_run(backup):
                 raise ValueError(f"{backup}, the place of a backup, holds no run; move it away")
+    elif file := next((path for path in (run, *run.parents) if path.is_file()), None):
+        raise ValueError(f"out must be a new or empty directory, got {run}, and {file} is a file")
     elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
         raise ValueError(f"out must be a new or empty directory, got {run}, which holds other files")
 

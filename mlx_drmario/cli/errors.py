@@ -1,0 +1,117 @@
+"""What a command line that cannot be carried out is told: one sentence that names the option as it was typed."""
+
+import contextlib
+import errno
+import io
+import itertools
+import re
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class WrongUse(ValueError):
+    """A command line that means nothing."""
+
+
+def refuse_empty(args: list[str]) -> None:
+    """Raises WrongUse for an option whose value is empty, and for an empty word."""
+    for word, following in itertools.zip_longest(args, args[1:]):
+        if word.startswith("--") and (word.endswith("=") or following == ""):
+            raise WrongUse(f"{word.removesuffix('=')} must not be empty")
+        if word == "":
+            raise WrongUse("one of the arguments is empty")
+
+
+def parsed(read: Callable[[list[str]], T], args: list[str]) -> T:
+    """What `read` makes of the arguments. Raises WrongUse where tyro or argparse would print and end the program.
+
+    Tyro prints what a config of ours refuses in a box, with a path of its own making instead of the option's name; the
+    config's error says all by itself. Ends the program as they do after --help.
+    """
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            made = read(args)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise WrongUse(refusal(stop) or unboxed(printed.getvalue(), args)) from None
+    print(printed.getvalue(), end="", file=sys.stderr)
+    return made
+
+
+def refusal(stop: SystemExit) -> str | None:
+    """With what words a config of ours refused its values, if that is why the program was ended."""
+    error = stop.__context__
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if isinstance(error, ValueError) and trace and trace.tb_frame.f_globals["__name__"].startswith("mlx_drmario."):
+            return str(error)
+        error = error.__context__
+    return None
+
+
+WANTED = {"INT": "a whole number", "FLOAT": "a number", "[INT [INT ...]]": "whole numbers", "PATH PATH": "two paths"}
+"""What tyro's names of types mean"""
+
+
+def unboxed(printed: str, args: list[str]) -> str:
+    """The sentence in what tyro or argparse printed about wrong arguments."""
+    _, found, message = printed.partition(": error: ")
+    if found:
+        text = " ".join(message.split()).removeprefix("argument ")
+        return re.sub(r"^(--\S+): invalid int value: ", r"\1 must be a whole number, got ", text)
+    title, body, *rest = (" ".join(part.split()) for part in re.split(r"\n\s*-{9,}\s*\n", printed, maxsplit=2))
+    hints = re.split(r"-{9,}", rest[0] if rest else "")
+    lists = re.search(r"(drmario [\w .-]*--help)", hints[-1])
+    value = re.match(r"Error parsing (--[\w.-]+): ", body)
+    kind = re.search(rf"{value[1]} (\[.*?\]\]|\S+( PATH\}})?)", hints[0]) if value else None
+    if value and kind:
+        wanted = kind[1].removeprefix("{None}|").strip("{}")
+        given = " ".join(values_of(value[1], args))
+        return f"{value[1]} must be {WANTED.get(wanted, wanted)}, got {given!r}"
+    text = f"{title}: {body}" if body.startswith("Expected") else body
+    for hint in hints[:-1]:
+        text += f"; {hint.strip()}"
+    return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
+
+
+def values_of(option: str, args: list[str]) -> list[str]:
+    """The words that were typed as the value of an option."""
+    for index, word in enumerate(args):
+        name, equals, value = word.partition("=")
+        if name.replace("_", "-") == option.replace("_", "-"):
+            return [value] if equals else list(itertools.takewhile(lambda w: not w.startswith("--"), args[index + 1 :]))
+    return []
+
+
+def sentence(error: Exception, args: list[str]) -> tuple[str, bool]:
+    """What went wrong, and whether the command line is to blame.
+
+    An error that begins with the name of a setting gets the option in its place, as it was typed; one of the system
+    begins with the file.
+    """
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        advice = ": make room and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
+        text = f"{error.filename}: {error.strerror}{advice}"
+    option = option_named(text, args)
+    if option is None:
+        return text, isinstance(error, WrongUse)
+    return " ".join([option, *text.split(" ")[1:]]), True
+
+
+def option_named(text: str, args: list[str]) -> str | None:
+    """The option, as it was typed, of the setting with whose name a text begins; None when it was not typed."""
+    name = text.partition(" ")[0].removeprefix("--").replace("-", "_")
+    for word in args:
+        option = word.partition("=")[0]
+        setting = option.removeprefix("--").replace("-", "_")
+        alias = f"{setting}s" == name  # --level of --levels
+        if option.startswith("--") and (setting == name or setting.endswith(f".{name}") or alias):
+            return option
+    return None

@@ -1,0 +1,65 @@
+// Several threads use one Batch, and so one thread pool, at the same time; meant for ThreadSanitizer (`make tsan`).
+// Every call plays a few frames with nothing held, so whatever order the calls take, the games end where one thread
+// alone would have brought them. Usage: threads [callers] [calls of each]
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "batch.h"
+
+using namespace drm;
+
+static constexpr int kGames = 37, kFrames = 5;
+
+static void start(Batch& batch) {
+  std::vector<GameConfig> configs(kGames);
+  for (int i = 0; i < kGames; ++i) {
+    configs[static_cast<std::size_t>(i)] = {
+        {static_cast<u8>(i % 21), 0}, {kHi, kLow}, static_cast<u16>(2 + i), static_cast<u8>(i), 2};
+  }
+  batch.reset(configs, std::vector<bool>(kGames, true), true);
+}
+
+static void play(Batch& batch, int calls) {
+  const std::vector<u8> nothing(static_cast<std::size_t>(kFrames * kGames * 2), 0);
+  for (int call = 0; call < calls; ++call) {
+    const std::lock_guard turn(batch.pool());
+    switch (call % 4) {
+      case 0:
+        batch.replace(std::vector<Match>(batch.games()));  // what save() and load() do
+        break;
+      case 1: {  // indices of a range, each once
+        std::vector<int> seen(1000, 0);
+        batch.pool().for_chunks(1000, 7, [&](int begin, int end) {
+          for (int i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+        });
+        if (seen != std::vector<int>(1000, 1)) std::abort();
+        break;
+      }
+      default:
+        batch.run(nothing.data(), kFrames, {}, {});
+    }
+  }
+}
+
+int main(int argc, char** argv) {
+  const int callers = argc > 1 ? std::atoi(argv[1]) : 2;
+  const int calls = argc > 2 ? std::atoi(argv[2]) : 1000;
+  Batch alone(kGames, 2, 1);
+  start(alone);
+  for (int caller = 0; caller < callers; ++caller) play(alone, calls);
+  Batch shared(kGames, 2, 3);
+  start(shared);
+  std::vector<std::thread> threads;
+  for (int caller = 0; caller < callers; ++caller) threads.emplace_back([&] { play(shared, calls); });
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < kGames; ++i) {
+    if (digest(alone.games()[i]) == digest(shared.games()[i])) continue;
+    std::printf("game %zu is not what one thread alone makes of it\n", i);
+    return 1;
+  }
+  std::printf("%d callers, %d calls each\n", callers, calls);
+  return 0;
+}

@@ -1,0 +1,39 @@
+"""Ctrl-C at any moment of `drmario COMMAND`, the imports included, ends it without a word."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PRESS = """
+import os, signal, sys
+
+class Press:
+    def find_spec(self, name, *where):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Press())
+sys.argv = ["drmario", "doctor"]
+from drmario_start import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["mlx_drmario", "numpy", "mlx_drmario._core", "tyro", "mlx_drmario.cli.doctor", "mlx"]
+)
+def test_ctrl_c_while_importing(module):
+    done = subprocess.run([sys.executable, "-c", PRESS.format(module=module)], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert done.returncode in (-signal.SIGINT, 130)
+
+
+def test_a_parent_that_ignores_it_is_obeyed():
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" + PRESS.format(module="numpy")
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace('"doctor"', '"--version"')], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith("drmario ")
