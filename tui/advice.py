@@ -1,31 +1,28 @@
-"""A second worker that plays branches on while the first one trains, with the newest checkpoint of the run."""
+"""A second worker, which plays branches on: beside a run that trains, or beside a recording."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.spec import PLANE_SETS
-from mlx_drmario.tui.protocol import Line, Playout, Report, WatchJob
+from mlx_drmario.tui.protocol import Line, Playout, PolicyLoader, Report, WatchJob
 from mlx_drmario.tui.session import Died, Session
 
 
 class Advice:
     """Starts the worker when it is first needed."""
 
-    def __init__(self, run: Path, hand_on: Callable[[Line | Died], None]) -> None:
+    def __init__(self, load_policy: PolicyLoader, name: str, hand_on: Callable[[Line | Died], None]) -> None:
         """hand_on: called with every line, in the thread that reads."""
-        self._run, self._hand_on = run, hand_on
+        self._load_policy, self._name, self._hand_on = load_policy, name, hand_on
         self._session: Session | None = None
 
     def ask(self, playout: Playout) -> None:
         """The line comes when it has been played."""
         if self._session is None or self._session.over.is_set():
-            job = WatchJob(
-                partial(newest_policy, self._run), name=self._run.name, level=0, speed=2, seeds=(0x8988,), paused=True
-            )
+            job = WatchJob(self._load_policy, name=self._name, level=0, speed=2, seeds=(0x8988,), paused=True)
             self._session = Session(job)
             self._session.start(self._listen)
         self._session.send(playout)

@@ -2,9 +2,7 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,11 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.spec import from_bcd
-from mlx_drmario.tui.choices import describe
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
-from mlx_drmario.tui.position import Position, drawn
+from mlx_drmario.tui.part import Explainer, Part
+from mlx_drmario.tui.position import Position
 from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, Boards, Choice, Line, Note, Picture, Progress, Rates
-
-_REMEMBERED = 256
-"""decisions that time travel can go back"""
-
-
-@dataclass
-class Moment:
-    """The games of one shard before a decision."""
-
-    states: NDArray[np.void]
-    decisions: NDArray[np.uint32]
-    frames: NDArray[np.uint32]
-    action: NDArray[np.int32]
-
-
-@dataclass
-class Part:
-    """What is kept of one shard; touched by its own thread only, but for `past`, which others read."""
-
-    games: dm.Decisions | None = None
-    log_probs: NDArray[np.float32] | None = None
-    value: NDArray[np.float32] | None = None
-    past: deque[Moment] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    earned: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    stepping: float = 0.0
-    """seconds in the engine in this iteration"""
-    since: float = 0.0
-    boards: Boards | None = None
-    request: int = 0
-    """number of the picture that `boards` was made for"""
 
 
 class Onlooker(Callback):
@@ -62,13 +29,12 @@ class Onlooker(Callback):
         self._config, self._link = config, link
         shards = config.shards or 2
         self._parts = [Part() for _ in range(shards)]
-        self._sizes: dict[int, int] = {}
         self._gate = Gate(pace)
         self._game = 0
         self._lock = threading.Lock()
         self._request = 0
         self._focus: tuple[Position, Choice, dict[str, float]] | None = None
-        self._adviser = threading.local()
+        self._explainer = Explainer(config.reward)
         self._stop = self._checkpoint = self._evaluation = False
         self._iteration = 0
         self._last: Progress | None = None
@@ -130,8 +96,7 @@ class Onlooker(Callback):
         self._link.report(Note(f"saved {path.name}", "good"))
 
     def on_evaluation(self, comparison: dict[str, object]) -> None:
-        words = ", ".join(f"{name} {value}" for name, value in comparison.items() if not isinstance(value, dict | list))
-        self._link.report(Note(f"evaluated: {words}", "good"))
+        self._link.report(Note(comparison_words(comparison), "good" if comparison["promoted"] else "info"))
 
     def on_iteration(self, snapshot: Snapshot) -> None:
         self._iteration += 1
@@ -175,25 +140,11 @@ class Onlooker(Callback):
         part: int = 0,
     ) -> None:
         mine = self._parts[part]
+        if mine.games is None and part == 0:
+            self.on_begin()
         if mine.games is not games:  # the first step, or games of another stage
-            mine.past.clear()
-            mine.earned = {name: np.zeros(games.num_envs, np.float32) for name in (*rewards.TERMS, "total")}
-            if mine.games is None and part == 0:
-                self.on_begin()
-            mine.games = games
-            self._sizes[part] = games.num_envs
-        for total in mine.earned.values():
-            total[games.decisions == 0] = 0
-        mine.log_probs = log_prob if log_prob is not None and log_prob.ndim == 2 else None
-        mine.value = value
-        keep = min(games.num_envs, MAX_GAMES)
-        moment = (
-            games.state[:keep].copy(),
-            games.decisions[:keep].copy(),
-            games.frames[:keep].copy(),
-            action[:keep].copy(),
-        )
-        mine.past.append(Moment(*moment))
+            mine.begin(games)
+        mine.remember(action, log_prob, value)
         self._offer(part)
         self._gate.wait(part, lambda: self._offer(part))
         mine.since = time.perf_counter()
@@ -217,9 +168,9 @@ class Onlooker(Callback):
             request = self._request
         if mine.request > request:
             return
-        mine.boards = _boards(mine.past[-1].states)
-        first, size = self._first(part), self._sizes[part]
-        focus = self._describe(part, self._game - first) if first <= self._game < first + size else None
+        mine.look()
+        n = self._game - self._first(part)
+        focus = mine.focus(n, self._explainer) if 0 <= n < mine.size else None
         with self._lock:
             mine.request = self._request + 1
             self._focus = focus or self._focus
@@ -231,25 +182,7 @@ class Onlooker(Callback):
 
     def _first(self, part: int) -> int:
         """Number of the first game of a shard."""
-        return sum(self._sizes.get(other, 0) for other in range(part))
-
-    def _describe(self, part: int, n: int) -> tuple[Position, Choice, dict[str, float]]:
-        mine = self._parts[part]
-        assert mine.games is not None and mine.value is not None
-        games, states = mine.games, mine.past[-1].states[n : n + 1]
-        counters = {"frames": int(games.frames[n]), "decisions": int(games.decisions[n])}
-        log_probs = None if mine.log_probs is None else mine.log_probs[n : n + 1]
-        choice = self._explain(states, mine.past[-1].action[n : n + 1], log_probs, mine.value[n : n + 1])
-        earned = {name: float(total[n]) for name, total in mine.earned.items()}
-        return Position.of(states[0], **counters), choice, earned
-
-    def _explain(
-        self, states: NDArray[np.void], action: NDArray[np.int32], log_probs: Any = None, value: Any = None
-    ) -> Choice:
-        if not hasattr(self._adviser, "games"):  # one for each thread that asks
-            self._adviser.games = dm.Decisions(num_envs=1, threads=1)
-        self._adviser.games.set_state(states)
-        return describe(self._adviser.games, action, log_probs, value, self._config.reward)[0]
+        return sum(other.size for other in self._parts[:part])
 
     def _picture(self) -> Picture:
         assert self._focus is not None
@@ -262,34 +195,12 @@ class Onlooker(Callback):
     def line(self, game: int) -> Line | None:
         """A game from its first decision on, as far as it is remembered."""
         for part, mine in enumerate(self._parts):
-            n = game - self._first(part)
-            if 0 <= n < self._sizes.get(part, 0):
-                return self._line(list(mine.past), n, f"game {game + 1}")
+            if 0 <= (n := game - self._first(part)) < min(mine.size, MAX_GAMES):
+                return mine.line(n, f"game {game + 1}", self._explainer)
         return None
-
-    def _line(self, past: list[Moment], n: int, name: str) -> Line | None:
-        moments: list[Moment] = []
-        for moment in reversed(past):
-            if moments and moment.decisions[n] >= moments[-1].decisions[n]:
-                break  # the game before
-            moments.append(moment)
-        moments.reverse()
-        if not moments:
-            return None
-        return Line(
-            states=np.array([moment.states[n] for moment in moments], moments[0].states.dtype),
-            choices=tuple(self._explain(m.states[n : n + 1], m.action[n : n + 1]) for m in moments),
-            frames=np.array([moment.frames[n] for moment in moments], np.uint32),
-            name=name,
-        )
 
 
 _COLUMNS = ("cells", "level", "viruses", "outcome")
-
-
-def _boards(states: NDArray[np.void]) -> Boards:
-    zeros = np.zeros(len(states), np.uint8)  # a game that ended has been replaced by the time it is looked at
-    return Boards(drawn(states), states["p1_level"].copy(), from_bcd(states["p1_virus_left_bcd"]), zeros)
 
 
 class SpeedUp:
@@ -322,6 +233,14 @@ class SpeedUp:
             games.step(policy.act(games.view))
             made += 1
         return made / spent
+
+
+def comparison_words(row: dict[str, object]) -> str:
+    """A line of best.jsonl in short."""
+    if not row["games"]:
+        return f"{row['decisions']} is the first best checkpoint"
+    words = "the new best" if row["promoted"] else "not certified to be better"
+    return f"{words}: cleared {row['candidate_cleared']} of {row['games']}, the best so far {row['best_cleared']}"
 
 
 def stage_words(stage: Stage) -> str:

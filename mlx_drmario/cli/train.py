@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import itertools
 import operator
 import os
 import signal
@@ -116,11 +117,12 @@ def config_file(args: list[str]) -> Path | None:
 
 
 def run(config: NewRunConfig | ResumeConfig) -> int:
-    """Train, and say where the result is. Returns 0, or 130 after Ctrl-C (the run is saved then).
+    """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
     resume = isinstance(config, ResumeConfig)
+    directory: Path | None
     if isinstance(config, ResumeConfig):
         from mlx_drmario.rl.runs.directory import read_config
 
@@ -129,9 +131,9 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         for change in changes(stored, chosen):
             print(change, file=sys.stderr)
     else:
-        chosen, directory = plain(config), config.out or default_directory(config.name)
+        chosen, directory = plain(config), config.out
     if config.dry_run:
-        return dry_run(chosen, directory, resume)
+        return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
     result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
@@ -187,9 +189,15 @@ def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
     return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
 
 
-def train(config: PPORunConfig, run: Path, resume: bool = False, capture: Path | None = None) -> TrainResult:
-    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once.
+def train(
+    config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
+) -> TrainResult:
+    """Train with progress on the screen, until the budget is spent or somebody wants it to stop.
 
+    Ctrl-C, SIGTERM (clusters), SIGHUP (a closed terminal) and a closed output end it after the current iteration, and
+    the run is saved; a second signal of the kind ends it at once.
+
+    run: by default a new directory, see `default_directory`
     capture: a directory that keeps every game of this process.
     """
     from mlx_drmario.cli.progress import Progress, TrainingScreen
@@ -198,10 +206,11 @@ def train(config: PPORunConfig, run: Path, resume: bool = False, capture: Path |
     from mlx_drmario.rl.ppo.train import train as run_training
 
     processes = ProcessGroup.join()
+    run = run or default_directory(config.name, make=processes.first)
     if processes.first:
         print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
     with (
-        stop_on_interrupt() as should_stop,
+        stop_on_signals() as should_stop,
         Progress(sys.stdout, processes.first, leave=True) as progress,
         captured(config, run, capture) as observer,
     ):
@@ -220,23 +229,38 @@ def captured(
     return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop; a second one interrupts as usual."""
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does."""
     asked = False
 
     def handler(number: int, frame: object) -> None:
         nonlocal asked
         asked = True
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous[number])
 
-    previous = signal.signal(signal.SIGINT, handler)
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
+    previous = {number: known for number, known in handlers.items() if known != signal.SIG_IGN}  # nohup stays so
+    for number in previous:
+        signal.signal(number, handler)
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, known in previous.items():
+            signal.signal(number, known)
 
 
-def default_directory(name: str) -> Path:
-    """runs/<name>-<date>-<time>."""
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+def default_directory(name: str, make: bool = True) -> Path:
+    """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
+    first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            if make:
+                path.mkdir(parents=True)
+            if make or not path.exists():
+                break
+    return path

@@ -4,6 +4,7 @@ drmario tui                                   a menu
 drmario tui train level0 --minutes 10         as `drmario train`, with the app before it
 drmario tui resume RUN --minutes 20           go on with a run
 drmario tui attach RUN                        look at a run that trains by itself (drmario tui train ... --detach)
+drmario tui trace FILE                        recorded games: scrub, branch, compare (--policy plays branches on)
 drmario tui --serve                           the same in a browser on this machine
 """
 
@@ -30,7 +31,7 @@ class TuiConfig:
     """What the command line asks for."""
 
     command: str
-    """home, train, resume or attach"""
+    """home, train, resume, attach or trace"""
     rest: list[str]
     """the options of that command"""
     detach: bool
@@ -51,7 +52,7 @@ def parse(args: list[str]) -> TuiConfig:
     parser.add_argument("--detach", action="store_true", help="the training goes on when the app ends")
     parser.add_argument("--serve", action="store_true", help="in a browser on this machine (needs textual-serve)")
     parser.add_argument("--port", type=int, default=8000, help="of the browser's page, with --serve")
-    parser.add_argument("command", nargs="?", choices=("home", "train", "resume", "attach"), default="home")
+    parser.add_argument("command", nargs="?", choices=("home", "train", "resume", "attach", "trace"), default="home")
     own = args
     if args and args[0] in ("train", "resume"):  # their --help is theirs
         own = [args[0], *(option for option in args[1:] if option in ("--detach", "--serve"))]
@@ -90,6 +91,8 @@ def open_screen(config: TuiConfig) -> AnyScreen:
         if len(config.rest) != 1:
             raise ValueError("attach needs one run directory")
         return attached(Path(config.rest[0]))
+    if config.command == "trace":
+        return recorded(config.rest)
     return training(config.rest if config.command == "train" else ["resume", *config.rest], config.detach)
 
 
@@ -114,6 +117,24 @@ def attached(run: Path) -> AnyScreen:
     from mlx_drmario.tui.session import attach
 
     return LiveScreen(attach(run), run.name)
+
+
+def recorded(args: list[str]) -> AnyScreen:
+    """The games of a trace file."""
+    from mlx_drmario.cli import policy as policies
+    from mlx_drmario.tui.recorded import Recording
+    from mlx_drmario.tui.screens.recorded import RecordedScreen
+
+    parser = argparse.ArgumentParser(prog="drmario tui trace")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--game", type=int, default=1, help="the one to start with, counted from 1")
+    parser.add_argument("--policy", default="greedy", help="plays branches on, as in drmario watch")
+    given = parser.parse_args(args)
+    recording = Recording(given.file)
+    if not 1 <= given.game <= recording.count:
+        raise ValueError(f"game is {given.game}; the file holds games 1 to {recording.count}")
+    policies.check(given.policy)
+    return RecordedScreen(recording, given.game - 1, partial(policies.load, given.policy), given.policy)
 
 
 def watching(policy: str, level: int, games: int) -> AnyScreen:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_resume_is_bitwise(tiny, tmp_path, how, shards):
 
 def test_resume_before_the_first_checkpoint_starts_again(tiny, tmp_path):
     run = tmp_path / "run"
-    prepare(run, tiny, resume=False)
+    made(run, tiny)
     train(tiny, run, resume=True)
     train(tiny, tmp_path / "straight")
     assert digest(run) == digest(tmp_path / "straight")
@@ -156,7 +157,7 @@ def test_run_directory(tiny, tmp_path):
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="other files"):
-        prepare(foreign, dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(foreign, dataclasses.replace(tiny, overwrite=True))
     assert (foreign / "thesis.tex").exists()
 
 
@@ -169,20 +170,24 @@ def test_tensorboard_reads_the_metrics(tiny, tmp_path):
         np.testing.assert_allclose(values, [row[tag] for row in rows], rtol=1e-5)
 
 
+def made(run: Path, config: PPORunConfig) -> None:
+    """A run directory in which nothing was trained yet."""
+    with prepare(run, config, resume=False):
+        pass
+
+
 def command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("drmario")), "train", *arguments]
+    """`drmario train ...`"""
+    return [sys.executable, "-c", "import sys; from mlx_drmario.cli import main; sys.exit(main())", "train", *arguments]
+
+
+SMALL = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8", "--no-compile"]
 
 
 def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     run = tmp_path / "run"
-    arguments = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8"]
-    new = command("level0", "--out", str(run), *arguments)
-    with subprocess.Popen(new, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        process.stdout.readline()  # the header
-        process.stdout.readline()  # the first iteration
-        process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[0]
-    assert process.returncode == 130, rest
+    new = command("level0", "--out", str(run), *SMALL)
+    rest = stopped(new, lambda process: process.send_signal(signal.SIGINT))
     assert f"drmario train resume {run}" in rest
     reached = checkpoint.load(run).decisions
     assert reached > 0
@@ -192,6 +197,44 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     resume = command("resume", str(run), "--decisions", str(reached + 256))
     subprocess.run(resume, check=True, env={**os.environ, "NO_COLOR": "1"})
     assert checkpoint.load(run).decisions == reached + 256
+
+
+WAYS = {
+    "SIGTERM": lambda process: process.send_signal(signal.SIGTERM),
+    "SIGHUP": lambda process: process.send_signal(signal.SIGHUP),
+    "closed": lambda process: process.stdout.close(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_other_ways_to_stop_save_too(tmp_path, way):
+    run = tmp_path / "run"
+    rest = stopped([sys.executable, "-c", EAGER, "train", "level0", "--out", str(run), *SMALL], WAYS[way])
+    assert way == "closed" or f"drmario train resume {run}" in rest
+    rows, reached = read_metrics(run), checkpoint.load(run).decisions
+    assert rows[-1]["step"] == reached < PRESETS["level0"].decisions
+
+
+EAGER = """
+import sys
+from mlx_drmario.cli import main
+from mlx_drmario.cli.progress import Progress
+Progress.PLAIN_SECONDS = 0.0  # a line per iteration
+sys.exit(main())
+"""
+
+
+def stopped(arguments: list[str], stop: Callable[[subprocess.Popen[str]], None]) -> str:
+    """Train in a process of its own, stop it after its first iteration, and return what it said then."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(arguments, **pipes) as process:
+        process.stdout.readline()  # the header
+        process.stdout.readline()  # the first iteration
+        stop(process)
+        rest = "" if process.stdout.closed else process.stdout.read()
+        error = process.stderr.read()
+    assert process.returncode == 130 and error == ""
+    return rest
 
 
 def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
@@ -213,7 +256,7 @@ def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
 
 def test_resume_says_what_changes(tiny, tmp_path, capsys):
     run = tmp_path / "run"
-    prepare(run, tiny, resume=False)
+    made(run, tiny)
     assert main(["train", "resume", str(run), "--decisions", "99", "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert from_json(out, PPORunConfig) == dataclasses.replace(tiny, out=run, decisions=99)
@@ -226,7 +269,7 @@ def test_resume_says_what_changes(tiny, tmp_path, capsys):
 def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
     run = tmp_path / "run"
     for seed in range(6):
-        prepare(run, dataclasses.replace(tiny, seed=seed, overwrite=True), resume=False)
+        made(run, dataclasses.replace(tiny, seed=seed, overwrite=True))
         (run / "weights").write_text(str(seed))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.bak1", "run.bak2", "run.bak3"]
     for name, seed in (("run", 5), ("run.bak1", 4), ("run.bak2", 3), ("run.bak3", 2)):
@@ -234,14 +277,14 @@ def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
         assert (tmp_path / name / "weights").read_text() == str(seed)
     monkeypatch.chdir(run)
     with pytest.raises(ValueError, match="directory you are in"):
-        prepare(Path("../run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(Path("../run"), dataclasses.replace(tiny, overwrite=True))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.bak2" / "config.json").unlink()
     with pytest.raises(ValueError, match=r"run\.bak2, the place of a backup"):
-        prepare(Path("run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(Path("run"), dataclasses.replace(tiny, overwrite=True))
     assert (run / "weights").read_text() == "5"
     shutil.rmtree(tmp_path / "run.bak2")  # a gap: only the backups before it move
-    prepare(Path("run"), dataclasses.replace(tiny, seed=6, overwrite=True), resume=False)
+    made(Path("run"), dataclasses.replace(tiny, seed=6, overwrite=True))
     assert [read_config(place).seed for place in backups(run)] == [5, 4, 2]
 
 

@@ -65,6 +65,10 @@ def test_a_finished_game_rests_as_it_ended_and_the_next_begins():
     while table.outcome[0] == PLAYING:
         table.step()
     end = table.boards().cells.copy()
+    games = dm.Decisions(num_envs=1)
+    games.set_state(table.records[0].states[-1][None])
+    games.step(np.array([table.choice(0).action], np.int32))
+    assert games.top_out[0] and np.array_equal(table.rows[0]["p1_bottle"], games.state[0]["p1_bottle"])
     for _ in range(REST - 1):
         table.step()
         assert np.array_equal(table.boards().cells, end) and table.seed[0] == 0x8988

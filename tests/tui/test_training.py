@@ -215,7 +215,9 @@ def test_keys_of_a_run(tmp_path):
 def test_evaluate_now_compares_with_the_best(tmp_path):
     async def check(pilot, screen):
         await pilot.press("e")
-        await until(pilot, lambda: any("evaluated" in text for text in notes(screen)), "an evaluation")
+        await until(
+            pilot, lambda: any("is the first best checkpoint" in text for text in notes(screen)), "an evaluation"
+        )
 
     training(check, tmp_path / "run", best=BestConfig(games=64, every=1000))
 

@@ -6,30 +6,24 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher
 
 from mlx_drmario.spec import MAX_LEVEL
 from mlx_drmario.tui import protocol
-from mlx_drmario.tui.advice import Advice
-from mlx_drmario.tui.messages import Reported, WorkerDied
-from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Command, Note, Picture, Progress, Rates, Tally
-from mlx_drmario.tui.session import Died, Session
+from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Note, Picture, Progress, Rates
+from mlx_drmario.tui.screens.session import SessionScreen
+from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
-from mlx_drmario.tui.widgets.events import EventLog
 from mlx_drmario.tui.widgets.hud import Hud
 from mlx_drmario.tui.widgets.keys import KeyBar
-from mlx_drmario.tui.widgets.summary import SIDE_CURVES, WATCH_CURVES, Curves, Summary, clock
+from mlx_drmario.tui.widgets.summary import SIDE_CURVES, WATCH_CURVES, Curves, Summary, clock, training_facts
 from mlx_drmario.tui.widgets.title import Title
 from mlx_drmario.tui.widgets.wall import Wall
 
-PICTURES_PER_SECOND = 20
-_SAVING = "saving ..."
 
-
-class LiveScreen(Screen[None]):
-    """Shows one session and steers it. Everything shown arrives as a message; everything wanted leaves as a command."""
+class LiveScreen(SessionScreen):
+    """Shows one session and steers it."""
 
     _CYCLE = Binding.Group("game", compact=True)
     _GAMES = Binding.Group("games", compact=True)
@@ -61,23 +55,16 @@ class LiveScreen(Screen[None]):
 
     def __init__(self, session: Session, name: str, view: str = "grid") -> None:
         """name: of the policy or the run; view: grid, focus or summary."""
-        super().__init__()
-        self.session, self._label = session, name
+        super().__init__(session)
         self.view = view
         self.game = 0
-        self.games = 0
         self.level: int | None = None
         self.paused = False
         self.pace = FASTEST if session.training else 1.0
         self.picture: Picture | None = None
-        self.tally = Tally(0, 0)
-        self.progress: Progress | None = None
-        self._state: tuple[str, str] | None = None  # of the session, when it does not simply run
-        self._asked = False
-        self._advice: Advice | None = None
         self._start = time.monotonic()
         self.wall, self.bottle, self.analysis = Wall(id="wall"), Bottle(id="bottle"), Analysis(id="analysis")
-        self.summary, self.hud, self.events = Summary(session.training, id="summary"), Hud(id="hud"), EventLog(id="log")
+        self.summary, self.hud = Summary(session.training, id="summary"), Hud(id="hud")
         self.title_bar = Title(name, id="title")
         self.side = Curves(SIDE_CURVES if session.training else WATCH_CURVES, id="side-curves")
 
@@ -99,52 +86,7 @@ class LiveScreen(Screen[None]):
 
     # --- from the session ---
 
-    def on_mount(self) -> None:
-        self.session.start(self._hand_on)
-        self.set_interval(1 / PICTURES_PER_SECOND, self._ask)
-        self._describe()
-
-    def _hand_on(self, report: protocol.Report | Died) -> None:
-        """In the session's thread."""
-        self.post_message(WorkerDied(report) if isinstance(report, Died) else Reported(report))
-
-    def _ask(self) -> None:
-        """Ask for the next picture once the last one was painted, so a slow terminal gets fewer."""
-        if not self._asked and self.is_current:
-            self._asked = True
-            self.session.send(protocol.More())
-
-    def on_reported(self, message: Reported) -> None:
-        match message.report:
-            case Picture() as picture:
-                self._asked = False
-                self._show(picture)
-            case Progress() as progress:
-                self.progress = progress
-                self.summary.show_progress(progress)
-                self.side.add(progress.decisions, progress.metrics)
-                self._describe()
-            case protocol.History(points=points):
-                for decisions, metrics in points:
-                    for curves in (self.side, self.summary.curves):
-                        curves.add(decisions, metrics)
-            case Rates() as rates:
-                self._show_rates(rates)
-            case Tally() as tally:
-                self.tally = tally
-                self._describe()
-            case Note() as note:
-                self.events.add(note)
-            case protocol.Ready(name=name, games=games):
-                self.games = games
-                self.events.add(Note(f"{name}: {games} games"))
-                self._describe()
-            case protocol.Line() as line:
-                self._travel(line)
-            case protocol.Ended() as ended:
-                self._end(ended)
-
-    def _show(self, picture: Picture) -> None:
+    def show_picture(self, picture: Picture) -> None:
         self.picture = picture
         self.games, self.game = picture.boards.count, picture.game
         self.level = picture.position.level
@@ -156,19 +98,24 @@ class LiveScreen(Screen[None]):
             action = picture.choice.action if picture.choice and picture.position.pose is not None else None
             self.bottle.show(picture.position, action, f"game {picture.game + 1}")
             self.analysis.show(picture.position, picture.choice, picture.earned)
-        self._describe()
 
-    def _show_rates(self, rates: Rates) -> None:
+    def show_point(self, x: float, values: dict[str, float]) -> None:
+        for curves in (self.side, self.summary.curves):
+            curves.add(x, values)
+
+    def show_progress(self, progress: Progress) -> None:
+        self.summary.facts.show(training_facts(progress))
+
+    def show_rates(self, rates: Rates) -> None:
         self.hud.show(rates)
         if not self.session.training:
             tally = self.tally
             share = {"cleared": tally.cleared / tally.finished} if tally.finished else {}
             values = {"decisions": rates.decisions, "frames": rates.frames, **share}
-            for curves in (self.side, self.summary.curves):
-                curves.add(time.monotonic() - self._start, values)
+            self.show_point(time.monotonic() - self._start, values)
             self.summary.show_tally(rates.games, tally)
 
-    def _describe(self) -> None:
+    def describe(self) -> None:
         facts = [] if self.level is None else [f"level {self.level}"]
         facts += [f"{self.games} games"] if self.games > 1 else []
         if self.view == "grid" and self.wall.pages > 1:
@@ -180,8 +127,8 @@ class LiveScreen(Screen[None]):
             facts += [] if rate is None else [f"{rate:.0%} cleared"]
         elif self.tally.finished:
             facts.append(f"{self.tally.cleared} of {self.tally.finished} cleared")
-        if self._state is not None:
-            self.title_bar.show(" · ".join(facts), *self._state)
+        if self.state is not None:
+            self.title_bar.show(" · ".join(facts), *self.state)
         elif self.picture is None and self.progress is None:
             self.title_bar.show(" · ".join(facts), "starting ...", "warning")
         elif self.paused:
@@ -189,36 +136,7 @@ class LiveScreen(Screen[None]):
         else:
             self.title_bar.show(" · ".join(facts), f"▶ {pace_name(self.pace)}", "success")
 
-    def on_worker_died(self, message: WorkerDied) -> None:
-        from mlx_drmario.tui.screens.crash import CrashScreen
-
-        died = message.died
-        self._state = ("✖ died", "error")
-        self.events.add(Note(f"the worker died: {died.error}", "error"))
-        self._describe()
-        self.app.push_screen(CrashScreen(died, self.session.job), self._after_crash)
-
-    def _after_crash(self, again: bool | None) -> None:
-        """Start once more, or leave the screen as it is."""
-        if again:
-            self.session = self.session.again()
-            self._state, self._asked = None, False
-            self.session.start(self._hand_on)
-            self.events.add(Note("started again", "good"))
-            self._describe()
-
-    def _end(self, ended: protocol.Ended) -> None:
-        self.events.add(Note(ended.text, "good"))
-        if self._state is not None and self._state[0] == _SAVING:
-            self._leave(ended.text)
-            return
-        self._state = ("■ done", "success")
-        self._describe()
-
     # --- from the keyboard ---
-
-    def send(self, command: Command) -> None:
-        self.session.send(command)
 
     def on_wall_picked(self, message: Wall.Picked) -> None:
         self.action_jump(message.game + 1)
@@ -234,7 +152,7 @@ class LiveScreen(Screen[None]):
         self.side.display = view != "summary"  # there all the curves are to be seen
         (self.summary.curves if view == "summary" else self.side).draw()
         if self.picture is not None:
-            self._show(self.picture)
+            self.show_picture(self.picture)
 
     def action_cycle(self, step: int) -> None:
         if self.games:
@@ -250,7 +168,7 @@ class LiveScreen(Screen[None]):
     def action_pause(self) -> None:
         self.paused = not self.paused
         self.send(protocol.Pause(self.paused))
-        self._describe()
+        self.describe()
 
     def action_step(self, unit: str) -> None:
         self.send(protocol.Step(unit))
@@ -259,7 +177,7 @@ class LiveScreen(Screen[None]):
         index = min(max(PACES.index(self.pace) + step, 0), len(PACES) - 1)
         self.pace = PACES[index]
         self.send(protocol.Pace(self.pace))
-        self._describe()
+        self.describe()
 
     def action_games(self, step: int) -> None:
         """Half or twice as many games."""
@@ -287,56 +205,6 @@ class LiveScreen(Screen[None]):
 
     def action_evaluate(self) -> None:
         self.send(protocol.Evaluate())
-
-    def action_detach(self) -> None:
-        """Leave; the training goes on."""
-        if isinstance(job := self.session.job, protocol.TrainJob):
-            self.send(protocol.Detach())
-            self._leave(f"detached; drmario tui attach {job.run}")
-        else:
-            self.events.add(Note("only a training run can go on alone", "warning"))
-
-    def action_quit(self) -> None:
-        """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""
-        if not self.session.training or self.session.over.is_set() or self._state is not None:
-            self._leave()
-            return
-        self._state = (_SAVING, "warning")
-        self.send(protocol.Stop())
-        self.events.add(Note("saving a checkpoint; q again leaves at once, and it is saved all the same"))
-        self._describe()
-
-    def _leave(self, message: str | None = None) -> None:
-        self.session.close()
-        self.app.exit(message=message)
-
-    def _travel(self, line: protocol.Line) -> None:
-        from mlx_drmario.tui.screens.travel import TravelScreen
-
-        if line.request and isinstance(self.app.screen, TravelScreen):
-            self.app.screen.show_branch(line)
-        elif not line.request:
-            self.app.push_screen(TravelScreen(line, self._play_on))
-
-    def _play_on(self, playout: protocol.Playout) -> None:
-        """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
-        if isinstance(job := self.session.job, protocol.TrainJob):
-            self._advice = self._advice or Advice(job.run, self._advise)
-            self._advice.ask(playout)
-        else:
-            self.send(playout)
-
-    def _advise(self, line: protocol.Line | Died) -> None:
-        """In the thread that reads from that process."""
-        if isinstance(line, protocol.Line):
-            self.post_message(Reported(line))
-        else:
-            self.post_message(Reported(Note(f"the branch cannot be played on: {line.error}", "error")))
-
-    def on_unmount(self) -> None:
-        self.session.close()
-        if self._advice is not None:
-            self._advice.close()
 
 
 def pace_name(pace: float) -> str:

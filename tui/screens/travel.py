@@ -9,12 +9,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
+from mlx_drmario.spec import from_bcd
 from mlx_drmario.tui.choices import decide
 from mlx_drmario.tui.position import OUTCOMES, PLAYING, Position
 from mlx_drmario.tui.protocol import Choice, Line, Playout
 from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
+from mlx_drmario.tui.widgets.scrub import Scrub
 from mlx_drmario.tui.widgets.summary import Facts
 from mlx_drmario.tui.widgets.title import Title
 
@@ -28,12 +30,15 @@ class TravelScreen(Screen[None]):
 
     _MOVE = Binding.Group("decision", compact=True)
     _ENDS = Binding.Group("first/last", compact=True)
+    _EVENTS = Binding.Group("clears", compact=True)
     _PICK = Binding.Group("placement", compact=True)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "a decision back", key_display="←", group=_MOVE),
         Binding("right", "move(1)", "a decision on", key_display="→", group=_MOVE),
         Binding("home", "move(-10000)", "first decision", key_display="⇱", group=_ENDS),
         Binding("end", "move(10000)", "last decision", key_display="⇲", group=_ENDS),
+        Binding("comma", "event(-1)", "a clear back", key_display=",", group=_EVENTS),
+        Binding("full_stop", "event(1)", "a clear on", key_display=".", group=_EVENTS),
         Binding("up", "pick(-1)", "better placement", key_display="↑", group=_PICK),
         Binding("down", "pick(1)", "next placement", key_display="↓", group=_PICK),
         Binding("b,enter", "branch", "branch", key_display="b", tooltip="play on from here with the marked placement"),
@@ -41,18 +46,21 @@ class TravelScreen(Screen[None]):
         Binding("escape,q", "back", "back", key_display="esc"),
     ]
 
-    def __init__(self, line: Line, play_on: Callable[[Playout], None]) -> None:
-        """play_on: lets the policy play a branch on; the line comes to `show_branch`."""
+    def __init__(self, line: Line, play_on: Callable[[Playout], None], at: int | None = None) -> None:
+        """play_on: lets the policy play a branch on; the line comes to `show_branch`.
+        at: decision to begin at, by default the last."""
         super().__init__()
         self.line, self._play_on = line, play_on
         self.branch: Line | None = None
         self.root = 0
         """decision at which the branch leaves the line"""
-        self.at = len(line.states) - 1
+        self.at = len(line.states) - 1 if at is None else at
         self.picked = 0
         self._request = 0
+        self._viruses: list[int] = []
         self.title_bar = Title("time travel", id="title")
         self.bottles = Bottle(id="line"), Bottle(id="branch")
+        self.scrub = Scrub(id="scrub")
         self.analysis, self.facts = Analysis(id="analysis"), Facts(id="compare")
 
     def compose(self) -> ComposeResult:
@@ -62,9 +70,17 @@ class TravelScreen(Screen[None]):
             with Vertical():
                 yield self.analysis
                 yield self.facts
+        yield self.scrub
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self.start(self.line, self.at)
+
+    def start(self, line: Line, at: int) -> None:
+        """Show this line, at this decision."""
+        self.line, self.at, self.branch, self.root = line, at, None, 0
+        self._viruses = from_bcd(line.states["p1_virus_left_bcd"].astype(int)).tolist()
+        self.picked = self._chosen()
         self.show()
 
     @property
@@ -86,6 +102,7 @@ class TravelScreen(Screen[None]):
             self.bottles[1].show(there, None if other is None else other.action, "branch")
             rows += compared(self.line, self.branch, self.root, here, there)
         self.facts.show(rows)
+        self.scrub.show(self._viruses, self.at)
         seed = "" if self.line.seed is None else f" · seed {self.line.seed:04x}"
         self.title_bar.show(f"{self.line.name}{seed}", "‖ stopped", "warning")
 
@@ -99,14 +116,20 @@ class TravelScreen(Screen[None]):
         return actions.index(choice.action) if choice is not None and choice.action in actions else 0
 
     def action_move(self, step: int) -> None:
-        self.at = min(max(self.at + step, 0), self._last)
-        self.at = min(self.at, len(self.line.states) - 1)
+        self.at = min(max(self.at + step, 0), len(self.line.states) - 1)
         self.picked = self._chosen()
         self.show()
 
-    @property
-    def _last(self) -> int:
-        return len(self.line.states) - 1
+    def action_event(self, step: int) -> None:
+        """To the decision before the next virus goes, or went."""
+        at = self.at + step
+        while 0 <= at < len(self._viruses) - 1 and self._viruses[at + 1] == self._viruses[at]:
+            at += step
+        if 0 <= at < len(self._viruses) - 1:
+            self.action_move(at - self.at)
+
+    def on_scrub_moved(self, message: Scrub.Moved) -> None:
+        self.action_move(message.at - self.at)
 
     def action_pick(self, step: int) -> None:
         """Mark another of the placements that were considered."""
@@ -135,9 +158,7 @@ class TravelScreen(Screen[None]):
     def action_swap(self) -> None:
         """Go on from the branch: it becomes the line, from its root on."""
         if self.branch is not None:
-            self.line, self.branch, self.at = self.branch, None, 0
-            self.picked, self.root = self._chosen(), 0
-            self.show()
+            self.start(self.branch, 0)
 
     def action_back(self) -> None:
         self.dismiss()

@@ -104,11 +104,6 @@ class Summary(Vertical):
         with Horizontal(id="facts-row"):
             yield self.facts
 
-    def show_progress(self, progress: Progress) -> None:
-        """A training iteration ended."""
-        self.curves.add(progress.decisions, progress.metrics)
-        self.facts.show(training_facts(progress))
-
     def show_tally(self, games: int, tally: Tally) -> None:
         """How games went that are only watched."""
         rows = [("games", f"{games} side by side"), ("finished", f"{tally.finished}")]

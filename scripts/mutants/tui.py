@@ -1,0 +1,134 @@
+"""Deliberate faults in the app: each replaces a text that occurs once, and the test named must then fail."""
+
+WALL, TABLE, CHOICES, PAD = "tui/widgets/wall.py", "tui/table.py", "tui/choices.py", "tui/pad.py"
+KEYBOARD, LINK, SESSION = "tui/keyboard.py", "tui/link.py", "tui/session.py"
+ONLOOKER, PART, GATE, TRAINER = "tui/onlooker.py", "tui/part.py", "tui/gate.py", "tui/trainer.py"
+POSITION, TRAVEL, CURVE, SUMMARY = (
+    "tui/position.py",
+    "tui/screens/travel.py",
+    "tui/widgets/curve.py",
+    "tui/widgets/summary.py",
+)
+GAME, PLAY, PLAYER, THEMES = "tui/game.py", "tui/screens/play.py", "tui/player.py", "tui/themes.py"
+TEST_WALL, TEST_TABLE, TEST_PAD = "tests/tui/test_wall.py", "tests/tui/test_table.py", "tests/tui/test_pad.py"
+TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
+    "tests/tui/test_play.py",
+    "tests/tui/test_training.py",
+    "tests/tui/test_travel.py",
+)
+TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
+RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
+
+# (name, file, old text, new text, test that fails)
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "the wall keeps old lines of changed cells",
+        WALL,
+        "self._lines.pop((game, line + 1), None)",
+        "self._lines.get((game, line + 1), None)",
+        TEST_WALL,
+    ),
+    (
+        "the wall repaints whole lines of a board",
+        WALL,
+        "first, last = int(columns[0]), int(columns[-1])",
+        "first, last = 0, COLS - 1",
+        TEST_WALL,
+    ),
+    ("the lower cell is painted above", WALL, "[colors.pairs[a][b]", "[colors.pairs[b][a]", TEST_WALL),
+    ("a click picks the board before", WALL, "+ row * columns + column\n", "+ row * columns + column - 1\n", TEST_WALL),
+    ("a virus as bright as a half", THEMES, '"virus-0": "#8a6a00"', '"virus-0": "#f4cf45"', TEST_WALL),
+    ("the clock starts a frame early", TABLE, "((self.frames > 0) | falling) & playing", "playing", TEST_TABLE),
+    ("a finished game goes on", TABLE, "self._last[over] = self._states[over]", "pass", TEST_TABLE),
+    (
+        "scripts are held a frame late",
+        TABLE,
+        "self._at[n], self._length[n] = 0, len(script)",
+        "self._at[n], self._length[n] = -1, len(script)",
+        TEST_TABLE,
+    ),
+    ("the shown reward is the best placement's", CHOICES, "column[rows][chosen]", "column[rows].max()", TEST_TABLE),
+    (
+        "a turned capsule is drawn lying",
+        POSITION,
+        "upright = rotation % 2 == 1",
+        "upright = rotation % 2 == 2",
+        TEST_TABLE,
+    ),
+    (
+        "the second half lies on the other side",
+        POSITION,
+        "(1, 8, -1, -8)[orientation]",
+        "(-1, 8, 1, -8)[orientation]",
+        TEST_TABLE,
+    ),
+    ("a tap between frames is lost", PAD, "for button in self._tapped if", "for button in () if", TEST_PAD),
+    ("left and right together", PAD, "if button in _OPPOSITE][-1:]", "if button in _OPPOSITE]", TEST_PAD),
+    (
+        "releases are presses",
+        KEYBOARD,
+        "yield KeyReleased(event.key) if kind == _RELEASE else event",
+        "yield event",
+        TEST_PAD,
+    ),
+    ("releases are not asked for", KEYBOARD, "app._driver.write(_ASK if on else _END)", "pass", TEST_HOME),
+    ("a picture is sent unasked", LINK, "        if self._wanted:\n", "        if True:\n", TEST_TRAINING),
+    ("the trainer outlives its app", LINK, "if not self.detached:\n", "if False:\n", TEST_TRAINING),
+    ("a detached trainer ends with its app", LINK, "self.detached = True", "pass", TEST_TRAINING),
+    (
+        "a dead worker is not reported",
+        SESSION,
+        "if not ended and self._connection is not None:",
+        "if False:",
+        TEST_LIVE,
+    ),
+    ("pause is ignored", GATE, "            self.paused = on\n", "            self.paused = False\n", TEST_TRAINING),
+    (
+        "other games start a new run",
+        TRAINER,
+        "self._next, resume = self._next, None, True",
+        "self._next, resume = self._next, None, False",
+        TEST_TRAINING,
+    ),
+    ("earned rewards outlive their game", PART, "total[games.decisions == 0] = 0", "pass", TEST_TRAINING),
+    ("time travel mixes two games", PART, "break  # the game before", "pass  # the game before", TEST_TRAINING),
+    ("the second shard's games are the first's", ONLOOKER, "self._parts[:part])", "self._parts[:0])", TEST_TRAINING),
+    (
+        "a branch starts a decision late",
+        TRAVEL,
+        "self.line.states[self.at : self.at + 1]",
+        "self.line.states[self.at - 1 : self.at]",
+        TEST_TRAVEL,
+    ),
+    ("an old branch is shown", TRAVEL, "if line.request == self._request:", "if True:", TEST_TRAVEL),
+    (
+        "a playout ignores the asked placement",
+        PLAYER,
+        "actions = np.array([command.action], np.int32)\n",
+        "actions = self._policy.act(games.view)\n",
+        TEST_TABLE,
+    ),
+    (
+        "a curve is upside down",
+        CURVE,
+        "(1 - (min(max(y, low), high) - low) / (high - low))",
+        "((min(max(y, low), high) - low) / (high - low))",
+        TEST_CURVE,
+    ),
+    ("a curve keeps what was done again", SUMMARY, "points[-1][0] >= x", "points[-1][0] > 1e18", TEST_CURVE),
+    (
+        "frames are counted before the first capsule",
+        GAME,
+        "self.frames[index] > 0 or falling[index]",
+        "True",
+        TEST_PLAY,
+    ),
+    ("player 2 plays for player 1", PLAY, "self.pads[seat - 1].press(button)", "self.pads[0].press(button)", TEST_PLAY),
+    (
+        "a recorded game ends a decision early",
+        RECORDED,
+        "range(rows.start, rows.stop)",
+        "range(rows.start, rows.stop - 1)",
+        TEST_RECORDED,
+    ),
+]

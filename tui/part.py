@@ -1,0 +1,119 @@
+"""What is kept of the games of one shard, for pictures and for time travel."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mlx_drmario as dm
+from mlx_drmario import rewards
+from mlx_drmario.rewards import RewardConfig
+from mlx_drmario.spec import from_bcd
+from mlx_drmario.tui.choices import describe
+from mlx_drmario.tui.position import Position, drawn
+from mlx_drmario.tui.protocol import MAX_GAMES, Boards, Choice, Line
+
+_REMEMBERED = 256
+"""decisions that time travel can go back"""
+
+
+class Explainer:
+    """Says what a placement was chosen from; any thread may ask."""
+
+    def __init__(self, reward: RewardConfig) -> None:
+        self._reward = reward
+        self._own = threading.local()  # a scratch game for each thread
+
+    def explain(self, states: NDArray[np.void], action: NDArray[np.int32], log_probs: Any, value: Any) -> Choice:
+        """One decision of a parked game: states [1], action [1], log_probs [1, 512] or None, value [1] or None."""
+        if not hasattr(self._own, "games"):
+            self._own.games = dm.Decisions(num_envs=1, threads=1)
+        self._own.games.set_state(states)
+        return describe(self._own.games, action, log_probs, value, self._reward)[0]
+
+
+@dataclass
+class Moment:
+    """The games before a decision."""
+
+    states: NDArray[np.void]
+    decisions: NDArray[np.uint32]
+    frames: NDArray[np.uint32]
+    action: NDArray[np.int32]
+
+
+@dataclass
+class Part:
+    """Touched by the shard's own thread only, but for `past`, which others read."""
+
+    games: dm.Decisions | None = None
+    log_probs: NDArray[np.float32] | None = None
+    value: NDArray[np.float32] | None = None
+    past: deque[Moment] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    earned: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    stepping: float = 0.0
+    """seconds in the engine in this iteration"""
+    since: float = 0.0
+    boards: Boards | None = None
+    request: int = 0
+    """number of the picture that `boards` was made for"""
+
+    @property
+    def size(self) -> int:
+        return 0 if self.games is None else self.games.num_envs
+
+    def begin(self, games: dm.Decisions) -> None:
+        """Other games from now on."""
+        self.games = games
+        self.past.clear()
+        self.earned = {name: np.zeros(games.num_envs, np.float32) for name in (*rewards.TERMS, "total")}
+
+    def remember(self, action: NDArray[Any], log_prob: NDArray[Any] | None, value: NDArray[Any] | None) -> None:
+        """The games are about to take these actions."""
+        games = self.games
+        assert games is not None
+        for total in self.earned.values():
+            total[games.decisions == 0] = 0
+        self.log_probs = log_prob if log_prob is not None and log_prob.ndim == 2 else None
+        self.value = value
+        keep = min(games.num_envs, MAX_GAMES)
+        columns = (games.state, games.decisions, games.frames, action)
+        self.past.append(Moment(*(column[:keep].copy() for column in columns)))  # type: ignore[arg-type]
+
+    def look(self) -> None:
+        """Make `boards` of the games as they are."""
+        states = self.past[-1].states
+        playing = np.zeros(len(states), np.uint8)  # a game that ended has been replaced by the time it is looked at
+        viruses = from_bcd(states["p1_virus_left_bcd"])
+        self.boards = Boards(drawn(states), states["p1_level"].copy(), viruses, playing)
+
+    def focus(self, n: int, explainer: Explainer) -> tuple[Position, Choice, dict[str, float]]:
+        """Game n: how it stands, what is about to be done, what it has earned."""
+        assert self.games is not None
+        moment, at = self.past[-1], slice(n, n + 1)
+        counters = {"frames": int(moment.frames[n]), "decisions": int(moment.decisions[n])}
+        log_probs = None if self.log_probs is None else self.log_probs[at]
+        value = None if self.value is None else self.value[at]
+        choice = explainer.explain(moment.states[at], moment.action[at], log_probs, value)
+        earned = {name: float(total[n]) for name, total in self.earned.items()}
+        return Position.of(moment.states[n], **counters), choice, earned
+
+    def line(self, n: int, name: str, explainer: Explainer) -> Line | None:
+        """Game n from its first decision on, as far as it is remembered; None before that."""
+        at, moments = slice(n, n + 1), list[Moment]()
+        for moment in reversed(list(self.past)):
+            if moments and moment.decisions[n] >= moments[-1].decisions[n]:
+                break  # the game before
+            moments.append(moment)
+        moments.reverse()
+        if not moments:
+            return None
+        return Line(
+            states=np.array([moment.states[n] for moment in moments], moments[0].states.dtype),
+            choices=tuple(explainer.explain(m.states[at], m.action[at], None, None) for m in moments),
+            frames=np.array([moment.frames[n] for moment in moments], np.uint32),
+            name=name,
+        )

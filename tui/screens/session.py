@@ -1,0 +1,190 @@
+"""What every screen of a session does, whatever it shows: listening, crashes, time travel, leaving safely."""
+
+from functools import partial
+
+from textual.screen import Screen
+
+from mlx_drmario.tui.advice import Advice, newest_policy
+from mlx_drmario.tui.messages import Reported, WorkerDied
+from mlx_drmario.tui.protocol import (
+    Command,
+    Detach,
+    Ended,
+    History,
+    Line,
+    More,
+    Note,
+    Picture,
+    Playout,
+    Progress,
+    Rates,
+    Ready,
+    Report,
+    Stop,
+    Tally,
+    TrainJob,
+)
+from mlx_drmario.tui.session import Died, Session
+from mlx_drmario.tui.widgets.events import EventLog
+
+PICTURES_PER_SECOND = 20
+_SAVING = "saving ..."
+
+
+class SessionScreen(Screen[None]):
+    """Everything shown arrives as a message; everything wanted leaves as a command. What a report looks like is for the
+    subclass to say."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.games = 0
+        self.tally = Tally(0, 0)
+        self.progress: Progress | None = None
+        self.events = EventLog(id="log")
+        self.state: tuple[str, str] | None = None
+        """(words, theme colour) when the session does not simply run"""
+        self._asked = False
+        self._advice: Advice | None = None
+
+    # --- for the subclass ---
+
+    def show_picture(self, picture: Picture) -> None:
+        """The games of this moment."""
+
+    def show_point(self, x: float, values: dict[str, float]) -> None:
+        """A point of every curve."""
+
+    def show_progress(self, progress: Progress) -> None:
+        """How far a run is."""
+
+    def show_rates(self, rates: Rates) -> None:
+        """How fast it goes."""
+
+    def describe(self) -> None:
+        """Say in the title how the session stands."""
+
+    # --- from the session ---
+
+    def on_mount(self) -> None:
+        self.session.start(self._hand_on)
+        self.set_interval(1 / PICTURES_PER_SECOND, self._ask)
+        self.describe()
+
+    def _hand_on(self, report: Report | Died) -> None:
+        """In the session's thread."""
+        self.post_message(WorkerDied(report) if isinstance(report, Died) else Reported(report))
+
+    def _ask(self) -> None:
+        """Ask for the next picture once the last one was painted, so a slow terminal gets fewer."""
+        if not self._asked and self.is_current:
+            self._asked = True
+            self.session.send(More())
+
+    def on_reported(self, message: Reported) -> None:
+        match message.report:
+            case Picture() as picture:
+                self._asked = False
+                self.show_picture(picture)
+            case Progress() as progress:
+                self.progress = progress
+                self.show_point(progress.decisions, progress.metrics)
+                self.show_progress(progress)
+            case History(points=points):
+                for decisions, metrics in points:
+                    self.show_point(decisions, metrics)
+            case Rates() as rates:
+                self.show_rates(rates)
+            case Tally() as tally:
+                self.tally = tally
+            case Note() as note:
+                self.events.add(note)
+            case Ready(name=name, games=games):
+                self.games = games
+                self.events.add(Note(f"{name}: {games} games"))
+            case Line() as line:
+                self._travel(line)
+            case Ended() as ended:
+                self._end(ended)
+        self.describe()
+
+    def on_worker_died(self, message: WorkerDied) -> None:
+        from mlx_drmario.tui.screens.crash import CrashScreen
+
+        died = message.died
+        self.state = ("✖ died", "error")
+        self.events.add(Note(f"the worker died: {died.error}", "error"))
+        self.describe()
+        self.app.push_screen(CrashScreen(died, self.session.job), self._after_crash)
+
+    def _after_crash(self, again: bool | None) -> None:
+        """Start once more, or leave the screen as it is."""
+        if again:
+            self.session = self.session.again()
+            self.state, self._asked = None, False
+            self.session.start(self._hand_on)
+            self.events.add(Note("started again", "good"))
+            self.describe()
+
+    def _end(self, ended: Ended) -> None:
+        self.events.add(Note(ended.text, "good"))
+        if self.state is not None and self.state[0] == _SAVING:
+            self._leave(ended.text)
+            return
+        self.state = ("■ done", "success")
+        self.describe()
+
+    # --- to the session ---
+
+    def send(self, command: Command) -> None:
+        self.session.send(command)
+
+    def action_detach(self) -> None:
+        """Leave; the training goes on."""
+        if isinstance(job := self.session.job, TrainJob):
+            self.send(Detach())
+            self._leave(f"detached; drmario tui attach {job.run}")
+        else:
+            self.events.add(Note("only a training run can go on alone", "warning"))
+
+    def action_quit(self) -> None:
+        """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""
+        if not self.session.training or self.session.over.is_set() or self.state is not None:
+            self._leave()
+            return
+        self.state = (_SAVING, "warning")
+        self.send(Stop())
+        self.events.add(Note("saving a checkpoint; q again leaves at once, and it is saved all the same"))
+        self.describe()
+
+    def _leave(self, message: str | None = None) -> None:
+        self.session.close()
+        self.app.exit(message=message)
+
+    def _travel(self, line: Line) -> None:
+        from mlx_drmario.tui.screens.travel import TravelScreen
+
+        if line.request and isinstance(self.app.screen, TravelScreen):
+            self.app.screen.show_branch(line)
+        elif not line.request:
+            self.app.push_screen(TravelScreen(line, self._play_on))
+
+    def _play_on(self, playout: Playout) -> None:
+        """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
+        if isinstance(job := self.session.job, TrainJob):
+            self._advice = self._advice or Advice(partial(newest_policy, job.run), job.run.name, self._advise)
+            self._advice.ask(playout)
+        else:
+            self.send(playout)
+
+    def _advise(self, line: Line | Died) -> None:
+        """In the thread that reads from that process."""
+        if isinstance(line, Line):
+            self.post_message(Reported(line))
+        else:
+            self.post_message(Reported(Note(f"the branch cannot be played on: {line.error}", "error")))
+
+    def on_unmount(self) -> None:
+        self.session.close()
+        if self._advice is not None:
+            self._advice.close()
