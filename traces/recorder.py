@@ -101,9 +101,10 @@ class Recorder:
     def _made_in(self, steps: "_Slice", number: NDArray[np.uint64]) -> Rows:
         """The decisions made in these steps, by step and seat; what came of them is not yet told."""
         at = np.flatnonzero(steps.to_act)
-        game = at // self.players
+        every = slice(None) if len(at) == steps.to_act.size else at  # spares copies
+        game = every if self.players == 1 else at // 2
         states = steps.before.reshape(-1)[game].view(steps.state)
-        rows = np.zeros(len(at), self._waiting.dtype)
+        rows: Rows = np.zeros(len(at), self._waiting.dtype)
         rows["game"], rows["digest"] = number.reshape(-1)[game], _digests(raw(states))
         rows["order"] = self._step + at // steps.to_act.shape[1]
         rows["frame_counter"] = states["frame_counter"]
@@ -113,10 +114,10 @@ class Recorder:
             for name, fields in _FIELDS.items():
                 column = [states[f"p{seat + 1}_{field}"][mine] for field in fields]
                 rows[name][mine] = column[0] if len(column) == 1 else np.stack(column, axis=-1)
-        rows["legal"] = np.packbits(steps.legal.reshape(-1, ACTIONS)[at], axis=-1, bitorder="little")
-        rows["action"] = action = steps.action.reshape(-1)[at]
+        rows["legal"] = np.packbits(steps.legal.reshape(-1, ACTIONS)[every], axis=-1, bitorder="little")
+        rows["action"] = action = steps.action.reshape(-1)[every]
         details.forget(rows)
-        said = (None if each is None else each.reshape(steps.to_act.size, *tail)[at] for each, tail in steps.said)
+        said = (None if each is None else each.reshape(steps.to_act.size, *tail)[every] for each, tail in steps.said)
         details.fill(rows, slice(None), action, *said)
         return rows
 
@@ -125,6 +126,11 @@ class Recorder:
 
         Of two players, one's decision may be over long before the other's: both are on record as soon as they are made.
         """
+        heard = steps.told["tau"] > 0
+        if not self._pending.any() and np.array_equal(heard, steps.to_act):  # all at once, as always for one player
+            at = np.flatnonzero(heard)
+            self._fill(rows, slice(None), raw(steps.told).reshape(-1)[at].view(steps.told.dtype))
+            return rows[:0]
         step = np.arange(len(begun))[:, None]
 
         def latest(happened: NDArray[np.bool_], initial: NDArray[np.int64] | int = NEVER) -> NDArray[np.int64]:
@@ -132,7 +138,6 @@ class Recorder:
             first = np.broadcast_to(np.asarray(initial), (1, happened.shape[1]))
             return np.maximum.accumulate(np.vstack([first, np.where(happened, step, NEVER)]))
 
-        heard = steps.told["tau"] > 0
         made = latest(steps.to_act, np.where(self._pending, EARLIER, NEVER))
         fresh = np.maximum(latest(np.repeat(begun, self.players, axis=1)), EARLIER)
         answered = latest(heard)
@@ -140,10 +145,10 @@ class Recorder:
         told = heard & (made[1:] >= fresh[1:]) & (made[1:] > answered[:-1])
         seat = np.broadcast_to(np.arange(told.shape[1]), told.shape)
         here = np.nonzero(told & (made[1:] >= 0))
-        self._fill(rows, index[made[1:][here], seat[here]], steps.told[here])
+        self._fill(rows, index[made[1:][here], seat[here]], raw(steps.told)[here].view(steps.told.dtype))
         before = np.nonzero(told & (made[1:] == EARLIER))
         late = raw(self._waiting)[before[1]].view(rows.dtype)
-        self._fill(late, slice(None), steps.told[before])
+        self._fill(late, slice(None), raw(steps.told)[before].view(steps.told.dtype))
         open_now = (made[-1] >= fresh[-1]) & (made[-1] > answered[-1])
         new = np.flatnonzero(open_now & (made[-1] >= 0))
         raw(self._waiting)[new] = raw(rows)[index[made[-1][new], new]]
@@ -181,7 +186,7 @@ class _Slice:
 
 
 def _differ(states: NDArray[np.void], others: NDArray[np.void]) -> NDArray[np.bool_]:
-    """bool[K, N]: whether states, as bytes, differ. By words: most are equal, so the few that are not can be looked up."""
+    """bool[K, N]: whether states, as bytes, differ. Word by word: most are equal, the few others are looked up."""
     words = states.dtype.itemsize // 8
     unequal = np.flatnonzero(states.view(np.uint64).reshape(-1) != others.view(np.uint64).reshape(-1))
     result = np.zeros(states.shape, np.bool_)
@@ -191,12 +196,13 @@ def _differ(states: NDArray[np.void], others: NDArray[np.void]) -> NDArray[np.bo
 
 def _digests(states: NDArray[np.void]) -> NDArray[np.uint64]:
     """u64[M]: hashes of states [M] given as bytes."""
-    return dm.digests(states.view(np.uint8).reshape(len(states), states.dtype.itemsize))
+    hashes: NDArray[np.uint64] = dm.digests(states.view(np.uint8).reshape(len(states), states.dtype.itemsize))
+    return hashes
 
 
 def _verdict(steps: _Slice, over: tuple[NDArray[Any], NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[Any] | int]:
     """(outcomes, winners) of the games that are over at these (step, game)."""
-    told = steps.told.reshape(*steps.ended.shape, steps.players)[over]
+    told = raw(steps.told).reshape(*steps.ended.shape, steps.players)[over].view(steps.told.dtype)
     cleared, top_out = told["cleared"].any(axis=1), told["top_out"].any(axis=1)
     outcome = np.where(cleared, CLEARED, np.where(top_out, TOP_OUT, TRUNCATED)).astype(np.uint8)
     return outcome, 0 if steps.players == 1 else steps.winner[over]

@@ -39,7 +39,9 @@ class Steps:
         self.events = games.events.dtype
         self.ended = np.empty(shape, np.bool_)
         self.winner = np.empty(shape, np.uint8)
-        self.log_prob, self.value = (np.empty((self.capacity, *extent), np.float32) if extent else None for extent in said)
+        self.log_prob, self.value = (
+            np.empty((self.capacity, *extent), np.float32) if extent else None for extent in said
+        )
 
     @property
     def is_due(self) -> bool:
@@ -86,4 +88,3 @@ class Camera:
         steps.told[k] = self._events
         steps.ended[k], steps.winner[k] = self._ended, self._winner
         steps.count = k + 1
-

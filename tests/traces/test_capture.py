@@ -1,6 +1,7 @@
 """What is played through an observer or a frame recorder is in the file, and replays bit for bit."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
-from mlx_drmario.traces import details, replay, storage
+from mlx_drmario.traces import details, journal, replay, steps, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
 from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
+from mlx_drmario.traces.writer import journal_of
 from tests import strategies as sts
 from tests.traces.conftest import capture_random, capture_rounds
 
@@ -229,6 +231,41 @@ def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert replay.verify(part) == [] and problems(part) == []
         assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
         assert part.sources[0]["config"]["env"]["num_envs"] == 8
+
+
+@pytest.mark.parametrize("record", [capture_random, capture_rounds])
+def test_rows_do_not_depend_on_how_many_steps_come_together(
+    tmp_path: Path, record: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of steps are handed over by size and by time; the files are the same, and begin at the same games."""
+    found = []
+    for rows in (1, 40, 4096):
+        monkeypatch.setattr(steps, "STEP_ROWS", rows)
+        found.append([storage.read(path) for path in record(tmp_path / str(rows), steps=150, file_rows=400)])
+    for parts in zip(*found, strict=True):
+        for part in parts[1:]:
+            for name, column in parts[0].decision.items():
+                np.testing.assert_array_equal(part.decision[name], column, name)
+            for name, column in parts[0].episode.items():
+                np.testing.assert_array_equal(part.episode[name], column, name)
+            np.testing.assert_array_equal(part.start, parts[0].start)
+    assert len(found[0]) > 2
+
+
+def test_steps_that_are_old_are_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow player's rows do not wait for a full block."""
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(3, 2, 40)
+    with Capture(tmp_path, name="x") as capture:
+        for step in range(4):
+            monkeypatch.setattr(steps, "STEP_SECONDS", 0.0 if step == 2 else 1e9)
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+        capture.rows_thread.submit(int).result()  # what was handed over before has been taken then
+        live = journal_of(tmp_path / "x-00-0001.dmtrace.h5")
+        assert len(journal.read(live).decision) == 6
 
 
 def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:
