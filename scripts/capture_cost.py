@@ -45,12 +45,11 @@ def play(policy: Policy, games: int, steps: int, seed: int, capture: Capture | N
     for _ in range(steps):
         if batch.ended.any():
             batch.reset(5, 2, rng.integers(2, 65536, games), 0, batch.ended.copy())
-        if capture is None:
-            batch.step(policy.act(batch.view))
-        else:
-            action, log_prob, value = choose(policy, batch.view)
+        action, log_prob, value = choose(policy, batch.view)
+        if capture is not None:
             capture.before_step(batch, action, log_prob, value)
-            batch.step(action)
+        batch.step(action)
+        if capture is not None:
             capture.after_step(batch)
 
 
@@ -88,7 +87,7 @@ def main() -> None:
     compare("random legal", RandomLegal(), 64, 800, pairs)
     compare("random legal", RandomLegal(), 256, 200, pairs)
     with Learner(resolve(PPORunConfig())) as learner:
-        compare("default network", NetworkPolicy(learner.model), 64, 60, pairs)
+        compare("default network", NetworkPolicy(learner.model), 64, 150, pairs)
 
 
 if __name__ == "__main__":
