@@ -68,9 +68,9 @@ def compare(name: str, policy: Policy, games: int, steps: int, pairs: int) -> No
     ratio, whole = np.median(kept / alone, axis=0), np.median((kept + close) / alone, axis=0)
     rate = games * steps / np.median(close[:, 1])
     print(
-        f"{name}, {games} games: {per[0]:.2f} us wall, {per[1]:.2f} us CPU per decision; recorded: wall x {ratio[0]:.3f}, "
-        f"CPU x {ratio[1]:.3f}; file included: wall x {whole[0]:.3f}, CPU x {whole[1]:.3f}; "
-        f"close {rate:,.0f} decisions per CPU second",
+        f"{name}, {games} games: {per[0]:.2f} us wall, {per[1]:.2f} us CPU per decision; "
+        f"recorded: wall x {ratio[0]:.3f}, CPU x {ratio[1]:.3f}; "
+        f"file included: wall x {whole[0]:.3f}, CPU x {whole[1]:.3f}; close {rate:,.0f} decisions per CPU second",
         flush=True,
     )
 
