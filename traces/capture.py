@@ -1,7 +1,7 @@
 """Recording games while they are played: by placements (an `Observer` of rollouts and evaluations) or by buttons."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -111,6 +111,10 @@ class Capture(Observer):
                 stack.callback(part.close)
             self._closed = True
 
+    def files(self) -> list[Path]:
+        """The files made so far, in order; after `close` all."""
+        return sorted(self.directory.glob(f"{self.name}-*{schema.SUFFIX}"))
+
     def open_file(self, part: str, players: int, number: int, previous: TraceWriter | None) -> TraceWriter:
         """The writer of a part's file number 1, 2, ..., in which the games of the previous one go on."""
         name = f"{self.name}-{part}-{number:04d}{schema.SUFFIX}"
@@ -189,6 +193,18 @@ class _Part:
         with ExitStack() as stack:
             stack.callback(lambda: self._thread.submit(self._recorder.close).result())
             self.flush()
+
+
+def capture_line(capture: Observer, games: Decisions, actions: Iterable[int]) -> None:
+    """Play these actions in one parked game, which is moved, and record it.
+
+    Raises ValueError for an action that is not legal there, and as the observer does.
+    """
+    for action in actions:
+        chosen: NDArray[np.int32] = np.array([action], np.int32)
+        capture.before_step(games, chosen, None, None)
+        games.step(chosen)
+        capture.after_step(games)
 
 
 class FrameCapture:

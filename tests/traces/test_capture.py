@@ -189,13 +189,14 @@ def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
         details.annotate(by_hand, Talkative(), "bitplane")
 
 
-def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
+@pytest.mark.parametrize("policy", ["greedy", "search:1ply"])
+def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str) -> None:
+    arguments = ["--policy", policy, "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
     assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
     assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
     parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
     assert [(part.episode["level"][0], part.episode["policy"][0]) for part in parts] == [
-        (0, b"greedy"), (0, b"random"), (1, b"greedy"), (1, b"random"),
+        (0, policy.encode()), (0, b"random"), (1, policy.encode()), (1, b"random"),
     ]  # fmt: skip
     assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
     assert parts[0].sources[0]["config"]["levels"] == "0-1"
