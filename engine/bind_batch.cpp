@@ -206,9 +206,10 @@ void bind_batch(nb::module_& m) {
   m.def(
       "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
       "Names of the planes of a set ('bitplane' or 'extended'), in order");
-  m.def("digests", &digests_of, "states"_a,
-        "u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of\n"
-        "another length. The array must not be written to meanwhile.");
+  m.def(
+      "digests", &digests_of, "states"_a,
+      "u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of\n"
+      "another length. The array must not be written to meanwhile.");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
   m.def(
       "event_names",

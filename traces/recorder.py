@@ -19,6 +19,8 @@ from mlx_drmario.traces.writer import TraceWriter
 
 NEVER, EARLIER = -2, -1
 """instead of the number of a step: not at all, and in steps that were taken before these"""
+Where = tuple[NDArray[np.int64], ...]
+"""(steps, games)"""
 Open = Callable[[int, TraceWriter | None], TraceWriter]
 """opens file number 1, 2, ...; given: the writer whose games go on in it"""
 
@@ -80,14 +82,15 @@ class Recorder:
             self._writer.close()
 
     def _record(self, steps: "_Slice") -> None:
-        running = steps.to_act.reshape(*steps.ended.shape, -1).any(axis=2)
+        running = np.any(steps.to_act.reshape(*steps.ended.shape, -1), axis=2)
         known = np.vstack([self._known, (running & ~steps.ended)[:-1]])
         changed = np.vstack([_differ(steps.before[:1], self._last[None]), _differ(steps.before[1:], steps.after[:-1])])
         begun = running & (changed | ~known)
         number = np.zeros(begun.shape, np.uint64)
         number[begun] = self._writer.start(steps.before[begun].view(steps.state), self.policy)
         number = np.maximum.accumulate(np.vstack([self._game, number]))  # numbers only grow
-        left, over = np.nonzero(known & (changed | ~running)), np.nonzero(running & steps.ended)
+        left: Where = np.nonzero(known & (changed | ~running))
+        over: Where = np.nonzero(running & steps.ended)
         previous = np.where(left[0] > 0, steps.after[left[0] - 1, left[1]], self._last[left[1]])
         rows = self._made_in(steps, number[1:])
         rows = np.concatenate([raw(self._tell(steps, begun, rows)), raw(rows)]).view(rows.dtype)
@@ -104,7 +107,7 @@ class Recorder:
         every = slice(None) if len(at) == steps.to_act.size else at  # spares copies
         game = every if self.players == 1 else at // 2
         states = steps.before.reshape(-1)[game].view(steps.state)
-        rows: Rows = np.zeros(len(at), self._waiting.dtype)
+        rows: Rows = np.zeros(len(at), dtypes(self.players)["decision"])
         rows["game"], rows["digest"] = number.reshape(-1)[game], _digests(raw(states))
         rows["order"] = self._step + at // steps.to_act.shape[1]
         rows["frame_counter"] = states["frame_counter"]
@@ -200,7 +203,7 @@ def _digests(states: NDArray[np.void]) -> NDArray[np.uint64]:
     return hashes
 
 
-def _verdict(steps: _Slice, over: tuple[NDArray[Any], NDArray[Any]]) -> tuple[NDArray[np.uint8], NDArray[Any] | int]:
+def _verdict(steps: _Slice, over: Where) -> tuple[NDArray[np.uint8], NDArray[Any] | int]:
     """(outcomes, winners) of the games that are over at these (step, game)."""
     told = raw(steps.told).reshape(*steps.ended.shape, steps.players)[over].view(steps.told.dtype)
     cleared, top_out = told["cleared"].any(axis=1), told["top_out"].any(axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 from mlx_drmario._core import Decisions
 from mlx_drmario.observer import Array
 from mlx_drmario.spec import ACTIONS
-from mlx_drmario.traces.journal import raw
+from mlx_drmario.traces.journal import Rows, raw
 
 STEP_ROWS, STEP_SECONDS = 4096, 1.0
 """decisions that wait in `Steps` before they are handed over, or for how long: what a killed process can lose"""
@@ -28,13 +28,15 @@ class Steps:
         self.count = 0
         self.since = 0.0
         shape = (self.capacity, games.num_envs)
-        self.before = raw(np.empty(shape, games.state.dtype))
+        before: Rows = np.empty(shape, games.state.dtype)
+        self.before = raw(before)
         """[K, N]: states as bytes (`journal.raw`), before a step and after it"""
         self.after = np.empty_like(self.before)
         self.legal = np.empty((self.capacity, seats, ACTIONS), np.bool_)
         self.to_act = np.empty((self.capacity, seats), np.bool_)
         self.action = np.empty((self.capacity, seats), np.int32)
-        self.told = raw(np.empty((self.capacity, seats), games.events.dtype))
+        told: Rows = np.empty((self.capacity, seats), games.events.dtype)
+        self.told = raw(told)
         """[K, S]: events of the step, `Decisions.events` as bytes"""
         self.events = games.events.dtype
         self.ended = np.empty(shape, np.bool_)

@@ -3,7 +3,7 @@
 RECORDER, STEPS, CAPTURE = (f"mlx_drmario/traces/{name}.py" for name in ("recorder", "steps", "capture"))
 JOURNAL, WRITER, STORAGE = (f"mlx_drmario/traces/{name}.py" for name in ("journal", "writer", "storage"))
 REPLAY, CONSOLE, RECORDS = (f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "records"))
-TEST_CAPTURE, TEST_CRASH = "tests/traces/test_capture.py", "tests/traces/test_crash.py"
+TEST_CAPTURE, TEST_CRASH, TEST_BEHIND = (f"tests/traces/test_{name}.py" for name in ("capture", "crash", "behind"))
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -55,7 +55,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         STEPS,
         "        if not self._begun:\n            return\n",
         "",
-        TEST_CRASH,
+        TEST_BEHIND,
     ),
     (
         "steps stay here when they are given away",
@@ -69,10 +69,10 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         CAPTURE,
         "while self._waiting and (len(self._waiting) > most or self._waiting[0][0].done()):",
         "while self._waiting and (most == 0 or self._waiting[0][0].done()):",
-        TEST_CRASH,
+        TEST_BEHIND,
     ),
-    ("errors behind are dropped", CAPTURE, "            future.result()\n", "", TEST_CRASH),
-    ("a forked child may write", CAPTURE, "        if getpid() != self._process:", "        if False:", TEST_CRASH),
+    ("errors behind are dropped", CAPTURE, "            future.result()\n", "", TEST_BEHIND),
+    ("a forked child may write", CAPTURE, "        if getpid() != self._process:", "        if False:", TEST_BEHIND),
     (
         "a write error of a file is not told",
         STORAGE,
