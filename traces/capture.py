@@ -85,7 +85,10 @@ class Capture(Observer):
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """See `Observer`. Raises as `before_step` does."""
-        self._parts[part, id(games)].after()
+        self._refuse()
+        known = self._parts.get((part, id(games)))
+        if known is not None:  # else `before_step` was interrupted
+            known.after()
 
     def flush(self) -> None:
         """Wait until all whole steps are with the operating system: they outlive this process. Raises OSError.

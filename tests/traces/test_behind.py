@@ -32,15 +32,15 @@ def test_ctrl_c_anywhere_in_the_playing_thread(tmp_path: Path, call: str) -> Non
         for line in range(1, 100):
             for step in range(2):  # one that may be interrupted, one that is not
                 action = play.sample_legal(line)
-                try:
-                    with interrupted_at(line if call == "before_step" and step == 0 else 0):
-                        capture.before_step(play, action, None, None)
-                    play.step(action)
-                    steps += 1
-                    with interrupted_at(line if call == "after_step" and step == 0 else 0):
-                        capture.after_step(play)
-                except KeyboardInterrupt:
-                    interrupts += 1
+                for name in ("before_step", "after_step"):
+                    try:
+                        with interrupted_at(line if call == name and step == 0 else 0):
+                            getattr(capture, name)(play, *((action, None, None) if name == "before_step" else ()))
+                    except KeyboardInterrupt:
+                        interrupts += 1
+                    if name == "before_step":
+                        play.step(action)  # also after an interrupted call: its copy must not count
+                        steps += 1
             if play.ended.any():
                 play.reset(20, 2, np.arange(6, 6 + 2 * GAMES, 2) + 2 * GAMES * line, 0, play.ended.copy())
     games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
