@@ -152,8 +152,11 @@ def _regroup(parts: Iterable[Games]) -> Iterator[Games]:
 def check(path: Path) -> int:
     """Number of players of a trace file.
 
-    Raises FileNotFoundError, or ValueError for what is no trace or one of a version that this release cannot read.
+    Raises FileNotFoundError, IsADirectoryError, or ValueError for what is no trace, or one of a version that this
+    release cannot read.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"path is {path}, a directory; name one of the files in it")
     if not path.is_file():
         raise FileNotFoundError(f"path is {path}, which does not exist")
     if not h5py.is_hdf5(path):

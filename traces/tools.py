@@ -61,11 +61,15 @@ def summary(path: Path) -> dict[str, Any]:
         "levels": _counts(table["level"].reshape(-1)),
         "speeds": {SPEED_NAMES[speed]: n for speed, n in _counts(table["speed"].reshape(-1)).items()},
         "outcomes": {OUTCOMES[outcome]: n for outcome, n in _counts(table["outcome"]).items()},
-        "frames to clear": [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else None,
+        "frames to clear": dict(zip(("fastest", "median", "slowest"), _range(frames), strict=False)),
         "policies": {p.decode(): n for p, n in _counts(table["policy"].reshape(-1)).items()},
         "custom starts": int(table["custom"].sum()),
         "sources": list(found.sources),
     }
+
+
+def _range(frames: np.ndarray) -> list[int]:
+    return [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else []
 
 
 def _counts(column: np.ndarray) -> dict[Any, int]:

@@ -222,20 +222,32 @@ def info(config: Info) -> int:
     """Print a summary of every file."""
     import json
 
-    from mlx_drmario.traces import tools
+    from mlx_drmario.traces import journal, tools
+    from mlx_drmario.traces.schema import SUFFIX
 
-    for path in tools.find(config.paths):
+    paths, total = tools.find(config.paths, f"{SUFFIX}*"), [0, 0]
+    for path in paths:
         found = tools.summary(path)
+        total = [total[0] + found["episodes"], total[1] + found["decisions"]]
         sources = found.pop("sources")
         print(path)
+        if path.name.endswith(journal.SUFFIX):
+            alive = journal.is_alive(path)
+            print(
+                "  it is being recorded"
+                if alive
+                else "  its recording was killed: `drmario trace recover` makes the file"
+            )
         for name, value in found.items():
-            text = ", ".join(f"{k} {n:,}" for k, n in value.items()) if isinstance(value, dict) else value
+            text = ", ".join(f"{k}: {n:,}" for k, n in value.items()) or "none" if isinstance(value, dict) else value
             print(f"  {name:<16} {f'{text:,}' if isinstance(text, int) else text}")
         for source in sources:
             engine = f"engine {source['engine']}"
             print(f"  recorded         {source['created']} by mlx_drmario {source['mlx_drmario']}, {engine}")
             if config.sources:
                 print("    " + json.dumps(source, indent=2).replace("\n", "\n    "))
+    if len(paths) > 1:
+        print(f"{len(paths)} files, {total[0]:,} games, {total[1]:,} decisions")
     return 0
 
 
@@ -281,8 +293,13 @@ def recover(config: Recover) -> int:
     from mlx_drmario.traces import journal, tools, writer
     from mlx_drmario.traces.schema import SUFFIX
 
+    try:
+        paths = tools.find(config.paths, SUFFIX + journal.SUFFIX)
+    except ValueError:  # no journals there
+        print("nothing to recover")
+        return 0
     failed = 0
-    for path in tools.find(config.paths, SUFFIX + journal.SUFFIX):
+    for path in paths:
         try:
             made, episodes, lost = writer.recover(path)
         except (ValueError, BlockingIOError) as error:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -144,6 +145,7 @@ def test_a_recording_belongs_to_one_process(tmp_path: Path) -> None:
             pickle.dumps(capture)
         child = os.fork()
         if child == 0:  # its thread did not come along: a call that waited for it would never return
+            signal.alarm(20)
             refused = 0
             for call in (
                 capture.close,
