@@ -20,10 +20,14 @@ CHECK_ROWS = 1 << 14
 """rows that one process checks at a time"""
 
 
-def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
+ALSO_JOURNALS = f"{SUFFIX}*"
+"""end of the names of trace files and of journals, for `find`"""
+
+
+def find(paths: Iterable[Path], suffix: str = SUFFIX, or_none: bool = False) -> list[Path]:
     """The trace files among these files and in these directories, at any depth, sorted.
 
-    Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing.
+    Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing (unless `or_none`).
     """
     found: list[Path] = []
     for path in paths:
@@ -33,7 +37,7 @@ def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
             found.append(path)
         else:
             raise FileNotFoundError(f"path is {path}, which does not exist")
-    if not found:
+    if not found and not or_none:
         raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no *{suffix}")
     return found
 
@@ -52,7 +56,11 @@ def summary(path: Path) -> dict[str, Any]:
     table = found.episode
     cleared = table["outcome"] == CLEARED
     frames = table["frames"][cleared]
-    return {
+    state = {}
+    if is_journal:
+        running = journal.is_alive(path)
+        state["state"] = "being recorded" if running else "its recording was killed: see `drmario trace recover`"
+    return state | {
         "players": found.players,
         "episodes": len(table["seed"]),
         "decisions": int(table["decisions"].sum(dtype=np.int64)),

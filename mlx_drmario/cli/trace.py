@@ -222,13 +222,10 @@ def info(config: Info) -> int:
     """Print a summary of every file."""
     import json
 
-    from mlx_drmario.traces import journal, tools
-    from mlx_drmario.traces.schema import SUFFIX
+    from mlx_drmario.traces import tools
 
-    paths, total = tools.find(config.paths, f"{SUFFIX}*"), [0, 0]
-    for path in paths:
-        found = tools.summary(path)
-        total = [total[0] + found["episodes"], total[1] + found["decisions"]]
+    all_found = {path: tools.summary(path) for path in tools.find(config.paths, tools.ALSO_JOURNALS)}
+    for path, found in all_found.items():
         sources = found.pop("sources")
         print(path)
         if path.name.endswith(journal.SUFFIX):
@@ -246,8 +243,9 @@ def info(config: Info) -> int:
             print(f"  recorded         {source['created']} by mlx_drmario {source['mlx_drmario']}, {engine}")
             if config.sources:
                 print("    " + json.dumps(source, indent=2).replace("\n", "\n    "))
-    if len(paths) > 1:
-        print(f"{len(paths)} files, {total[0]:,} games, {total[1]:,} decisions")
+    if len(all_found) > 1:
+        games, rows = (sum(found[name] for found in all_found.values()) for name in ("episodes", "decisions"))
+        print(f"{len(all_found)} files, {games:,} games, {rows:,} decisions")
     return 0
 
 
@@ -293,12 +291,9 @@ def recover(config: Recover) -> int:
     from mlx_drmario.traces import journal, tools, writer
     from mlx_drmario.traces.schema import SUFFIX
 
-    try:
-        paths = tools.find(config.paths, SUFFIX + journal.SUFFIX)
-    except ValueError:  # no journals there
+    failed, paths = 0, tools.find(config.paths, SUFFIX + journal.SUFFIX, or_none=True)
+    if not paths:
         print("nothing to recover")
-        return 0
-    failed = 0
     for path in paths:
         try:
             made, episodes, lost = writer.recover(path)
