@@ -227,17 +227,7 @@ def info(config: Info) -> int:
     all_found = {path: tools.summary(path) for path in tools.find(config.paths, tools.ALSO_JOURNALS)}
     for path, found in all_found.items():
         sources = found.pop("sources")
-        print(path)
-        if path.name.endswith(journal.SUFFIX):
-            alive = journal.is_alive(path)
-            print(
-                "  it is being recorded"
-                if alive
-                else "  its recording was killed: `drmario trace recover` makes the file"
-            )
-        for name, value in found.items():
-            text = ", ".join(f"{k}: {n:,}" for k, n in value.items()) or "none" if isinstance(value, dict) else value
-            print(f"  {name:<16} {f'{text:,}' if isinstance(text, int) else text}")
+        print(path, *tools.lines_of(found), sep="\n  ")
         for source in sources:
             engine = f"engine {source['engine']}"
             print(f"  recorded         {source['created']} by mlx_drmario {source['mlx_drmario']}, {engine}")
