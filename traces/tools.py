@@ -1,6 +1,6 @@
 """What one does with trace files: look at them, check them, and make new ones of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -74,6 +74,13 @@ def summary(path: Path) -> dict[str, Any]:
         "custom starts": int(table["custom"].sum()),
         "sources": list(found.sources),
     }
+
+
+def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
+    """A summary without its sources, to print."""
+    for name, value in found.items():
+        text = ", ".join(f"{k}: {n:,}" for k, n in value.items()) or "none" if isinstance(value, dict) else value
+        yield f"{name:<16} {f'{text:,}' if isinstance(text, int) else text}"
 
 
 def _range(frames: np.ndarray) -> list[int]:
