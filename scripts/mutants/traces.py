@@ -88,6 +88,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/traces/test_storage.py",
     ),
     (
+        "a round is seen as its frames show it",
+        REPLAY,
+        '("pill_y", "speed_counter", "speed_index", "chain_len")',
+        '("speed_counter", "speed_index", "chain_len")',
+        TEST_CAPTURE,
+    ),
+    (
         "the options screen is left a frame late",
         CONSOLE,
         "wait = int(at[0]) + 2  # S - T",

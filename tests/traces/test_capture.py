@@ -119,6 +119,10 @@ def test_rounds_of_two_players_replay(tmp_path: Path, seed: int) -> None:
     ended = games.episode["outcome"] != UNFINISHED
     assert ended.any() and (games.episode["winner"][ended] > 0).all() and (games.episode["end_digest"][ended] > 0).all()
     assert set(games.decision["player"]) == {0, 1} and (games.decision["tau"][:-20] > 0).mean() > 0.9
+    games.decision["digest"][40] ^= 1
+    found = replay.by_frame(games, int(np.searchsorted(games.episode["first_decision"], 40, side="right")) - 1)
+    assert found is not None and "digest" in found.text and "frame by frame" in found.text
+    games.decision["digest"][40] ^= 1
     games.decision["tau"][3] += 1
     (found,) = replay.verify(games)
     assert found.row == 3 - games.decisions_of(found.episode).start and "tau is" in found.text
