@@ -68,8 +68,9 @@ class Recorder:
 
     def _next_file(self) -> None:
         """Begin a file, and have the one before it made: one at a time, else journals would pile up."""
-        if self._made is not None:
-            self._made.result()
+        made, self._made = self._made, None
+        if made is not None:
+            made.result()  # raises once; its journal stays
         before, self._writer = self._writer, self._open(self._files + 1, self._writer)
         self._files, self._rows = self._files + 1, 0
         self._made = self._maker.submit(before.close)

@@ -40,7 +40,7 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
                 if sink.error is None:
                     raise
         if sink.error is not None:
-            raise OSError(sink.error.errno, f"path is {path}, which cannot be written: {sink.error.strerror}")
+            raise OSError(sink.error.errno, sink.error.strerror, str(path))
 
     with replacing(path) as temporary:
         write(temporary)
