@@ -34,9 +34,6 @@ class Batch {
   void run(const u8* buttons, int frames, std::span<const Field> record, std::span<u8* const> out);
 
  private:
-  void run_game(std::size_t n, const u8* buttons, std::size_t first, std::size_t last, std::span<const Field> record,
-                std::span<u8* const> out);
-
   std::vector<Match> games_;
   std::vector<Events> events_;
   int players_;

@@ -142,11 +142,12 @@ static void tell_end(const Match& match, Events events[]) {
   }
 }
 
+template <int players>
 static void play(Match& match, Events events[]) {
-  for (int i = 0; i < match.nb_players; ++i) ++events[i].tau;
-  for (int i = 0; i < match.nb_players; ++i) {
+  for (int i = 0; i < players; ++i) ++events[i].tau;
+  for (int i = 0; i < players; ++i) {
     act(match, i, events[i]);
-    if (match.nb_players == 2 && match.player[i].victories >= 3) {
+    if (players == 2 && match.player[i].victories >= 3) {
       tell_end(match, events);
       enter(match, kModeEnd);
       return check_pause(match);
@@ -296,26 +297,29 @@ static void end_flow(Match& match) {
 }
 
 // Redraw countdowns, frame counter and pads: what the vertical-blank handler does.
+template <int players>
 static void vertical_blank(Match& match, const u8 held[2]) {
   ++match.frame_counter;
-  for (int i = 0; i < match.nb_players; ++i) {
+  for (int i = 0; i < players; ++i) {
     Player& p = match.player[i];
     if (p.status != 255) --p.status;
     p.pressed = held[i] & static_cast<u8>(~p.held);
     p.held = held[i];
   }
-  match.current_player = static_cast<u8>(3 + match.nb_players);
+  match.current_player = u8{3 + players};
 }
 
-void frame(Match& match, const u8 held[2], Events events[]) {
-  vertical_blank(match, held);
+// The number of players is a template parameter of what runs in every frame.
+template <int players>
+static void frame_of(Match& match, const u8 held[2], Events events[]) {
+  vertical_blank<players>(match, held);
   if (match.pause_audio_flag) {
     if (match.player[0].pressed == kStart) match.pause_audio_flag = 0;
     return;
   }
   switch (match.mode) {
     case kModePlay:
-      return match.mode_step == kPlaying ? play(match, events) : clear_flow(match);
+      return match.mode_step == kPlaying ? play<players>(match, events) : clear_flow(match);
     case kModeSetup:
       init_level(match);
       return check_pause(match);
@@ -328,6 +332,10 @@ void frame(Match& match, const u8 held[2], Events events[]) {
     default:
       return;
   }
+}
+
+void frame(Match& match, const u8 held[2], Events events[]) {
+  match.nb_players == 2 ? frame_of<2>(match, held, events) : frame_of<1>(match, held, events);
 }
 
 }  // namespace drm

@@ -9,16 +9,56 @@ namespace drm {
 
 static_assert(std::endian::native == std::endian::little, "the word-wide scans read byte i as bits 8i..8i+7");
 
-bool drop_pass(u8 bottle[kCells]) {
+// Words of eight cells: the rows of a bottle, all of whose bytes are judged at once. What is found in a byte is its
+// high bit; every test is exact for every byte value.
+namespace {
+
+constexpr u64 kEach = 0x0101010101010101ull;
+constexpr u64 kLowNibbles = 0x0Full * kEach;
+constexpr u64 kHighNibbles = 0xF0ull * kEach;
+constexpr u64 kHighBits = 0x80ull * kEach;
+
+u64 load_row(const u8* bottle, int row) {
+  u64 word;
+  std::memcpy(&word, bottle + row * kCols, sizeof word);
+  return word;
+}
+
+void store_row(u8* bottle, int row, u64 word) { std::memcpy(bottle + row * kCols, &word, sizeof word); }
+
+u64 free_cells(u64 row) { return row & row << 1 & row << 2 & row << 3 & kHighBits; }
+u64 occupied(u64 row) { return free_cells(row) ^ kHighBits; }
+
+// `nibbles` is 0 or more in the low nibble of every byte.
+u64 zero_nibbles(u64 nibbles) { return ~(nibbles + 0x7Full * kEach) & kHighBits; }
+
+u64 equal_colors(u64 a, u64 b) { return zero_nibbles((a ^ b) & kLowNibbles); }
+
+// The kinds of a row, one in the low nibble of every byte.
+u64 kinds_of(u64 row) { return row >> 4 & kLowNibbles; }
+u64 of_kind(u64 kinds, Kind kind) { return zero_nibbles(kinds ^ (kind >> 4) * kEach); }
+
+// Whole bytes from their high bits.
+u64 bytes_of(u64 high_bits) { return (high_bits >> 7) * 0xFF; }
+
+// Whether the pass changes anything in a row: a cell to be emptied, or a free one under a piece. (A pair moves by its
+// right half; whether that may move is left to the pass.)
+bool row_may_move(u64 row, u64 up) {
+  const u64 gaps = free_cells(row);
+  const u64 at_least_clearing = up & (up << 1 | up << 2);  // free, clearing, virus: 0xA0 and more
+  return (bytes_of(gaps) & ~row) | (gaps & ~at_least_clearing & ~of_kind(kinds_of(up), kLeftHalf));
+}
+
+// One row of the pass, from right to left in place as the program does it.
+bool drop_into_row(u8 bottle[kCells], int row) {
   bool moved = false;
-  for (int pos = kCells - 1; pos >= 0; --pos) {
+  for (int pos = row * kCols + kCols - 1; pos >= row * kCols; --pos) {
     if (!is_free(bottle[pos])) continue;
     bottle[pos] = kEmpty;
     const int up = pos - kCols;
     if (up < 0) continue;
     const Cell piece = bottle[up];
-    if (piece >= 0xA0 || kind_of(piece) == kLeftHalf)
-      continue;  // free, clearing, virus; pairs move by their right half
+    if (piece >= 0xA0 || kind_of(piece) == kLeftHalf) continue;
     if (kind_of(piece) == kRightHalf) {
       if (!is_free(bottle[pos - 1])) continue;
       bottle[pos - 1] = bottle[up - 1];
@@ -31,32 +71,35 @@ bool drop_pass(u8 bottle[kCells]) {
   return moved;
 }
 
+}  // namespace
+
+bool drop_pass(u8 bottle[kCells]) {
+  bool moved = false;
+  for (int row = kRows - 1; row >= 0; --row) {
+    const u64 up = row > 0 ? load_row(bottle, row - 1) : ~u64{0};
+    if (row_may_move(load_row(bottle, row), up)) moved |= drop_into_row(bottle, row);
+  }
+  return moved;
+}
+
+// Halves are orphans or not before the pass as after it, so the order of the cells does not matter.
 void tidy_pass(u8 bottle[kCells]) {
-  // From the last cell to the first, in place, as the program does.
-  for (int pos = kCells - 1; pos >= 0; --pos) {
-    const Cell cell = bottle[pos];
-    const int col = pos % kCols;
-    bool partner;
-    switch (kind_of(cell)) {
-      case kClearing:
-        bottle[pos] = kEmptied + color_of(cell);
-        continue;
-      case kTop:
-        partner = pos + kCols < kCells && kind_of(bottle[pos + kCols]) == kBottom;
-        break;
-      case kBottom:
-        partner = pos >= kCols && kind_of(bottle[pos - kCols]) == kTop;
-        break;
-      case kLeftHalf:
-        partner = col < kCols - 1 && kind_of(bottle[pos + 1]) == kRightHalf;
-        break;
-      case kRightHalf:
-        partner = col > 0 && kind_of(bottle[pos - 1]) == kLeftHalf;
-        break;
-      default:
-        continue;
+  u64 above = 0, row = kinds_of(load_row(bottle, 0));
+  for (int r = 0; r < kRows; ++r) {
+    const u64 cells = load_row(bottle, r);
+    const u64 below = r + 1 < kRows ? kinds_of(load_row(bottle, r + 1)) : 0;
+    const u64 left = of_kind(row, kLeftHalf), right = of_kind(row, kRightHalf);
+    const u64 orphans = (of_kind(row, kTop) & ~of_kind(below, kBottom)) |
+                        (of_kind(row, kBottom) & ~of_kind(above, kTop)) | (left & ~(right >> 8)) |
+                        (right & ~(left << 8));
+    const u64 runs = of_kind(row, kClearing);
+    if (orphans | runs) {
+      const u64 changed = bytes_of(orphans | runs) & kHighNibbles;
+      store_row(bottle, r,
+                (cells & ~changed) | (bytes_of(orphans) & kSingle * kEach) | (bytes_of(runs) & kEmptied * kEach));
     }
-    if (!partner) bottle[pos] = kSingle + color_of(cell);
+    above = row;
+    row = below;
   }
 }
 
@@ -128,25 +171,6 @@ static void scan_line(Match& match, Player& p, int first, int stride, int count,
     start = end;
   }
 }
-
-namespace {
-
-constexpr u64 kLowNibbles = 0x0F0F0F0F0F0F0F0Full;
-constexpr u64 kHighBits = 0x8080808080808080ull;
-
-u64 load_row(const u8* bottle, int row) {
-  u64 word;
-  std::memcpy(&word, bottle + row * kCols, sizeof word);
-  return word;
-}
-
-// High bit of byte i set where the low nibbles of byte i of `a` and `b` are equal.
-u64 equal_colors(u64 a, u64 b) { return ~(((a ^ b) & kLowNibbles) + ~kHighBits) & kHighBits; }
-
-// High bit of byte i set where byte i is not free (< 0xF0).
-u64 occupied(u64 row) { return ~(row & row << 1 & row << 2 & row << 3) & kHighBits; }
-
-}  // namespace
 
 static void horizontal_scan(Match& match, Player& p, Events& events) {
   for (int row = 0; row < kRows; ++row) {

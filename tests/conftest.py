@@ -1,5 +1,6 @@
 """Shared fixtures. Importing mlx_drmario first puts the fast BLAS under MLX before any test imports mlx.core."""
 
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +12,10 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_
 hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).parent.parent
+
+# A shell's background job ignores Ctrl-C (and after nohup a closed terminal): the processes that tests stop must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

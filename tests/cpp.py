@@ -1,5 +1,6 @@
 """Builds the C++ test programs (build/native, incremental) and runs them."""
 
+import fcntl
 import subprocess
 import sys
 from functools import cache
@@ -12,13 +13,16 @@ BUILD = ROOT / "build" / "native"
 
 @cache
 def build() -> None:
-    """Configures and builds all programs with the cmake and ninja of this Python environment."""
+    """Configures and builds all programs with the cmake and ninja of this Python environment, one process at a time."""
     tools = Path(sys.executable).parent
     cmake, ninja = str(tools / "cmake"), str(tools / "ninja")
     configure = [cmake, "-S", str(ROOT), "-B", str(BUILD), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
     configure += ["-DDRM_PYTHON=OFF", "-DDRM_TESTS=ON", "-DCMAKE_BUILD_TYPE=Release"]
-    for command in (configure, [cmake, "--build", str(BUILD)]):
-        subprocess.run(command, check=True, capture_output=True, text=True)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / "building", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for command in (configure, [cmake, "--build", str(BUILD)]):
+            subprocess.run(command, check=True, capture_output=True, text=True)
 
 
 def run(program: str, *arguments: object) -> str:

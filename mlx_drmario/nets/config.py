@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args, get_type_hints
 
 from mlx_drmario.settings import STRICT
 
-EncoderKind = Literal["mlp", "s2d", "axial", "residual"]
+EncoderKind = Literal["mlp", "axial"]
 HeadKind = Literal["dense", "shift_score", "outcome", "factorized"]
 
 
@@ -16,16 +16,16 @@ class NetConfig:
     """Which encoder and head to build."""
 
     encoder: EncoderKind = "axial"
-    """axial (convolutions along rows and columns), mlp, s2d (2x2 space-to-depth conv), residual (for GPUs)."""
+    """axial (convolutions along whole rows and columns) or mlp."""
     head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
     factorized (orientation, column, row)."""
     width: int = 24
-    """Hidden units of the MLP, or channels of a convolutional encoder."""
+    """Hidden units of the MLP, or channels of the axial encoder."""
     depth: int = 1
-    """Hidden layers of the MLP, or blocks of a convolutional encoder."""
+    """Hidden layers of the MLP, or blocks of the axial encoder."""
     summary: int = 256
-    """Units of the vector that convolutional encoders give to the value head (and to dense heads)."""
+    """Units of the vector that the axial encoder gives to the value head (and to dense heads)."""
     outcome_scale: float = 8.0
     """Outcome head: how many times as fast as other weights those of the outcomes move."""
     canonical_colors: bool = True

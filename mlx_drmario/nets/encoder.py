@@ -55,89 +55,38 @@ class MLPEncoder(Encoder):
         return Features(x, grid)
 
 
-class ConvEncoder(Encoder):
-    """Base of the convolutional encoders: a body on the grid, then a summary vector from it.
+class AxialEncoder(Encoder):
+    """Runs are straight, so look along them: every block sees whole columns and whole rows, then mixes channels.
 
-    `stem` maps planes to channels; scalars and a learned position are added to every cell after it, so the body
-    sees the capsule's colours and the height everywhere.
+    Scalars and a learned position are added to every cell after the first block's look, so that all that follows sees
+    the capsule's colours and the height everywhere. A summary vector is made of the cells of the last block.
     """
 
-    def __init__(self, config: NetConfig, scalars: int, rows: int, columns: int) -> None:
+    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
         super().__init__()
-        width = config.width
-        self.position = 0.01 * mx.random.normal((rows, columns, width))
-        self.from_scalars = nn.Linear(scalars, width)
-        squeezed = max(1, 1024 // (rows * columns))
-        self.squeeze = nn.Linear(width, squeezed)
-        self.summarize = nn.Linear(rows * columns * squeezed + scalars, config.summary)
-        self.vector_size = config.summary
-        self.grid_channels = width
-
-    def stem(self, cells: mx.array) -> mx.array:
-        """Map f32[B, 16, 8, C] to f32[B, rows, columns, width]."""
-        raise NotImplementedError
-
-    def body(self, x: mx.array) -> mx.array:
-        """Map f32[B, rows, columns, width] to the same shape."""
-        raise NotImplementedError
-
-    def to_cells(self, x: mx.array) -> mx.array:
-        """Map the body's output to f32[B, 16, 8, K]."""
-        return x
-
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
-        x = self.stem(planes.transpose(0, 2, 3, 1))
-        x = nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])
-        x = self.body(x)
-        squeezed = nn.relu(self.squeeze(x)).flatten(1)
-        vector = nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1)))
-        return Features(vector, self.to_cells(x))
-
-
-class SpaceToDepthEncoder(ConvEncoder):
-    """2x2 cells become channels: 3x3 convolutions on an 8x4 grid cost a quarter and see twice as far."""
-
-    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS // 2, COLS // 2)
-        self.stem_conv = nn.Conv2d(4 * planes, config.width, 3, padding=1)
-        self.blocks = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
-        self.expand = nn.Linear(config.width, 4 * config.width)
-
-    def stem(self, cells: mx.array) -> mx.array:
-        channels = cells.shape[3]
-        x = cells.reshape(-1, ROWS // 2, 2, COLS // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
-        return self.stem_conv(x.reshape(-1, ROWS // 2, COLS // 2, 4 * channels))
-
-    def body(self, x: mx.array) -> mx.array:
-        for block in self.blocks:
-            x = x + nn.relu(block(x))
-        return x
-
-    def to_cells(self, x: mx.array) -> mx.array:
-        x = nn.relu(self.expand(x)).reshape(-1, ROWS // 2, COLS // 2, 2, 2, self.grid_channels)
-        return x.transpose(0, 1, 3, 2, 4, 5).reshape(-1, ROWS, COLS, self.grid_channels)
-
-
-class AxialEncoder(ConvEncoder):
-    """Runs are straight, so look along them: every block sees whole columns and whole rows, then mixes channels."""
-
-    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS, COLS)
         width, more = config.width, range(config.depth - 1)
+        self.position = 0.01 * mx.random.normal((ROWS, COLS, width))
+        self.from_scalars = nn.Linear(scalars, width)
+        squeezed = 1024 // (ROWS * COLS)
+        self.squeeze = nn.Linear(width, squeezed)
+        self.summarize = nn.Linear(ROWS * COLS * squeezed + scalars, config.summary)
         self.stem_column = Along(ROWS, planes, width)
         self.stem_row = Along(COLS, planes, width)
         self.column = [Along(ROWS, width, width) for _ in more]
         self.row = [Along(COLS, width, width) for _ in more]
         self.mix = [nn.Linear(width, width) for _ in range(config.depth)]
+        self.vector_size = config.summary
+        self.grid_channels = width
 
-    def stem(self, cells: mx.array) -> mx.array:
-        return along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
-
-    def body(self, x: mx.array) -> mx.array:
+    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
+        cells = planes.transpose(0, 2, 3, 1)
+        x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
+        x = nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])
         x = nn.relu(self.mix[0](x))
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
             x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))
-        return x
+        squeezed = nn.relu(self.squeeze(x)).flatten(1)
+        return Features(nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1))), x)
 
 
 class Along(nn.Module):
@@ -171,24 +120,6 @@ def along_columns(layer: Along, x: mx.array) -> mx.array:
     return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, COLS, ROWS, layer.kernel.shape[2]).transpose(0, 2, 1, 3)
 
 
-class ResidualEncoder(ConvEncoder):
-    """Plain 3x3 residual blocks (two convolutions each): for GPUs."""
-
-    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
-        super().__init__(config, scalars, ROWS, COLS)
-        self.stem_conv = nn.Conv2d(planes, config.width, 3, padding=1)
-        self.first = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
-        self.second = [nn.Conv2d(config.width, config.width, 3, padding=1) for _ in range(config.depth)]
-
-    def stem(self, cells: mx.array) -> mx.array:
-        return self.stem_conv(cells)
-
-    def body(self, x: mx.array) -> mx.array:
-        for first, second in zip(self.first, self.second, strict=True):
-            x = nn.relu(x + second(nn.relu(first(x))))
-        return x
-
-
 def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
     """Build the encoder that `config.encoder` names, for so many planes and scalars.
 
@@ -196,5 +127,4 @@ def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) 
     """
     if config.encoder == "mlp":
         return MLPEncoder(config, planes, scalars, with_grid)
-    kinds = {"s2d": SpaceToDepthEncoder, "axial": AxialEncoder, "residual": ResidualEncoder}
-    return kinds[config.encoder](config, planes, scalars)
+    return AxialEncoder(config, planes, scalars)

@@ -50,17 +50,17 @@ class Copy:
         self.stale = False
         return True
 
-    def test(self, tests: str) -> bool:
-        """True when the tests pass."""
+    def test(self, tests: str) -> str:
+        """What the tests say when they fail, empty when they pass."""
         command = [str(self.python), "-m", "pytest", "-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", tests]
         environment = {**os.environ, "PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             done = subprocess.run(
-                command, cwd=self.tree, env=environment, capture_output=True, check=False, timeout=1800
+                command, cwd=self.tree, env=environment, capture_output=True, text=True, check=False, timeout=1200
             )
         except subprocess.TimeoutExpired:
-            return False  # what hangs does not pass
-        return done.returncode == 0
+            return "not over after 20 minutes"  # what hangs does not pass
+        return done.stdout[-4000:] + done.stderr[-1000:] if done.returncode else ""
 
     def kills(self, mutant: Mutant) -> bool:
         """Whether the tests that the mutant names fail with it (or it does not compile)."""
@@ -72,7 +72,7 @@ class Copy:
         self.stale |= compiled
         file.write_text(text.replace(mutant.old, mutant.new))
         try:
-            return (self.stale and not self.build()) or not self.test(mutant.test)
+            return (self.stale and not self.build()) or self.test(mutant.test) != ""
         finally:
             file.write_text(text)
             self.stale |= compiled
@@ -95,8 +95,8 @@ def main() -> int:
         if not copy.build():
             raise OSError("the tree does not build without a fault")
         for test in sorted({mutant.test for mutant in chosen}):
-            if not copy.test(test):
-                raise OSError(f"{test} fails without a fault")
+            if problem := copy.test(test):
+                raise OSError(f"{test} fails without a fault:\n{problem}")
         for index, mutant in enumerate(chosen, 1):
             start = time.monotonic()
             killed = copy.kills(mutant)

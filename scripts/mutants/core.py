@@ -6,6 +6,7 @@ ROUND, DECISIONS, AFTERSTATE = (f"planner/{name}.cpp" for name in ("round", "dec
 FRAME, PLACEMENT, VECTOR = (f"mlx_drmario/envs/{name}.py" for name in ("frame", "placement", "vector"))
 EVALUATE, REWARDS, STATS, SEEDS = (f"mlx_drmario/{name}.py" for name in ("evaluate", "rewards", "stats", "seeds"))
 PARITY, BATCH, SHARING = "tests/golden", "tests/engine/test_batch.py", "tests/engine/test_sharing.py"
+PASSES = "tests/engine/test_passes.py"
 TEST_DECISIONS, TWO = "tests/planner/test_decisions.py", "tests/planner/test_two_players.py"
 PLACEMENT_TEST, FRAME_TEST = "tests/env/test_placement_env.py", "tests/env/test_frame_env.py"
 GYMNASIUM, TEST_EVALUATE = "tests/env/test_gymnasium.py", "tests/env/test_evaluate.py"
@@ -36,6 +37,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "} else {",
         TEST_DECISIONS,
     ),
+    ("freed cells stay freed where nothing falls", SETTLE, "(bytes_of(gaps) & ~row) | ", "", PASSES),
+    ("a left half's partner may be above it", SETTLE, "left & ~(right >> 8)", "left & ~(right >> 8 | above)", PASSES),
     ("a virus counts under another colour", SETTLE, "[color];", "[(color + 1) % 3];", TEST_DECISIONS),
     ("a pass counts as often as it has runs", SETTLE, "if (p.match_flag == 0) {", "{", TEST_DECISIONS),
     (

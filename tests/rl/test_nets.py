@@ -18,7 +18,7 @@ from mlx_drmario.nets.symmetry import canonicalize
 from mlx_drmario.rl.afterstates import AfterstateRows
 from tests.recolor import one_colored, recolored
 
-ENCODERS = ("mlp", "s2d", "axial", "residual")
+ENCODERS = ("mlp", "axial")
 HEADS = ("dense", "shift_score", "outcome", "factorized")
 
 

@@ -136,7 +136,7 @@ VARIABLES = {
     ("DRMARIO_SEED", "three"): "seed should be a valid integer, got 'three'",
     ("DRMARIO_SEED", ""): "seed should be a valid integer, got None",
     ("DRMARIO_COMPILE", "[1"): "compile should be a valid boolean, got '[1'",
-    ("DRMARIO_NET__ENCODER", "axle"): "net.encoder should be 'mlp', 's2d', 'axial' or 'residual', got 'axle'",
+    ("DRMARIO_NET__ENCODER", "axle"): "net.encoder should be 'mlp' or 'axial', got 'axle'",
     ("DRMARIO_PPO", "3"): "ppo should be an object, got 3",
     ("DRMARIO_PPO__GAMMA", "2"): "ppo.gamma must be between 0 and 1, got 2.0",
 }

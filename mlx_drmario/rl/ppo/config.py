@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.rl.config import BestConfig, CurriculumConfig, EnvConfig, RunConfig
 from mlx_drmario.settings import STRICT
 
@@ -83,14 +82,6 @@ PRESETS: dict[str, PPORunConfig] = {
     # The highest levels take several hundred capsules.
     "ladder": PPORunConfig(
         name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)
-    ),
-    # A Mac's or an NVIDIA GPU wants large batches and plain convolutions. Not tuned: no GPU was at hand.
-    "gpu": PPORunConfig(
-        name="gpu",
-        decisions=20_000_000,
-        env=EnvConfig(num_envs=2048, last_level=5),
-        net=NetConfig(encoder="residual", width=64, depth=4),
-        ppo=PPOConfig(minibatch=4096, learning_rate=1e-3),
     ),
 }
 """Starting points of `drmario train`; every option given overrides its field."""
