@@ -31,7 +31,7 @@ QUEUE = 3
 
 def fresh_name() -> str:
     """A name for a recording that no other one has: time, process, and a number."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER):03d}"
 
 
 class Capture(Observer):
