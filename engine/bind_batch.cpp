@@ -93,9 +93,26 @@ static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> obse
   return {plane_array, scalar_array};
 }
 
-static nb::ndarray<nb::numpy, u64> digests(Batch& batch) {
+static nb::ndarray<nb::numpy, u64> batch_digests(Batch& batch) {
   std::vector<u64> values(count(batch));
-  exclusively(batch, [&] { std::transform(batch.games().begin(), batch.games().end(), values.begin(), digest); });
+  exclusively(batch, [&] { digests(batch.games().data(), values.size(), values.data()); });
+  return copied(values, {values.size()});
+}
+
+using StateBytes = nb::ndarray<const u8, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Not `exclusively`: no object of ours is involved, the caller must not write to the array meanwhile.
+static nb::ndarray<nb::numpy, u64> digests_of(StateBytes states) {
+  if (states.shape(1) != sizeof(Match)) {
+    throw nb::value_error(("states has rows of " + std::to_string(states.shape(1)) + " bytes, allowed is " +
+                           std::to_string(sizeof(Match)) + ", the itemsize of Batch.state")
+                              .c_str());
+  }
+  std::vector<u64> values(states.shape(0));
+  {
+    nb::gil_scoped_release release;
+    digests(reinterpret_cast<const Match*>(states.data()), values.size(), values.data());
+  }
   return copied(values, {values.size()});
 }
 
@@ -160,7 +177,7 @@ static void bind_snapshots(nb::class_<Batch>& c) {
       .def("load", &load, "blob"_a,
            "Restores a snapshot (any buffer) of a batch with the same N and P; ValueError if it does not fit or is "
            "damaged.")
-      .def("digest", &digests, "u64[N]: a hash of each game's full state.")
+      .def("digest", &batch_digests, "u64[N]: a hash of each game's full state.")
       .def(
           "__getstate__",
           [](Batch& batch) {
@@ -189,6 +206,10 @@ void bind_batch(nb::module_& m) {
   m.def(
       "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
       "Names of the planes of a set ('bitplane' or 'extended'), in order");
+  m.def(
+      "digests", &digests_of, "states"_a,
+      "u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of\n"
+      "another length. The array must not be written to meanwhile.");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
   m.def(
       "event_names",

@@ -2,19 +2,37 @@
 
 namespace drm {
 
-u64 digest(const Match& match) {
-  // Multiply-xorshift over 8-byte words; the final mix is splitmix64's.
-  u64 hash = 0x9E3779B97F4A7C15ull;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(&match);
+// Multiply-xorshift over 8-byte words; the final mix is splitmix64's. A hash waits for its own multiplications, so
+// `kLanes` are computed at a time.
+template <std::size_t kLanes>
+static void hash(const Match* matches, u64* hashes) {
+  u64 lanes[kLanes];
+  for (u64& lane : lanes) lane = 0x9E3779B97F4A7C15ull;
   for (std::size_t i = 0; i < sizeof(Match); i += 8) {
-    u64 word;
-    std::memcpy(&word, bytes + i, 8);
-    hash = (hash ^ word) * 0xBF58476D1CE4E5B9ull;
-    hash ^= hash >> 29;
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      u64 word;
+      std::memcpy(&word, reinterpret_cast<const unsigned char*>(matches + k) + i, 8);
+      lanes[k] = (lanes[k] ^ word) * 0xBF58476D1CE4E5B9ull;
+      lanes[k] ^= lanes[k] >> 29;
+    }
   }
-  hash = (hash ^ hash >> 30) * 0xBF58476D1CE4E5B9ull;
-  hash = (hash ^ hash >> 27) * 0x94D049BB133111EBull;
-  return hash ^ hash >> 31;
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    u64 mixed = (lanes[k] ^ lanes[k] >> 30) * 0xBF58476D1CE4E5B9ull;
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBull;
+    hashes[k] = mixed ^ mixed >> 31;
+  }
+}
+
+u64 digest(const Match& match) {
+  u64 result;
+  hash<1>(&match, &result);
+  return result;
+}
+
+void digests(const Match* matches, std::size_t n, u64* hashes) {
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) hash<4>(matches + i, hashes + i);
+  for (; i < n; ++i) hash<1>(matches + i, hashes + i);
 }
 
 }  // namespace drm

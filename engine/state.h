@@ -138,4 +138,7 @@ inline void store_rng(Match& match, Rng rng) {
 // 64-bit hash of the full state.
 u64 digest(const Match& match);
 
+// The same of n matches that lie side by side.
+void digests(const Match* matches, std::size_t n, u64* hashes);
+
 }  // namespace drm

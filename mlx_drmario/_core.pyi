@@ -96,6 +96,14 @@ class Batch:
 def plane_names(planes: str) -> tuple[str, ...]:
     """Names of the planes of a set ('bitplane' or 'extended'), in order"""
 
+def digests(
+    states: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+) -> NDArray[numpy.uint64]:
+    """
+    u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of
+    another length. The array must not be written to meanwhile.
+    """
+
 def scalar_names() -> tuple[str, ...]:
     """Names of the scalars, in order"""
 
@@ -394,6 +402,12 @@ class Decisions:
     def state(self) -> numpy.typing.NDArray[numpy.void]:
         """
         Read-only structured view [N] of the full state, the coming capsules included, as Batch.state.
+        """
+
+    @property
+    def events(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Read-only structured view [N] of all event columns together, as Batch.events.
         """
 
     def save(self) -> bytes:

@@ -99,7 +99,7 @@ static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
   });
 }
 
-static nb::ndarray<nb::numpy, u64> digests(Decisions& d) {
+static nb::ndarray<nb::numpy, u64> game_digests(Decisions& d) {
   std::vector<u64> values(count(d));
   exclusively(d, [&] {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = digest(d.games[i].round.match);
@@ -300,12 +300,20 @@ static void bind_states(nb::class_<Decisions>& c) {
           },
           nb::for_getter(nb::sig("def state(self) -> numpy.typing.NDArray[numpy.void]")),
           "Read-only structured view [N] of the full state, the coming capsules included, as Batch.state.")
+      .def_prop_ro(
+          "events",
+          [](nb::handle_t<Decisions> self) {
+            const auto& d = nb::cast<const Decisions&>(self);
+            return record_view(d.told.data(), event_fields(), sizeof(Events), row_shape(d), self);
+          },
+          nb::for_getter(nb::sig("def events(self) -> numpy.typing.NDArray[numpy.void]")),
+          "Read-only structured view [N] of all event columns together, as Batch.events.")
       .def("save", &save, "A snapshot of all games and counters, for load().")
       .def(
           "load", &load, "blob"_a,
           "Restores a snapshot (any buffer) of equal N and P; the event columns are 0 after it. ValueError if it does\n"
           "not fit, is damaged, or holds a game that could not go on.")
-      .def("digest", &digests, "u64[N]: a hash of each game's full state")
+      .def("digest", &game_digests, "u64[N]: a hash of each game's full state")
       .def(
           "__getstate__",
           [](Decisions& d) {

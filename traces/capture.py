@@ -1,8 +1,11 @@
 """Recording games while they are played: by placements (an `Observer` of rollouts and evaluations) or by buttons."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from os import getpid
 from pathlib import Path
@@ -14,20 +17,21 @@ from numpy.typing import NDArray
 
 from mlx_drmario._core import Batch, Decisions
 from mlx_drmario.observer import Array, Observer
-from mlx_drmario.spec import ACTIONS
-from mlx_drmario.traces import details, schema
-from mlx_drmario.traces.journal import dtypes, raw
-from mlx_drmario.traces.schema import CLEARED, EVENTS, TOP_OUT, TRUNCATED
+from mlx_drmario.traces import schema
+from mlx_drmario.traces.recorder import Recorder
+from mlx_drmario.traces.steps import Camera, Steps, said_by
 from mlx_drmario.traces.writer import TraceWriter
 
 _NUMBER = count(1)
 FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
+QUEUE = 3
+"""blocks of steps of a part that may wait for the thread behind; then the playing thread waits"""
 
 
 def fresh_name() -> str:
     """A name for a recording that no other one has: time, process, and a number."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER):03d}"
 
 
 class Capture(Observer):
@@ -36,6 +40,9 @@ class Capture(Observer):
     Files are NAME-PART-NUMBER.dmtrace.h5, a part per shard; each holds whole games. A game that somebody changed
     between two steps (a reset, another bottle) ends there as unfinished and goes on as a new one, so that whatever is
     in a file replays.
+
+    The playing threads only copy what they see. Behind them one thread makes rows and journals, and another one files;
+    when those cannot follow, the playing threads wait. Their errors are raised by one of the next calls or by `close`.
     """
 
     def __init__(
@@ -54,28 +61,76 @@ class Capture(Observer):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
         self.name = name or fresh_name()
+        self._process = getpid()
+        self._closed = False
+        self.rows_thread, self.files_thread = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{kind} of {self.name}") for kind in ("rows", "files")
+        )
         self._parts: dict[tuple[int, int], _Part] = {}
         """by shard and batch of games: a shard may play two, as a curriculum does"""
 
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
     ) -> None:
-        """See `Observer`. Raises OSError when the disk is full; what was recorded is kept."""
+        """See `Observer`. Raises OSError when the disk is full; what was recorded is kept.
+
+        Raises ValueError after `close`, and RuntimeError in a process forked from the one that made this object.
+        """
+        self._refuse()
         key = (part, id(games))
         if key not in self._parts:
             others = sum(number == part for number, _ in tuple(self._parts))
             self._parts[key] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
-        self._parts[key].before(games, action, log_prob, value)
+        self._parts[key].before(action, log_prob, value)
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
-        """See `Observer`."""
-        self._parts[part, id(games)].after(games)
+        """See `Observer`. Raises as `before_step` does."""
+        self._refuse()
+        known = self._parts.get((part, id(games)))
+        if known is not None:  # else `before_step` was interrupted
+            known.after()
+
+    def flush(self) -> None:
+        """Wait until all whole steps are with the operating system: they outlive this process. Raises OSError.
+
+        Not while another thread is between `before_step` and `after_step`.
+        """
+        self._refuse()
+        for part in tuple(self._parts.values()):
+            part.flush()
 
     def close(self) -> None:
-        """Complete all files; OSError when the disk is full (the journals stay, see `writer.recover`)."""
+        """Complete all files; OSError when the disk is full (the journals stay, see `writer.recover`).
+
+        Again does nothing. Raises RuntimeError in a forked process.
+        """
+        if self._closed:
+            return
+        self._refuse()
         with ExitStack() as stack:
+            stack.callback(self.files_thread.shutdown)
+            stack.callback(self.rows_thread.shutdown)
             for part in tuple(self._parts.values()):
-                stack.callback(part.writer.close)
+                stack.callback(part.close)
+            self._closed = True
+
+    def files(self) -> list[Path]:
+        """The files made so far, in order; after `close` all."""
+        return sorted(self.directory.glob(f"{self.name}-*{schema.SUFFIX}"))
+
+    def open_file(self, part: str, players: int, number: int, previous: TraceWriter | None) -> TraceWriter:
+        """The writer of a part's file number 1, 2, ..., in which the games of the previous one go on."""
+        name = f"{self.name}-{part}-{number:04d}{schema.SUFFIX}"
+        return TraceWriter(self.directory / name, players, self.config, previous)
+
+    def _refuse(self) -> None:
+        if self._closed:
+            raise ValueError(f"the recording {self.name} is closed")
+        if getpid() != self._process:
+            raise RuntimeError(f"the recording {self.name} belongs to process {self._process}; make one of your own")
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Capture cannot be copied or pickled: it has files open and a thread behind it")
 
     def __enter__(self) -> Self:
         return self
@@ -87,111 +142,72 @@ class Capture(Observer):
 
 
 class _Part:
-    """The games of one shard: N batch entries, or 2 N seats in games of two players."""
+    """The games of one shard, seen from the playing thread."""
 
     def __init__(self, capture: Capture, number: str, games: Decisions) -> None:
-        self.capture, self.number = capture, number
-        self.games, self.state = games, games.state  # held, so that no other batch can get its id; a live view
-        self.players = games.players
-        self.files = 0
-        self.writer = self._open(None)
-        self.game = np.zeros(games.num_envs, np.uint64)
-        self.digest = np.zeros(games.num_envs, np.uint64)
-        self.known = np.zeros(games.num_envs, np.bool_)
-        seats = games.num_envs * self.players
-        self.rows = np.zeros(seats, dtypes(self.players)["decision"])
-        details.forget(self.rows)
-        self.said: tuple[int, ...] = (0, 0)
-        """axes of log_prob and value in the last step, 0 for none"""
-        self.events = EVENTS if self.players == 2 else EVENTS[:-2]
-        self.rows["player"] = np.arange(seats) % self.players
-        self.pending = np.zeros(seats, np.bool_)
-        self.steps = 0
+        self.games = games
+        self._camera = Camera(games)
+        self._thread = capture.rows_thread
+        open_next = partial(capture.open_file, number, games.players)
+        self._recorder = Recorder(games, capture.policy, capture.file_rows, open_next, capture.files_thread)
+        self._steps: Steps | None = None
+        self._free: list[Steps] = []
+        self._waiting: deque[tuple[Future[None], Steps | None]] = deque()
+        """handed over, oldest first"""
 
-    def _open(self, previous: TraceWriter | None) -> TraceWriter:
-        self.files += 1
-        name = f"{self.capture.name}-{self.number}-{self.files:04d}{schema.SUFFIX}"
-        return TraceWriter(self.capture.directory / name, self.players, self.capture.config, previous)
+    def before(self, action: Array, log_prob: Array | None, value: Array | None) -> None:
+        said = said_by(log_prob, value)
+        if self._steps is not None and (self._steps.is_due or self._steps.said != said):
+            self._hand_over()
+        self._collect(QUEUE)
+        if self._steps is None:
+            same = [steps for steps in self._free if steps.said == said]
+            self._steps, self._free = same.pop() if same else Steps(self.games, said), same
+        self._camera.before(self._steps, action, log_prob, value)
 
-    def before(self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None) -> None:
-        running = ~games.ended
-        digest = games.digest()
-        self._follow(games, running, digest)
-        acting = games.to_act.reshape(-1).copy()
-        who = slice(None) if acting.all() else np.flatnonzero(acting)
-        rows, state = self.rows, self.state
-        for name in ("bottle", "speed_ups"):
-            rows[name][who] = _seats(state, name, self.players)[who]
-        for name, fields in _PAIRS.items():
-            for half, field in enumerate(fields):
-                rows[name][who, half] = _seats(state, field, self.players)[who]
-        rows["legal"][who] = np.packbits(games.legal.reshape(-1, ACTIONS)[who], axis=-1, bitorder="little")
-        rows["action"][who] = action.reshape(-1)[who]
-        for name, column in (("frame_counter", state["frame_counter"]), ("digest", digest), ("game", self.game)):
-            rows[name][who] = (column if self.players == 1 else np.repeat(column, self.players))[who]
-        rows["order"][who] = self.steps
-        said = tuple(0 if column is None else column.ndim for column in (log_prob, value))
-        if said != self.said:  # what the policy says no more must not stay in the rows
-            details.forget(rows)
-            self.said = said
-        details.fill(rows, who, action, log_prob, value)
-        self.pending |= acting
-        self.steps += 1
-        if self.players == 2:  # one seat's decision may be over long before the other's: both are on record at once
-            self.rows["tau"][who] = 0
-            self.writer.decide(raw(self.rows)[who].view(self.rows.dtype))
+    def after(self) -> None:
+        if self._steps is not None:
+            self._camera.after(self._steps)
+            if self._steps.is_due:
+                self._hand_over()
 
-    def _follow(self, games: Decisions, running: NDArray[np.bool_], digest: NDArray[np.uint64]) -> None:
-        """Begin a game wherever the state is not the one that the last step left."""
-        changed = (digest != self.digest) | ~self.known
-        left = np.flatnonzero(self.known & changed)
-        if len(left):
-            self.writer.end(self.game[left], np.zeros(len(left)), 0, self.digest[left])
-            self.known[left] = False
-        fresh = np.flatnonzero(running & changed)
-        if len(fresh):
-            self.game[fresh] = self.writer.start(self.state[fresh], self.capture.policy)
-            self.known[fresh] = True
-            self.pending.reshape(-1, self.players)[fresh] = False
+    def _hand_over(self) -> None:
+        """Give the steps away. They leave this object first: interrupted, they are lost, but not there twice."""
+        steps, self._steps = self._steps, None
+        if steps is not None and steps.count:
+            self._waiting.append((self._thread.submit(self._recorder.take, steps), steps))
 
-    def after(self, games: Decisions) -> None:
-        tau = games.tau.reshape(-1)
-        told = self.pending & (tau > 0)
-        done = slice(None) if told.all() else np.flatnonzero(told)
-        rows = raw(self.rows)[done].view(self.rows.dtype)
-        rows["tau"] = tau[done]
-        for name in self.events:
-            column: NDArray[Any] = getattr(games, name)
-            rows[name] = column.reshape(len(tau), *column.shape[self.players :])[done]
-        self.pending[done] = False
-        # An interruption from here on leaves digests that fit nothing: the games then go on as new ones.
-        self.digest = np.zeros_like(self.digest)
-        self.writer.decide(rows)
-        self.digest = games.digest()
-        over = np.flatnonzero(games.ended & self.known)
-        if len(over):
-            self.known[over] = False
-            self.writer.end(self.game[over], *self._verdict(games, over), self.digest[over])
-        if self.writer.rows >= self.capture.file_rows:
-            before, self.writer = self.writer, self._open(self.writer)
-            before.close()
+    def _collect(self, most: int) -> None:
+        """Take back what is done, and wait until at most so many are not. Raises what went wrong."""
+        while self._waiting and (len(self._waiting) > most or self._waiting[0][0].done()):
+            future, steps = self._waiting[0]
+            wait([future])
+            self._waiting.popleft()
+            if steps is not None:
+                steps.count = 0
+                self._free.append(steps)
+            future.result()
 
-    def _verdict(self, games: Decisions, over: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any] | int]:
-        seats = (len(over), self.players)
-        cleared, top_out = (column[over].reshape(seats).any(axis=1) for column in (games.cleared, games.top_out))
-        outcome = np.where(cleared, CLEARED, np.where(top_out, TOP_OUT, TRUNCATED))
-        return outcome, 0 if self.players == 1 else games.winner[over]
+    def flush(self) -> None:
+        self._hand_over()
+        self._collect(0)
+
+    def close(self) -> None:
+        with ExitStack() as stack:
+            stack.callback(lambda: self._thread.submit(self._recorder.close).result())
+            self.flush()
 
 
-_PAIRS = {"capsule": ("pill_color_l", "pill_color_r"), "preview": ("next_color_l", "next_color_r")}
+def capture_line(capture: Observer, games: Decisions, actions: Iterable[int]) -> None:
+    """Play these actions in one parked game, which is moved, and record it.
 
-
-def _seats(state: NDArray[np.void], field: str, players: int) -> NDArray[Any]:
-    """A field of every seat, [N * players, ...]."""
-    if players == 1:
-        return state[f"p1_{field}"]
-    both = np.stack([state[f"p1_{field}"], state[f"p2_{field}"]], axis=1)
-    return both.reshape(-1, *both.shape[2:])
+    Raises ValueError for an action that is not legal there, and as the observer does.
+    """
+    for action in actions:
+        chosen: NDArray[np.int32] = np.array([action], np.int32)
+        capture.before_step(games, chosen, None, None)
+        games.step(chosen)
+        capture.after_step(games)
 
 
 class FrameCapture:

@@ -1,5 +1,6 @@
 """Traces for other tools: Parquet tables and Minari datasets."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,15 +101,17 @@ def minari(
                 buffers = list(_buffers(group, reward or rewards.RewardConfig(), planes, count))
                 count += len(buffers)
                 if made is None:
-                    made = library.create_dataset_from_buffers(
-                        dataset,
-                        buffers,
-                        **_environment(planes, settings),
-                        algorithm_name=", ".join(sorted({p.decode() for p in block.episode["policy"]})),
-                        description=f"Dr. Mario, recorded by mlx_drmario {dm.__version__}; format {schema.VERSION}",
-                        requirements=[f"mlx-drmario=={dm.__version__}"],
-                        jpeg_encoding=False,
-                    )
+                    with warnings.catch_warnings():  # what is not given is for whoever publishes a dataset to add
+                        warnings.filterwarnings("ignore", ".*is set to None|.*env_spec is None")
+                        made = library.create_dataset_from_buffers(
+                            dataset,
+                            buffers,
+                            **_environment(planes, settings),
+                            algorithm_name=", ".join(sorted({p.decode() for p in block.episode["policy"]})),
+                            description=f"Dr. Mario, recorded by mlx_drmario {dm.__version__}; format {schema.VERSION}",
+                            requirements=[f"mlx-drmario=={dm.__version__}"],
+                            jpeg_encoding=False,
+                        )
                 else:
                     made.storage.update_episodes(buffers)
     if made is None:

@@ -28,6 +28,7 @@ FM2_ORDER = "RLDUTSBA"
 BK2_ORDER = ("Up", "Down", "Left", "Right", "Start", "Select", "B", "A")
 BK2_BITS = (3, 2, 1, 0, 4, 5, 6, 7)
 BK2_LETTERS = "UDLRSsBA"
+FORMATS = (".fm2", ".bk2")
 AFTERWARDS = 120
 """frames without a button after the end of the game"""
 

@@ -18,14 +18,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.files import replacing, write_text
 from mlx_drmario.spec import ACTIONS, SPEED_NAMES
 from mlx_drmario.traces import schema, storage, tools
-from mlx_drmario.traces.capture import Capture
+from mlx_drmario.traces.capture import Capture, capture_line
 from mlx_drmario.traces.schema import CLEARED
 
 VERSION = 1
@@ -361,9 +360,5 @@ def _to_trace(lines: Sequence[Line], out: Path) -> None:
             play = dm.Decisions(num_envs=1, threads=1)
             play.reset(line.level, line.speed, line.seed, line.frame_counter)
             with Capture(Path(folder), name=f"{number:06d}", policy=line.solver) as capture:
-                for action in line.actions:
-                    chosen: NDArray[np.int32] = np.array([action], np.int32)
-                    capture.before_step(play, chosen, None, None)
-                    play.step(chosen)
-                    capture.after_step(play)
+                capture_line(capture, play, line.actions)
         tools.merge(tools.find([Path(folder)]), out)

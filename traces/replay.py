@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
-from mlx_drmario.spec import ACTIONS
+from mlx_drmario.spec import ACTIONS, FALL, HANDOVER
 from mlx_drmario.traces import frames
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import CLEARED, EVENTS, OUTCOMES, TOP_OUT, UNFINISHED
@@ -38,9 +38,8 @@ def verify(games: Games) -> list[Difference]:
     """Play every episode again and compare every row; the first difference of each episode that has one, in order.
 
     Episodes of placements are played twice, by `Decisions` and with the planner's buttons frame by frame; episodes of
-    buttons once. Digests are compared only when the recording engine counts like this one (`Games.same_engine`), and
-    for two players by placements only in the first way (the capsule in the other's air differs); all other columns
-    always are.
+    buttons once. Digests are compared only when the recording engine counts like this one (`Games.same_engine`); all
+    other columns always are.
     """
     found: list[Difference] = []
     placed = np.flatnonzero(games.episode["buttons"] == 0)
@@ -195,10 +194,8 @@ def by_frame(games: Games, e: int) -> Difference | None:
         return Difference(e, 0, str(error))
     ours = played.decision
     names = [name for name in ("action", *VIEW, "tau", *EVENTS) if name != "digest" or games.same_engine]
-    if placed and games.players == 1:
-        ours["digest"] = _clock_digests(games, e, played.states)
-    elif placed:
-        names.remove("digest")
+    if placed and games.same_engine:
+        ours["digest"] = _clock_digests(games, e, played.states, ours["player"])
     rows = np.arange(games.rows)[games.decisions_of(e)]
     for seat in range(games.players):
         difference = _seat_difference(games, e, rows[games.decision["player"][rows] == seat], ours, seat, names)
@@ -262,10 +259,48 @@ def buttons_of(games: Games, e: int) -> NDArray[np.uint8]:
     return buttons
 
 
-def _clock_digests(games: Games, e: int, states: NDArray[np.void]) -> NDArray[np.uint64]:
-    """Digests of states with the fields of `SCRATCH` as `Decisions` leaves them."""
+def _clock_digests(games: Games, e: int, states: NDArray[np.void], player: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Digests of the states before decisions, found frame by frame, with what a clock need not know as it has it."""
     states = states.copy()
-    for player in range(games.players):
+    if games.players == 2:
+        clocks, due, at = _clock_states(games, e)
+        for seat in range(2):
+            mine = np.flatnonzero(player == seat)[: len(at[seat])]
+            theirs = at[seat][: len(mine)]
+            taken = states[mine]
+            for other in range(2):
+                _forget(taken, clocks[theirs], due[theirs, other], f"p{other + 1}_")
+            states[mine] = taken
+    else:
         for name in SCRATCH:
-            states[f"p{player + 1}_{name}"] = games.start[f"p{player + 1}_{name}"][e]
+            states[f"p1_{name}"] = games.start[f"p1_{name}"][e]
     return frames.digests(states, games.players)
+
+
+def _clock_states(games: Games, e: int) -> tuple[NDArray[np.void], NDArray[np.bool_], list[NDArray[np.int64]]]:
+    """States [K] of a round in every step of `Decisions`, bool[K, 2] who is due in them, and of each seat the steps."""
+    run = _Run(games, np.array([e]), dm.Decisions(num_envs=1, players=2, threads=1))
+    run.play.set_state(games.start[e : e + 1])
+    states, due = [], []
+    while True:
+        state, acts = run.play.state.copy(), run.play.to_act.copy()
+        if not run.step():
+            break
+        states.append(state)
+        due.append(acts)
+    shown = np.concatenate([np.empty((0, 2), np.bool_), *due])
+    return np.concatenate([games.start[:0], *states]), shown, [np.flatnonzero(shown[:, seat]) for seat in range(2)]
+
+
+def _forget(ours: NDArray[np.void], clock: NDArray[np.void], due: NDArray[np.bool_], seat: str) -> None:
+    """Take over a player's fields that a clock need not know (docs/decisions.md, two players), in states [M]."""
+    falling = (ours[f"{seat}next_action"] == FALL) | (clock[f"{seat}next_action"] == FALL)
+    left_over = (ours[f"{seat}next_action"] != HANDOVER) & (ours[f"{seat}fail_flag"] == 0)
+    for names, where in (
+        (SCRATCH, np.ones_like(due)),
+        (("held", "pressed"), ~due),
+        (("pill_x", "pill_rotation"), ~due & (falling | left_over)),
+        (("pill_y", "speed_counter", "speed_index", "chain_len"), ~due & falling),
+    ):
+        for name in names:
+            ours[f"{seat}{name}"] = np.where(where, clock[f"{seat}{name}"], ours[f"{seat}{name}"])

@@ -40,7 +40,7 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
                 if sink.error is None:
                     raise
         if sink.error is not None:
-            raise OSError(sink.error.errno, f"path is {path}, which cannot be written: {sink.error.strerror}")
+            raise OSError(sink.error.errno, sink.error.strerror, str(path))
 
     with replacing(path) as temporary:
         write(temporary)
@@ -156,7 +156,7 @@ def check(path: Path) -> int:
     release cannot read.
     """
     if path.is_dir():
-        raise IsADirectoryError(f"path is {path}, which is a directory")
+        raise IsADirectoryError(f"path is {path}, which is a directory; name one of the files in it")
     if not path.is_file():
         raise FileNotFoundError(f"path is {path}, which does not exist")
     if not h5py.is_hdf5(path):

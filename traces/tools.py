@@ -1,6 +1,6 @@
 """What one does with trace files: look at them, check them, and make new ones of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,14 @@ CHECK_ROWS = 1 << 14
 """rows that one process checks at a time"""
 
 
-def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
+ALSO_JOURNALS = f"{SUFFIX}*"
+"""end of the names of trace files and of journals, for `find`"""
+
+
+def find(paths: Iterable[Path], suffix: str = SUFFIX, or_none: bool = False) -> list[Path]:
     """The trace files among these files and in these directories, at any depth, sorted.
 
-    Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing.
+    Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing (unless `or_none`).
     """
     found: list[Path] = []
     for path in paths:
@@ -33,7 +37,7 @@ def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
             found.append(path)
         else:
             raise FileNotFoundError(f"path is {path}, which does not exist")
-    if not found:
+    if not found and not or_none:
         raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no *{suffix}")
     return found
 
@@ -52,7 +56,11 @@ def summary(path: Path) -> dict[str, Any]:
     table = found.episode
     cleared = table["outcome"] == CLEARED
     frames = table["frames"][cleared]
-    return {
+    state = {}
+    if is_journal:
+        running = journal.is_alive(path)
+        state["state"] = "being recorded" if running else "its recording was killed: see `drmario trace recover`"
+    return state | {
         "players": found.players,
         "episodes": len(table["seed"]),
         "decisions": int(table["decisions"].sum(dtype=np.int64)),
@@ -61,11 +69,22 @@ def summary(path: Path) -> dict[str, Any]:
         "levels": _counts(table["level"].reshape(-1)),
         "speeds": {SPEED_NAMES[speed]: n for speed, n in _counts(table["speed"].reshape(-1)).items()},
         "outcomes": {OUTCOMES[outcome]: n for outcome, n in _counts(table["outcome"]).items()},
-        "frames to clear": [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else None,
+        "frames to clear": dict(zip(("fastest", "median", "slowest"), _range(frames), strict=False)),
         "policies": {p.decode(): n for p, n in _counts(table["policy"].reshape(-1)).items()},
         "custom starts": int(table["custom"].sum()),
         "sources": list(found.sources),
     }
+
+
+def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
+    """A summary without its sources, to print."""
+    for name, value in found.items():
+        text = ", ".join(f"{k}: {n:,}" for k, n in value.items()) or "none" if isinstance(value, dict) else value
+        yield f"{name:<16} {f'{text:,}' if isinstance(text, int) else text}"
+
+
+def _range(frames: np.ndarray) -> list[int]:
+    return [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else []
 
 
 def _counts(column: np.ndarray) -> dict[Any, int]:

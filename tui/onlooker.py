@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario import rewards
 from mlx_drmario.evaluate import FRAME_RATE
+from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -40,6 +41,8 @@ class Onlooker(Callback):
         self._last: Progress | None = None
         self._speedup = SpeedUp(config)
         self.on_begin: Callable[[], None] = lambda: None
+        self.recorder = Observer()
+        """sees every step too"""
 
     def successor(self, config: PPORunConfig) -> "Onlooker":
         """For the same run with another config."""
@@ -147,11 +150,13 @@ class Onlooker(Callback):
         mine.remember(action, log_prob, value)
         self._offer(part)
         self._gate.wait(part, lambda: self._offer(part))
+        self.recorder.before_step(games, action, log_prob, value, part)
         mine.since = time.perf_counter()
 
     def after_step(self, games: dm.Decisions, part: int = 0) -> None:
         mine = self._parts[part]
         mine.stepping += time.perf_counter() - mine.since
+        self.recorder.after_step(games, part)
         for name, column in rewards.compute(self._config.reward, games).items():
             mine.earned[name] += column
         if self._gate.pace != FASTEST:

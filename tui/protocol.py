@@ -336,6 +336,8 @@ class TrainJob:
     resume: bool = False
     detach: bool = False
     """go on when the app ends"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory"""
 
 
 Job = WatchJob | TrainJob

@@ -71,7 +71,13 @@ class Trainer:
         self._greet()
         while True:
             self._onlooker.on_begin = lambda: self._announce(address)
-            result = run_training(self._config, run, self._onlooker, resume=resume)
+            with contextlib.ExitStack() as stack:
+                if self._job.capture is not None:
+                    from mlx_drmario.traces.capture import Capture
+
+                    kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
+                    self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
+                result = run_training(self._config, run, self._onlooker, resume=resume)
             if self._next is None or result.finished or link.stop.is_set():
                 break
             self._config, self._next, resume = self._next, None, True

@@ -3,11 +3,11 @@
 import json
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from mlx_drmario.files import check_output
+from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class SolveConfig:
     """0: one per core; never changes the line"""
     json: Path | None = None
     """write level, speed, seed, cleared, frames and actions to this file"""
+    movie: Path | None = None
+    """write the line as an input movie from power-on, .fm2 (FCEUX) or .bk2 (BizHawk); docs/traces.md"""
+    capture: Path | None = None
+    """keep the line as a trace in this directory; see `drmario trace`"""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -53,8 +57,7 @@ def run(config: SolveConfig) -> int:
     from mlx_drmario.search import replay_line
     from mlx_drmario.spec import speed_number
 
-    if config.json is not None:
-        check_output("--json", config.json)
+    check(config)
     seed = parse_seed(config.seed)
     games = dm.Decisions(num_envs=1, threads=1)
     games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)
@@ -73,7 +76,52 @@ def run(config: SolveConfig) -> int:
     if config.json is not None:
         content = json.dumps(record(config, seed, line)) + "\n"
         files.write_text(config.json, content)
+    if config.movie is not None or config.capture is not None:
+        keep(config, seed, line)
     return 0 if line.cleared else 1
+
+
+def check(config: SolveConfig) -> None:
+    """Refuse before the search what could only fail after it. ValueError or OSError that name the option."""
+    for option, path in (("--json", config.json), ("--movie", config.movie)):
+        if path is not None:
+            check_output(option, path)
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
+    if config.movie is not None:
+        from mlx_drmario.traces.console import MENU_LEVELS
+        from mlx_drmario.traces.movie import FORMATS
+
+        if config.movie.suffix not in FORMATS:
+            raise ValueError(f"--movie is {config.movie}; it must end in {' or '.join(FORMATS)}")
+        if config.level > MENU_LEVELS:
+            raise ValueError(
+                f"--level is {config.level}; a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
+            )
+
+
+def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:
+    """Write the line as a trace and as a movie, whichever was asked for."""
+    import tempfile
+
+    import mlx_drmario as dm
+    from mlx_drmario.spec import speed_number
+    from mlx_drmario.traces import movie, storage
+    from mlx_drmario.traces.capture import Capture, capture_line
+
+    games = dm.Decisions(num_envs=1, threads=1)
+    games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)
+    with tempfile.TemporaryDirectory() as folder:
+        kept, name = config.capture or Path(folder), f"solve:width={config.width},alpha={config.alpha:g}"
+        with Capture(kept, policy=name, config=asdict(config)) as capture:
+            capture_line(capture, games, line.actions.tolist())
+        (path,) = capture.files()
+        if config.capture is not None:
+            print(f"{path}: the line")
+        if config.movie is not None:
+            made = movie.of_game(storage.read(path), 0)
+            movie.write(config.movie, made)
+            print(f"{config.movie}: {len(made.buttons):,} frames; {made.subtitles[0][1]}")
 
 
 def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "dm.Line":

@@ -84,18 +84,18 @@ def info(config: Info) -> int:
 
     from mlx_drmario.traces import tools
 
-    for path in tools.find(config.paths):
-        found = tools.summary(path)
+    all_found = {path: tools.summary(path) for path in tools.find(config.paths, tools.ALSO_JOURNALS)}
+    for path, found in all_found.items():
         sources = found.pop("sources")
-        print(path)
-        for name, value in found.items():
-            text = ", ".join(f"{k} {n:,}" for k, n in value.items()) if isinstance(value, dict) else value
-            print(f"  {name:<16} {f'{text:,}' if isinstance(text, int) else text}")
+        print(path, *tools.lines_of(found), sep="\n  ")
         for source in sources:
             engine = f"engine {source['engine']}"
             print(f"  recorded         {source['created']} by mlx_drmario {source['mlx_drmario']}, {engine}")
             if config.sources:
                 print("    " + json.dumps(source, indent=2).replace("\n", "\n    "))
+    if len(all_found) > 1:
+        games, rows = (sum(found[name] for found in all_found.values()) for name in ("episodes", "decisions"))
+        print(f"{len(all_found)} files, {games:,} games, {rows:,} decisions")
     return 0
 
 
@@ -141,8 +141,10 @@ def recover(config: Recover) -> int:
     from mlx_drmario.traces import journal, tools, writer
     from mlx_drmario.traces.schema import SUFFIX
 
-    failed = 0
-    for path in tools.find(config.paths, SUFFIX + journal.SUFFIX):
+    failed, paths = 0, tools.find(config.paths, SUFFIX + journal.SUFFIX, or_none=True)
+    if not paths:
+        print("nothing to recover")
+    for path in paths:
         try:
             made, episodes, lost = writer.recover(path)
         except (ValueError, BlockingIOError) as error:

@@ -1,7 +1,7 @@
 """`drmario tui`: train, watch and play in one terminal app.
 
 drmario tui                                   a menu
-drmario tui train level0 --minutes 10         as `drmario train`, with the app before it
+drmario tui train level0 --minutes 10         as `drmario train` (--capture too), with the app before it
 drmario tui resume RUN --minutes 20           go on with a run
 drmario tui attach RUN                        look at a run that trains by itself (drmario tui train ... --detach)
 drmario tui trace FILE                        recorded games: scrub, branch, compare (--policy plays branches on)
@@ -113,7 +113,7 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
         chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
     else:
         chosen, run, resume = train.plain(given), given.out or train.default_directory(given.name), False
-    return LiveScreen(Session(TrainJob(chosen, run, resume, detach)), run.name)
+    return LiveScreen(Session(TrainJob(chosen, run, resume, detach, given.capture)), run.name)
 
 
 def attached(run: Path) -> AnyScreen:

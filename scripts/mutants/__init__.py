@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from scripts.mutants import core, edges, rl, rl_runs, tui
+from scripts.mutants import core, edges, rl, rl_runs, traces, tui
 
 
 class Mutant(NamedTuple):
@@ -15,4 +15,5 @@ class Mutant(NamedTuple):
     test: str
 
 
-MUTANTS = [Mutant(*fault) for fault in (*core.MUTANTS, *edges.MUTANTS, *rl.MUTANTS, *rl_runs.MUTANTS, *tui.MUTANTS)]
+LISTS = (core, edges, rl, rl_runs, traces, tui)
+MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]

@@ -21,6 +21,19 @@ def random_batch(rng: np.random.Generator, games: int, players: int, threads: in
     return batch
 
 
+@given(sts.generators, st.integers(1, 2), st.integers(1, 11))
+def test_digests_of_bytes_are_those_of_the_games(rng: np.random.Generator, players: int, games: int) -> None:
+    """Hashed several at a time, whatever remains, in any order."""
+    batch = random_batch(rng, games, players)
+    size = batch.state.dtype.itemsize
+    states = batch.state.view(np.dtype((np.void, size)))[rng.permutation(games)].view(np.uint8).reshape(games, size)
+    one_by_one = [int(dm.digests(states[n : n + 1])[0]) for n in range(games)]
+    assert dm.digests(states).tolist() == one_by_one and set(one_by_one) == set(batch.digest().tolist())
+    assert len(dm.digests(states[:0])) == 0
+    with pytest.raises(ValueError, match=f"rows of {size - 1} bytes, allowed is {size}"):
+        dm.digests(np.ascontiguousarray(states[:, 1:]))
+
+
 @given(sts.generators, st.integers(1, 2))
 def test_save_load_digest(rng: np.random.Generator, players: int) -> None:
     batch = random_batch(rng, 3, players)

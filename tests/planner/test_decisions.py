@@ -297,3 +297,16 @@ def test_warp_equals_play_at_scale() -> None:
 @pytest.mark.slow
 def test_warp_equals_play_over_millions_of_decisions() -> None:
     assert cpp.run("warp", 5_000_000, 2).endswith(": equal\n")
+
+
+@pytest.mark.parametrize("players", [1, 2])
+def test_events_are_all_event_columns_together(players: int) -> None:
+    games = dm.Decisions(num_envs=4, players=players, threads=1)
+    games.reset(0, 2, np.arange(6, 14, 2))
+    events = games.events  # a live view
+    for step in range(12):
+        games.step(games.sample_legal(step))
+        assert events.shape == games.tau.shape and events.dtype.names == dm.event_names()
+        for name in dm.event_names():
+            np.testing.assert_array_equal(events[name], getattr(games, name), name)
+    assert events["capsules"].any() and not events.flags.writeable

@@ -1,6 +1,7 @@
 """What is played through an observer or a frame recorder is in the file, and replays bit for bit."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
-from mlx_drmario.traces import details, replay, storage
+from mlx_drmario.traces import details, journal, replay, steps, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
 from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
+from mlx_drmario.traces.writer import journal_of
 from tests import strategies as sts
 from tests.traces.conftest import capture_random, capture_rounds
 
@@ -117,6 +119,10 @@ def test_rounds_of_two_players_replay(tmp_path: Path, seed: int) -> None:
     ended = games.episode["outcome"] != UNFINISHED
     assert ended.any() and (games.episode["winner"][ended] > 0).all() and (games.episode["end_digest"][ended] > 0).all()
     assert set(games.decision["player"]) == {0, 1} and (games.decision["tau"][:-20] > 0).mean() > 0.9
+    games.decision["digest"][40] ^= 1
+    found = replay.by_frame(games, int(np.searchsorted(games.episode["first_decision"], 40, side="right")) - 1)
+    assert found is not None and "digest" in found.text and "frame by frame" in found.text
+    games.decision["digest"][40] ^= 1
     games.decision["tau"][3] += 1
     (found,) = replay.verify(games)
     assert found.row == 3 - games.decisions_of(found.episode).start and "tau is" in found.text
@@ -187,14 +193,15 @@ def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
         details.annotate(by_hand, Talkative(), "bitplane")
 
 
-def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
+@pytest.mark.parametrize("policy", ["greedy", "search:1ply"])
+def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str) -> None:
+    arguments = ["--policy", policy, "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
     assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
     assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
     parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
-    assert [(part.episode["level"][0], part.episode["policy"][0]) for part in parts] == [
-        (0, b"greedy"), (0, b"random"), (1, b"greedy"), (1, b"random"),
-    ]  # fmt: skip
+    names = list(dict.fromkeys((policy.encode(), b"greedy", b"random")))  # the baselines are always beside it
+    played = [(part.episode["level"][0], part.episode["policy"][0]) for part in parts]
+    assert played == [(level, name) for level in (0, 1) for name in names]
     assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
     assert parts[0].sources[0]["config"]["levels"] == "0-1"
 
@@ -229,6 +236,41 @@ def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert replay.verify(part) == [] and problems(part) == []
         assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
         assert part.sources[0]["config"]["env"]["num_envs"] == 8
+
+
+@pytest.mark.parametrize("record", [capture_random, capture_rounds])
+def test_rows_do_not_depend_on_how_many_steps_come_together(
+    tmp_path: Path, record: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of steps are handed over by size and by time; the files are the same, and begin at the same games."""
+    found = []
+    for rows in (1, 40, 4096):
+        monkeypatch.setattr(steps, "STEP_ROWS", rows)
+        found.append([storage.read(path) for path in record(tmp_path / str(rows), steps=150, file_rows=400)])
+    for parts in zip(*found, strict=True):
+        for part in parts[1:]:
+            for name, column in parts[0].decision.items():
+                np.testing.assert_array_equal(part.decision[name], column, name)
+            for name, column in parts[0].episode.items():
+                np.testing.assert_array_equal(part.episode[name], column, name)
+            np.testing.assert_array_equal(part.start, parts[0].start)
+    assert len(found[0]) > 2
+
+
+def test_steps_that_are_old_are_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow player's rows do not wait for a full block."""
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(3, 2, 40)
+    with Capture(tmp_path, name="x") as capture:
+        for step in range(4):
+            monkeypatch.setattr(steps, "STEP_SECONDS", 0.0 if step == 2 else 1e9)
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+        capture.rows_thread.submit(int).result()  # what was handed over before has been taken then
+        live = journal_of(tmp_path / "x-00-0001.dmtrace.h5")
+        assert len(journal.read(live).decision) == 6
 
 
 def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Movies lead from power-on to the game they were made of, as an independent model of the menus plays them."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
+from mlx_drmario.cli import main
 from mlx_drmario.traces import movie, replay, storage
 from mlx_drmario.traces.capture import FrameCapture
 from mlx_drmario.traces.console import POWER, RESET, Menus, way_to
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.movie import Movie
+from mlx_drmario.traces.schema import CLEARED
 from tests import strategies as sts
 from tests.strategies import DOWN, LEFT, RIGHT, SELECT, START, UP
 
@@ -199,6 +202,28 @@ def test_a_game_after_a_lost_one(tmp_path: Path) -> None:
     position = int(np.flatnonzero(seeds.orbit() == word)[0])
     assert after == seeds.orbit()[(position + 100 - 2) % 32767]  # one step per frame from T + 3 to S
     assert games.episode["level"].tolist() == [0, 0] and replay.verify(games) == []
+
+
+def test_a_solved_line_can_be_kept_and_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`drmario solve`: the trace replays, and the movie clears the level on the console."""
+    out, kept = tmp_path / "line.fm2", tmp_path / "t"
+    line = ["solve", "--level", "0", "--seed", "0x1235", "--frame-counter", "7", "--width", "30", "--threads", "1"]
+    assert main([*line, "--movie", str(out), "--capture", str(kept)]) == 0
+    told = re.search(r"cleared in ([\d,]+) frames", capsys.readouterr().out)
+    assert main(["trace", "verify", str(kept), "--jobs", "1"]) == 0
+    (path,) = kept.iterdir()
+    games = storage.read(path)
+    assert told is not None and games.episode["frames"].tolist() == [int(told[1].replace(",", ""))]
+    assert games.episode["outcome"].tolist() == [CLEARED] and games.episode["frame_counter"].tolist() == [7]
+    batch, _, _ = console(movie.read(out).buttons)
+    assert batch.state["p1_virus_left_bcd"][0] == 0
+    for wrong, message in (
+        (["--movie", str(tmp_path / "line.avi")], "must end in .fm2 or .bk2"),
+        (["--movie", str(tmp_path / "no" / "line.fm2")], "its directory must exist"),
+        (["--movie", str(out), "--level", "21"], "which offers 0 to 20"),
+    ):
+        assert main([*line, *wrong]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_what_no_console_can_start_is_refused(tmp_path: Path, random_games: Games) -> None:

@@ -90,7 +90,7 @@ def test_summary(folder: Path) -> None:
         capture.before_step(play, play.sample_legal(0), None, None)
         play.step(play.sample_legal(0))
         capture.after_step(play)
-        next(iter(capture._parts.values())).writer.flush()
+        capture.flush()
         live = tools.summary(folder / "live" / "x-00-0001.dmtrace.h5.journal")  # while it is written
     assert live["episodes"] == 1 and live["decisions"] == 1
 
@@ -132,8 +132,12 @@ def test_recover_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "capture.run(np.zeros((1000, 4, 1), np.uint8)); capture.writer.flush(); os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.dmtrace.h5")], check=False, env=os.environ)
+    assert main(["trace", "info", str(tmp_path)]) == 0
+    assert "its recording was killed" in capsys.readouterr().out
     assert main(["trace", "recover", str(tmp_path)]) == 0
     assert "a.dmtrace.h5: 4 games" in capsys.readouterr().out
+    assert main(["trace", "recover", str(tmp_path)]) == 0
+    assert "nothing to recover" in capsys.readouterr().out
     assert main(["trace", "verify", str(tmp_path), "--jobs", "1"]) == 0
     (tmp_path / "b.dmtrace.h5.journal").write_text("no")
     assert main(["trace", "recover", str(tmp_path)]) == 1
@@ -155,7 +159,7 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "games" in trace("merge", folder / "a", folder / "c", "--out", folder / "y.dmtrace.h5")
     assert "0 left out" in trace("dedup", folder / "y.dmtrace.h5", "--out", folder / "z.dmtrace.h5")
     assert "files in" in trace("split", folder / "z.dmtrace.h5", "--out", folder / "s", "--episodes", "7")
-    assert "greedy 3" in trace("info", folder / "c", "--sources")
+    assert "greedy: 3" in trace("info", folder / "c", "--sources")
     assert "frames to clear" in trace("info", folder / "c")
     made = trace("movie", folder / "c" / "greedy-00-0001.dmtrace.h5", "--out", folder / "m.fm2")
     assert "level 0 HI" in made

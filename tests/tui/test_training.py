@@ -15,6 +15,7 @@ import pytest
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.rl.config import BestConfig, EnvConfig
 from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
+from mlx_drmario.traces import replay, storage
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.choices import decide
 from mlx_drmario.tui.link import hang_up
@@ -91,6 +92,19 @@ def ear(tmp_path):
     yield opened
     opened.session.close()
     opened.session.process.wait(PATIENCE)
+
+
+def test_games_are_kept_for_later(tmp_path):
+    """`drmario tui train --capture`: what was played before the run stopped is in files that replay."""
+    ear = Ear(Session(dataclasses.replace(job(tmp_path / "run"), capture=tmp_path / "kept")))
+    seen = ear.next(Progress, lambda report: report.iteration >= 3)
+    ear.session.close()
+    ear.session.process.wait(PATIENCE)
+    paths = sorted((tmp_path / "kept").iterdir())
+    assert [path.suffix for path in paths] == [".h5", ".h5"]  # a file per shard
+    parts = [storage.read(path) for path in paths]
+    assert sum(part.rows for part in parts) >= seen.decisions and all(replay.verify(part) == [] for part in parts)
+    assert parts[0].sources[0]["config"]["name"] == "tiny"
 
 
 def test_pictures_show_the_games_and_what_the_policy_thought(ear):
