@@ -95,7 +95,8 @@ def check(config: SolveConfig) -> None:
         if config.movie.suffix not in FORMATS:
             raise ValueError(f"--movie is {config.movie}; it must end in {' or '.join(FORMATS)}")
         if config.level > MENU_LEVELS:
-            raise ValueError(
+            offered = f"a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
+            raise ValueError(f"--level is {config.level}; {offered}")
                 f"--level is {config.level}; a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
             )
 
