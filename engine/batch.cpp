@@ -39,8 +39,8 @@ void Batch::run_game(std::size_t n, const u8* buttons, std::size_t first, std::s
                      std::span<const Field> record, std::span<u8* const> out) {
   const auto n_players = static_cast<std::size_t>(players_);
   Match& game = games_[n];
-  Events events[2] = {};  // on the stack: most frames tell nothing, and memory is far
-  if (first > 0) std::copy_n(&events_[n * n_players], n_players, events);
+  Events events[2];  // on the stack: most frames tell nothing, and memory is far
+  for (std::size_t i = 0; i < n_players; ++i) events[i] = first > 0 ? events_[n * n_players + i] : Events{};
   for (std::size_t t = first; t < last; ++t) {
     const u8* held = buttons + (t * games_.size() + n) * n_players;
     const u8 both[2] = {held[0], n_players == 2 ? held[1] : u8{0}};
@@ -51,7 +51,7 @@ void Batch::run_game(std::size_t n, const u8* buttons, std::size_t first, std::s
                   field.bytes);
     }
   }
-  std::copy_n(events, n_players, &events_[n * n_players]);
+  for (std::size_t i = 0; i < n_players; ++i) events_[n * n_players + i] = events[i];
 }
 
 void Batch::run(const u8* buttons, int frames, std::span<const Field> record, std::span<u8* const> out) {

@@ -239,7 +239,11 @@ const std::vector<RecordField>& event_fields() {
   static const std::vector<RecordField> fields = [] {
     std::vector<RecordField> list;
 #define DRM_EVENT_RECORD(name, type, count, meaning) \
-  list.push_back({#name, std::is_same_v<type, bool> ? "?" : "u4", offsetof(Events, name), count});
+  list.push_back({#name,                             \
+                  std::is_same_v<type, bool> ? "?"   \
+                  : sizeof(type) == 2        ? "u2"  \
+                                             : "u4", \
+                  offsetof(Events, name), count});
     DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
 #undef DRM_EVENT_RECORD
     return list;

@@ -60,7 +60,7 @@ static void throw_capsule(Match& match, Player& p) {
 static void attack(Match& match, Player& p, Player& opponent, Events& events) {
   if (p.combo >= 2) {
     p.attack_size = static_cast<u8>(p.attack_size + p.combo);
-    events.attack_sent += p.combo;
+    events.attack_sent = static_cast<u16>(events.attack_sent + p.combo);
   }
   p.combo = 0;
   if (opponent.attack_size < 2) {
@@ -72,7 +72,7 @@ static void attack(Match& match, Player& p, Player& opponent, Events& events) {
   const int stride = count == 2 ? 4 : 2;
   const u8* colors = &opponent.attack_color0;
   for (int i = 0; i < count; ++i) p.bottle[first + i * stride] = kSingle + colors[i];
-  events.garbage_received += static_cast<u32>(count);
+  events.garbage_received = static_cast<u16>(events.garbage_received + count);
   opponent.attack_size = 0;
   p.next_action = kResolve;
 }

@@ -153,49 +153,49 @@ class PublicView:
         """[N], told by the last step: frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
         """
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
         """
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
         """
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves of the opponent's attack that fell into this bottle
         """
@@ -273,43 +273,43 @@ class Afterstates:
         """frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """runs beyond the first of a lock (or of a delivery of garbage)"""
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """clearing passes beyond the first of a lock (or of a delivery)"""
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """halves added to the attack on the opponent, who gets at most 4 of them"""
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """halves of the opponent's attack that fell into this bottle"""
 
     @property
@@ -449,49 +449,49 @@ class Decisions:
         """[N], told by the last step: frames of play, the last one included"""
 
     @property
-    def capsules(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def capsules(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsules locked"""
 
     @property
-    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: viruses cleared"""
 
     @property
-    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def viruses_by_color(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: the same by colour: yellow, red, blue"""
 
     @property
-    def halves_cleared(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def halves_cleared(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: capsule halves cleared"""
 
     @property
-    def combos(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def combos(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: runs cleared"""
 
     @property
-    def runs_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def runs_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: runs beyond the first of a lock (or of a delivery of garbage)
         """
 
     @property
-    def cascade(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def cascade(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """[N], told by the last step: match passes that cleared something"""
 
     @property
-    def passes_after_first(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def passes_after_first(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: clearing passes beyond the first of a lock (or of a delivery)
         """
 
     @property
-    def attack_sent(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def attack_sent(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves added to the attack on the opponent, who gets at most 4 of them
         """
 
     @property
-    def garbage_received(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+    def garbage_received(self) -> Annotated[NDArray[numpy.uint16], dict(writable=False)]:
         """
         [N], told by the last step: halves of the opponent's attack that fell into this bottle
         """
@@ -567,3 +567,124 @@ def canonical(action: int) -> int:
     """
     The name under which an equal-coloured capsule's placement appears in the mask.
     """
+
+class Line:
+    """The best line that a known-seed search found."""
+
+    @property
+    def cleared(self) -> bool: ...
+    @property
+    def frames(self) -> int:
+        """frames to clear; of the line if it does not clear"""
+
+    @property
+    def actions(self) -> NDArray[numpy.int32]:
+        """i32[T]: a placement per capsule"""
+
+    @property
+    def nodes(self) -> int:
+        """boards expanded"""
+
+    @property
+    def children(self) -> int:
+        """boards evaluated"""
+
+class Search:
+    """
+    Placements by search (docs/search.md). One call at a time; stop() and the counters may be
+    used from another thread meanwhile.
+    """
+
+    def __init__(self, weights: object | None = None, threads: int = 0) -> None:
+        """
+        weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones.
+        threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.
+        """
+
+    def choose(
+        self,
+        bottle: object,
+        capsule: object,
+        preview: object,
+        frame_counter: object,
+        speed: object,
+        speed_ups: object,
+        level: object,
+        viruses_left: object,
+        capsules_thrown: object,
+        *,
+        plies: int = 1,
+        first: int = 256,
+        boards: int = 40,
+        depth: int = 1,
+        width: int = 1,
+        sequences: int = 0,
+        nodes: float = 0.0,
+        ms: float = 0.0,
+    ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32], NDArray[numpy.uint32]]:
+        """
+        (action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],
+        capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: and
+        the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by a
+        beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further
+        future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1
+        where nothing was chosen. ValueError for a bottle that is not at rest.
+        """
+
+    def play(
+        self,
+        level: object,
+        speed: object,
+        seed: object,
+        frame_counter: object = 0,
+        max_capsules: int = 1000,
+        *,
+        plies: int = 1,
+        first: int = 256,
+        boards: int = 40,
+        depth: int = 1,
+        width: int = 1,
+        sequences: int = 0,
+        nodes: float = 0.0,
+        ms: float = 0.0,
+    ) -> tuple[NDArray[numpy.uint8], NDArray[numpy.uint32], NDArray[numpy.uint32], NDArray[numpy.uint32]]:
+        """
+        (cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, played
+        as by choose().
+        """
+
+    def solve(self, games: Decisions, width: int = 1000, alpha: float = 1.0, max_capsules: int = 1000) -> list[Line]:
+        """
+        The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by
+        frames + alpha * value. It reads the reserve: every capsule to come is known.
+        """
+
+    def stop(self) -> None:
+        """Ends the call under way early; without one, the next."""
+
+    @property
+    def done(self) -> int:
+        """games finished by the call"""
+
+    @property
+    def nodes(self) -> int:
+        """boards expanded by the call"""
+
+    @property
+    def capsules(self) -> int:
+        """capsules into the known game begun last"""
+
+    @property
+    def threads(self) -> int: ...
+
+def features(bottle: object) -> NDArray[numpy.int32]:
+    """i32[N, F]: the value function's features of bottles u8[N, 128]"""
+
+def next_capsules(capsule: object, preview: object, capsules_thrown: int) -> NDArray[numpy.int32]:
+    """
+    i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as
+    it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.
+    """
+
+def feature_names() -> tuple[str, ...]:
+    """Names of the features, in order"""

@@ -1,12 +1,13 @@
 """Files and directories that are whole whenever they are there.
 
 Everything is written under a hidden temporary name beside its place, forced to disk, and renamed: whoever reads finds
-the old content or the new, whatever killed the writer.
+the old content or the new, whatever killed the writer. A directory has one writer at a time (`locked`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import threading
@@ -15,6 +16,47 @@ from pathlib import Path
 
 WRITING, REMOVING = ".writing-", ".removing-"
 """Prefixes of what is not yet there, and of what is no longer there."""
+
+LOCK = ".lock"
+"""File of a directory whose writer holds a lock on it, and has written its process number there."""
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Be the only writer of an existing directory while the body runs.
+
+    The kernel releases the lock when the process ends, however it ends (flock(2)). Raises BlockingIOError when somebody
+    else holds it, and OSError where the file system knows no locks.
+    """
+    path = directory / LOCK
+    with naming(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            with naming(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            raise BlockingIOError(
+                f"{directory} is in use by another process ({holder or 'just starting'}): stop that one, or wait for it"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked child has it open
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the system that name no file (a full disk, while writing) name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextlib.contextmanager
@@ -27,11 +69,13 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{WRITING}{os.getpid()}-{threading.get_ident()}-{path.name}")
     _delete(temporary)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
         if not temporary.is_symlink():
             for made in (*temporary.iterdir(), temporary) if temporary.is_dir() else (temporary,):
                 _sync(made)
-        if path.is_dir() and not path.is_symlink():
+        either_is_a_directory = any(each.is_dir() and not each.is_symlink() for each in (path, temporary))
+        if either_is_a_directory and os.path.lexists(path):
             remove(path)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -46,7 +90,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove a directory, which loses its name before it loses its files."""
+    """Remove a directory (or what stands in its place), which loses its name before it loses its files."""
     hidden = directory.with_name(f"{REMOVING}{os.getpid()}-{directory.name}")
     _delete(hidden)
     os.rename(directory, hidden)

@@ -206,11 +206,4 @@ int DropSearch<R>::first_lock(const Situation& situation, const Target& target, 
   return first;
 }
 
-// One per thread and R, as it is too large for a stack.
-template <int R>
-DropSearch<R>& drop_search_of_thread() {
-  thread_local DropSearch<R> search;
-  return search;
-}
-
 }  // namespace drm

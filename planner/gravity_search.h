@@ -206,11 +206,4 @@ bool GravitySearch<S>::solve(const Situation& situation) {
   return std::memcmp(earliest, lock, sizeof lock) == 0;
 }
 
-// One per thread and S, as it is too large for a stack.
-template <class S>
-GravitySearch<S>& gravity_search_of_thread() {
-  thread_local GravitySearch<S> search;
-  return search;
-}
-
 }  // namespace drm

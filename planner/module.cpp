@@ -6,4 +6,5 @@ NB_MODULE(_core, m) {
   drm::bind_batch(m);
   drm::bind_decisions(m);
   drm::bind_planner(m);
+  drm::bind_search(m);
 }

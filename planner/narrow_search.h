@@ -222,11 +222,4 @@ int NarrowSearch<R>::first_lock() const {
   return first;
 }
 
-// One per thread and R, as it is too large for a stack.
-template <int R>
-NarrowSearch<R>& narrow_search_of_thread() {
-  thread_local NarrowSearch<R> search;
-  return search;
-}
-
 }  // namespace drm

@@ -290,17 +290,30 @@ inline void drop_dominated(Turns<R>& t, const Turns<R>& better) {
   t.both.v &= ~(better.free.v | better.both.v);
 }
 
-// What any state offers once the direction is released: the set that a soft drop starts from.
+// The states in which Right can be pressed.
 template <int R>
-inline Turns<R> released(const DropStates<R>& s) {
-  Turns<R> out = s.neutral | s.right | s.left;
+inline Turns<R> not_right(const DropStates<R>& s) {
+  Turns<R> out = s.neutral | s.left;
   for (int i = 0; i < R; ++i) out.one.h[i] |= s.retry[i];
   return out;
 }
 
 template <int R>
-inline Turns<R> released(const States<R>& s) {
-  return released(static_cast<const DropStates<R>&>(s)) | s.held_left;
+inline Turns<R> not_right(const States<R>& s) {
+  return not_right(static_cast<const DropStates<R>&>(s)) | s.held_left;
+}
+
+template <int R>
+inline Turns<R> not_right(const DasStates<R>& s) {
+  Turns<R> out = s.neutral;
+  for (const Turns<R>& left : s.left) out = out | left;
+  return out;
+}
+
+// What any state offers once the direction is released: the set that a soft drop starts from.
+template <class S>
+inline auto released(const S& s) {
+  return not_right(s) | s.right;
 }
 
 // The states of `t` that take the extra step left in a turn, once they have.
@@ -330,19 +343,15 @@ inline void advance(const DropStates<R>& s, const Turns<R>& neutral, const Turns
 
 template <int R>
 inline DropStates<R> advance(const DropStates<R>& s, const Turns<R>& neutral, const RowMasks& m) {
-  Turns<R> may_right = s.neutral | s.left;
-  for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
   DropStates<R> out;
-  advance(s, neutral, may_right, m, out);
+  advance(s, neutral, not_right(s), m, out);
   return out;
 }
 
 template <int R>
 inline States<R> advance(const States<R>& s, const Turns<R>& neutral, const RowMasks& m) {
-  Turns<R> may_right = s.neutral | s.left | s.held_left;
-  for (int i = 0; i < R; ++i) may_right.one.h[i] |= s.retry[i];
   States<R> out;
-  advance(s, neutral, may_right, m, out);
+  advance(s, neutral, not_right(s), m, out);
   out.held_left = out.repeat = Turns<R>{};
   if (any_set(s.held_left) || any_set(s.repeat)) {
     out.held_left = turn_with_left(s.held_left | move_left(s.repeat, m), m);
@@ -362,20 +371,11 @@ inline Turns<R> repeat_gains(const States<R>& before, const States<R>& after, co
 }
 
 template <int R>
-inline Turns<R> released(const DasStates<R>& s) {
-  Turns<R> out = s.neutral | s.right;
-  for (const Turns<R>& left : s.left) out = out | left;
-  return out;
-}
-
-template <int R>
 inline DasStates<R> advance(const DasStates<R>& s, const Turns<R>& neutral, const RowMasks& m) {
   const Lanes wall = broadcast(1);
   DasStates<R> out;
   out.neutral = turn(neutral, m);
-  Turns<R> may_right = s.neutral;
-  for (const Turns<R>& left : s.left) may_right = may_right | left;
-  out.right = turn(move_right(may_right, m), m);
+  out.right = turn(move_right(not_right(s), m), m);
 
   const Turns<R> pressed = s.neutral | s.right;
   const Turns<R>& repeated = s.left[15];

@@ -2,6 +2,7 @@
 
 #include "drop_search.h"
 #include "gravity_search.h"
+#include "of_this_thread.h"
 #include "placement.h"
 
 namespace drm {
@@ -20,7 +21,7 @@ static void write(int i, int cell, u16 frames, u16* out) {
 template <class S>
 static bool reach_with_gravity(const Situation& situation, u16* out) {
   constexpr int R = Rotations<S>::value;
-  GravitySearch<S>& search = gravity_search_of_thread<S>();
+  auto& search = of_this_thread<GravitySearch<S>>();
   if (!search.solve(situation)) return false;
   for (int cell = 0; cell < kCells; ++cell) {
     for (int i = 0; i <= R; ++i) {
@@ -36,7 +37,7 @@ static void reach_as(const ReachQuery& query, u16* out) {
   const Situation situation(query);
   if (!situation.spawn_fits()) return;
   const auto write_drop = [out](int i, int cell, int frame) { write<R>(i, cell, static_cast<u16>(frame), out); };
-  if (drop_search_of_thread<R>().solve(situation, write_drop)) return;
+  if (of_this_thread<DropSearch<R>>().solve(situation, write_drop)) return;
   if (!reach_with_gravity<States<R>>(situation, out)) reach_with_gravity<DasStates<R>>(situation, out);
 }
 

@@ -2,6 +2,7 @@
 
 #include "drop_walk.h"
 #include "narrow_walk.h"
+#include "of_this_thread.h"
 #include "placement.h"
 
 namespace drm {
@@ -58,13 +59,13 @@ int first_until(NarrowSearch<R>& search, int last) {
 // The frame of the lock, or kNever; writes the buttons that lead to it if `capacity` is enough.
 template <int R>
 int solve(const Situation& situation, const Target& target, u8* buttons, int capacity) {
-  DropSearch<R>& drops = drop_search_of_thread<R>();
+  auto& drops = of_this_thread<DropSearch<R>>();
   bool exact;
   int frames = drops.first_lock(situation, target, exact);
   u8 drop_buttons[kMaxScript];
   if (frames != kNever && !DropWalk<R>(drops, situation).run(target, frames, drop_buttons)) frames = kNever;
   if (!exact || frames == kNever) {
-    NarrowSearch<R>& narrow = narrow_search_of_thread<R>();
+    auto& narrow = of_this_thread<NarrowSearch<R>>();
     narrow.corridor.aim(situation, target);
     const int earlier = frames == kNever ? first_until(narrow, (situation.threshold + 1) * (target.row + 1))
                                          : first_before(narrow, frames);

@@ -213,8 +213,9 @@ def docs_problems(root: Path) -> list[str]:
     return problems
 
 
+# A name right after a quotation mark is a program's path, not a citation.
 _CITATION = re.compile(
-    r"(?<![\"'])(?P<page>[\w./-]*\b(?!README\b|CHANGELOG\b)[\w-]+\.md)\b"
+    r"(?<![\"'\w./-])(?P<page>[\w./-]*\b(?!README\b|CHANGELOG\b)[\w-]+\.md)\b"
     r"(?:,?\s+(?:sections?\s+)?(?P<numbers>\d+(?:\.\d+)?(?:(?:,\s|\sand\s)\d+(?:\.\d+)?)*)(?![\w%:-]))?"
 )
 

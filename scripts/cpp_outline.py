@@ -62,9 +62,10 @@ def blocks(text: str) -> list[Block]:
     found: list[Block] = []
     open_blocks: list[tuple[Kind, str, int, bool]] = []  # kind, name, offset of the heading, static
     heading = 0  # offset at which the heading of the next brace begins
-    for offset, char in enumerate(code):
+    for match in re.finditer("[{};:]", code):
+        offset, char = match.start(), match[0]
         if char == "{":
-            if _is_member_initialiser(code, heading, offset):
+            if _is_inner(code, heading, offset):
                 open_blocks.append(("other", "init", heading, False))
                 continue
             kind, name = _classify(code[heading:offset].strip(), [block[0] for block in open_blocks])
@@ -88,28 +89,32 @@ def declarations(text: str) -> list[tuple[int, str]]:
     """(line, name) of the functions that a header declares at namespace scope without defining them."""
     code = bare(text)
     depth, heading, found = 0, 0, []
-    for offset, char in enumerate(code):
-        if char in "{};":
-            statement = code[heading:offset].strip()
-            if char == "{" and not _NAMESPACE.match(statement):
-                depth += 1
-            elif char == "}" and depth:
-                depth -= 1
-            elif char == ";" and depth == 0 and "=" not in statement:
-                found.append((code.count("\n", 0, offset) + 1, _function_name(statement)))
-            heading = offset + 1
+    for match in re.finditer("[{};]", code):
+        offset, char = match.start(), match[0]
+        statement = code[heading:offset].strip()
+        if char == "{" and not _NAMESPACE.match(statement):
+            depth += 1
+        elif char == "}" and depth:
+            depth -= 1
+        elif char == ";" and depth == 0 and "=" not in statement:
+            found.append((code.count("\n", 0, offset) + 1, _function_name(statement)))
+        heading = offset + 1
     return [(line, name) for line, name in found if name]
 
 
-def _is_member_initialiser(code: str, heading: int, offset: int) -> bool:
-    """Whether a brace belongs to a constructor's `member_{...}`, which clang-format writes without a space."""
-    return bool(re.search(r"\)\s*(?:noexcept\s*)?:\s", code[heading:offset])) and bool(
-        re.match(r"[\w>]", code[offset - 1])
-    )
+def _is_inner(code: str, heading: int, offset: int) -> bool:
+    """Whether a brace stands inside a heading: in parentheses (`int x = {}`), or as a constructor's `member_{...}`.
+
+    clang-format writes the latter without a space.
+    """
+    before = code[heading:offset]
+    if before.count("(") > before.count(")"):
+        return True
+    return bool(re.search(r"\)\s*(?:noexcept\s*)?:\s", before)) and bool(re.match(r"[\w>]", code[offset - 1]))
 
 
 def _classify(heading: str, around: list[Kind]) -> tuple[Kind, str]:
-    if "function" in around:
+    if "function" in around or "other" in around:
         local = _CLASS.match(heading)
         return ("class", local[1]) if local and "(" not in heading else ("other", "")
     if _NAMESPACE.match(heading):

@@ -1,4 +1,4 @@
-"""Table and figure of scripts/runs/heads.sh: how well each policy head did, and what it cost.
+"""Table and figure of scripts/runs/heads.sh: how well each policy head did on validation games, and what it cost.
 
     python scripts/heads_table.py runs/heads --figure docs/heads.png
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from mlx_drmario.rl.checkpoint import load
-from mlx_drmario.rl.log import read_metrics
+from mlx_drmario.rl.runs.checkpoint import load_weights
+from mlx_drmario.rl.runs.metrics import read_metrics
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read(directory: Path, head: str) -> HeadResult | None:
         clear_rate=np.array([[float(row["clear_rate"]) for row in table] for table in tables]),
         viruses_left=np.array([[float(row["viruses_left_mean"]) for row in table] for table in tables]),
         levels=np.array([int(row["level"]) for row in tables[0]]),
-        parameters=sum(weight.size for weight in load(trained[0]).model.values()) if trained else 0,
+        parameters=sum(weight.size for weight in load_weights(trained[0]).model.values()) if trained else 0,
         cpu_seconds=[sum(map(float, (run / "cpu_seconds").read_text().split())) for run in trained],
         curves=[
             (np.array([row["step"] for row in rows]), np.array([row["episode/return"] for row in rows]))
@@ -96,7 +96,7 @@ def draw(path: Path, results: dict[str, HeadResult]) -> None:
         rates.plot(result.levels, result.clear_rate.mean(axis=0), color=color, marker="o", markersize=4, label=head)
         for seed, (decisions, value) in enumerate(result.curves):
             curves.plot(decisions, value, color=color, linewidth=1, label=head if seed == 0 else None)
-    rates.set(xlabel="level (HI)", ylabel="test games cleared", ylim=(-0.03, 1.03), title="after training")
+    rates.set(xlabel="level (HI)", ylabel="validation games cleared", ylim=(-0.03, 1.03), title="after training")
     curves.set(
         xlabel="decisions", ylabel="return, last 500 games (sampled)", title="during training, levels 0 to 5 mixed"
     )

@@ -90,6 +90,10 @@ BROKEN = {
     "a wide line of documentation": ({"docs/a.md": "# A\n\n" + "x" * 120 + "\n"}, "docs/a.md:3: 120 characters"),
     "a wide line of the README": ({"README.md": "x" * 120 + "\n"}, "README.md:1: 120 characters"),
     "a page that is not there": ({"engine/a.h": f"// {PAGE} 7.1\n"}, f"cites {PAGE}, which is no page"),
+    "the program's own path is none": (
+        {"tests/a.py": f'PAGE = "{PAGE}"\n# see {OUTSIDE}\n'},
+        f"a.py:2: cites {OUTSIDE}",
+    ),
     "a page outside": ({"tests/a.py": f"# see {OUTSIDE}\n"}, f"cites {OUTSIDE}, which is no page"),
     "a section that is not there": (
         {"engine/a.h": f"// docs/{PAGE} sections 7, 7.1 and 7.2\n"},
@@ -144,7 +148,8 @@ auto Outer<R>::run(std::vector<int> given) const -> int {
   if (given.empty()) { return 0; }
   return each(1);
 }
-static int unseen() { return 2; }
+static int unseen(int x = {}, const char* y = {"a"}) { return 2; }
+static constexpr auto kMade = [] { if (sizeof(int) > 2) { use(1); } return 1; }();
 static int declared(int x) noexcept;
 extern "C" {
 int c_function(int a) { return a; }
@@ -169,7 +174,7 @@ def test_the_outline_of_a_cpp_file() -> None:
     assert (found["class", "Outer"].first, found["class", "Outer"].lines) == (10, 11)
     assert found["function", "Outer"].lines == 3
     assert found["function", "Outer::run"].lines == 7
-    assert cpp_outline.declarations(OUTLINE) == [(29, "declared")]
+    assert cpp_outline.declarations(OUTLINE) == [(30, "declared")]
 
 
 def test_every_function_of_the_sources_has_a_name() -> None:

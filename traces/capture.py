@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import count
 from os import getpid
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +15,19 @@ from numpy.typing import NDArray
 from mlx_drmario._core import Batch, Decisions
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
-from mlx_drmario.traces import schema
+from mlx_drmario.traces import details, schema
 from mlx_drmario.traces.journal import dtypes, raw
-from mlx_drmario.traces.schema import CLEARED, TOP_K, TOP_OUT, TRUNCATED
+from mlx_drmario.traces.schema import CLEARED, EVENTS, TOP_OUT, TRUNCATED
 from mlx_drmario.traces.writer import TraceWriter
 
+_NUMBER = count(1)
 FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
-BAND = (0.1, 0.9)
-"""quantile levels of `value_band`"""
-EVENTS = ("viruses_cleared", "halves_cleared", "combos", "cascade", "attack_sent", "garbage_received")
+
+
+def fresh_name() -> str:
+    """A name for a recording that no other one has: time, process, and a number."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER)}"
 
 
 class Capture(Observer):
@@ -49,7 +53,7 @@ class Capture(Observer):
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
-        self.name = name or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}"
+        self.name = name or fresh_name()
         self._parts: dict[int, _Part] = {}
 
     def before_step(
@@ -84,7 +88,7 @@ class _Part:
 
     def __init__(self, capture: Capture, number: int, games: Decisions) -> None:
         self.capture, self.number = capture, number
-        self.players = games.legal.ndim - 1
+        self.players = games.players
         self.files = 0
         self.writer = self._open(None)
         self.game = np.zeros(games.num_envs, np.uint64)
@@ -92,9 +96,7 @@ class _Part:
         self.known = np.zeros(games.num_envs, np.bool_)
         seats = games.num_envs * self.players
         self.rows = np.zeros(seats, dtypes(self.players)["decision"])
-        for name in ("log_prob", "value", "value_band", "top_log_prob"):
-            self.rows[name] = np.nan
-        self.rows["top_action"] = -1
+        details.forget(self.rows)
         self.rows["player"] = np.arange(seats) % self.players
         self.pending = np.zeros(seats, np.bool_)
         self.steps = 0
@@ -108,7 +110,7 @@ class _Part:
         running = ~games.ended
         digest = games.digest()
         self._follow(games, running, digest)
-        acting = running if self.players == 1 else (games.to_act & running[:, None]).reshape(-1)
+        acting = games.to_act.reshape(-1).copy()
         who = slice(None) if acting.all() else np.flatnonzero(acting)
         rows, state = self.rows, games.state
         for name in ("bottle", "speed_ups"):
@@ -121,9 +123,12 @@ class _Part:
         for name, column in (("frame_counter", state["frame_counter"]), ("digest", digest), ("game", self.game)):
             rows[name][who] = (column if self.players == 1 else np.repeat(column, self.players))[who]
         rows["order"][who] = self.steps
-        self._policy(who, action, log_prob, value)
+        details.fill(rows, who, action, log_prob, value)
         self.pending |= acting
         self.steps += 1
+        if self.players == 2:  # one seat's decision may be over long before the other's: both are on record at once
+            self.rows["tau"][who] = 0
+            self.writer.decide(raw(self.rows)[who].view(self.rows.dtype))
 
     def _follow(self, games: Decisions, running: NDArray[np.bool_], digest: NDArray[np.uint64]) -> None:
         """Begin a game wherever the state is not the one that the last step left."""
@@ -138,32 +143,15 @@ class _Part:
             self.known[fresh] = True
             self.pending.reshape(-1, self.players)[fresh] = False
 
-    def _policy(self, who: Any, action: Array, log_prob: Array | None, value: Array | None) -> None:
-        rows = self.rows
-        if log_prob is not None and log_prob.ndim > action.ndim:
-            every = log_prob.reshape(-1, ACTIONS)[who]
-            rows["log_prob"][who] = np.take_along_axis(every, rows["action"][who].astype(np.int64)[:, None], 1)[:, 0]
-            best = np.argpartition(-every, TOP_K, axis=1)[:, :TOP_K]
-            best = np.take_along_axis(best, np.argsort(-np.take_along_axis(every, best, 1), axis=1, kind="stable"), 1)
-            rows["top_log_prob"][who] = chosen = np.take_along_axis(every, best, 1)
-            rows["top_action"][who] = np.where(np.isfinite(chosen), best, -1)
-        elif log_prob is not None:
-            rows["log_prob"][who] = log_prob.reshape(-1)[who]
-        if value is not None and value.ndim > action.ndim:
-            quantiles = value.reshape(-1, value.shape[-1])[who]
-            rows["value"][who] = quantiles.mean(axis=1)
-            rows["value_band"][who] = np.quantile(quantiles, BAND, axis=1).T
-        elif value is not None:
-            rows["value"][who] = value.reshape(-1)[who]
-
     def after(self, games: Decisions) -> None:
         tau = games.tau.reshape(-1)
         told = self.pending & (tau > 0)
         done = slice(None) if told.all() else np.flatnonzero(told)
         rows = raw(self.rows)[done].view(self.rows.dtype)
         rows["tau"] = tau[done]
-        for name in EVENTS[: 4 if self.players == 1 else 6]:
-            rows[name] = getattr(games, name).reshape(-1)[done]
+        for name in EVENTS:
+            column: NDArray[Any] = getattr(games, name)
+            rows[name] = column.reshape(len(tau), *column.shape[self.players :])[done]
         self.pending[done] = False
         # An interruption from here on leaves digests that fit nothing: the games then go on as new ones.
         self.digest = np.zeros_like(self.digest)
@@ -215,17 +203,23 @@ class FrameCapture:
         self._digest = np.zeros(batch.num_envs, np.uint64)
         self._known = np.zeros(batch.num_envs, np.bool_)
 
+    @classmethod
+    def in_directory(cls, directory: Path, batch: Batch, policy: str | tuple[str, str] = "") -> Self:
+        """A recording under a fresh name in a directory, which is made if it is not there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        return cls(directory / f"{fresh_name()}{schema.SUFFIX}", batch, policy)
+
     def run(self, buttons: NDArray[np.uint8]) -> None:
         """Play u8[T, N, P] on the batch and record it. Raises as `Batch.run` does, OSError when the disk is full."""
         digest = self._batch.digest()
         changed = (digest != self._digest) | ~self._known
         self._end(np.flatnonzero(changed & self._known))
-        states = self._batch.state.copy()
+        fresh = np.flatnonzero(changed)
+        states = self._batch.state[fresh]
         self._digest = np.zeros_like(self._digest)  # an interruption leaves one that fits nothing
         self._batch.run(buttons)
-        fresh = np.flatnonzero(changed)
         if len(fresh):
-            self._game[fresh] = self.writer.start(states[fresh], self._policy)
+            self._game[fresh] = self.writer.start(states, self._policy)
             self._known[fresh] = True
         for n in range(self._batch.num_envs):
             self.writer.press(int(self._game[n]), buttons[:, n])

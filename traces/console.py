@@ -1,7 +1,7 @@
 """The console around a game: power-on, title and options screens, and which buttons lead through them.
 
-The frames between the screens are those of rules.md, sections 4 and 5.1. What it does not say, because it cannot be
-known without the program, is in `Menus`, a constant each.
+The frames between the screens are those of docs/rules.md, sections 4 and 5.1. What it does not say, because it cannot
+be known without the program, is in `Menus`, a constant each.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,11 +18,11 @@ SELECT, START, UP = 0x20, 0x10, 0x08
 TITLE, OPTIONS, SETUP, PLAY = 0, 1, 3, 4
 """`mode`"""
 SCREEN_CHANGE = 3
-"""frames from the Start on the title (or after a finished game) to the first one of the options screen: rules.md 4"""
+"""frames from the Start on the title, or after a finished game, to the first of the options screen: docs/rules.md 4"""
 BUILD = 3
-"""frames from the Start on the options screen to the sample before the level set-up: rules.md 5.1"""
+"""frames from the Start on the options screen to the sample before the level set-up: docs/rules.md 5.1"""
 DEMO_WRAPS = 8
-"""wraps of the frame counter spent on the title after which the demo begins: rules.md 16"""
+"""wraps of the frame counter spent on the title after which the demo begins: docs/rules.md 16"""
 MENU_LEVELS = 20
 RELEASE, RESET, POWER = 0, 1, 2
 """commands of a movie frame"""
@@ -47,7 +47,7 @@ class Menus:
     first_music: int = 0
     """entry of the music row shown first"""
     music_off: int = 2
-    """entry of the music row that is silent: with music the console can lose buttons (rules.md 17.1) and needs one
+    """entry of the music row that is silent: with music the console can lose buttons (docs/rules.md 17.1) and needs one
     frame more to set up some games (17.2)"""
     one_cursor: bool = True
     """two players: one cursor for both, moved by player 1; else each has one"""
@@ -260,5 +260,5 @@ class _Console:
 
 
 def _step(word: int) -> int:
-    """One step of the random generator: rules.md 4."""
+    """One step of the random generator: docs/rules.md 4."""
     return word >> 1 | ((word >> 9 ^ word >> 1) & 1) << 15

@@ -31,7 +31,7 @@ BUFFER = 1 << 18
 """rows among which the shuffle is perfect: some 90 MB"""
 ROW_COLUMNS = (
     *("player", "bottle", "capsule", "preview", "frame_counter", "speed_ups", "legal", "action", "log_prob", "value"),
-    *("tau", "viruses_cleared", "halves_cleared", "combos", "cascade"),
+    *("tau", *schema.EVENTS),
 )
 """columns of /decision that a batch has; action becomes i32, legal bool[B, 512]"""
 DERIVED: dict[str, str] = {

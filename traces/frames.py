@@ -10,24 +10,21 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.spec import (
     CELLS,
-    CLEARING,
-    COLS,
     FALL,
     LEFT_HALF,
     RESOLVE,
     UNREACHABLE,
-    VIRUS,
 )
-from mlx_drmario.traces import schema
-from mlx_drmario.traces.schema import CLEARED, DECISION, NO_ACTION, TOP_OUT, UNFINISHED
+from mlx_drmario.traces import details, schema
+from mlx_drmario.traces.schema import CLEARED, DECISION, EVENTS, NO_ACTION, TOP_OUT, UNFINISHED
 
-PLAY, ATTACK = 4, 2
-"""`mode` while a game is played; `next_action` in the frame before attacks are exchanged"""
+PLAY = 4
+"""`mode` while a game is played"""
 Track = dict[str, NDArray[Any]]
 """field -> its value after 0 .. T frames, [T + 1, ...]"""
 SEAT_FIELDS = (
     *("bottle", "next_action", "pill_color_l", "pill_color_r", "next_color_l", "next_color_r", "speed_ups"),
-    *("speed_setting", "combo", "match_flag", "virus_left_bcd", "fail_flag"),
+    *("speed_setting", "virus_left_bcd", "fail_flag"),
 )
 
 
@@ -71,22 +68,34 @@ def play(start: NDArray[np.void], buttons: NDArray[np.uint8]) -> Played:
     order = np.lexsort((np.concatenate([table["player"] for table in tables]), np.concatenate(times)))
     table, time = np.concatenate(tables)[order], np.concatenate(times)[order]
     batch.load(first)
-    states = _states(batch, buttons, time)
+    states = _tell_events(batch, buttons, time, table)
     table["digest"] = digests(states, players)
     begin = int(time[0]) if len(time) else end
     return Played(table, states, outcome, winner, end - begin, end, end_digest)
 
 
-def _states(batch: dm.Batch, buttons: NDArray[np.uint8], times: NDArray[np.int64]) -> NDArray[np.void]:
-    """The states after so many frames, ascending."""
-    live = batch.state
-    states, played = np.empty(len(times), live.dtype), 0
-    for i, t in enumerate(times.tolist()):
-        if t > played:
-            batch.run(buttons[played:t, None, :].copy())
-            played = t
-        states[i] = live[0]
-    return states
+def _tell_events(
+    batch: dm.Batch, buttons: NDArray[np.uint8], begin: NDArray[np.int64], table: NDArray[np.void]
+) -> NDArray[np.void]:
+    """Fill in the event columns of decisions that begin after so many frames, and return the states before them.
+
+    The game is played again in stretches between all beginnings and ends, whose events the engine tells.
+    """
+    until = begin + table["tau"]
+    stops = np.unique(np.concatenate([begin, until]))
+    live, played = batch.state, 0
+    states = np.empty(len(stops), live.dtype)
+    told = np.zeros((len(stops) + 1, batch.players), batch.events.dtype)  # row k: of the stretch before stop k
+    for k, stop in enumerate(stops.tolist()):
+        if stop > played:
+            batch.run(buttons[played:stop, None, :].copy())
+            told[k], played = batch.events[0], stop
+        states[k] = live[0]
+    first, last = np.searchsorted(stops, begin), np.searchsorted(stops, until)
+    for name in EVENTS:
+        total = np.cumsum(told[name], axis=0, dtype=np.int64)
+        table[name] = total[last, table["player"]] - total[first, table["player"]]
+    return states[first]
 
 
 def digests(states: NDArray[np.void], players: int) -> NDArray[np.uint64]:
@@ -114,7 +123,6 @@ class _Seat:
     def __init__(self, track: Track, seat: int, end: int, over: bool) -> None:
         self.seat, self.end, self.over = seat, end, over
         self.track = track
-        self.two = "p2_bottle" in track
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.track[f"p{self.seat + 1}_{name}"]
@@ -132,11 +140,8 @@ class _Seat:
             table["preview"][:, i] = self[f"next_color_{half}"][begin]
         for i, t in enumerate(lock.tolist()):
             table["action"][i] = placement(self["bottle"][t - 1], self["bottle"][t], table["capsule"][i])
-        for name in ("log_prob", "value", "value_band", "top_log_prob"):
-            table[name] = np.nan
-        table["top_action"] = NO_ACTION
+        details.forget(table)
         self._legal(table, begin)
-        self._events(table, lock, until)
         return begin, table
 
     def _spans(self) -> list[tuple[int, int, int]]:
@@ -163,29 +168,6 @@ class _Seat:
         # A button held since before control can lock what the planner, who holds none, does not reach.
         legal[named, table["action"][named]] = True
         table["legal"] = np.packbits(legal, axis=1, bitorder="little")
-
-    def _events(self, table: NDArray[np.void], lock: NDArray[np.int64], until: NDArray[np.int64]) -> None:
-        """Event columns of the frames lock + 1 .. until, counted from what changed."""
-
-        def count(per_frame: NDArray[Any]) -> NDArray[np.int64]:
-            total = np.concatenate([[0], np.cumsum(per_frame, dtype=np.int64)])
-            return total[until] - total[lock]
-
-        bottle, kind = self["bottle"], self["bottle"] & 0xF0
-        marked = (kind[1:] == CLEARING) & (kind[:-1] != CLEARING)
-        viruses = (marked & (kind[:-1] == VIRUS)).sum(axis=1)
-        table["viruses_cleared"] = count(viruses)
-        table["halves_cleared"] = count(marked.sum(axis=1) - viruses)
-        combo, flag = self["combo"].astype(np.int64), self["match_flag"]
-        table["combos"] = count(np.maximum(np.diff(combo), 0))
-        table["cascade"] = count((flag[:-1] == 0) & (flag[1:] != 0))
-        if not self.two:
-            return
-        attack = self["next_action"][:-1] == ATTACK
-        table["attack_sent"] = count(np.where(attack & (combo[:-1] >= 2), combo[:-1], 0))
-        hit = attack & (self["next_action"][1:] == RESOLVE)
-        fell = (bottle[1:, :COLS] != bottle[:-1, :COLS]).sum(axis=1)
-        table["garbage_received"] = count(np.where(hit, fell, 0))
 
 
 def placement(before: NDArray[np.uint8], after: NDArray[np.uint8], colors: NDArray[np.uint8]) -> int:

@@ -30,6 +30,7 @@ FIELDS = (
     *("pill_color_l", "pill_color_r", "next_color_l", "next_color_r"),
 )
 EVENTS = ("viruses_cleared", "halves_cleared", "combos", "cascade", "attack_sent", "garbage_received")
+"""event columns that the page tells"""
 
 
 def write(out: Path, games: Games, episodes: Sequence[int], title: str) -> int:

@@ -28,13 +28,13 @@ def identify(start: NDArray[np.void], players: int) -> Table:
     seed = np.where(at_setup, word, seeds.find(start["reserve"]))
     found = np.zeros(count, np.bool_)
     clock = start["frame_counter"].copy()
-    if count and (seed >= 2).any():
-        safe = np.where(seed >= 2, seed, seeds.POWER_ON)
-        for delay in (0, *_delays(start, players)):
-            counter = (start["frame_counter"] - np.uint8(delay)).astype(np.uint8)
-            same = _plays_into(start, delay, level, speed, safe, counter, players) & ~found & (seed >= 2)
-            clock[same] = counter[same]
-            found |= same
+    for delay, possible in _delays(start, speed, players):
+        some = np.flatnonzero(possible & (seed >= 2) & ~found)
+        if len(some):
+            counter = (start["frame_counter"][some] - np.uint8(delay)).astype(np.uint8)
+            same = _plays_into(start[some], delay, level[some], speed[some], seed[some], counter, players)
+            clock[some[same]] = counter[same]
+            found[some] = same
     held = tuple(f"{p}held" for p in seat)  # buttons that are still down decide nothing but the next new presses
     found |= at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players), held)
     shape = (count, *schema.row_shape(schema.EPISODE["level"], players))
@@ -47,12 +47,16 @@ def identify(start: NDArray[np.void], players: int) -> Table:
     }
 
 
-def _delays(start: NDArray[np.void], players: int) -> list[int]:
-    """Frames from the first sample of play to the parked one: rules.md 5.1 and 7.1, LOW depends on the counter."""
+def _delays(start: NDArray[np.void], speed: NDArray[np.uint8], players: int) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Frames from the first sample of play to a first state, and for which states [E] that may be.
+
+    Parked ones come later, by docs/rules.md 5.1 and 7.1; on LOW that depends on the counter.
+    """
     parked = (start["mode"] == PLAY) & (start["p1_next_action"] == FALL)
-    if not parked.any():
-        return []
-    return [2] if players == 2 else [23, 44, 45]
+    if players == 2:
+        return [(0, ~parked), (2, parked)]
+    low = speed[:, 0] == 0
+    return [(0, ~parked), (23, parked & ~low), (44, parked & low), (45, parked & low)]
 
 
 def _plays_into(

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import frames
 from mlx_drmario.traces.games import Games
-from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, UNFINISHED
+from mlx_drmario.traces.schema import CLEARED, EVENTS, OUTCOMES, TOP_OUT, UNFINISHED
 
 GROUP = 256
 """episodes that are played side by side"""
-EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade")
-VIEW = ("digest", "bottle", "capsule", "preview", "frame_counter", "speed_ups", "legal")
+VIEW = ("player", "digest", "bottle", "capsule", "preview", "frame_counter", "speed_ups", "legal")
 SCRATCH = ("hor_velocity",)
 """the field in which play by clocks and by frames may differ: docs/decisions.md"""
 
@@ -38,14 +38,14 @@ def verify(games: Games) -> list[Difference]:
     """Play every episode again and compare every row; the first difference of each episode that has one, in order.
 
     Episodes of placements are played twice, by `Decisions` and with the planner's buttons frame by frame; episodes of
-    buttons once. Digests are compared only when the recording engine counts like this one (`Games.same_engine`); all
-    other columns always are.
+    buttons once. Digests are compared only when the recording engine counts like this one (`Games.same_engine`), and
+    for two players by placements only in the first way (the capsule in the other's air differs); all other columns
+    always are.
     """
     found: list[Difference] = []
     placed = np.flatnonzero(games.episode["buttons"] == 0)
-    if games.players == 1:
-        for group in _groups(games, placed):
-            found += by_clock(games, group)
+    for group in _groups(games, placed):
+        found += by_clock(games, group)
     wrong = {difference.episode for difference in found}
     others = (by_frame(games, e) for e in range(len(games)) if e not in wrong)
     return sorted([*found, *(difference for difference in others if difference is not None)])
@@ -59,69 +59,104 @@ def _groups(games: Games, episodes: NDArray[np.int64]) -> Iterator[NDArray[np.in
 
 
 def by_clock(games: Games, episodes: NDArray[np.int64]) -> list[Difference]:
-    """The first difference of each of these one-player episodes when `Decisions` plays them."""
-    first = games.episode["first_decision"][episodes].astype(np.int64)
-    count = games.episode["decisions"][episodes].astype(np.int64)
+    """The first difference of each of these episodes when `Decisions` plays them."""
     try:
-        play = dm.Decisions(num_envs=len(episodes))
+        play = dm.Decisions(num_envs=len(episodes), players=games.players)
         play.set_state(games.start[episodes])
     except ValueError as error:
         return [Difference(int(episodes[0]), 0, f"its start cannot be played: {error}")]
-    names = tuple(name for name in VIEW if games.same_engine or name != "digest")
-    found: dict[int, Difference] = {}
-    for step in range(int(count.max(initial=0))):
-        active = np.flatnonzero(step < count)
-        rows = first[active] + step
-        _compare(games, episodes, active, rows, step, _view(play), names, found)
-        action = play.sample_legal(0)  # for those that are over; they are not looked at any more
+    run = _Run(games, episodes, play)
+    while run.step():
+        pass
+    return list(run.found.values())
+
+
+class _Run:
+    """Episodes side by side: rows are taken in the order of the file as decisions become due."""
+
+    def __init__(self, games: Games, episodes: NDArray[np.int64], play: dm.Decisions) -> None:
+        self.games, self.episodes, self.play = games, episodes, play
+        self.first = games.episode["first_decision"][episodes].astype(np.int64)
+        self.count = games.episode["decisions"][episodes].astype(np.int64)
+        self.next = np.zeros(len(episodes), np.int64)
+        self.open = np.full(len(episodes) * games.players, -1)
+        """row of each seat whose decision goes on, -1 for none"""
+        self.over = np.zeros(len(episodes), np.bool_)
+        self.names = tuple(name for name in VIEW if games.same_engine or name != "digest")
+        self.found: dict[int, Difference] = {}
+
+    def step(self) -> bool:
+        """One step of all games; False when no row is left."""
+        games, play, players = self.games, self.play, self.games.players
+        due = play.to_act.reshape(-1, players)
+        rank = np.cumsum(due, axis=1) - 1
+        wanted = self.next[:, None] + rank
+        seat = np.flatnonzero((due & (wanted < self.count[:, None]) & ~self.over[:, None]).reshape(-1))
+        if not len(seat):
+            return False
+        owner = seat // players
+        rows = self.first[owner] + wanted.reshape(-1)[seat]
+        self.compare(seat, rows, _view(play), self.names)
+        action = play.sample_legal(0).reshape(-1)  # for games that are over; they are not looked at any more
         chosen = games.decision["action"][rows]
-        illegal = ~play.legal[active, np.maximum(chosen, 0)] | (chosen < 0)
-        for n in active[illegal]:
-            e, taken = int(episodes[n]), games.decision["action"][first[n] + step]
-            found.setdefault(e, Difference(e, step, f"action {taken} cannot be reached"))
-        action[active[~illegal]] = chosen[~illegal]
-        play.step(action)
-        _compare(games, episodes, active, rows, step, {name: getattr(play, name) for name in EVENTS}, EVENTS, found)
-        last = active[count[active] == step + 1]
-        for n in last:
-            e = int(episodes[n])
-            outcome = CLEARED if play.cleared[n] else TOP_OUT if play.top_out[n] else UNFINISHED
-            difference = _end(games, e, outcome, int(play.digest()[n]), int(play.frames[n]))
+        illegal = (chosen < 0) | ~play.legal.reshape(-1, ACTIONS)[seat, np.maximum(chosen, 0)]
+        for i in np.flatnonzero(illegal):
+            self.differ(int(owner[i]), int(rows[i]), f"action {chosen[i]} cannot be reached")
+        action[seat[~illegal]] = chosen[~illegal]
+        np.add.at(self.next, owner, 1)
+        self.open[seat] = rows
+        play.step(action.reshape(play.tau.shape))
+        self.hear()
+        return True
+
+    def hear(self) -> None:
+        """Compare the decisions that are over, and the ends of games."""
+        games, play, players = self.games, self.play, self.games.players
+        seat = np.flatnonzero((play.tau.reshape(-1) > 0) & (self.open >= 0))
+        rows = self.open[seat]
+        self.open[seat] = -1
+        told = games.decision["tau"][rows] > 0  # the recording may have ended before
+        seen: dict[str, NDArray[Any]] = {"tau": play.tau.reshape(-1)}
+        for name in EVENTS:
+            column: NDArray[Any] = getattr(play, name)
+            seen[name] = column.reshape(-1, *column.shape[players:])
+        self.compare(seat[told], rows[told], seen, ("tau", *EVENTS))
+        over = np.flatnonzero(((self.next == self.count) | play.ended) & ~self.over)
+        self.over[over] = True
+        digest, ended = play.digest(), play.ended & ~play.truncated
+        for n in over.tolist():
+            cleared, top_out = bool(np.any(play.cleared[n])), bool(np.any(play.top_out[n]))
+            outcome = (CLEARED if cleared else TOP_OUT if top_out else UNFINISHED) if ended[n] else UNFINISHED
+            winner = int(play.winner[n]) if players == 2 else 0
+            frames = int(np.max(play.frames[n])) if ended[n] or players == 1 else None
+            difference = _end(games, int(self.episodes[n]), outcome, winner, int(digest[n]), frames)
             if difference:
-                found.setdefault(e, difference)
-    return list(found.values())
+                self.found.setdefault(difference.episode, difference)
+
+    def compare(
+        self, seat: NDArray[np.int64], rows: NDArray[np.int64], seen: dict[str, NDArray[Any]], names: tuple[str, ...]
+    ) -> None:
+        """Compare what seats show with rows of the file."""
+        for name in names:
+            ours, recorded = seen[name][seat], self.games.decision[name][rows]
+            for i in np.flatnonzero(_rows_differ(ours, recorded)):
+                text = f"{name} is {_show(ours[i])} in the replay, {_show(recorded[i])} in the file"
+                self.differ(int(seat[i]) // self.games.players, int(rows[i]), text)
+
+    def differ(self, n: int, row: int, text: str) -> None:
+        e = int(self.episodes[n])
+        self.found.setdefault(e, Difference(e, row - int(self.first[n]), text))
 
 
 def _view(play: dm.Decisions) -> dict[str, NDArray[Any]]:
-    """What rows record of the moment before a decision."""
-    state = play.state
-    return {
-        "digest": play.digest(),
-        "bottle": state["p1_bottle"],
-        "capsule": np.stack([state["p1_pill_color_l"], state["p1_pill_color_r"]], axis=-1),
-        "preview": np.stack([state["p1_next_color_l"], state["p1_next_color_r"]], axis=-1),
-        "frame_counter": state["frame_counter"],
-        "speed_ups": state["p1_speed_ups"],
-        "legal": np.packbits(play.legal, axis=1, bitorder="little"),
+    """What rows record of the moment before a decision, for every seat."""
+    players, public = play.players, play.public.reshape(-1)
+    seen: dict[str, NDArray[Any]] = {
+        "player": np.arange(len(public)) % players,
+        "digest": np.repeat(play.digest(), players),
+        "legal": np.packbits(play.legal.reshape(-1, ACTIONS), axis=1, bitorder="little"),
     }
-
-
-def _compare(
-    games: Games,
-    episodes: NDArray[np.int64],
-    active: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    step: int,
-    seen: dict[str, NDArray[Any]],
-    names: tuple[str, ...],
-    found: dict[int, Difference],
-) -> None:
-    for name in names:
-        ours, recorded = seen[name][active], games.decision[name][rows]
-        for i in np.flatnonzero(_rows_differ(ours, recorded)):
-            e = int(episodes[active[i]])
-            text = f"{name} is {_show(ours[i])} in the replay, {_show(recorded[i])} in the file"
-            found.setdefault(e, Difference(e, step, text))
+    return seen | {name: public[name] for name in ("bottle", "capsule", "preview", "frame_counter", "speed_ups")}
 
 
 def _rows_differ(ours: NDArray[Any], recorded: NDArray[Any]) -> NDArray[np.bool_]:
@@ -135,13 +170,15 @@ def _show(value: Any) -> str:
     return bytes(np.asarray(value, np.uint8)).hex()
 
 
-def _end(games: Games, e: int, outcome: int, digest: int, length: int) -> Difference | None:
-    """Compare the end of an episode. outcome UNFINISHED: the game goes on."""
+def _end(games: Games, e: int, outcome: int, winner: int, digest: int, length: int | None) -> Difference | None:
+    """Compare the end of an episode. outcome UNFINISHED: the game goes on; length None: not known."""
     table, last = games.episode, int(games.episode["decisions"][e])
     recorded = int(table["outcome"][e])
     if (recorded in (CLEARED, TOP_OUT) or outcome) and recorded != outcome:
         return Difference(e, last, f"the game is {OUTCOMES[outcome]} in the replay, {OUTCOMES[recorded]} in the file")
-    if length != int(table["frames"][e]):
+    if winner != int(table["winner"][e]):
+        return Difference(e, last, f"winner is {winner} in the replay, {table['winner'][e]} in the file")
+    if length is not None and length != int(table["frames"][e]):
         return Difference(e, last, f"frames is {length} in the replay, {table['frames'][e]} in the file")
     wanted = int(table["end_digest"][e])
     if wanted and games.same_engine and digest != wanted:
@@ -151,34 +188,47 @@ def _end(games: Games, e: int, outcome: int, digest: int, length: int) -> Differ
 
 def by_frame(games: Games, e: int) -> Difference | None:
     """The first difference of an episode when it is played frame by frame, None when there is none."""
-    rows = games.decisions_of(e)
     placed = games.episode["buttons"][e] == 0
     try:
-        buttons = buttons_of(games, e)
-        played = frames.play(games.start[e : e + 1], buttons)
+        played = frames.play(games.start[e : e + 1], buttons_of(games, e))
     except ValueError as error:
         return Difference(e, 0, str(error))
-    recorded = {name: games.decision[name][rows] for name in (*VIEW, *EVENTS, "player", "action")}
     ours = played.decision
-    count = len(recorded["action"])
-    if placed:
+    names = [name for name in ("action", *VIEW, "tau", *EVENTS) if name != "digest" or games.same_engine]
+    if placed and games.players == 1:
         ours["digest"] = _clock_digests(games, e, played.states)
-    names = [name for name in recorded if name != "digest" or games.same_engine]
-    common = min(count, len(ours))
-    differs = {name: _rows_differ(ours[name][:common], recorded[name][:common]) for name in names}
-    row = min((int(rows[0]) for rows in map(np.flatnonzero, differs.values()) if len(rows)), default=None)
-    if row is not None:
-        name = next(name for name in names if differs[name][row])
-        text = f"{name} is {_show(ours[name][row])} frame by frame, {_show(recorded[name][row])} in the file"
-        return Difference(e, row, text)
-    if len(ours) < count and not (games.players == 2 and played.outcome):
-        return Difference(e, len(ours), f"{len(ours)} decisions frame by frame, {count} in the file")
+    elif placed:
+        names.remove("digest")
+    rows = np.arange(games.rows)[games.decisions_of(e)]
+    for seat in range(games.players):
+        difference = _seat_difference(games, e, rows[games.decision["player"][rows] == seat], ours, seat, names)
+        if difference:
+            return difference
     if not placed:
-        return _end(games, e, played.outcome, played.end_digest, played.frames)
-    recorded_outcome = int(games.episode["outcome"][e])
-    if recorded_outcome in (CLEARED, TOP_OUT) and played.outcome != recorded_outcome:
+        return _end(games, e, played.outcome, played.winner, played.end_digest, played.frames)
+    recorded = int(games.episode["outcome"][e])
+    if recorded in (CLEARED, TOP_OUT) and played.outcome != recorded:
+        return Difference(e, len(rows), f"{OUTCOMES[played.outcome]} frame by frame, {OUTCOMES[recorded]} in the file")
+    return None
+
+
+def _seat_difference(
+    games: Games, e: int, rows: NDArray[np.int64], ours: NDArray[np.void], seat: int, names: list[str]
+) -> Difference | None:
+    """The first difference between a seat's rows of an episode and the decisions found in its frames."""
+    ours = ours[ours["player"] == seat]
+    common, first = min(len(rows), len(ours)), int(games.episode["first_decision"][e])
+    differs = {name: _rows_differ(ours[name][:common], games.decision[name][rows[:common]]) for name in names}
+    at = min((int(wrong[0]) for wrong in map(np.flatnonzero, differs.values()) if len(wrong)), default=None)
+    if at is not None:
+        name = next(name for name in names if differs[name][at])
+        recorded = games.decision[name][rows[at]]
+        text = f"{name} is {_show(ours[name][at])} frame by frame, {_show(recorded)} in the file"
+        return Difference(e, int(rows[at]) - first, text)
+    # Of two players one may have a capsule in the air when the round, or its recording, ends.
+    if len(ours) < len(rows) - (games.players == 2):
         return Difference(
-            e, count, f"{OUTCOMES[played.outcome]} frame by frame, {OUTCOMES[recorded_outcome]} in the file"
+            e, int(rows[common]) - first, f"{len(ours)} decisions frame by frame, {len(rows)} in the file"
         )
     return None
 

@@ -61,15 +61,23 @@ DECISION: dict[str, Column] = {
     "value_band": Column("f4", "its 10 % and 90 % quantiles; NaN: not known", (2,)),
     "top_action": Column("i2", "the policy's most probable placements, best first; -1: not known", (TOP_K,)),
     "top_log_prob": Column("f4", "their log-probabilities; NaN: not known", (TOP_K,)),
-    "tau": Column("u4", "frames to this player's next decision, or to the end of the game"),
+    "tau": Column("u4", "frames to this player's next decision, or to the end; 0: the recording ended before"),
     "viruses_cleared": Column("u1", "by this decision"),
-    "halves_cleared": Column("u1", "by this decision"),
-    "combos": Column("u1", "runs cleared by this decision"),
+    "viruses_by_color": Column("u1", "the same by colour: yellow, red, blue", (3,)),
+    "halves_cleared": Column("u1", "capsule halves cleared by this decision"),
+    "combos": Column("u1", "runs cleared"),
+    "runs_after_first": Column("u1", "runs beyond the first of a lock or a delivery of garbage"),
     "cascade": Column("u1", "match passes that cleared something"),
-    "attack_sent": Column("u1", "runs sent to the other player"),
-    "garbage_received": Column("u1", "halves received from the other player"),
+    "passes_after_first": Column("u1", "such passes beyond the first of a lock or a delivery"),
+    "attack_sent": Column("u1", "halves added to the attack on the other player"),
+    "garbage_received": Column("u1", "halves of the other player's attack that fell into this bottle"),
     "digest": Column("u8", "hash of the full state before the decision"),
 }
+EVENTS = (
+    *("viruses_cleared", "viruses_by_color", "halves_cleared", "combos", "runs_after_first", "cascade"),
+    *("passes_after_first", "attack_sent", "garbage_received"),
+)
+"""event columns of the engine (`dm.event_names`) that rows keep besides tau; docs/decisions.md"""
 EPISODE: dict[str, Column] = {
     "first_decision": Column("u8", "index of its first row in /decision"),
     "decisions": Column("u4", "number of its rows in /decision"),

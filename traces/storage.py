@@ -36,7 +36,7 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
             try:
                 with h5py.File(sink, "w", libver=("v110", "latest")) as file:
                     count = _write(file, parts, players, sink)
-            except (OSError, RuntimeError):  # after the error below HDF5 may find that what it wrote is not there
+            except (OSError, RuntimeError, ValueError, KeyError):  # what HDF5 makes of the error below
                 if sink.error is None:
                     raise
         if sink.error is not None:
@@ -68,7 +68,8 @@ class _Sink(io.RawIOBase):
         return self._file.readinto(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        # After an error the library may read what it never wrote, and follow it to places that are none.
+        return self._file.seek(offset, whence) if self.error is None else 0
 
     def tell(self) -> int:
         return self._file.tell()

@@ -28,7 +28,7 @@ def find(paths: Iterable[Path], suffix: str = SUFFIX) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(path.rglob(f"*{suffix}"))
+            found += sorted(file for file in path.rglob(f"*{suffix}") if not file.name.startswith("."))
         elif path.exists():
             found.append(path)
         else:

@@ -1,5 +1,6 @@
 """Writing one trace file: rows go to a journal as they come, and the journal becomes the file when it is closed."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mlx_drmario.files import WRITING
 from mlx_drmario.spec import from_bcd
 from mlx_drmario.traces import frames, games, journal, schema, storage
 from mlx_drmario.traces.games import Games
@@ -15,8 +17,8 @@ from mlx_drmario.traces.identify import identify
 from mlx_drmario.traces.journal import Content, Journal, Rows
 from mlx_drmario.traces.schema import DECISION, EPISODE
 
-FLUSH_ROWS = 4096
-"""rows that wait in memory before they are written; what a killed process can lose"""
+FLUSH_ROWS, FLUSH_SECONDS = 4096, 1.0
+"""rows wait in memory until there are so many, or for so long: what a killed process can lose"""
 
 
 def journal_of(path: Path) -> Path:
@@ -71,7 +73,10 @@ class TraceWriter:
         return rows["game"].copy()
 
     def decide(self, rows: Rows) -> None:
-        """Decisions that are over: `journal.dtypes()["decision"]`, game and order (of its making) included."""
+        """Decisions: `journal.dtypes()["decision"]`, game and order (of its making) included.
+
+        Of two players a row may be given twice, when it is made and when it is over; the later one counts.
+        """
         self._add("decision", rows)
 
     def press(self, game: int, held: NDArray[np.uint8]) -> None:
@@ -94,7 +99,7 @@ class TraceWriter:
         self._pending.add(kind, rows)
         if kind in ("decision", "buttons"):
             self.rows += len(rows)
-            if self._pending.rows >= FLUSH_ROWS:
+            if self._pending.rows >= FLUSH_ROWS or time.monotonic() - self._pending.since > FLUSH_SECONDS:
                 self.flush()
 
     def flush(self) -> None:
@@ -131,7 +136,7 @@ class _Pending:
     """Rows of the record that is to be written next."""
 
     def __init__(self, number: int, kinds: Mapping[str, np.dtype[Any]]) -> None:
-        self.number, self._dtypes = number, kinds
+        self.number, self._dtypes, self.since = number, kinds, time.monotonic()
         self._buffers: dict[str, tuple[Rows, int]] = {}
         """kind -> (buffer, rows in it), replaced as one: an interruption leaves whole rows"""
 
@@ -173,6 +178,8 @@ def assemble(content: Content, continued: bool = False) -> Games:
     start = _ordered(content.start, content.start["game"])
     held = _ordered(content.buttons, content.buttons["game"])
     rows = _ordered(content.decision, content.decision["game"] << np.uint64(32) | content.decision["order"])
+    if content.players == 2:
+        rows = _last_of_each(rows)
     made = games.empty(content.players)
     decision = {name: np.ascontiguousarray(rows[name]) for name in DECISION}
     episode = _episodes(content, start, rows["game"], held["game"])
@@ -185,6 +192,16 @@ def assemble(content: Content, continued: bool = False) -> Games:
     if len(raw):
         made = complete(raw)
     return made
+
+
+def _last_of_each(rows: Rows) -> Rows:
+    """Of the rows of one player's decision, already side by side, the one that was given last."""
+    rows = _ordered(rows, rows["order"].astype(np.uint64) << np.uint64(1) | rows["player"])
+    rows = _ordered(rows, rows["game"])
+    same = np.ones(max(len(rows) - 1, 0), np.bool_)
+    for name in ("game", "order", "player"):
+        same &= rows[name][1:] == rows[name][:-1]
+    return journal.raw(rows)[np.append(~same, True)[: len(rows)]].view(rows.dtype)
 
 
 def _ordered(rows: Rows, key: NDArray[Any]) -> Rows:
@@ -258,6 +275,8 @@ def recover(source: Path) -> tuple[Path, int, int]:
     content = journal.read(source)
     if journal.is_alive(source):
         raise BlockingIOError(f"path is {source}, which a running process writes; it makes the file when it ends")
+    for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
+        leftover.unlink()
     if path.exists():  # the writer died between making the file and removing the journal
         source.unlink()
         return path, len(storage.episodes(path)), 0
@@ -267,7 +286,9 @@ def recover(source: Path) -> tuple[Path, int, int]:
 def _goes_on(source: Path, name: str) -> bool:
     """Whether another recording beside this one took over its running games."""
     for other in source.parent.iterdir():
-        if other == source or not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
+        if other == source or other.name.startswith("."):
+            continue
+        if not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
             continue
         is_journal = other.name.endswith(journal.SUFFIX)
         sources = [journal.read(other).source] if is_journal else storage.episodes(other).sources

@@ -1,23 +1,31 @@
 """One game as somebody plays it: frame by frame on the real engine, with the clock of every table and record."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario.spec import FALL, RESOLVE
 from mlx_drmario.tui.position import PLAYING, Position, outcome_of
 
+if TYPE_CHECKING:
+    from mlx_drmario.traces.capture import FrameCapture
+
 
 class LiveGame:
     """A game of one player, or of two against each other. `frames` counts from the first frame in which the first
     capsule of a player can be moved."""
 
-    def __init__(self, level: int, speed: int, seed: int, players: int = 1) -> None:
-        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seed: state of the console's random generator."""
+    def __init__(self, level: int, speed: int, seed: int, players: int = 1, capture: Path | None = None) -> None:
+        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seed: state of the console's random generator; capture: a directory
+        that keeps the game as a trace, which is complete after `close`."""
         self.seed, self.players = seed, players
         self.frames, self.capsules = [0] * players, [0] * players
         self._batch = dm.Batch(num_envs=1, players=players, threads=1)
         self._batch.reset(level, speed, seed)
         self._states = self._batch.state  # a live view of one row
+        self._recorder = None if capture is None else _recorder(capture, self._batch)
 
     def number(self, name: str, seat: int = 1) -> int:
         """A field of player `seat` (1 or 2)."""
@@ -45,12 +53,25 @@ class LiveGame:
         if self.over:
             return
         falling = [self.falling(seat) for seat in self.seats]
-        self._batch.step(np.array([buttons], np.uint8))
+        held = np.array([[buttons]], np.uint8)
+        (self._recorder or self._batch).run(held)
         for index, seat in enumerate(self.seats):
             self.frames[index] += self.frames[index] > 0 or falling[index]
             self.capsules[index] += falling[index] and self.number("next_action", seat) == RESOLVE
+
+    def close(self) -> None:
+        """Complete the recording, if there is one. Raises OSError when the disk is full; its journal stays."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
 
     def position(self, seat: int = 1) -> Position:
         """What it looks like now to this player."""
         counters = {"frames": self.frames[seat - 1], "decisions": self.capsules[seat - 1], "seed": self.seed}
         return Position.of(self._states[0], seat, **counters)
+
+
+def _recorder(directory: Path, batch: dm.Batch) -> "FrameCapture":
+    from mlx_drmario.traces.capture import FrameCapture  # h5py is only loaded by who asks for it
+
+    return FrameCapture.in_directory(directory, batch, "human" if batch.players == 1 else ("human", "human"))

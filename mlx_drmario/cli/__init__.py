@@ -5,9 +5,11 @@ command that is asked for is imported, so that `drmario --help` answers at once.
 """
 
 import difflib
+import errno
 import importlib
 import os
 import sys
+import warnings
 
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
@@ -16,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
     "tui": ("tui", None, "train, watch and play in one terminal app"),
+    "solve": ("solve", "SolveConfig", "search the best line for a known seed"),
+    "tune": ("tune", "TuneConfig", "fit the search's value function"),
     "watch": ("watch", "WatchConfig", "watch a policy play in the terminal"),
     "play": ("play", "PlayConfig", "play yourself in the terminal"),
     "trace": ("trace", "TraceConfig", "recorded games: inspect, verify, recover, filter, export, movies, web page"),
@@ -39,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
     """
     try:
         try:
-            return dispatch(sys.argv[1:] if argv is None else argv)
+            with warnings.catch_warnings():
+                warnings.showwarning = show_warning
+                return dispatch(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # here, where a closed pipe can be caught; --help leaves by SystemExit
     except BrokenPipeError:
@@ -60,10 +66,10 @@ def dispatch(args: list[str]) -> int:
         print(f"drmario: no command '{command}'.{hint}", file=sys.stderr)
         return 2
     module_name, config_name, _ = COMMANDS[command]
-    module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
-    import tyro
-
     try:
+        module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
+        import tyro
+
         if config_name is None:
             config = module.parse(args[1:])
         else:
@@ -72,10 +78,23 @@ def dispatch(args: list[str]) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError) as error:
-        print(f"drmario {command}: {error}", file=sys.stderr)
+        print(f"drmario {command}: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, with the file's name first where the system says what is wrong with a file."""
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+        return str(error)
+    advice = ": make room and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
+    return f"{error.filename}: {error.strerror}{advice}"
+
+
+def show_warning(message: Warning | str, *where: object, **place: object) -> None:
+    """A warning is a sentence for the user of a command, without the line of code that gave it."""
+    print(f"drmario: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,13 @@ def run(config: DemoConfig) -> int:
     Returns 0, or 130 when the training was interrupted (it is saved then). Raises ValueError or OSError for a run
     directory that cannot be used.
     """
-    from mlx_drmario.cli.train import default_directory, train
+    from mlx_drmario.cli.train import train
     from mlx_drmario.files import write_text
 
     settings = dataclasses.replace(
         PRESETS["demo"], minutes=config.minutes, seed=config.seed, out=config.out, overwrite=config.overwrite
     )
-    result = train(settings, config.out or default_directory("demo"))
+    result = train(settings, config.out)
     run = result.run
     if not result.finished:
         print(f"\nstopped and saved; go on with\n  drmario train resume {run}")

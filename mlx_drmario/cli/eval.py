@@ -1,9 +1,10 @@
 """`drmario eval`: how good is a policy, beside two baselines, on games it was not trained on?"""
 
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -25,7 +26,8 @@ class EvalConfig:
     """
 
     policy: str = "greedy"
-    """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
+    """random, greedy, search:1ply (or 2ply, 3ply, sampled; docs/search.md), the directory of a run or checkpoint, or
+    several runs as one: ensemble:RUN1,RUN2"""
     levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
@@ -44,6 +46,8 @@ class EvalConfig:
     """write games.csv, games.parquet, summary.csv, levels.png and (with --against) comparison.csv to this directory"""
     json: Path | None = None
     """write the summaries to this file"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
 
 
 def run(config: EvalConfig) -> int:
@@ -126,7 +130,13 @@ def play(player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint
     from mlx_drmario.spec import speed_number
 
     title = f"{label(player.name)} at level {level}"
-    with Progress(sys.stderr) as progress:
+    with contextlib.ExitStack() as stack:
+        progress = stack.enter_context(Progress(sys.stderr))
+        capture = None
+        if config.capture is not None:
+            from mlx_drmario.traces.capture import Capture
+
+            capture = stack.enter_context(Capture(config.capture, policy=player.name, config=asdict(config)))
         return evaluate(
             player.policy,
             level=level,
@@ -138,6 +148,7 @@ def play(player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint
                 ended / total,
                 lambda left: f"{title}: {ended:,} of {total:,} games, {decisions:,} decisions, {clock(left)} left",
             ),
+            observer=capture,
         )
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -23,6 +24,8 @@ class PlayConfig:
     """alone, or two on one keyboard"""
     seed: int | None = None
     """game, 0 to 65535 (a state of the console's random generator); by default a random one"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
 
 
 def run(config: PlayConfig) -> int:
@@ -45,6 +48,6 @@ def run(config: PlayConfig) -> int:
     drawn = iter(lambda: int(seeds.sample("training", rng, 1)[0]), None)
     first = [] if config.seed is None else [config.seed]
     screen = PlayScreen if config.players == 1 else DuelScreen
-    app = DrMarioApp(screen(check_level(config.level), speed_number(config.speed), chain(first, drawn)))
+    app = DrMarioApp(screen(check_level(config.level), speed_number(config.speed), chain(first, drawn), config.capture))
     app.run()
     return app.return_code or 0

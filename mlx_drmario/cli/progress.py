@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mlx_drmario.observer import Array, Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 
 if TYPE_CHECKING:
@@ -71,15 +72,29 @@ class Progress:
 
 
 class TrainingScreen(Callback):
-    """Shows a run while it trains, with its first game; `should_stop` is what the run asks for."""
+    """Shows a run while it trains, with its first game; `should_stop` is what the run asks for, `observer` sees the
+    games too."""
 
-    def __init__(self, title: str, progress: Progress, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        title: str,
+        progress: Progress,
+        should_stop: Callable[[], bool] = lambda: False,
+        observer: Observer | None = None,
+    ) -> None:
         self.title = title
         self.progress = progress
         self.asked = should_stop
+        self.observer = observer or Observer()
         self.game: Any = None  # state of game 0, a copy of its row
 
+    def before_step(
+        self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
+    ) -> None:
+        self.observer.before_step(games, action, log_prob, value, part)
+
     def after_step(self, games: Decisions, part: int = 0) -> None:
+        self.observer.after_step(games, part)
         if part == 0 and self.progress.live is not None:
             self.game = games.state[0].copy()
 

@@ -171,6 +171,8 @@ class Html:
     out: Path
     episodes: tuple[int, ...] = ()
     """numbers of the games in the file; by default the first 20"""
+    policy: str | None = None
+    """also ask this policy about every decision: random, greedy, or the directory of a run"""
 
 
 TraceConfig = (
@@ -191,21 +193,10 @@ TraceConfig = (
 """What the command line accepts."""
 
 
-def run(
-    config: Info
-    | Validate
-    | Verify
-    | Replay
-    | Recover
-    | Filter
-    | Dedup
-    | Merge
-    | Split
-    | Export
-    | Movie
-    | Import
-    | Html,
-) -> int:
+Command = Info | Validate | Verify | Replay | Recover | Filter | Dedup | Merge | Split | Export | Movie | Import | Html
+
+
+def run(config: Command) -> int:
     """Do what was asked for. Returns 1 when a check found something.
 
     Raises ValueError, FileNotFoundError, FileExistsError for files that are no traces, missing, or in the way.
@@ -382,12 +373,20 @@ def check_episode(path: Path, episode: int, count: int) -> None:
 
 def html(config: Html) -> int:
     """Write the page."""
+    import numpy as np
+
     from mlx_drmario.traces import html as page
     from mlx_drmario.traces import tools
 
     games = tools.load(config.path)
     for episode in config.episodes:
         check_episode(config.path, episode, len(games))
-    size = page.write(config.out, games, config.episodes or range(min(20, len(games))), title=config.path.name)
+    games = games.take(np.array(config.episodes or range(min(20, len(games))), np.int64))
+    if config.policy is not None:
+        from mlx_drmario.cli import policy as policies
+        from mlx_drmario.traces.details import annotate
+
+        games = annotate(games, *policies.load(config.policy))
+    size = page.write(config.out, games, range(len(games)), title=config.path.name)
     print(f"{config.out}: {size / 1e3:,.0f} kB")
     return 0

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import itertools
 import operator
 import os
 import signal
@@ -29,6 +30,7 @@ from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
+    from mlx_drmario.observer import Observer
     from mlx_drmario.rl.ppo.train import TrainResult
 
 
@@ -38,6 +40,8 @@ class NewRunConfig(PPORunConfig):
 
     config: Path | None = None
     """YAML file whose settings override the preset's (DRMARIO_* variables override it; docs/training.md)"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -69,6 +73,8 @@ class ResumeConfig:
     minutes: float | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
     env: OtherGames = field(default_factory=OtherGames)
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -116,6 +122,7 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
     Raises ValueError or OSError for a run directory that cannot be used.
     """
     resume = isinstance(config, ResumeConfig)
+    directory: Path | None
     if isinstance(config, ResumeConfig):
         from mlx_drmario.rl.runs.directory import read_config
 
@@ -124,10 +131,10 @@ def run(config: NewRunConfig | ResumeConfig) -> int:
         for change in changes(stored, chosen):
             print(change, file=sys.stderr)
     else:
-        chosen, directory = plain(config), config.out or default_directory(config.name)
+        chosen, directory = plain(config), config.out
     if config.dry_run:
-        return dry_run(chosen, directory, resume)
-    result = train(chosen, directory, resume)
+        return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
+    result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
     print(f"\nsaved {result.checkpoint}")
@@ -182,19 +189,41 @@ def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
     return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
 
 
-def train(config: PPORunConfig, run: Path, resume: bool = False) -> TrainResult:
-    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once."""
+def train(
+    config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
+) -> TrainResult:
+    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once.
+
+    run: by default a new directory, see `default_directory`
+    capture: a directory that keeps every game of this process.
+    """
     from mlx_drmario.cli.progress import Progress, TrainingScreen
     from mlx_drmario.cli.runs import levels
     from mlx_drmario.rl.parallel import ProcessGroup
     from mlx_drmario.rl.ppo.train import train as run_training
 
     processes = ProcessGroup.join()
+    run = run or default_directory(config.name, make=processes.first)
     if processes.first:
         print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
-    with stop_on_interrupt() as should_stop, Progress(sys.stdout, processes.first, leave=True) as progress:
-        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop)
+    with (
+        stop_on_interrupt() as should_stop,
+        Progress(sys.stdout, processes.first, leave=True) as progress,
+        captured(config, run, capture) as observer,
+    ):
+        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
         return run_training(config, run, screen, resume=resume, processes=processes)
+
+
+def captured(
+    config: PPORunConfig, run: Path, directory: Path | None
+) -> contextlib.AbstractContextManager[Observer | None]:
+    """What records the games of a run, or None."""
+    if directory is None:
+        return contextlib.nullcontext()
+    from mlx_drmario.traces.capture import Capture
+
+    return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
 @contextlib.contextmanager
@@ -214,6 +243,14 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def default_directory(name: str) -> Path:
-    """runs/<name>-<date>-<time>."""
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+def default_directory(name: str, make: bool = True) -> Path:
+    """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
+    first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            if make:
+                path.mkdir(parents=True)
+            if make or not path.exists():
+                break
+    return path

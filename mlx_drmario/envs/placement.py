@@ -108,6 +108,7 @@ class PlacementVectorEnv(GameVectorEnv):
         return self._hold(
             {
                 "legal": d.legal.copy(),
+                "action_mask": d.legal.astype(np.int8),  # the name and the type that Gymnasium's own games use
                 "frames_to_lock": d.frames_to_lock.copy(),
                 "viruses_left": d.viruses_left.copy(),
                 "decisions": d.decisions.copy(),

@@ -5,6 +5,7 @@ An algorithm adds a group of its own by a subclass of `RunConfig` (ppo/config.py
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, cast
@@ -17,6 +18,9 @@ from mlx_drmario.stats import fewest_trials
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
 """Default reward of training: halves pay a little, so that clearing anything is found before clearing viruses is."""
+
+NAME = r"\w[\w +=.,-]{0,99}"
+"""What the name of a run, which becomes the name of a directory, may be (a regular expression)."""
 
 SpeedName = Literal["low", "med", "hi"]
 SPEEDS: dict[str, int] = {name: number for number, name in enumerate(SPEED_NAMES)}
@@ -158,7 +162,7 @@ class RunConfig:
     out: Path | None = None
     """Run directory; by default runs/<name>-<date>-<time>."""
     name: str = "level0"
-    """Name of the run (the preset's name unless given)."""
+    """Name of the run (the preset's name unless given), without "/"."""
     seed: int = 0
     """Seed of weights, games and sampling."""
     decisions: int = 500_000
@@ -185,6 +189,11 @@ class RunConfig:
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(NAME, self.name):
+            raise ValueError(
+                "name must be 1 to 100 letters, digits, spaces and any of _-+=., (a letter, digit or _ first), "
+                f"got {self.name!r}"
+            )
         if self.shards < 0 or (self.shards and self.env.num_envs % self.shards):
             raise ValueError(f"shards must be 0 or divide env.num_envs = {self.env.num_envs}, got {self.shards}")
         if self.seed < 0:

@@ -1,16 +1,24 @@
 """Deliberate faults in the learner: each replaces a text that occurs once, and the test named must then fail."""
 
-RETURNS, ROLLOUT, LOSSES = "mlx_drmario/rl/returns.py", "mlx_drmario/rl/rollout.py", "mlx_drmario/rl/ppo/losses.py"
-SHARD, LEARNER, UPDATE = (f"mlx_drmario/rl/ppo/{name}.py" for name in ("shard", "learner", "update"))
-STATE, TRAIN = "mlx_drmario/rl/ppo/state.py", "mlx_drmario/rl/ppo/train.py"
-DISTRIBUTION, CURRICULUM = "mlx_drmario/rl/distribution.py", "mlx_drmario/rl/curriculum.py"
-PARALLEL, AFTERSTATES = "mlx_drmario/rl/parallel.py", "mlx_drmario/rl/afterstates.py"
-OUTCOME, EPISODES = "mlx_drmario/nets/outcome.py", "mlx_drmario/rl/episodes.py"
-CHECKPOINT, BEST = "mlx_drmario/rl/runs/checkpoint.py", "mlx_drmario/rl/runs/best.py"
-METRICS, FILES, SETTINGS = "mlx_drmario/rl/runs/metrics.py", "mlx_drmario/files.py", "mlx_drmario/settings.py"
-OPTIMIZER, PLAYER = "mlx_drmario/rl/optimizer.py", "mlx_drmario/rl/player.py"
-LAWS, TEST_RETURNS = "tests/rl/test_laws.py", "tests/rl/test_returns.py"
-TEST_CHECKPOINT, TEST_TRAIN = "tests/rl/test_checkpoint.py", "tests/rl/test_train.py"
+RETURNS = "mlx_drmario/rl/returns.py"
+ROLLOUT = "mlx_drmario/rl/rollout.py"
+LOSSES = "mlx_drmario/rl/ppo/losses.py"
+SHARD = "mlx_drmario/rl/ppo/shard.py"
+LEARNER = "mlx_drmario/rl/ppo/learner.py"
+UPDATE = "mlx_drmario/rl/ppo/update.py"
+DISTRIBUTION = "mlx_drmario/rl/distribution.py"
+CURRICULUM = "mlx_drmario/rl/curriculum.py"
+PARALLEL = "mlx_drmario/rl/parallel.py"
+AFTERSTATES = "mlx_drmario/rl/afterstates.py"
+OUTCOME = "mlx_drmario/nets/outcome.py"
+EPISODES = "mlx_drmario/rl/episodes.py"
+OPTIMIZER = "mlx_drmario/rl/optimizer.py"
+PLAYER = "mlx_drmario/rl/player.py"
+LAWS = "tests/rl/test_laws.py"
+TEST_RETURNS = "tests/rl/test_returns.py"
+TEST_CALLBACK = "tests/rl/test_callback.py"
+TEST_CURRICULUM = "tests/rl/test_curriculum.py"
+TEST_TRAIN = "tests/rl/test_train.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -203,17 +211,101 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_update.py",
     ),
     (
-        "a resumed run shuffles anew",
-        SHARD,
-        '        self.shuffle.bit_generator.state = state["shuffle"]\n',
+        "games start on validation seeds",
+        ROLLOUT,
+        'seeds.sample("training", self.rng, count)',
+        'seeds.sample("validation", self.rng, count)',
+        TEST_CURRICULUM,
+    ),
+    (
+        "a game's reward begins with that of the game before",
+        ROLLOUT,
+        "            self.running_total[done] = 0\n",
         "",
         TEST_TRAIN,
     ),
     (
-        "a resumed run forgets Adam's moments",
-        STATE,
-        "    learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))\n",
-        "",
+        "a step goes to the observer after ended games are restarted",
+        ROLLOUT,
+        "            self._finish(t, actor)\n",
+        "            self._finish(t, actor)\n            self.observer.after_step(games, self.part)\n",
+        TEST_CALLBACK,
+    ),
+    (
+        "every game is averaged, finished or not",
+        EPISODES,
+        'done = row[row["done"]]',
+        "done = row",
         TEST_TRAIN,
+    ),
+    (
+        "outcomes are counted in the order of the ends",
+        CURRICULUM,
+        "        while self.head in self.waiting:\n",
+        "        while self.waiting:\n            self.head = next(iter(self.waiting))\n",
+        TEST_CURRICULUM,
+    ),
+    (
+        "every attempt at a stage may err with alpha",
+        "mlx_drmario/rl/config.py",
+        "self.alpha / (attempt * (attempt + 1))",
+        "self.alpha",
+        TEST_CURRICULUM,
+    ),
+    (
+        "a stage's games go on in the next stage",
+        SHARD,
+        "            if task.fresh:\n",
+        "            if False:\n",
+        TEST_CURRICULUM,
+    ),
+    (
+        "stages below level 0 keep their viruses",
+        ROLLOUT,
+        "bottles[n, viruses[keep:]] = EMPTY",
+        "bottles[n, viruses[keep + 1 :]] = EMPTY",
+        TEST_CURRICULUM,
+    ),
+    (
+        "four shards are summed one after the other",
+        PARALLEL,
+        "for i in range(0, len(parts) - 1, 2)]",
+        "for i in range(0, 1)]",
+        "tests/rl/test_parallel.py",
+    ),
+    (
+        "facts of placements are not scaled",
+        AFTERSTATES,
+        "np.float32(unit or 1)",
+        "np.float32(1)",
+        "tests/rl/test_afterstates.py",
+    ),
+    (
+        "the scale of the outcome weights has no effect",
+        OUTCOME,
+        "self._scale * self.gain",
+        "self.gain",
+        "tests/rl/test_afterstates.py",
+    ),
+    (
+        "an ensemble is its first member",
+        "mlx_drmario/nets/ensemble.py",
+        "mx.stack(log_probs).mean(axis=0)",
+        "log_probs[0]",
+        "tests/rl/test_ensemble.py",
+    ),
+    (
+        "making a network seeds everybody's generator",
+        "mlx_drmario/nets/policy.py",
+        "        mx.random.seed(high << 32 | low)",
+        "        pass",
+        "tests/rl/test_nets.py",
+    ),
+    (
+        "a policy says the values of other games",
+        PLAYER,
+        "log_probs[rows], value[rows] = map(np.asarray, outputs)",
+        "log_probs[rows], value[: len(rows)] = map(np.asarray, outputs)",
+        "tests/rl/test_player.py",
     ),
 ]

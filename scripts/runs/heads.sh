@@ -1,43 +1,48 @@
 #!/usr/bin/env bash
-# Which policy head learns fastest? Six heads on one encoder, equal decisions, three seeds, games of levels 0 to 5 HI; then
-# two ensembles: of five different heads (outcome is shift_score once more, so it is not among them), and of the three
-# seeds of the best head. Every policy plays the same 200 test seeds per level.
+# Which policy head learns fastest, and how fast should the outcome weights move? Four heads on one encoder, the outcome
+# head also with other scales, equal decisions, games of levels 0 to 5 HI, one core; then the seeds of the outcome head
+# as one player. What is chosen by this is chosen on validation games: every policy plays the same 200 per level.
 #
 #   scripts/runs/heads.sh [directory]      # runs/heads by default; started again, it goes on where it was stopped
+#   SEEDS="0 1 2 3" scripts/runs/heads.sh
 #
-# docs/LOG.md (2026-11-21) has the result and docs/heads.png the figure that scripts/heads_table.py draws from it.
+# docs/LOG.md has the results and docs/heads.png the figure that scripts/heads_table.py draws from them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=${1:-runs/heads}
 decisions=${DECISIONS:-131072}
 games=${GAMES:-200}
-heads=(shift_score outcome dense factorized autoregressive afterstate)
+read -r -a seeds <<<"${SEEDS:-0 1 2}"
+declare -A settings=(
+    [outcome]="--net.head outcome"
+    [outcome_scale_1]="--net.head outcome --net.outcome-scale 1"
+    [outcome_scale_32]="--net.head outcome --net.outcome-scale 32"
+    [shift_score]="--net.head shift_score"
+    [dense]="--net.head dense"
+    [factorized]="--net.head factorized"
+)
 PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
 
 evaluate() { # policy, directory for the result
     [ -d "$2" ] && return
     rm -rf "$2.partial" # its files grow level by level
-    drmario eval --policy "$1" --levels 0-5 --speed hi --seeds "$games" --max-decisions 300 --no-baselines \
-        --out "$2.partial"
+    drmario eval --policy "$1" --split validation --levels 0-5 --speed hi --seeds "$games" --max-decisions 300 \
+        --no-baselines --out "$2.partial"
     mv "$2.partial" "$2"
 }
 
-for seed in 0 1 2; do
-    members=()
-    for head in "${heads[@]}"; do
-        run=$out/$head-$seed
-        [ "$head" = outcome ] || members+=("$run")
-        # Four minibatches of 128 make one step of 512: an afterstate head needs some 30 times the memory of the others.
-        parts=4
-        [ "$head" = afterstate ] || parts=1
+members=()
+for seed in "${seeds[@]}"; do
+    for name in outcome outcome_scale_1 outcome_scale_32 shift_score dense factorized; do
+        run=$out/$name-$seed
         if [ ! -f "$run/cpu_seconds" ]; then
             if [ -f "$run/config.json" ]; then
                 arguments=(resume "$run")
             else
-                arguments=(level0 --out "$run" --decisions "$decisions" --seed "$seed" --no-compile --best.games 0
-                    --env.last-level 5 --net.encoder axial --net.width 16 --net.head "$head"
-                    --ppo.minibatch $((512 / parts)) --optimizer.accumulate "$parts")
+                read -r -a choice <<<"${settings[$name]}"
+                arguments=(level0 --out "$run" --decisions "$decisions" --seed "$seed" --no-compile --shards 1
+                    --best.games 0 --env.last-level 5 --env.threads 1 --net.width 16 "${choice[@]}")
             fi
             TIMEFORMAT='%U %S'
             { time drmario train "${arguments[@]}"; } 2>"$run.time"
@@ -45,7 +50,7 @@ for seed in 0 1 2; do
         fi
         evaluate "$run" "$run/evaluation"
     done
-    evaluate "ensemble:$(IFS=,; echo "${members[*]}")" "$out/ensemble_of_five-$seed/evaluation"
+    members+=("$out/outcome-$seed")
 done
-evaluate "ensemble:$out/outcome-0,$out/outcome-1,$out/outcome-2" "$out/outcome_of_three_seeds-0/evaluation"
+evaluate "ensemble:$(IFS=,; echo "${members[*]}")" "$out/seeds_of_outcome_together-0/evaluation"
 python scripts/heads_table.py "$out" --figure "$out/heads.png"

@@ -9,7 +9,7 @@ import pytest
 import mlx_drmario as dm
 from tests.docs.pages import ROOT, drawings, section, tables
 
-PAGE = (ROOT / "docs" / "docs/rules.md").read_text()
+PAGE = (ROOT / "docs" / "rules.md").read_text()
 EMPTY, VIRUS, SINGLE, YELLOW, RED, BLUE = 0xFF, 0xD0, 0x80, 0, 1, 2
 FALL, RESOLVE, ATTACK, HANDOVER, GAP = 0, 1, 2, 3, 5
 DROP = 3
@@ -217,15 +217,16 @@ def test_lock_to_spawn() -> None:
     kinds = {"1P MED, HI": (1, (1, 2)), "1P LOW": (1, (0,)), "2P": (2, (0, 1, 2))}
     for name, *cells in lines:
         players, speeds = kinds[name]
-        for (column, cell), speed, ups in itertools.product(enumerate(cells), speeds, (0, 13)):  # rows of 40, 17 frames
+        # Soft drops lock on odd frames, LOW gravity on even ones.
+        for (column, cell), speed, held in itertools.product(enumerate(cells), speeds, (0, DOWN)):
             for r in bases[column]:
                 stack = {(row, col): SINGLE + (row + col) % 2 for row in range(r + 1, 16) for col in (3, 4)}
-                rows = play(game(speed, bottle(stack), players, speed_ups=ups), 900)
+                rows = play(game(speed, bottle(stack), players), 900, held)
                 lock = locks(rows)[0]
                 spawn = next(spawn for spawn in spawns(rows) if spawn > lock)
                 choices = [int(value) for value in cell.split("/")]
                 odd = rows["frame_counter"][lock + max(4, r + 1) + 8] & 1
-                assert spawn - lock == (choices[0] if odd else choices[-1]), (name, r, speed, ups)
+                assert spawn - lock == (choices[0] if odd else choices[-1]), (name, r, speed, held)
 
 
 RED_ROW = {(15, col): VIRUS + RED for col in range(3)}

@@ -31,7 +31,7 @@ def test_eval_from_the_command_line(capsys):
     assert main(["eval", "--policy", "random", "--seeds", "5", "--no-baselines", "--max-decisions", "10"]) == 0
     assert capsys.readouterr().out.count("\n") == 3
     for arguments, sentence in (
-        (["--seeds", "5000"], "n is 5000; the test split has seeds for 1 to 4096 games"),
+        (["--seeds", "5000"], "n is 5000; the validation split has seeds for 1 to 3584 games"),
         (["--level", "25"], "level"),
         (["--policy", "nobody"], "policy is 'nobody'"),
     ):

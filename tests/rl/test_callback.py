@@ -33,8 +33,10 @@ class Diary(Callback):
 
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
-        assert (log_prob <= 0).all() and value.shape == (games.num_envs,)
-        self.decisions = games.decisions.copy() if part == 0 else self.decisions
+        np.testing.assert_allclose(np.exp(log_prob).sum(axis=1), 1, rtol=1e-4)  # of all placements
+        assert value.shape == (games.num_envs,)
+        if part == 0:
+            self.decisions = games.decisions.copy()
 
     def after_step(self, games, part=0):
         assert (games.tau > 0).all()  # every game played, and none was restarted yet

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mlx_drmario import Decisions, stats
+from mlx_drmario import Decisions, seeds, stats
 from mlx_drmario.rl.config import CurriculumConfig, Stage
 from mlx_drmario.rl.curriculum import Curriculum, ReorderBuffer, SequentialTest
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -75,6 +75,21 @@ def test_few_viruses_are_what_the_collector_starts(tiny):
     assert (viruses(collector.games) == 16).all()
     collector.restart(Stage(3, "hi", last_level=5))
     assert set(viruses(collector.games)) == {16, 20, 24}
+
+
+def test_games_start_on_training_seeds_alone(tiny):
+    """Their capsules and bottles are those of training seeds; none is a validation or test game."""
+
+    def layouts(split: str) -> set[bytes]:
+        games = Decisions(num_envs=len(seeds.SPLITS[split]))
+        games.reset(0, 2, seeds.seeds(split))
+        return {row["reserve"].tobytes() + row["p1_bottle"].tobytes() for row in games.state}
+
+    collector = Collector(dataclasses.replace(tiny.env, num_envs=512), tiny.reward, 8, (0,))
+    started = {row["reserve"].tobytes() + row["p1_bottle"].tobytes() for row in collector.games.state}
+    assert len(started) > 400
+    assert started <= layouts("training")
+    assert not started & (layouts("validation") | layouts("test"))
 
 
 def test_ladder():

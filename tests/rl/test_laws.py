@@ -29,7 +29,6 @@ GAMMA, LAMBDA = 0.997, 0.6
 class Step(NamedTuple):
     """What happened to the N games of a shard in one decision."""
 
-    log_prob: np.ndarray
     value: np.ndarray
     reward: np.ndarray
     tau: np.ndarray
@@ -45,18 +44,18 @@ class Story(Observer):
     def __init__(self, shards: int, limit: int) -> None:
         self.limit = limit
         self.steps: list[list[Step]] = [[] for _ in range(shards)]
-        self.judged: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * shards
+        self.value: list[np.ndarray] = [np.empty(0)] * shards
 
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
-        self.judged[part] = log_prob.copy(), value.copy()
+        self.value[part] = value.copy()
 
     def after_step(self, games, part=0):
         reward = rewards.compute(REWARD, games)["total"]
         ended = games.ended.copy()
         cut = ~ended & (games.decisions == self.limit)
         columns = (games.tau, ended, cut, games.planes, games.scalars)
-        self.steps[part].append(Step(*self.judged[part], reward, *(column.copy() for column in columns)))
+        self.steps[part].append(Step(self.value[part], reward, *(column.copy() for column in columns)))
 
 
 def opinionated(learner: Learner) -> None:
@@ -188,7 +187,10 @@ def test_advantages_follow_each_games_own_trajectory(played):
 def test_what_is_learned_from_is_what_was_played(played):
     """Rows of a minibatch: each decision once an epoch, its advantage normalised over the rollouts of all shards."""
     learner = played.learner
-    learner._prepare(played.rollouts)
+    variance = learner._prepare(played.rollouts)
+    value = np.stack([rollout.value for rollout, _ in played.rollouts])
+    target = np.stack([estimates[1] for _, estimates in played.rollouts])
+    assert variance == pytest.approx(1 - np.var(target - value) / np.var(target), rel=1e-4)
     everything = np.stack([estimates[0] for _, estimates in played.rollouts]).astype(np.float64)
     for shard, (rollout, estimates) in zip(learner.shards.shards, played.rollouts, strict=True):
         batches = list(shard.minibatches)
@@ -290,3 +292,25 @@ def test_schedules_reach_the_optimiser_and_the_loss(tiny):
             assert metrics["stats/learning_rate"] == pytest.approx(rate)
             assert learner.optimizer.learning_rate.item() == pytest.approx(rate)
             assert metrics["stats/entropy_weight"] == pytest.approx(0.01 + (0.001 - 0.01) * done / 6)
+
+
+def test_an_iteration_accounts_for_what_happened(tiny):
+    """Counters, rewards and episodes of two shards against the games' own story; all update steps were taken."""
+    tiny = dataclasses.replace(tiny, shards=2)
+    story = Story(2, tiny.env.max_decisions)
+    with Learner(tiny, observer=story) as learner:
+        for iteration in (1, 2, 3):
+            for steps in story.steps:
+                steps.clear()
+            before = learner.counters.frames
+            metrics = learner.iterate()
+            steps = [step for part in story.steps for step in part]
+            assert learner.counters.frames - before == sum(int(step.tau.sum()) for step in steps)
+            assert (learner.counters.decisions, learner.counters.iterations) == (256 * iteration, iteration)
+            mean = np.mean([step.reward for step in steps])
+            assert metrics["reward/total"] == pytest.approx(mean, abs=1e-5)
+            terms = [value for name, value in metrics.items() if name.startswith("reward/") and name != "reward/total"]
+            assert sum(terms) == pytest.approx(mean, abs=1e-5)
+            assert learner.optimizer.state["step"].item() == iteration * tiny.ppo.epochs * 256 // tiny.ppo.minibatch
+            assert all(next(shard.minibatches, None) is None for shard in learner.shards.shards)
+        assert metrics["episode/count"] > 0

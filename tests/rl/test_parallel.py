@@ -59,7 +59,8 @@ def launch(config: PPORunConfig, run: Path, *, stop: int = 99, mode: str = "new"
     session = [sys.executable, str(program), str(file), str(run), str(stop), mode]
     environment = {**os.environ, "CI": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
     while True:
-        command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring"]
+        command = [sys.executable, "-c", "from mlx._distributed_utils.launch import main; main()"]  # mlx.launch
+        command += ["-n", "2", "--backend", "ring"]
         command += ["-p", str(neighbouring_ports()), "--", *session]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         if "Couldn't bind socket" not in done.stdout + done.stderr:

@@ -131,7 +131,7 @@ def test_resume_is_bitwise(tiny, tmp_path, how, shards):
 
 def test_resume_before_the_first_checkpoint_starts_again(tiny, tmp_path):
     run = tmp_path / "run"
-    prepare(run, tiny, resume=False)
+    made(run, tiny)
     train(tiny, run, resume=True)
     train(tiny, tmp_path / "straight")
     assert digest(run) == digest(tmp_path / "straight")
@@ -156,7 +156,7 @@ def test_run_directory(tiny, tmp_path):
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="other files"):
-        prepare(foreign, dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(foreign, dataclasses.replace(tiny, overwrite=True))
     assert (foreign / "thesis.tex").exists()
 
 
@@ -169,8 +169,15 @@ def test_tensorboard_reads_the_metrics(tiny, tmp_path):
         np.testing.assert_allclose(values, [row[tag] for row in rows], rtol=1e-5)
 
 
+def made(run: Path, config: PPORunConfig) -> None:
+    """A run directory in which nothing was trained yet."""
+    with prepare(run, config, resume=False):
+        pass
+
+
 def command(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("drmario")), "train", *arguments]
+    """`drmario train ...`"""
+    return [sys.executable, "-c", "import sys; from mlx_drmario.cli import main; sys.exit(main())", "train", *arguments]
 
 
 def test_interrupt_saves_and_says_how_to_resume(tmp_path):
@@ -181,7 +188,7 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
         process.stdout.readline()  # the header
         process.stdout.readline()  # the first iteration
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.communicate(timeout=600)[0]
     assert process.returncode == 130, rest
     assert f"drmario train resume {run}" in rest
     reached = checkpoint.load(run).decisions
@@ -213,7 +220,7 @@ def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
 
 def test_resume_says_what_changes(tiny, tmp_path, capsys):
     run = tmp_path / "run"
-    prepare(run, tiny, resume=False)
+    made(run, tiny)
     assert main(["train", "resume", str(run), "--decisions", "99", "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert from_json(out, PPORunConfig) == dataclasses.replace(tiny, out=run, decisions=99)
@@ -226,7 +233,7 @@ def test_resume_says_what_changes(tiny, tmp_path, capsys):
 def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
     run = tmp_path / "run"
     for seed in range(6):
-        prepare(run, dataclasses.replace(tiny, seed=seed, overwrite=True), resume=False)
+        made(run, dataclasses.replace(tiny, seed=seed, overwrite=True))
         (run / "weights").write_text(str(seed))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.bak1", "run.bak2", "run.bak3"]
     for name, seed in (("run", 5), ("run.bak1", 4), ("run.bak2", 3), ("run.bak3", 2)):
@@ -234,14 +241,14 @@ def test_overwrite_keeps_three_backups(tiny, tmp_path, monkeypatch):
         assert (tmp_path / name / "weights").read_text() == str(seed)
     monkeypatch.chdir(run)
     with pytest.raises(ValueError, match="directory you are in"):
-        prepare(Path("../run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(Path("../run"), dataclasses.replace(tiny, overwrite=True))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.bak2" / "config.json").unlink()
     with pytest.raises(ValueError, match=r"run\.bak2, the place of a backup"):
-        prepare(Path("run"), dataclasses.replace(tiny, overwrite=True), resume=False)
+        made(Path("run"), dataclasses.replace(tiny, overwrite=True))
     assert (run / "weights").read_text() == "5"
     shutil.rmtree(tmp_path / "run.bak2")  # a gap: only the backups before it move
-    prepare(Path("run"), dataclasses.replace(tiny, seed=6, overwrite=True), resume=False)
+    made(Path("run"), dataclasses.replace(tiny, seed=6, overwrite=True))
     assert [read_config(place).seed for place in backups(run)] == [5, 4, 2]
 
 

@@ -49,6 +49,27 @@ def capture_greedy(directory: Path, levels: tuple[int, ...] = (0, 1, 20), speed:
     return sorted(directory.glob("*.dmtrace.h5"))
 
 
+def capture_rounds(directory: Path, games: int = 6, steps: int = 120, seed: int = 0, **options: object) -> list[Path]:
+    """Random legal rounds of two players with different settings, restarted when they end."""
+    rng = np.random.default_rng(seed)
+    play = dm.Decisions(num_envs=games, players=2, threads=1)
+
+    def start(mask: np.ndarray) -> None:
+        levels, speeds = rng.integers(0, 21, (games, 2)), rng.integers(0, 3, (games, 2))
+        play.reset(levels, speeds, rng.integers(2, 65536, games), rng.integers(0, 256, games), mask)
+
+    with Capture(directory, name="rounds", policy="random", **options) as capture:  # type: ignore[arg-type]
+        start(np.ones(games, bool))
+        for step in range(steps):
+            if play.ended.any():
+                start(play.ended.copy())
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+    return sorted(directory.glob("*.dmtrace.h5"))
+
+
 @pytest.fixture(scope="session")
 def random_games(tmp_path_factory: pytest.TempPathFactory) -> Games:
     (path,) = capture_random(tmp_path_factory.mktemp("random"))

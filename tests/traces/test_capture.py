@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
-from mlx_drmario.traces import replay, storage
+from mlx_drmario import seeds
+from mlx_drmario.cli import main
+from mlx_drmario.evaluate import evaluate
+from mlx_drmario.traces import details, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
 from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
 from tests import strategies as sts
-from tests.traces.conftest import capture_random
+from tests.traces.conftest import capture_random, capture_rounds
 
 
 def test_rows_are_what_the_games_showed(tmp_path: Path) -> None:
@@ -105,6 +108,28 @@ def test_a_game_changed_between_steps_goes_on_as_another(tmp_path: Path) -> None
     assert replay.verify(games) == [] and problems(games) == []
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rounds_of_two_players_replay(tmp_path: Path, seed: int) -> None:
+    (path,) = capture_rounds(tmp_path, seed=seed)
+    games = storage.read(path)
+    assert problems(games) == [] and replay.verify(games) == []
+    assert games.players == 2 and not games.episode["custom"].any()
+    ended = games.episode["outcome"] != UNFINISHED
+    assert ended.any() and (games.episode["winner"][ended] > 0).all() and (games.episode["end_digest"][ended] > 0).all()
+    assert set(games.decision["player"]) == {0, 1} and (games.decision["tau"][:-20] > 0).mean() > 0.9
+    games.decision["tau"][3] += 1
+    (found,) = replay.verify(games)
+    assert found.row == 3 - games.decisions_of(found.episode).start and "tau is" in found.text
+
+
+def test_rounds_go_on_in_the_next_file(tmp_path: Path) -> None:
+    paths = capture_rounds(tmp_path, file_rows=200)
+    parts = [storage.read(path) for path in paths]
+    assert len(paths) > 2 and all(replay.verify(part) == [] and problems(part) == [] for part in parts)
+    keys = np.concatenate([part.episode["content"] for part in parts])
+    assert len(np.unique(keys, axis=0)) == len(keys)
+
+
 def test_details_of_the_policy(tmp_path: Path) -> None:
     play = dm.Decisions(num_envs=2, threads=1)
     play.reset(3, 2, np.array([40, 41]))
@@ -116,12 +141,77 @@ def test_details_of_the_policy(tmp_path: Path) -> None:
         capture.before_step(play, action, log_probs, quantiles)
         play.step(action)
         capture.after_step(play)
-    rows = storage.read(tmp_path / "x-00-0001.dmtrace.h5").decision
+        action2 = play.sample_legal(0)
+        capture.before_step(play, action2, None, None)  # the policy is silent now
+        play.step(action2)
+        capture.after_step(play)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    silent, rows = ({name: column[k::2] for name, column in games.decision.items()} for k in (1, 0))
+    assert all(np.isnan(silent[name]).all() for name in ("log_prob", "value", "value_band", "top_log_prob"))
+    assert (silent["top_action"] == -1).all()
     assert (rows["top_action"][:, 0] == action).all() and (np.diff(rows["top_log_prob"], axis=1) <= 0).all()
     assert (rows["top_log_prob"] == np.sort(log_probs, axis=1)[:, :-6:-1]).all()
     assert (rows["log_prob"] == log_probs.max(axis=1)).all()
     np.testing.assert_allclose(rows["value"], [5, 0], atol=1e-6)
     np.testing.assert_allclose(rows["value_band"], [[1, 9], [-0.8, 0.8]], rtol=1e-6)
+
+
+class Talkative:
+    """A policy that says what it thinks: prefers high action numbers, values by viruses."""
+
+    def act(self, view: dm.PublicView) -> np.ndarray:
+        return self.act_with_details(view)[0]
+
+    def act_with_details(self, view: dm.PublicView) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        score = np.where(view.legal, np.arange(512) / 64, -np.inf)
+        score[view.ended, 0] = 0
+        log_probs = (score - np.log(np.exp(score).sum(axis=1, keepdims=True))).astype(np.float32)
+        value = view.viruses_left[:, None] + np.linspace(-1, 1, 11, dtype=np.float32)
+        return log_probs.argmax(axis=1).astype(np.int32), log_probs, value
+
+
+def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
+    with Capture(tmp_path, name="x") as capture:
+        evaluate(Talkative(), level=3, speed=2, seeds=np.arange(40, 46), max_decisions=12, observer=capture)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    names = ("log_prob", "value", "value_band", "top_action", "top_log_prob")
+    assert all(np.isfinite(games.decision[name]).all() for name in names)
+    blank = Games(1, games.episode, games.start, {n: c.copy() for n, c in games.decision.items()}, games.buttons, ())
+    details.forget(blank.decision)
+    again = details.annotate(blank, Talkative(), "bitplane")
+    for name in names:
+        np.testing.assert_allclose(again.decision[name], games.decision[name], rtol=1e-6)
+    by_hand = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    by_hand.episode["buttons"][2] = 1
+    with pytest.raises(ValueError, match="episode 2 was played by buttons"):
+        details.annotate(by_hand, Talkative(), "bitplane")
+
+
+def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--policy", "greedy", "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
+    assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
+    assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
+    parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
+    assert [(part.episode["level"][0], part.episode["policy"][0]) for part in parts] == [
+        (0, b"greedy"), (0, b"random"), (1, b"greedy"), (1, b"random"),
+    ]  # fmt: skip
+    assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
+    assert parts[0].sources[0]["config"]["levels"] == "0-1"
+
+
+def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All games of both shards, with the log-probabilities and values that the learner used."""
+    monkeypatch.chdir(tmp_path)
+    small = ["--env.num-envs", "8", "--ppo.horizon", "4", "--ppo.minibatch", "16", "--ppo.epochs", "1", "--shards", "2"]
+    net = ["--net.width", "8", "--net.head", "shift_score", "--best.games", "0", "--decisions", "96"]
+    assert main(["train", "level0", *small, *net, "--out", "run", "--capture", "t"]) == 0
+    paths = sorted((tmp_path / "t").iterdir())
+    parts = [storage.read(path) for path in paths]
+    assert len(parts) == 2 and sum(part.rows for part in parts) == 96
+    for part in parts:
+        assert replay.verify(part) == [] and problems(part) == []
+        assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
+        assert part.sources[0]["config"]["env"]["num_envs"] == 8
 
 
 def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:

@@ -31,19 +31,24 @@ def spawn(folder: Path, at: int, part: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
 
 
+def traces_in(directory: Path) -> list[Path]:
+    """What a reader sees: files whose names are not hidden."""
+    return sorted(path for path in directory.glob("*.dmtrace.h5") if not path.name.startswith("."))
+
+
 def check(folder: Path) -> int:
     """What a killed recording left; returns the rows."""
     produced, flushed = np.fromfile(folder / "counts", np.uint64).tolist()
     directory = folder / "traces"
-    if not directory.exists() or not any(directory.glob("*.dmtrace.h5*")):
+    if not directory.exists() or not (traces_in(directory) or any(directory.glob("x*.journal"))):
         assert flushed == 0
         return 0
-    for path in directory.glob("*.dmtrace.h5"):
+    for path in traces_in(directory):
         assert problems(storage.read(path)) == []  # a name never holds half a file
-    for path in sorted(directory.glob("*.journal")):
+    for path in sorted(directory.glob("x*.journal")):
         recover(path)
-    assert not any(directory.glob("*.journal"))
-    parts = [storage.read(path) for path in sorted(directory.glob("*.dmtrace.h5"))]
+    assert not any(directory.glob("x*.journal"))
+    parts = [storage.read(path) for path in traces_in(directory)]
     if not parts:
         assert flushed == 0
         return 0

@@ -21,7 +21,7 @@ from tests.strategies import DOWN, LEFT, RIGHT, SELECT, START, UP
 
 
 def console(buttons: np.ndarray, counter: int = 0, first_speed: int = 1) -> tuple[dm.Batch, int, dict[str, int]]:
-    """The menus as rules.md tells them (4, 5.1, 16), written again: plays a movie to its end.
+    """The menus as docs/rules.md tells them (4, 5.1, 16), written again: plays a movie to its end.
 
     Returns the engine in the last frame, the frame of the first sample of play, and what was chosen.
     """
@@ -53,7 +53,7 @@ def console(buttons: np.ndarray, counter: int = 0, first_speed: int = 1) -> tupl
 
 
 def test_the_example_of_the_rules() -> None:
-    """Start on the title at T and on the options at T + 107 gives the seed 0x193D (rules.md 19)."""
+    """Start on the title at T and on the options at T + 107 gives the seed 0x193D (docs/rules.md 19)."""
     way = way_to(np.array([0]), np.array([1]), 0x193D, 0, Menus(settle=20, gap=4))
     assert way.options - way.title == 107
 

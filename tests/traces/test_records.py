@@ -154,7 +154,7 @@ def test_several_processes_write_at_once(tmp_path: Path, cleared: Claim) -> None
 def test_the_seed_registry_is_computed() -> None:
     assert seeds.split_of(0x8988) == "test" and seeds.split_of(1) == "none"
     assert set(seeds.split_of(seeds.seeds("training", 50))) == {"training"}
-    assert seeds.capsules(0x8988)[:3].tolist() == [[1, 2], [2, 2], [1, 0]]  # rules.md 19: 5, 8, 3
+    assert seeds.capsules(0x8988)[:3].tolist() == [[1, 2], [2, 2], [1, 0]]  # docs/rules.md 19: 5, 8, 3
     assert (seeds.capsules(0x8989) == seeds.capsules(0x8988)).all()
     assert seeds.layout_hash(0, 0x8988) != seeds.layout_hash(1, 0x8988)
     assert len({seeds.layout_hash(5, int(seed)) for seed in seeds.seeds("test", 100)}) == 100

@@ -173,3 +173,19 @@ def test_a_lost_game_stands_still():
     frames = list(game.frames)
     game.step(0)
     assert game.frames == frames
+
+
+def test_games_played_by_hand_are_kept(tmp_path):
+    """What is on the screen is in the trace: both games of a session, and they replay."""
+    from mlx_drmario.traces import replay, storage
+
+    for players in (1, 2):
+        game = LiveGame(0, 2, 0x8988, players, tmp_path / str(players))
+        for frame in range(900):
+            game.step(*[LEFT if frame % 40 < 3 else 0] * players)
+        game.close()
+        game.close()
+        (path,) = (tmp_path / str(players)).iterdir()
+        games = storage.read(path)
+        assert replay.verify(games) == [] and games.rows > 1 and games.players == players
+        assert games.episode["policy"].reshape(-1).tolist() == [b"human"] * players

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events
@@ -57,14 +58,15 @@ class PlayScreen(Screen[None]):
     """the keys of each player, by name"""
     BINDINGS: ClassVar[list[BindingType]] = [*_pads(SEATS), *_COMMON]
 
-    def __init__(self, level: int, speed: int, seeds: Iterator[int]) -> None:
-        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seeds: one game after the other, endless."""
+    def __init__(self, level: int, speed: int, seeds: Iterator[int], capture: Path | None = None) -> None:
+        """level 0..24; speed 0 LOW, 1 MED, 2 HI; seeds: one game after the other, endless; capture: a directory that
+        keeps the games as traces."""
         super().__init__()
-        self._level, self._speed, self._seeds = level, speed, seeds
+        self._level, self._speed, self._seeds, self._capture = level, speed, seeds, capture
         self.players = len(self.SEATS)
         pads = enumerate(self.SEATS.values(), 1)
         self._buttons = {key: (seat, button) for seat, pad in pads for key, button in pad.items()}
-        self.game = LiveGame(level, speed, next(seeds), self.players)
+        self.game = LiveGame(level, speed, next(seeds), self.players, capture)
         self.pads = [Pad() for _ in range(self.players)]
         self.wins = [0, 0]
         self.paused = False
@@ -88,6 +90,7 @@ class PlayScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         report_releases(self.app, False)
+        self.game.close()
 
     def _tick(self) -> None:
         """Play the frames that are due by the clock, then show the last."""
@@ -156,7 +159,8 @@ class PlayScreen(Screen[None]):
     def action_restart(self, same: bool) -> None:
         """Start over: the same game, or the next."""
         seed = self.game.seed if same else next(self._seeds)
-        self.game = LiveGame(self._level, self._speed, seed, self.players)
+        self.game.close()
+        self.game = LiveGame(self._level, self._speed, seed, self.players, self._capture)
         self.paused = False
         self.show()
 

@@ -5,6 +5,7 @@ are built in the same way, in git worktrees of their own, and each case is measu
 other, by CPU time.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -14,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def commit_of(root: Path, name: str) -> str:
         raise ValueError(f"--against is '{name}', allowed is a commit of the checkout {root}") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Ctrl-C is ignored, also by the programs started meanwhile: what cleans up is not cut short."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -70,7 +70,7 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
+@contextlib.contextmanager
 def worktrees(root: Path, commits: list[str]) -> Iterator[list[Path]]:
     """Temporary worktrees of `root` at these commits; gone afterwards, whatever happens in between."""
     folder = Path(tempfile.mkdtemp(prefix="drmario-bench-"))
@@ -105,11 +105,11 @@ def build(tree: Path) -> Path:
 
 
 class Worker:
-    """A process that measures with the package installed in `site`."""
+    """A process that measures with the package installed in `site`, or with this one."""
 
-    def __init__(self, site: Path) -> None:
+    def __init__(self, site: Path | None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(instructions.WORKER), str(site)],
+            [sys.executable, str(instructions.WORKER), str(site or "-")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -119,9 +119,11 @@ class Worker:
     def measure(self, name: str, seconds: float) -> Effort | str:
         """The effort of one turn, or why that commit cannot do the case. OSError if the process has ended."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"name": name, "seconds": seconds}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"name": name, "seconds": seconds}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         if not line:
             raise OSError(f"the measuring process ended with status {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
@@ -130,7 +132,11 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):  # a request that was never read
+                pipe.close()
 
 
 def contest(name: str, unit: str, workers: list[Worker], seconds: float) -> Contest | str:

@@ -57,19 +57,20 @@ def train(
     """
     callback, processes = callback or Callback(), processes or ProcessGroup.join()
     config = resolve(config, processes.size)
-    processes.on_first(lambda: directory.prepare(run, config, resume))
-    restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-    with Learner(config, processes, callback, restored) as learner:
-        counters = learner.counters
-        processes.agree(to_json(config), counters.decisions, checkpoint.weights_digest(learner.model))
-        with contextlib.ExitStack() as stack:
-            recorder = None
-            if processes.first:
-                recorder = stack.enter_context(
-                    Recorder(run, config, offset=counters.log_bytes, step=counters.decisions)
-                )
-            last = _loop(learner, recorder, callback)
-        processes.any(True)  # nobody leaves before everything is on disk: mlx.launch would end the others
+    with contextlib.ExitStack() as writing:
+        processes.on_first(lambda: writing.enter_context(directory.prepare(run, config, resume)))
+        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
+        with Learner(config, processes, callback, restored) as learner:
+            counters = learner.counters
+            processes.agree(to_json(config), counters.decisions, checkpoint.weights_digest(learner.model))
+            with contextlib.ExitStack() as stack:
+                recorder = None
+                if processes.first:
+                    recorder = stack.enter_context(
+                        Recorder(run, config, offset=counters.log_bytes, step=counters.decisions)
+                    )
+                last = _loop(learner, recorder, callback)
+            processes.any(True)  # nobody leaves before everything is on disk: mlx.launch would end the others
     return TrainResult(
         run=run,
         checkpoint=checkpoint.directory(run, last.decisions),

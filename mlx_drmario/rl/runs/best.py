@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from mlx_drmario.files import write_text
 from mlx_drmario.rl.config import SPEEDS, RunConfig, Stage
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint
+
+SPLIT = "validation"
+"""Where the games come from: test games are not for choosing."""
 
 BATCH = 64
 """Games between two looks at the evidence."""
@@ -81,22 +85,23 @@ class BestCheckpoint:
     def consider(self, candidate: Path, stage: Stage) -> dict[str, Any] | None:
         """Compare a finished checkpoint with the best one in the stage it trains in; None if that was done before.
 
-        The first checkpoint is the best without a test. A curriculum's stages below level 0 are compared at level 0.
+        The first checkpoint is the best without a test, and so is the first after the best one became unreadable (a
+        warning says so). A curriculum's stages below level 0 are compared at level 0.
         Returns the line that best.jsonl gets.
         """
         rows, decisions = self.rows(), checkpoint.number(candidate)
         if any(row["decisions"] == decisions for row in rows):
             return None
-        best = checkpoint.best(self.run)
+        best = self._best()
         number, promoted, counts = 0, True, PairedCounts()
-        if best is not None and checkpoint.number(best) != decisions:  # else promoted just before a crash
+        if best is not None and best[0] != decisions:  # else promoted just before a crash
             number = 1 + max((row["comparison"] for row in rows), default=0)
             error = self.config.best.alpha / (number * (number + 1))
             rng = np.random.default_rng([self.config.seed, 5, decisions])
-            promoted, counts = self.play(load_policy(candidate), load_policy(best), error, stage, rng)
+            promoted, counts = self.play(load_policy(candidate), best[1], error, stage, rng)
         if promoted:
             checkpoint.promote(self.run, candidate)
-        row = {"decisions": decisions, "comparison": number, "promoted": promoted, "split": "validation"}
+        row = {"decisions": decisions, "comparison": number, "promoted": promoted, "split": SPLIT}
         row |= dataclasses.asdict(stage) | dataclasses.asdict(counts)
         write_text(self.run / FILE, "".join(json.dumps(each) + "\n" for each in (*rows, row)))
         return row
@@ -109,7 +114,7 @@ class BestCheckpoint:
         levels = range(stage.level, (stage.level if stage.last_level is None else stage.last_level) + 1)
         while counts.games < self.config.best.games:
             for level in levels:
-                games = seeds.sample("validation", rng, -(-BATCH // len(levels)))
+                games = seeds.sample(SPLIT, rng, -(-BATCH // len(levels)))
                 first, second = (
                     evaluate(
                         player,
@@ -129,4 +134,25 @@ class BestCheckpoint:
     def rows(self) -> list[dict[str, Any]]:
         """The comparisons so far: lines of best.jsonl."""
         file = self.run / FILE
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        if not file.exists():
+            return []
+        rows = []
+        for line in file.read_bytes().splitlines():
+            try:
+                row = json.loads(line)
+                rows.append(row | {"decisions": int(row["decisions"]), "comparison": int(row["comparison"])})
+            except (ValueError, KeyError, TypeError):
+                warnings.warn(f"{file} has a damaged line, which is left out", RuntimeWarning, stacklevel=2)
+        return rows
+
+    def _best(self) -> tuple[int, Policy] | None:
+        """The number and the policy of the best checkpoint; None while there is none that can be read."""
+        path = checkpoint.best(self.run)
+        if path is None:
+            return None
+        try:
+            return checkpoint.number(path), load_policy(path)
+        except (ValueError, OSError) as error:
+            sentence = f"the best checkpoint is no longer known, the next one takes its place: {error}"
+            warnings.warn(sentence, RuntimeWarning, stacklevel=3)
+            return None

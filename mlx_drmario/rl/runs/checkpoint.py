@@ -15,14 +15,18 @@ A name that matches `step_*` or `best_*` is therefore complete; the manifest gua
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
-from collections.abc import Mapping
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import mlx.core as mx
 import numpy as np
@@ -39,6 +43,16 @@ FORMAT = 3
 """Version of the layout above."""
 PLAYABLE = (2, FORMAT)
 """Versions whose policy can be read."""
+
+PLAYED = ("model.safetensors", "policy.json")
+"""Files that every checkpoint has; without its manifest listing them it is none."""
+
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile)
+"""What reading damaged files raises: the system, JSON and NumPy, absent keys, other types, MLX, NumPy's archives."""
+
+
+class DamagedCheckpoint(ValueError):
+    """A checkpoint that cannot be read, or is not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -119,44 +133,54 @@ def best(run: Path) -> Path | None:
 
 def available(run: Path) -> list[Path]:
     """Checkpoint directories of a run, oldest first."""
-    return sorted((run / "checkpoints").glob("step_*"))
+    return sorted(path for path in (run / "checkpoints").glob("step_*") if re.fullmatch(r"step_\d{12,}", path.name))
 
 
 def load(path: Path) -> Checkpoint:
-    """Load a checkpoint directory, or the newest intact checkpoint of a run directory.
+    """Load a checkpoint directory, or the newest intact checkpoint of a run directory (warns of those passed over).
 
-    Raises FileNotFoundError when there is none, ValueError when the named checkpoint is damaged or of another format.
+    Raises FileNotFoundError when there is none, DamagedCheckpoint when the named checkpoint is damaged, ValueError when
+    it is of another format.
     """
-    path = _newest(path)
-    weights = _read_weights(path, (FORMAT,))
-    with np.load(path / "state.npz") as arrays:
-        leaves = dict(arrays)
-    leaves |= json.loads((path / "state.json").read_text())
-    optimizer = _arrays(path / "optimizer.safetensors")
-    return Checkpoint(**vars(weights), optimizer=optimizer, state=_nested(leaves), path=path)
+    return _newest(path, _read)
 
 
 def load_weights(path: Path) -> Weights:
     """What is needed to act, also from checkpoints of an earlier format; chosen, and raises, as in `load`."""
-    return _read_weights(_newest(path), PLAYABLE)
+    return _newest(path, lambda found: _read_weights(found, PLAYABLE))
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Return the manifest; ValueError when a file of this checkpoint directory is missing or not as it was written."""
+    """Return the manifest; DamagedCheckpoint when a file of this checkpoint is missing or not as it was written."""
     manifest = path / "manifest.json"
     if not manifest.exists():
-        raise ValueError(f"checkpoint {path} has no manifest.json")
-    try:
+        raise DamagedCheckpoint(f"checkpoint {path} has no manifest.json")
+    with _reading(path, "manifest.json is not JSON"):
         fingerprints = json.loads(manifest.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"checkpoint {path} is damaged: manifest.json is not JSON") from error
     if not isinstance(fingerprints, dict):
-        raise ValueError(f"checkpoint {path} is damaged: manifest.json is not an object")
-    for name, fingerprint in fingerprints.items():
-        file = path / name
-        if not file.exists() or _fingerprint(file) != fingerprint:
-            raise ValueError(f"checkpoint {path} is damaged: {name} does not match its manifest")
+        raise DamagedCheckpoint(f"checkpoint {path} is damaged: manifest.json is not an object")
+    for name in (*PLAYED, *fingerprints):
+        with _reading(path, f"{name} cannot be read"):
+            if name not in fingerprints or _fingerprint(path / name) != fingerprints[name]:
+                raise DamagedCheckpoint(f"checkpoint {path} is damaged: {name} does not match its manifest")
     return fingerprints
+
+
+@contextlib.contextmanager
+def _reading(path: Path, problem: str) -> Iterator[None]:
+    """Whatever goes wrong inside is said of the checkpoint at `path`, in one sentence."""
+    try:
+        yield
+    except DamagedCheckpoint:
+        raise
+    except _UNREADABLE as error:
+        raise DamagedCheckpoint(f"checkpoint {path} is damaged: {problem} ({_why(error)})") from error
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def weights_digest(model: ActorCritic | Ensemble) -> str:
@@ -207,33 +231,53 @@ def _write(target: Path, content: Content) -> None:
     (target / "manifest.json").write_text(json.dumps(fingerprints, indent=1) + "\n")
 
 
-def _newest(path: Path) -> Path:
-    """`path` itself if it is a checkpoint, else the newest intact one of the run; raises as `load` does."""
+Read = TypeVar("Read")
+
+
+def _newest(path: Path, read: Callable[[Path], Read]) -> Read:
+    """Read `path` itself if it is a checkpoint, else the newest intact one of the run; raises as `load` does."""
     if (path / "policy.json").exists():
         verify(path)
-        return path
-    problems = []
+        return read(path)
+    problems: list[str] = []
     for candidate in reversed(available(path)):
         try:
             verify(candidate)
-            return candidate
-        except ValueError as error:
+            found = read(candidate)
+        except DamagedCheckpoint as error:
             problems.append(str(error))
-    raise FileNotFoundError(f"no intact checkpoint in {path}" + "".join(f"; {problem}" for problem in problems))
+            continue
+        if problems:
+            warnings.warn("; ".join([*problems, f"{candidate.name} is used"]), RuntimeWarning, stacklevel=3)
+        return found
+    raise FileNotFoundError("; ".join([f"no intact checkpoint in {path}", *problems]))
+
+
+def _read(path: Path) -> Checkpoint:
+    weights = _read_weights(path, (FORMAT,))
+    with _reading(path, "it is incomplete"):
+        with np.load(path / "state.npz") as arrays:
+            leaves = dict(arrays)
+        leaves |= json.loads((path / "state.json").read_text())
+        optimizer = _arrays(path / "optimizer.safetensors")
+        return Checkpoint(**vars(weights), optimizer=optimizer, state=_nested(leaves), path=path)
 
 
 def _read_weights(path: Path, formats: tuple[int, ...]) -> Weights:
-    policy = json.loads((path / "policy.json").read_text())
-    if policy["format"] not in formats:
-        playable = "; its policy can be played, but training cannot go on" if policy["format"] in PLAYABLE else ""
-        raise ValueError(f"checkpoint {path} has format {policy['format']}, this version reads {formats[-1]}{playable}")
-    file, net = "model.safetensors", policy["net"]
-    if policy["format"] == 2:  # had a type of computation, averaged weights (which played), and more heads
+    with _reading(path, "it is incomplete"):
+        policy = json.loads((path / "policy.json").read_text())
+        number, net, layout, decisions = (policy[name] for name in ("format", "net", "layout", "decisions"))
+    if number not in formats:
+        playable = "; its policy can be played, but training cannot go on" if number in PLAYABLE else ""
+        raise ValueError(f"checkpoint {path} has format {number}, this version reads {formats[-1]}{playable}")
+    file = "model.safetensors"
+    if number == 2:  # had a type of computation, averaged weights (which played), and more heads
         net.pop("dtype", None)
         file = "ema.safetensors" if (path / "ema.safetensors").exists() else file
         if net["head"] not in HEADS:
             raise ValueError(f"checkpoint {path} has a head {net['head']}, which this version no longer plays")
-    return Weights(policy["decisions"], _arrays(path / file), NetConfig(**net), ObservationLayout(**policy["layout"]))
+    with _reading(path, "it is incomplete"):
+        return Weights(decisions, _arrays(path / file), NetConfig(**net), ObservationLayout(**layout))
 
 
 def _arrays(path: Path) -> dict[str, mx.array]:
@@ -263,7 +307,7 @@ def _fingerprint(file: Path) -> list[Any]:
 def _intact(path: Path) -> bool:
     try:
         verify(path)
-    except ValueError:
+    except DamagedCheckpoint:
         return False
     return True
 

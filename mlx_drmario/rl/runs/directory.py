@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import mlx.core as mx
 
 import mlx_drmario as dm
-from mlx_drmario.files import write_text
+from mlx_drmario.files import LOCK, locked, sweep, write_text
 from mlx_drmario.rl.config import RunConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.settings import from_json, to_json
@@ -24,7 +26,7 @@ BACKUPS = 3
 
 
 def check(run: Path, config: RunConfig, resume: bool) -> None:
-    """Raise what `prepare` would raise about this directory and this machine, and change nothing."""
+    """Raise what `prepare` would raise about this directory and this machine, but for its lock; change nothing."""
     if resume:
         read_config(run)
     elif holds_run(run):
@@ -37,23 +39,32 @@ def check(run: Path, config: RunConfig, resume: bool) -> None:
         for backup in backups(run):
             if backup.exists() and not holds_run(backup):
                 raise ValueError(f"{backup}, the place of a backup, holds no run; move it away")
-    elif run.exists() and any(run.iterdir()):
+    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
         raise ValueError(f"out must be a new or empty directory, got {run}, which holds other files")
 
 
-def prepare(run: Path, config: RunConfig, resume: bool) -> None:
-    """Create the run directory and write config.json and environment.json.
+@contextlib.contextmanager
+def prepare(run: Path, config: RunConfig, resume: bool) -> Iterator[None]:
+    """Create the run directory, write config.json and environment.json, and be its only writer while the body runs.
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
     becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
-    with foreign files.
+    with foreign files; BlockingIOError when somebody else writes there.
     """
     check(run, config, resume)
-    if not resume and holds_run(run):
-        set_aside(run)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(run / "config.json", to_json(config))
-    write_text(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    with contextlib.ExitStack() as locks:
+        run.mkdir(parents=True, exist_ok=True)
+        locks.enter_context(locked(run))
+        check(run, config, resume)  # again: somebody else may have begun before the lock was ours
+        if not resume and holds_run(run):
+            set_aside(run)
+            run.mkdir()
+            locks.enter_context(locked(run))
+        for directory in (run, run / "checkpoints"):
+            sweep(directory)
+        write_text(run / "config.json", to_json(config))
+        write_text(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        yield
 
 
 def holds_run(directory: Path) -> bool:

@@ -11,11 +11,14 @@ import json
 import os
 import socket
 import time
+import warnings
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
+
+from mlx_drmario.files import naming
 
 
 class MetricsLog:
@@ -26,8 +29,9 @@ class MetricsLog:
 
         TensorBoard is told to forget points after `step`, by the session start that its format has for this.
         """
-        path = run / "metrics.jsonl"
-        self._lines = open(path, "ab")  # noqa: SIM115 (closed by close())
+        self._path = run / "metrics.jsonl"
+        self._lines = open(self._path, "ab")  # noqa: SIM115 (closed by close())
+        offset = _whole_lines(self._path, offset)
         self._lines.truncate(offset)
         self._lines.seek(offset)  # truncating leaves the position where it was
         events = run / "tensorboard"
@@ -41,8 +45,9 @@ class MetricsLog:
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Append one row; `step` counts decisions."""
-        self._lines.write(json.dumps({"step": step, **metrics}).encode() + b"\n")
-        self._lines.flush()
+        with naming(self._path):
+            self._lines.write(json.dumps({"step": step, **metrics}).encode() + b"\n")
+            self._lines.flush()
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
         self._write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
@@ -53,15 +58,34 @@ class MetricsLog:
 
     def sync(self) -> None:
         """Force metrics.jsonl to disk; may run in any thread."""
-        os.fsync(self._lines.fileno())
+        with naming(self._path):
+            os.fsync(self._lines.fileno())
 
     def close(self) -> None:
-        self._lines.close()
-        self._events.close()
+        with naming(self._path):
+            try:
+                self._lines.close()
+            finally:
+                self._events.close()
 
     def _write_event(self, event: Event) -> None:
-        self._events.write(event.SerializeToString())
-        self._events.flush()
+        with naming(Path(self._events_file.name)):
+            self._events.write(event.SerializeToString())
+            self._events.flush()
+
+
+def _whole_lines(path: Path, expected: int) -> int:
+    """Bytes of the first `expected` that are there and are whole lines; warns if that is less."""
+    with open(path, "rb") as file:
+        found = file.read(expected).rfind(b"\n") + 1
+    if found < expected:
+        warnings.warn(
+            f"{path} has lost rows: {found:,} of the {expected:,} bytes that the checkpoint counts are there; "
+            "the rows that follow are written after them",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:

@@ -1,0 +1,116 @@
+"""`drmario solve`: the best line for a known seed."""
+
+import json
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import mlx_drmario as dm
+
+
+@dataclass(frozen=True)
+class SolveConfig:
+    """Search one seed with all its capsules known, and print the line capsule by capsule.
+
+    A known seed is what a speedrunner has who chose it; a player of an unknown game has not (see `drmario eval`).
+    """
+
+    level: int = 20
+    """0 to 24"""
+    speed: Literal["low", "med", "hi"] = "hi"
+    """speed setting"""
+    seed: str = "0x8988"
+    """state of the console's random generator before the level set-up, 2 to 65535; 0x for hexadecimal"""
+    frame_counter: int = 0
+    """its value in the first frame of play, 0 to 255; only its parity matters"""
+    width: int = 1_000
+    """boards kept after each capsule"""
+    alpha: float = 1.0
+    """boards are ranked by frames + alpha * estimated frames to go"""
+    threads: int = 0
+    """0: one per core; never changes the line"""
+    json: Path | None = None
+    """write level, speed, seed, cleared, frames and actions to this file"""
+
+
+def run(config: SolveConfig) -> int:
+    """Search, print, write; returns 0 when the line clears the level, else 1. Ctrl-C prints the best line so far.
+
+    Raises ValueError for values that cannot be, OSError for a file that cannot be written.
+    """
+    import mlx_drmario as dm
+    from mlx_drmario import files
+    from mlx_drmario.evaluate import FRAME_RATE
+    from mlx_drmario.search import replay_line
+    from mlx_drmario.spec import speed_number
+
+    if config.json is not None and not config.json.absolute().parent.is_dir():
+        raise ValueError(f"json is {config.json}; its directory must exist")
+    seed = parse_seed(config.seed)
+    games = dm.Decisions(num_envs=1, threads=1)
+    games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)
+    search = dm.Search(threads=config.threads)
+    line = solve(search, games, config)
+    viruses = int(games.viruses_left[0])
+    print(f"level {config.level} {config.speed.upper()}, seed 0x{seed:04x}, {viruses} viruses, width {config.width:,}")
+    print(f"{'capsule':>7}  {'colors':<6} {'placement':<24} {'frames':>6} {'cleared':>7} {'left':>4} {'clock':>7}")
+    for number, step in enumerate(replay_line(games, line.actions), start=1):
+        print(
+            f"{number:>7}  {step.colors:<6} {step.placement:<24} {step.frames:>6} {step.viruses_cleared:>7}"
+            f" {step.viruses_left:>4} {step.clock:>7,}"
+        )
+    end = "cleared" if line.cleared else "not cleared"
+    print(f"{end} in {line.frames:,} frames = {line.frames / FRAME_RATE:.2f} s, {line.nodes:,} boards expanded")
+    if config.json is not None:
+        content = json.dumps(record(config, seed, line)) + "\n"
+        files.write_text(config.json, content)
+    return 0 if line.cleared else 1
+
+
+def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "dm.Line":
+    """The line, searched in a thread so that Ctrl-C can end the search early."""
+    lines: list[dm.Line] = []
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            lines.extend(search.solve(games, config.width, config.alpha))
+        except (ValueError, MemoryError) as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        search.stop()
+        thread.join()
+    if errors:
+        raise errors[0]
+    return lines[0]
+
+
+def record(config: SolveConfig, seed: int, line: "dm.Line") -> dict[str, Any]:
+    """The line as plain JSON values."""
+    return {
+        "level": config.level,
+        "speed": config.speed,
+        "seed": seed,
+        "frame_counter": config.frame_counter,
+        "cleared": line.cleared,
+        "frames": line.frames,
+        "actions": line.actions.tolist(),
+    }
+
+
+def parse_seed(text: str) -> int:
+    """A whole number 2 to 65535, decimal or with 0x; ValueError otherwise."""
+    if (
+        not re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}", text)
+        or not 2 <= int(text, 0 if "x" in text.lower() else 10) <= 65_535
+    ):
+        raise ValueError(f"seed is {text!r}; it must be 2 to 65535, or hexadecimal such as 0x8988")
+    return int(text, 0 if "x" in text.lower() else 10)

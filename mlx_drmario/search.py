@@ -1,0 +1,176 @@
+"""Search as a policy: what a player may know, given to `dm.Search` (docs/search.md)."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mlx_drmario as dm
+from mlx_drmario.spec import FALL, RESOLVE
+
+Roots = dict[str, Any]
+"""The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How far an online search looks; the arguments of `dm.Search.choose`, which explains them."""
+
+    plies: int = 1
+    """1: this capsule; 2: and the preview; 3: and capsules after it"""
+    first: int = 256
+    """moves of this capsule that are followed"""
+    boards: int = 40
+    """boards after the preview that are followed"""
+    depth: int = 1
+    """capsules after the preview"""
+    width: int = 1
+    """boards kept after each of them"""
+    sequences: int = 0
+    """futures of those capsules; 0: as many as make the law of the first exact"""
+    nodes: float = 0
+    """no further future is begun after so many boards; 0: no limit"""
+    ms: float = 0
+    """no further future is begun after so many milliseconds; 0: no limit. Makes play depend on the machine's speed"""
+
+
+BUDGETS: dict[str, Budget] = {
+    "1ply": Budget(plies=1),
+    "2ply": Budget(plies=2, first=16),
+    "3ply": Budget(plies=3, first=16),
+    "sampled": Budget(plies=3, first=16, boards=6, depth=6, width=2, sequences=8),
+}
+"""Searches by name"""
+
+
+def roots_of(view: dm.PublicView) -> Roots:
+    """What the players of N one-player games know; nothing of the reserve beyond the preview."""
+    return {name: view.public[name].copy() for name in _PUBLIC}
+
+
+_PUBLIC = (
+    "bottle", "capsule", "preview", "frame_counter", "speed", "speed_ups", "level", "viruses_left", "capsules_thrown",
+)  # fmt: skip
+
+
+def chosen_rows(roots: Roots, rows: NDArray[Any]) -> Roots:
+    """The situations of some rows (indices or mask)."""
+    return {name: values[rows] for name, values in roots.items()}
+
+
+class SearchPolicy:
+    """Plays by search; every game the same whatever else is in its batch, unless the budget is in milliseconds."""
+
+    def __init__(self, budget: Budget, search: dm.Search | None = None) -> None:
+        self.budget = budget
+        self.search = search or dm.Search()
+
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
+        """See `evaluate.Policy.act`; ended games get action 0."""
+        actions = np.zeros(view.num_envs, np.int32)
+        running = np.flatnonzero(~view.ended)
+        roots = chosen_rows(roots_of(view), running)
+        actions[running] = self.search.choose(**roots, **dataclasses.asdict(self.budget))[0]
+        return actions
+
+
+def parse(text: str) -> Budget:
+    """The budget that `text` names: "2ply", or with changes "sampled,ms=10,boards=8".
+
+    Raises:
+        ValueError: an unknown name or setting, or a value that is not a number.
+    """
+    name, *changes = text.split(",")
+    if name not in BUDGETS:
+        raise ValueError(f"search is {name!r}; choose one of {', '.join(BUDGETS)}")
+    kinds = {field.name: field.type for field in dataclasses.fields(Budget)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or key not in kinds:
+            raise ValueError(f"search setting is {change!r}; give NAME=NUMBER with a name of {', '.join(kinds)}")
+        try:
+            values[key] = float(value) if kinds[key] is float else int(value)
+        except ValueError:
+            raise ValueError(f"search setting {key} is {value!r}; it must be a number") from None
+    return dataclasses.replace(BUDGETS[name], **values)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One capsule of a line."""
+
+    colors: str
+    """first and second colour: Y, R or B each"""
+    placement: str
+    """where the halves lie"""
+    frames: int
+    """tau: from its first controllable frame to the next capsule's, or to the end"""
+    viruses_cleared: int
+    viruses_left: int
+    clock: int
+    """frames so far"""
+
+
+def replay_line(games: dm.Decisions, actions: NDArray[np.int32]) -> Iterator[Step]:
+    """Play the actions in one parked game, which is moved; a Step after each.
+
+    Raises:
+        ValueError: an action that is not legal there.
+    """
+    for action in actions.tolist():
+        state = games.state[0]
+        colors = "YRB"[state["p1_pill_color_l"]] + "YRB"[state["p1_pill_color_r"]]
+        games.step(np.array([action], np.int32))
+        yield Step(
+            colors=colors,
+            placement=describe_placement(action, colors),
+            frames=int(games.tau[0]),
+            viruses_cleared=int(games.viruses_cleared[0]),
+            viruses_left=int(games.viruses_left[0]),
+            clock=int(games.frames[0]),
+        )
+
+
+def describe_placement(action: int, colors: str) -> str:
+    """Such as "Y row 15 col 3, R right of it": row 0 on top, columns from 0."""
+    orientation, cell = divmod(action, 128)
+    where = ("right of", "below", "left of", "above")[orientation]
+    return f"{colors[0]} row {cell // 8} col {cell % 8}, {colors[1]} {where} it"
+
+
+_PLAY = 4
+"""`mode` while a level is played"""
+
+
+def verify_line(level: int, speed: int, seed: int, frame_counter: int, actions: NDArray[np.int32]) -> int | None:
+    """Frames to clear of a line, played frame by frame from reset by the buttons of its placements; None: not cleared.
+
+    Knows nothing of the decision loop: every frame is the engine's.
+
+    Raises:
+        ValueError: a placement that cannot be reached when its capsule comes.
+    """
+    batch = dm.Batch(num_envs=1, threads=1)
+    batch.reset(level, speed, seed, frame_counter)
+    nothing = np.zeros((1, 1), np.uint8)
+    frames = 0
+    for action in actions.tolist():
+        while batch.state["p1_next_action"][0] != FALL:
+            if batch.state["mode"][0] != _PLAY:
+                return None
+            batch.step(nothing)
+            frames += frames > 0
+        state = batch.state[0]
+        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
+        clock = (int(state["frame_counter"]), int(state["p1_speed_setting"]), int(state["p1_speed_ups"]))
+        buttons = dm.script(state["p1_bottle"].copy(), colors, *clock, action)
+        batch.run(buttons[:, None, None])
+        frames += len(buttons)
+    while batch.state["p1_virus_left_bcd"][0] and batch.state["p1_next_action"][0] == RESOLVE:
+        batch.step(nothing)
+        frames += 1
+    return frames if batch.state["p1_virus_left_bcd"][0] == 0 else None

@@ -1,0 +1,305 @@
+#include <memory>
+#include <mutex>
+
+#include "bind_planner.h"
+#include "decisions.h"
+#include "search_known.h"
+#include "search_online.h"
+
+namespace drm {
+
+namespace {
+
+using Online = OnlineSearch<LinearValue>;
+
+// The parameters of an online search by name, checked.
+OnlineOptions online_options(long plies, long first, long boards, long depth, long width, long sequences,
+                             double max_nodes, double ms) {
+  OnlineOptions options;
+  options.plies = checked(plies, "plies", 1, 3);
+  options.first = checked(first, "first", 1, kMaxBoards);
+  options.boards = checked(boards, "boards", 1, kMaxBoards);
+  options.depth = checked(depth, "depth", 1, kMaxFuture);
+  options.width = checked(width, "width", 1, kMaxWidth);
+  options.sequences = checked(sequences, "sequences", 0, kMaxSequences);
+  if (!(max_nodes >= 0 && max_nodes <= 1e15)) throw nb::value_error("nodes must be 0 (no limit) or more");
+  if (!(ms >= 0 && ms <= 1e9)) throw nb::value_error("ms must be 0 (no limit) or more");
+  options.max_nodes = static_cast<u64>(max_nodes);
+  options.max_ms = ms;
+  return options;
+}
+
+std::vector<i32> weights_from(nb::handle weights) {
+  auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
+  if (const char* problem = LinearValue::problem_with(given.data)) {
+    throw nb::value_error((std::string("weights ") + problem).c_str());
+  }
+  return std::move(given.data);
+}
+
+class Search {
+ public:
+  Search(std::unique_ptr<LinearValue> value, int threads) : value_(std::move(value)), pool_(threads) {}
+
+  ThreadPool& pool() { return pool_; }
+  const LinearValue& value() const { return *value_; }
+  SearchControl control;
+
+  // Calls use(search, index) for 0..count-1 on all threads, each with a search of its own; stops early on request.
+  template <class Use>
+  void for_each(int count, const Use& use) {
+    control.begin();
+    pool_.for_chunks(count, 1, [&](int begin, int end) {
+      std::unique_ptr<Online> online = take();
+      for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
+        use(*online, static_cast<std::size_t>(i));
+        control.done.fetch_add(1, std::memory_order_relaxed);
+      }
+      give(std::move(online));
+    });
+    control.stop = false;
+  }
+
+ private:
+  std::unique_ptr<Online> take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<Online>(*value_);
+    std::unique_ptr<Online> online = std::move(idle_.back());
+    idle_.pop_back();
+    return online;
+  }
+  void give(std::unique_ptr<Online> online) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(online));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Online>> idle_;  // the memory of searches between calls
+  std::unique_ptr<LinearValue> value_;
+  ThreadPool pool_;
+};
+
+std::vector<PublicState> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
+                                    nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
+                                    nb::handle capsules_thrown) {
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto rows = static_cast<long>(n);
+  const auto now = integer_array<u8>(capsule, "capsule", {rows, 2}, 0, kColors - 1);
+  const auto next = integer_array<u8>(preview, "preview", {rows, 2}, 0, kColors - 1);
+  const auto counters = integer_array<u8>(frame_counter, "frame_counter", {rows}, 0, 255);
+  const auto speeds = integer_array<u8>(speed, "speed", {rows}, kLow, kHi);
+  const auto ups = integer_array<u8>(speed_ups, "speed_ups", {rows}, 0, kMaxSpeedUps);
+  const auto levels = integer_array<u8>(level, "level", {rows}, 0, kMaxLevel);
+  const auto viruses = integer_array<u8>(viruses_left, "viruses_left", {rows}, 1, 99);
+  const auto thrown = integers(capsules_thrown, "capsules_thrown", {n}, 0, 9999);
+  std::vector<PublicState> roots(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    PublicState& root = roots[i];
+    std::copy_n(&bottles.data[i * kCells], kCells, root.bottle);
+    std::copy_n(&now.data[2 * i], 2, root.capsule);
+    std::copy_n(&next.data[2 * i], 2, root.preview);
+    root.frame_counter = counters.data[i];
+    root.speed = speeds.data[i];
+    root.speed_ups = ups.data[i];
+    root.level = levels.data[i];
+    root.viruses_left = viruses.data[i];
+    root.capsules_thrown = static_cast<u16>(thrown[i]);
+    const std::string problem = describe_root(root);
+    if (!problem.empty()) throw nb::value_error(("bottle[" + std::to_string(i) + "] " + problem).c_str());
+  }
+  return roots;
+}
+
+template <class T>
+nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
+  return copied(values, {values.size()});
+}
+
+template <class... Columns>
+using Arrays = std::tuple<nb::ndarray<nb::numpy, Columns>...>;
+
+Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
+                               nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
+                               nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
+                               long depth, long width, long sequences, double nodes, double ms) {
+  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+  const auto roots =
+      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
+  std::vector<i32> actions(roots.size(), -1);
+  std::vector<float> values(roots.size(), 0);
+  std::vector<u32> expanded(roots.size(), 0);
+  exclusively(search, [&] {
+    search.for_each(static_cast<int>(roots.size()), [&](Online& online, std::size_t i) {
+      const Choice choice = online.choose(roots[i], options);
+      actions[i] = choice.action;
+      values[i] = static_cast<float>(choice.value) / kFrameUnits;
+      expanded[i] = choice.nodes;
+      search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
+    });
+  });
+  return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
+}
+
+Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
+                               nb::handle frame_counter, long max_capsules, long plies, long first, long boards,
+                               long depth, long width, long sequences, double nodes, double ms) {
+  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+  const auto n = static_cast<std::size_t>(nb::len(seed));
+  const auto configs = game_configs(level, speed, seed, frame_counter, n, 1);
+  require_working_seeds(configs);
+  const auto limit = static_cast<u32>(checked(max_capsules, "max_capsules", 1, 9999));
+  std::vector<u8> cleared(n);
+  std::vector<u32> frames(n), capsules(n), viruses(n);
+  exclusively(search, [&] {
+    search.for_each(static_cast<int>(n), [&](Online& online, std::size_t i) {
+      Round round{};
+      start_at_play(round.match, configs[i]);
+      begin(round);
+      const Played played = play_out(round.match, online, options, limit);
+      cleared[i] = played.cleared;
+      frames[i] = played.frames;
+      capsules[i] = played.capsules;
+      viruses[i] = played.viruses_left;
+    });
+  });
+  return std::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
+}
+
+std::vector<Line> solve(Search& search, Decisions& games, long width, double alpha, long max_capsules) {
+  KnownOptions options;
+  options.width = checked(width, "width", 1, 1 << 20);
+  if (!(alpha >= 0 && alpha <= 100)) throw nb::value_error("alpha must be in 0..100");
+  options.alpha = alpha;
+  options.max_capsules = checked(max_capsules, "max_capsules", 1, 9999);
+  if (games.players() != 1) throw nb::value_error("games has two players, allowed are games of one");
+  const std::vector<Game> copies = exclusively(games, [&] { return games.games; });
+  std::vector<KnownGame> known;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const std::string name = "games[" + std::to_string(i) + "] ";
+    if (copies[i].ended()) throw nb::value_error((name + "has ended").c_str());
+    known.emplace_back(copies[i].round.match);
+    const std::string problem = describe_root(known.back().root);
+    if (!problem.empty()) throw nb::value_error((name + problem).c_str());
+  }
+  std::vector<Line> lines(known.size());
+  exclusively(search, [&] {
+    if (known.size() == 1) {
+      search.control.begin();
+      lines[0] = solve_known(known[0], search.value(), options, search.pool(), search.control);
+      search.control.stop = false;
+      return;
+    }
+    search.for_each(static_cast<int>(known.size()), [&](Online&, std::size_t i) {
+      ThreadPool alone(1);
+      lines[i] = solve_known(known[i], search.value(), options, alone, search.control);
+    });
+  });
+  return lines;
+}
+
+nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto each = static_cast<std::size_t>(feature_count());
+  std::vector<i32> out(n * each);
+  {
+    nb::gil_scoped_release release;
+    for (std::size_t i = 0; i < n; ++i) features_of(board_of(&bottles.data[i * kCells]), &out[i * each]);
+  }
+  return copied(out, {n, each});
+}
+
+nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
+  std::vector<const char*> list;
+  for (const Feature& feature : plane_features()) list.push_back(feature.name);
+  for (const char* name : scalar_features()) list.push_back(name);
+  return names(list);
+}
+
+// Numbers of the capsules that may follow the preview, each as often as it is likely.
+nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules_thrown) {
+  const auto now = integers(capsule, "capsule", {2}, 0, kColors - 1);
+  const auto next = integers(preview, "preview", {2}, 0, kColors - 1);
+  PublicState root{};
+  for (std::size_t half = 0; half < 2; ++half) {
+    root.capsule[half] = static_cast<u8>(now[half]);
+    root.preview[half] = static_cast<u8>(next[half]);
+  }
+  root.capsules_thrown = static_cast<u16>(checked(capsules_thrown, "capsules_thrown", 0, 9999));
+  const Futures futures(root, 0, 0);
+  std::vector<i32> out;
+  for (int s = 0; s < futures.outcomes(); ++s) {
+    Capsule drawn;
+    futures.draw(s, 1, &drawn);
+    out.push_back(number_of(drawn));
+  }
+  return array_of(out);
+}
+
+void bind_line(nb::module_& m) {
+  nb::class_<Line>(m, "Line", "The best line that a known-seed search found.")
+      .def_ro("cleared", &Line::cleared)
+      .def_ro("frames", &Line::frames, "frames to clear; of the line if it does not clear")
+      .def_prop_ro(
+          "actions", [](const Line& line) { return array_of(line.actions); }, nb::rv_policy::automatic,
+          "i32[T]: a placement per capsule")
+      .def_ro("nodes", &Line::nodes, "boards expanded")
+      .def_ro("children", &Line::children, "boards evaluated");
+}
+
+}  // namespace
+
+void bind_search(nb::module_& m) {
+  bind_line(m);
+  nb::class_<Search> c(m, "Search",
+                       "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
+                       "used from another thread meanwhile.");
+  c.def(
+       "__init__",
+       [](Search* self, nb::object weights, long threads) {
+         auto value =
+             weights.is_none() ? std::make_unique<LinearValue>() : std::make_unique<LinearValue>(weights_from(weights));
+         new (self) Search(std::move(value), checked(threads, "threads", 0, 1024));
+       },
+       "weights"_a = nb::none(), "threads"_a = 0,
+       "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones.\n"
+       "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.")
+      .def("choose", &choose, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
+           "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
+           "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
+           "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"
+           "capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: "
+           "and\n"
+           "the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by "
+           "a\n"
+           "beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further\n"
+           "future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1\n"
+           "where nothing was chosen. ValueError for a bottle that is not at rest.")
+      .def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
+           "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
+           "nodes"_a = 0.0, "ms"_a = 0.0,
+           "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, played\n"
+           "as by choose().")
+      .def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
+           "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
+           "frames + alpha * value. It reads the reserve: every capsule to come is known.")
+      .def(
+          "stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
+      .def_prop_ro(
+          "done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")
+      .def_prop_ro(
+          "nodes", [](const Search& s) { return s.control.nodes.load(); }, "boards expanded by the call")
+      .def_prop_ro(
+          "capsules", [](const Search& s) { return s.control.capsules.load(); },
+          "capsules into the known game begun last")
+      .def_prop_ro("threads", [](Search& s) { return s.pool().threads(); });
+  m.def("features", &features, "bottle"_a, "i32[N, F]: the value function's features of bottles u8[N, 128]");
+  m.def(
+      "next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
+      "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as\n"
+      "it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
+  m.def("feature_names", &feature_names, "Names of the features, in order");
+}
+
+}  // namespace drm

@@ -1,0 +1,109 @@
+#include "search_board.h"
+
+#include <cstring>
+
+namespace drm {
+
+Cells in_runs(Cells cells) {
+  // Bit c of `across`: columns c..c+3 are set; of `down`: rows r..r+3.
+  const Cells two_across = cells & moved_left(cells);
+  Cells across = two_across & moved_left(moved_left(two_across));
+  const Cells two_down = cells & moved_up(cells);
+  Cells down = two_down & moved_up(two_down, 2);
+  if (!any(across | down)) return {};
+  across = across | moved_right(across);
+  across = across | moved_right(moved_right(across));
+  down = down | moved_down(down);
+  down = down | moved_down(down, 2);
+  return across | down;
+}
+
+Board board_of(const u8 bottle[kCells]) {
+  Board board{};
+  for (int cell = 0; cell < kCells; ++cell) {
+    const u8 tile = bottle[cell];
+    if (is_free(tile)) continue;
+    const Cells here = cell_at(cell);
+    board.color[color_of(tile)] = board.color[color_of(tile)] | here;
+    if (kind_of(tile) == kVirus) board.virus = board.virus | here;
+    if (kind_of(tile) == kLeftHalf && cell % kCols < kCols - 1 && kind_of(bottle[cell + 1]) == kRightHalf) {
+      board.left = board.left | here;
+    }
+    if (kind_of(tile) == kTop && cell < kCells - kCols && kind_of(bottle[cell + kCols]) == kBottom) {
+      board.upper = board.upper | here;
+    }
+  }
+  return board;
+}
+
+void write_bottle(const Board& board, u8 bottle[kCells]) {
+  const Cells right = moved_right(board.left), lower = moved_down(board.upper);
+  for (int cell = 0; cell < kCells; ++cell) {
+    bottle[cell] = kEmpty;
+    for (u8 color = 0; color < kColors; ++color) {
+      if (!has(board.color[color], cell)) continue;
+      const u8 kind = has(board.virus, cell)   ? kVirus
+                      : has(board.left, cell)  ? kLeftHalf
+                      : has(right, cell)       ? kRightHalf
+                      : has(board.upper, cell) ? kTop
+                      : has(lower, cell)       ? kBottom
+                                               : kSingle;
+      bottle[cell] = kind + color;
+    }
+  }
+}
+
+bool at_rest(const u8 bottle[kCells]) {
+  Board board = board_of(bottle);
+  u8 same[kCells];
+  write_bottle(board, same);
+  if (std::memcmp(bottle, same, kCells) != 0) return false;
+  for (const Cells color : board.color) {
+    if (any(in_runs(color))) return false;
+  }
+  return !drop_pass(board);
+}
+
+bool drop_pass(Board& board) {
+  const Cells occupied = board.occupied();
+  // From the floor up: a piece stays when any of its cells is a virus or lies on something that stays.
+  u64 half[2] = {0, 0};  // what stays
+  const u64 occupied_half[2] = {occupied.low, occupied.high};
+  const u64 virus_half[2] = {board.virus.low, board.virus.high};
+  const u64 left_half[2] = {board.left.low, board.left.high};
+  u64 below = 0xFF;
+  for (int row = kRows - 1; row >= 0; --row) {
+    const int i = row / 8, shift = row % 8 * 8;
+    u64 stays = (occupied_half[i] >> shift & 0xFF) & (below | (virus_half[i] >> shift & 0xFF));
+    const u64 lefts = left_half[i] >> shift & 0xFF;
+    stays |= (stays & lefts) << 1 | (stays >> 1 & lefts);
+    half[i] |= stays << shift;
+    below = stays;
+  }
+  const Cells falls = occupied & ~Cells{half[0], half[1]};
+  if (!any(falls)) return false;
+  const auto fall = [falls](Cells& cells) { cells = (cells & ~falls) | moved_down(cells & falls); };
+  for (Cells& color : board.color) fall(color);
+  fall(board.left);
+  fall(board.upper);
+  return true;
+}
+
+u64 hash_of(const Board& board) {
+  // Two multiply-xorshift streams over the words (constants of splitmix64), then its finaliser.
+  u64 words[sizeof(Board) / 8];
+  static_assert(sizeof(Board) == 12 * 8);
+  std::memcpy(words, &board, sizeof board);
+  u64 a = 0x9E3779B97F4A7C15ull, b = 0xD1B54A32D192ED03ull;
+  for (int i = 0; i < 12; i += 2) {
+    a = (a ^ words[i]) * 0xBF58476D1CE4E5B9ull;
+    a ^= a >> 29;
+    b = (b ^ words[i + 1]) * 0x94D049BB133111EBull;
+    b ^= b >> 31;
+  }
+  u64 z = a + std::rotl(b, 23);
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+  return z ^ z >> 27;
+}
+
+}  // namespace drm

@@ -1,0 +1,89 @@
+// Search with what a player may know: the capsule, the preview, and the law of those that follow.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "search_chance.h"
+#include "value.h"
+
+namespace drm {
+
+inline constexpr int kMaxBoards = 256;
+inline constexpr int kMaxWidth = 16;
+inline constexpr int kMaxSequences = 1 << 12;
+
+struct OnlineOptions {
+  int plies = 1;      // 1: this capsule; 2: and the preview; 3: and capsules after it
+  int first = 512;    // of the moves of this capsule, how many are followed
+  int boards = 40;    // of the boards after the preview, how many are followed
+  int depth = 1;      // capsules after the preview
+  int width = 1;      // of the beam over them
+  int sequences = 0;  // of such capsules, the same for all boards; 0: as many as make the first one's law exact
+  u64 max_nodes = 0;  // boards expanded, 0: no limit. The first sequence is always finished
+  double max_ms = 0;  // 0: no limit
+};
+
+struct Choice {
+  i32 action;
+  i32 value;      // expected frames to go, in kFrameUnits
+  u32 nodes;      // boards expanded
+  i32 sequences;  // of capsules looked at
+};
+
+// A search with its memory; for one thread.
+template <Value V>
+class OnlineSearch {
+ public:
+  explicit OnlineSearch(const V& value) : value_(value) {}
+
+  // The best placement of a capsule that can be placed somewhere. The board must be at rest.
+  Choice choose(const PublicState& root, const OnlineOptions& options);
+
+ private:
+  struct Entry {
+    Board board;
+    i32 rank;  // frames so far and value, in kFrameUnits
+    i32 frames;
+    u16 first;  // which first move
+    End end;
+  };
+  // The best distinct boards, best first.
+  struct Best {
+    int size = 0;
+    int room = 0;
+    Entry at[kMaxBoards];
+
+    void add(const Entry& entry);
+  };
+
+  void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
+  void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to);
+  i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
+  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options);
+  Choice best_first(int sequences);
+
+  const V& value_;
+  int phase_ = 0;  // of the root
+  u32 nodes_ = 0;
+  Children children_;
+  i32 ranks_[kActions];
+  Best first_, second_, beam_[2];
+  std::vector<i32> results_;     // [sequence, board]: frames and value at the sequence's end
+  std::vector<u8> thirds_;       // [sequence]: its first capsule
+  std::vector<long long> sums_;  // [board, third capsule]
+};
+
+// How a game went.
+struct Played {
+  bool cleared;
+  u32 frames;  // to clear, or until the end
+  u32 capsules;
+  u32 viruses_left;
+};
+
+// Plays a parked game to its end, or until `max_capsules` were placed. The search sees what a player sees.
+template <Value V>
+Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules);
+
+}  // namespace drm

@@ -1,0 +1,122 @@
+"""Deliberate faults in what runs leave on disk and how they go on from it; read like rl.py."""
+
+SHARD = "mlx_drmario/rl/ppo/shard.py"
+STATE = "mlx_drmario/rl/ppo/state.py"
+TRAIN = "mlx_drmario/rl/ppo/train.py"
+CHECKPOINT = "mlx_drmario/rl/runs/checkpoint.py"
+BEST = "mlx_drmario/rl/runs/best.py"
+METRICS = "mlx_drmario/rl/runs/metrics.py"
+FILES = "mlx_drmario/files.py"
+SETTINGS = "mlx_drmario/settings.py"
+TEST_CALLBACK = "tests/rl/test_callback.py"
+TEST_CHECKPOINT = "tests/rl/test_checkpoint.py"
+TEST_TRAIN = "tests/rl/test_train.py"
+
+# (name, file, old text, new text, test that fails)
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "a resumed run shuffles anew",
+        SHARD,
+        '        self.shuffle.bit_generator.state = state["shuffle"]\n',
+        "",
+        TEST_TRAIN,
+    ),
+    (
+        "a resumed run forgets Adam's moments",
+        STATE,
+        "    learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))\n",
+        "",
+        TEST_TRAIN,
+    ),
+    (
+        "a resumed run forgets its weights",
+        STATE,
+        "    learner.model.load_weights(list(restored.model.items()))\n",
+        "",
+        TEST_TRAIN,
+    ),
+    (
+        "a resumed run starts its games anew",
+        STATE,
+        '    if state["games"] == games:\n        learner.window',
+        "    if False:\n        learner.window",
+        TEST_TRAIN,
+    ),
+    (
+        "a run resumed with other games plays the old ones",
+        STATE,
+        '    if state["games"] == games:\n        learner.window',
+        "    if True:\n        learner.window",
+        TEST_CALLBACK,
+    ),
+    (
+        "new games of a resumed run are those that it began with",
+        SHARD,
+        "(config.seed, stream, index, decisions)",
+        "(config.seed, stream, index, 0)",
+        TEST_CALLBACK,
+    ),
+    (
+        "who is faster is promoted although it clears less",
+        BEST,
+        "return certified and self.only_candidate >= self.only_best",
+        "return certified",
+        "tests/rl/test_best.py",
+    ),
+    (
+        "whoever clears one game more is promoted",
+        BEST,
+        "return stats.evidence(self.only_candidate, self.only_candidate + self.only_best, 0.5) >= -math.log(error)",
+        "return self.only_candidate > self.only_best",
+        "tests/rl/test_best.py",
+    ),
+    (
+        "the best checkpoint is chosen on test games",
+        BEST,
+        'SPLIT = "validation"',
+        'SPLIT = "test"',
+        TEST_CALLBACK,
+    ),
+    (
+        "a checkpoint that was asked for is not written",
+        TRAIN,
+        "if wants_checkpoint or wants_evaluation:",
+        "if wants_evaluation:",
+        TEST_CALLBACK,
+    ),
+    (
+        "the newest checkpoint but one is dropped",
+        CHECKPOINT,
+        "for old in available(run)[:-keep]:",
+        "for old in available(run)[: -keep + 1 or None]:",
+        TEST_CHECKPOINT,
+    ),
+    (
+        "damage is not noticed",
+        CHECKPOINT,
+        "if not file.exists() or _fingerprint(file) != fingerprint:",
+        "if not file.exists():",
+        TEST_CHECKPOINT,
+    ),
+    (
+        "what it replaces is removed before the new one is whole",
+        FILES,
+        "    _delete(temporary)\n    try:\n",
+        "    _delete(temporary)\n    _delete(path)\n    try:\n",
+        TEST_CHECKPOINT,
+    ),
+    (
+        "metrics of lost work stay",
+        METRICS,
+        "        self._lines.truncate(offset)\n",
+        "",
+        TEST_TRAIN,
+    ),
+    (
+        "unknown settings are ignored",
+        SETTINGS,
+        '"extra": "forbid"',
+        '"extra": "ignore"',
+        "tests/rl/test_settings.py",
+    ),
+]
