@@ -64,6 +64,7 @@ sanitize: $(VENV)/.tools
 	build/sanitize/warp 10000
 	build/sanitize/warp_two 10000
 	build/sanitize/test_script 200
+	build/sanitize/search_moves 100000
 
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.

@@ -31,8 +31,6 @@ SCALAR_MAX = 40.0
 FALL, RESOLVE, HANDOVER = 0, 1, 3
 """p1_next_action while a capsule falls under the player's control, while the bottle settles after its lock, and in the
 frame between the appearance of the next one and the player's control of it"""
-TIDY = 7
-"""p1_placed_step, while p1_next_action is RESOLVE: the runs of this pass have been marked"""
 
 A, B, DOWN, LEFT, RIGHT = 0x80, 0x40, 0x04, 0x02, 0x01
 """bits of a controller byte that play uses"""

@@ -71,7 +71,7 @@ constexpr const char* kScalarNames_[kValueScalars] = {"one", "root_viruses", "vi
                                                       "absent_tops"};
 
 // 16 sqrt(n), rounded down.
-constexpr auto kRoots = [] {
+constexpr std::array<i32, kCells + 1> make_roots() {
   std::array<i32, kCells + 1> roots{};
   for (int n = 1; n <= kCells; ++n) {
     roots[static_cast<std::size_t>(n)] = roots[static_cast<std::size_t>(n) - 1];
@@ -79,7 +79,8 @@ constexpr auto kRoots = [] {
     while ((root + 1) * (root + 1) <= 256 * n) ++root;
   }
   return roots;
-}();
+}
+constexpr auto kRoots = make_roots();
 
 // Lane of rows 0..15 in LinearValue's groups: (group, place).
 constexpr int group_of(int row) { return row / 8 * 2 + row % 2; }

@@ -21,6 +21,7 @@ import tyro
 import mlx_drmario as dm
 from mlx_drmario import files
 from mlx_drmario import seeds as splits
+from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.search import verify_line
 from mlx_drmario.spec import speed_number
 
@@ -77,8 +78,9 @@ def main(config: KnownSeedsConfig) -> None:
         )
     write(config, record)
     times = np.array([frames for frames, _ in narrow])
+    seconds = record["frames"] / FRAME_RATE
     print(
-        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames = {record['frames'] / 60.0988:.2f} s,"
+        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames = {seconds:.2f} s,"
         f" seed 0x{record['seed']:04x}; {len(times):,} of {len(chosen):,} seeds cleared by width {config.width}, median"
         f" {np.median(times):,.0f}, best {times.min():,}; {time.perf_counter() - start:,.0f} s",
         flush=True,

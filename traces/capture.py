@@ -54,24 +54,27 @@ class Capture(Observer):
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
         self.name = name or fresh_name()
-        self._parts: dict[int, _Part] = {}
+        self._parts: dict[tuple[int, int], _Part] = {}
+        """by shard and batch of games: a shard may play two, as a curriculum does"""
 
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
     ) -> None:
         """See `Observer`. Raises OSError when the disk is full; what was recorded is kept."""
-        if part not in self._parts:
-            self._parts[part] = _Part(self, part, games)
-        self._parts[part].before(games, action, log_prob, value)
+        key = (part, id(games))
+        if key not in self._parts:
+            others = sum(number == part for number, _ in tuple(self._parts))
+            self._parts[key] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
+        self._parts[key].before(games, action, log_prob, value)
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """See `Observer`."""
-        self._parts[part].after(games)
+        self._parts[part, id(games)].after(games)
 
     def close(self) -> None:
         """Complete all files; OSError when the disk is full (the journals stay, see `writer.recover`)."""
         with ExitStack() as stack:
-            for part in self._parts.values():
+            for part in tuple(self._parts.values()):
                 stack.callback(part.writer.close)
 
     def __enter__(self) -> Self:
@@ -86,8 +89,9 @@ class Capture(Observer):
 class _Part:
     """The games of one shard: N batch entries, or 2 N seats in games of two players."""
 
-    def __init__(self, capture: Capture, number: int, games: Decisions) -> None:
+    def __init__(self, capture: Capture, number: str, games: Decisions) -> None:
         self.capture, self.number = capture, number
+        self.games, self.state = games, games.state  # held, so that no other batch can get its id; a live view
         self.players = games.players
         self.files = 0
         self.writer = self._open(None)
@@ -97,13 +101,16 @@ class _Part:
         seats = games.num_envs * self.players
         self.rows = np.zeros(seats, dtypes(self.players)["decision"])
         details.forget(self.rows)
+        self.said: tuple[int, ...] = (0, 0)
+        """axes of log_prob and value in the last step, 0 for none"""
+        self.events = EVENTS if self.players == 2 else EVENTS[:-2]
         self.rows["player"] = np.arange(seats) % self.players
         self.pending = np.zeros(seats, np.bool_)
         self.steps = 0
 
     def _open(self, previous: TraceWriter | None) -> TraceWriter:
         self.files += 1
-        name = f"{self.capture.name}-{self.number:02d}-{self.files:04d}{schema.SUFFIX}"
+        name = f"{self.capture.name}-{self.number}-{self.files:04d}{schema.SUFFIX}"
         return TraceWriter(self.capture.directory / name, self.players, self.capture.config, previous)
 
     def before(self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None) -> None:
@@ -112,7 +119,7 @@ class _Part:
         self._follow(games, running, digest)
         acting = games.to_act.reshape(-1).copy()
         who = slice(None) if acting.all() else np.flatnonzero(acting)
-        rows, state = self.rows, games.state
+        rows, state = self.rows, self.state
         for name in ("bottle", "speed_ups"):
             rows[name][who] = _seats(state, name, self.players)[who]
         for name, fields in _PAIRS.items():
@@ -123,6 +130,10 @@ class _Part:
         for name, column in (("frame_counter", state["frame_counter"]), ("digest", digest), ("game", self.game)):
             rows[name][who] = (column if self.players == 1 else np.repeat(column, self.players))[who]
         rows["order"][who] = self.steps
+        said = tuple(0 if column is None else column.ndim for column in (log_prob, value))
+        if said != self.said:  # what the policy says no more must not stay in the rows
+            details.forget(rows)
+            self.said = said
         details.fill(rows, who, action, log_prob, value)
         self.pending |= acting
         self.steps += 1
@@ -139,7 +150,7 @@ class _Part:
             self.known[left] = False
         fresh = np.flatnonzero(running & changed)
         if len(fresh):
-            self.game[fresh] = self.writer.start(games.state[fresh], self.capture.policy)
+            self.game[fresh] = self.writer.start(self.state[fresh], self.capture.policy)
             self.known[fresh] = True
             self.pending.reshape(-1, self.players)[fresh] = False
 
@@ -149,7 +160,7 @@ class _Part:
         done = slice(None) if told.all() else np.flatnonzero(told)
         rows = raw(self.rows)[done].view(self.rows.dtype)
         rows["tau"] = tau[done]
-        for name in EVENTS:
+        for name in self.events:
             column: NDArray[Any] = getattr(games, name)
             rows[name] = column.reshape(len(tau), *column.shape[self.players :])[done]
         self.pending[done] = False

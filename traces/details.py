@@ -28,12 +28,11 @@ def forget(rows: Table, who: Any = slice(None)) -> None:
 def fill(
     rows: Table, who: Any, action: NDArray[Any], log_prob: NDArray[Any] | None, value: NDArray[Any] | None
 ) -> None:
-    """Fill in log_prob, value, value_band, top_action and top_log_prob of the rows `who`.
+    """Fill in what is given of log_prob, value, value_band, top_action and top_log_prob of the rows `who`.
 
     action: integers [N] (two players: [N, 2]); log_prob and value: with a row for each, as `Observer.before_step`
     takes them.
     """
-    forget(rows, who)
     taken = action.reshape(-1)[who].astype(np.int64)
     if log_prob is not None and log_prob.ndim > action.ndim:
         every = log_prob.reshape(-1, ACTIONS)[who]

@@ -34,7 +34,7 @@ def dtypes(players: int) -> dict[str, np.dtype[Any]]:
     seats = (2,) if players == 2 else ()
     policy = schema.EPISODE["policy"]
     return {
-        "start": np.dtype([game, ("policy", policy.dtype, seats), ("state", schema.state_dtype(players))]),
+        "start": np.dtype([game, ("policy", policy.dtype, seats), ("state", schema.engine_dtype(players))]),
         "decision": np.dtype([game, ("order", "u4"), *_fields(schema.row_dtype(schema.DECISION, players))]),
         "buttons": np.dtype([game, ("held", "u1", seats)]),
         "end": np.dtype([game, ("outcome", "u1"), ("winner", "u1"), ("digest", "u8")]),

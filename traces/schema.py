@@ -112,9 +112,16 @@ def row_shape(column: Column, players: int) -> tuple[int, ...]:
     return (2, *column.shape) if column.seat and players == 2 else column.shape
 
 
+@lru_cache(maxsize=2)
+def engine_dtype(players: int) -> np.dtype[Any]:
+    """Dtype of `Batch.state`: what the journal stores."""
+    return dm.Batch(num_envs=1, players=players, threads=1).state.dtype
+
+
+@lru_cache(maxsize=2)
 def state_dtype(players: int) -> np.dtype[Any]:
-    """Dtype of `Batch.state`, without padding: what HDF5 and the journal store."""
-    full = dm.Batch(num_envs=1, players=players, threads=1).state.dtype
+    """The same without padding: what trace files store."""
+    full = engine_dtype(players)
     assert full.names is not None
     return np.dtype([(name, full[name].base, full[name].shape) for name in full.names])
 

@@ -67,7 +67,7 @@ class TraceWriter:
         rows = np.zeros(len(states), self._dtypes["start"])
         rows["game"] = self._next_game + np.arange(len(states), dtype=np.uint64)
         rows["policy"] = np.array(policy, EPISODE["policy"].dtype)
-        rows["state"] = schema.packed_states(states)
+        journal.raw(rows["state"])[:] = journal.raw(np.ascontiguousarray(states))
         self._next_game += len(states)
         self._add("start", rows)
         return rows["game"].copy()
@@ -183,7 +183,7 @@ def assemble(content: Content, continued: bool = False) -> Games:
     made = games.empty(content.players)
     decision = {name: np.ascontiguousarray(rows[name]) for name in DECISION}
     episode = _episodes(content, start, rows["game"], held["game"])
-    states = np.ascontiguousarray(start["state"])
+    states = schema.packed_states(start["state"])
     raw = Games(content.players, episode, states, decision, held["held"].copy(), (content.source,))
     by_buttons = np.flatnonzero(episode["buttons"])
     if len(by_buttons):

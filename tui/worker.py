@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
     connection: Connection = Connection(int(arguments[0]))
     job: Job = connection.recv()
     link = Link()
-    signal.signal(signal.SIGTERM, lambda number, frame: link.end())  # save, then go
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: link.end())  # save, then go
     if isinstance(job, TrainJob):
         from mlx_drmario.tui.trainer import train
 

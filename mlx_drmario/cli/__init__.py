@@ -41,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
 
     1 also when nobody reads the output any more (`drmario runs list | head -1`), without a message.
     """
+    if sys.stdout is None:  # started with it closed (>&-)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
     try:
         try:
             with warnings.catch_warnings():
@@ -48,10 +50,17 @@ def main(argv: list[str] | None = None) -> int:
                 return dispatch(sys.argv[1:] if argv is None else argv)
         finally:
             sys.stdout.flush()  # here, where a closed pipe can be caught; --help leaves by SystemExit
-    except BrokenPipeError:
-        # Python flushes stdout once more as it exits: let that go nowhere (docs.python.org, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # of writing to stdout or stderr; others were told
+        discard_output()
         return 1
+
+
+def discard_output() -> None:
+    """Let go nowhere what nobody reads any more.
+
+    Python flushes stdout once more as it exits, which would fail again (docs.python.org, "Note on SIGPIPE").
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dispatch(args: list[str]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mlx_drmario.cli import discard_output
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 
@@ -87,6 +88,7 @@ class TrainingScreen(Callback):
         self.asked = should_stop
         self.observer = observer or Observer()
         self.game: Any = None  # state of game 0, a copy of its row
+        self.unread = False  # nobody reads the output any more
 
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
@@ -99,14 +101,19 @@ class TrainingScreen(Callback):
             self.game = games.state[0].copy()
 
     def on_iteration(self, snapshot: Snapshot) -> None:
-        self.progress.show(
-            snapshot.progress,
-            lambda left: screen(self.title, snapshot, self.game, left),
-            lambda left: line(snapshot, left),
-        )
+        try:
+            self.progress.show(
+                snapshot.progress,
+                lambda left: screen(self.title, snapshot, self.game, left),
+                lambda left: line(snapshot, left),
+            )
+        except OSError:  # a closed pipe, or a terminal that is gone: save and stop, as for Ctrl-C
+            discard_output()
+            self.progress.visible = False
+            self.unread = True
 
     def should_stop(self) -> bool:
-        return self.asked()
+        return self.unread or self.asked()
 
 
 def line(snapshot: Snapshot, left: float | None) -> str:

@@ -117,7 +117,7 @@ def config_file(args: list[str]) -> Path | None:
 
 
 def run(config: NewRunConfig | ResumeConfig) -> int:
-    """Train, and say where the result is. Returns 0, or 130 after Ctrl-C (the run is saved then).
+    """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
@@ -192,7 +192,10 @@ def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
 def train(
     config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
 ) -> TrainResult:
-    """Train with progress on the screen; the first Ctrl-C ends after the current iteration, the second at once.
+    """Train with progress on the screen, until the budget is spent or somebody wants it to stop.
+
+    Ctrl-C, SIGTERM (clusters), SIGHUP (a closed terminal) and a closed output end it after the current iteration, and
+    the run is saved; a second signal of the kind ends it at once.
 
     run: by default a new directory, see `default_directory`
     capture: a directory that keeps every game of this process.
@@ -207,7 +210,7 @@ def train(
     if processes.first:
         print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
     with (
-        stop_on_interrupt() as should_stop,
+        stop_on_signals() as should_stop,
         Progress(sys.stdout, processes.first, leave=True) as progress,
         captured(config, run, capture) as observer,
     ):
@@ -226,21 +229,28 @@ def captured(
     return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextlib.contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop; a second one interrupts as usual."""
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does."""
     asked = False
 
     def handler(number: int, frame: object) -> None:
         nonlocal asked
         asked = True
-        signal.signal(signal.SIGINT, previous)
+        signal.signal(number, previous[number])
 
-    previous = signal.signal(signal.SIGINT, handler)
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
+    previous = {number: known for number, known in handlers.items() if known != signal.SIG_IGN}  # nohup stays so
+    for number in previous:
+        signal.signal(number, handler)
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, known in previous.items():
+            signal.signal(number, known)
 
 
 def default_directory(name: str, make: bool = True) -> Path:

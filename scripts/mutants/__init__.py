@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from scripts.mutants import core, rl, rl_runs
+from scripts.mutants import core, rl, rl_runs, tui
 
 
 class Mutant(NamedTuple):
@@ -15,4 +15,4 @@ class Mutant(NamedTuple):
     test: str
 
 
-MUTANTS = [Mutant(*fault) for fault in (*core.MUTANTS, *rl.MUTANTS, *rl_runs.MUTANTS)]
+MUTANTS = [Mutant(*fault) for fault in (*core.MUTANTS, *rl.MUTANTS, *rl_runs.MUTANTS, *tui.MUTANTS)]

@@ -27,6 +27,7 @@ class Copy:
 
     def __init__(self, tree: Path) -> None:
         self.tree = tree
+        self.stale = True  # the module is not that of the sources
         self.python = tree / ".venv" / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tree / ".venv")], check=True)
         inside = tree / ".venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
@@ -46,6 +47,7 @@ class Copy:
                 return False
         for made in (*build.glob("_core*.so"), *build.glob("libmlxdm_blas*")):
             (self.tree / "mlx_drmario" / made.name).write_bytes(made.read_bytes())
+        self.stale = False
         return True
 
     def test(self, tests: str) -> bool:
@@ -67,13 +69,13 @@ class Copy:
         if text.count(mutant.old) != 1:
             raise ValueError(f"the text of '{mutant.name}' occurs {text.count(mutant.old)} times in {mutant.file}")
         compiled = mutant.file.startswith(("engine/", "planner/"))
+        self.stale |= compiled
         file.write_text(text.replace(mutant.old, mutant.new))
         try:
-            return (compiled and not self.build()) or not self.test(mutant.test)
+            return (self.stale and not self.build()) or not self.test(mutant.test)
         finally:
             file.write_text(text)
-            if compiled:
-                self.build()
+            self.stale |= compiled
 
 
 def main() -> int:

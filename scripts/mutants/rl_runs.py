@@ -94,8 +94,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "damage is not noticed",
         CHECKPOINT,
-        "if not file.exists() or _fingerprint(file) != fingerprint:",
-        "if not file.exists():",
+        "if name not in fingerprints or _fingerprint(path / name) != fingerprints[name]:",
+        "if name not in fingerprints:",
         TEST_CHECKPOINT,
     ),
     (

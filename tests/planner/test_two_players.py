@@ -148,6 +148,40 @@ def test_rounds_meet_every_kind_of_end_and_attack() -> None:
     assert winners >= {1, 2}
 
 
+def test_player_2_does_not_act_in_the_frame_of_player_1_s_third_crown() -> None:
+    """All placements of player 2 against a clear of player 1, one of them due to lock in that very frame."""
+    duel = dm.Decisions(num_envs=1, players=2, threads=1)
+    state = duel.state.copy()
+    cells = np.full((16, 8), 0xFF, np.uint8)
+    cells[5, 0], cells[3:5, 0] = 0xD0, 0x80  # a yellow virus under two yellow halves
+    for p in ("p1_", "p2_"):
+        state[p + "bottle"], state[p + "virus_left_bcd"], state[p + "victories"] = cells.reshape(128), 1, 2
+        cells[5:, 0] = [
+            0xD1,
+            *[0x80, 0x81, 0x82] * 3,
+            0x80,
+        ]  # player 2: stairs, so that falls of every length are there
+        for col in range(1, 8):
+            cells[6 + col :, col] = 0x80 + (np.arange(10 - col) + col) % 3
+        state[p + "pill_color_l"] = state[p + "pill_color_r"] = 0 if p == "p1_" else 1
+    state["p2_speed_setting"], state["p2_speed_ups"] = 2, 49  # a row a frame: soft drops alone end in odd frames only
+    duel.set_state(state)
+    clearing = 128 + 8  # upright on top of them
+    start, ends = duel.save(), []
+    for action in np.flatnonzero(duel.legal[0, 1]):
+        duel.load(start)
+        falls = int(duel.frames_to_lock[0, 1, action])
+        console = Console(duel.state[:1])
+        for seat, chosen in enumerate((clearing, int(action))):
+            console.decide(seat, chosen)
+        duel.step([[clearing, action]])
+        console.play()
+        compare(duel, console, 0)
+        assert duel.winner[0] == 1 and duel.state["mode"][0] == 7
+        ends.append(falls == duel.tau[0, 0])
+    assert any(ends) and not all(ends)
+
+
 def test_an_ended_round_tells_nothing_twice() -> None:
     rng = np.random.default_rng(3)
     duel = dm.Decisions(num_envs=16, players=2)

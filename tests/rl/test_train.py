@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,16 +181,13 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from mlx_drmario.cli import main; sys.exit(main())", "train", *arguments]
 
 
+SMALL = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8", "--no-compile"]
+
+
 def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     run = tmp_path / "run"
-    arguments = ["--env.num-envs", "32", "--ppo.horizon", "8", "--ppo.minibatch", "128", "--net.width", "8"]
-    new = command("level0", "--out", str(run), *arguments)
-    with subprocess.Popen(new, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        process.stdout.readline()  # the header
-        process.stdout.readline()  # the first iteration
-        process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=600)[0]
-    assert process.returncode == 130, rest
+    new = command("level0", "--out", str(run), *SMALL)
+    rest = stopped(new, lambda process: process.send_signal(signal.SIGINT))
     assert f"drmario train resume {run}" in rest
     reached = checkpoint.load(run).decisions
     assert reached > 0
@@ -199,6 +197,44 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     resume = command("resume", str(run), "--decisions", str(reached + 256))
     subprocess.run(resume, check=True, env={**os.environ, "NO_COLOR": "1"})
     assert checkpoint.load(run).decisions == reached + 256
+
+
+WAYS = {
+    "SIGTERM": lambda process: process.send_signal(signal.SIGTERM),
+    "SIGHUP": lambda process: process.send_signal(signal.SIGHUP),
+    "closed": lambda process: process.stdout.close(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_other_ways_to_stop_save_too(tmp_path, way):
+    run = tmp_path / "run"
+    rest = stopped([sys.executable, "-c", EAGER, "train", "level0", "--out", str(run), *SMALL], WAYS[way])
+    assert way == "closed" or f"drmario train resume {run}" in rest
+    rows, reached = read_metrics(run), checkpoint.load(run).decisions
+    assert rows[-1]["step"] == reached < PRESETS["level0"].decisions
+
+
+EAGER = """
+import sys
+from mlx_drmario.cli import main
+from mlx_drmario.cli.progress import Progress
+Progress.PLAIN_SECONDS = 0.0  # a line per iteration
+sys.exit(main())
+"""
+
+
+def stopped(arguments: list[str], stop: Callable[[subprocess.Popen[str]], None]) -> str:
+    """Train in a process of its own, stop it after its first iteration, and return what it said then."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(arguments, **pipes) as process:
+        process.stdout.readline()  # the header
+        process.stdout.readline()  # the first iteration
+        stop(process)
+        rest = "" if process.stdout.closed else process.stdout.read()
+        error = process.stderr.read()
+    assert process.returncode == 130 and error == ""
+    return rest
 
 
 def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):

@@ -62,7 +62,7 @@ def main(directory: Path, at: int, part: int) -> None:
             play.step(action)
             counts[0] += GAMES
             capture.after_step(play)
-            capture._parts[0].writer.flush()
+            next(iter(capture._parts.values())).writer.flush()
             counts[1] = counts[0]
 
 

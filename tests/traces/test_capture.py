@@ -199,6 +199,23 @@ def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert parts[0].sources[0]["config"]["levels"] == "0-1"
 
 
+def test_a_shard_may_play_two_batches(tmp_path: Path) -> None:
+    """As a curriculum does: a step of the one, a step of the other, under one part number."""
+    batches = [dm.Decisions(num_envs=3, threads=1) for _ in range(2)]
+    with Capture(tmp_path, name="x") as capture:
+        for number, play in enumerate(batches):
+            play.reset(number, 2, np.arange(100, 106, 2))
+        for step in range(20):
+            play = batches[step % 2]
+            action = play.sample_legal(step)
+            capture.before_step(play, action, None, None)
+            play.step(action)
+            capture.after_step(play)
+    parts = [storage.read(tmp_path / f"x-{name}-0001.dmtrace.h5") for name in ("00", "00.1")]
+    assert [part.episode["decisions"].tolist() for part in parts] == [[10] * 3] * 2
+    assert all(replay.verify(part) == [] for part in parts)
+
+
 def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All games of both shards, with the log-probabilities and values that the learner used."""
     monkeypatch.chdir(tmp_path)
