@@ -18,6 +18,7 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 )
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
+PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -131,4 +132,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "range(rows.start, rows.stop - 1)",
         TEST_RECORDED,
     ),
+    (
+        "a closed screen is kept",
+        PAINTED,
+        "self.app.theme_changed_signal.unsubscribe(self)",
+        "pass",
+        TEST_MEMORY,
+    ),
+    ("the event log keeps everything", EVENTS, "deque(maxlen=_KEPT)", "deque()", TEST_MEMORY),
+    ("a curve keeps every point", SUMMARY, "if len(points) > _MOST_POINTS:", "if False:", TEST_MEMORY),
+    ("reports wait without end", LINK, "deque(maxlen=MAX_WAITING)", "deque()", TEST_MEMORY),
+    ("decisions are remembered for ever", PART, "deque(maxlen=_REMEMBERED)", "deque()", TEST_MEMORY),
 ]

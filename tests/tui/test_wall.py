@@ -154,7 +154,7 @@ def test_what_is_on_the_screen_is_what_was_shown_last():
             wall.select(int(rng.integers(20)))
             await pilot.pause()
         seen = screen_of(pilot.app)
-        wall._repaint()
+        wall.repaint()
         await pilot.pause()
         assert screen_of(pilot.app) == seen
 

@@ -14,12 +14,12 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from mlx_drmario.spec import COLS, ROWS
 from mlx_drmario.tui.palette import CLASS_OF, Palette, joined, palette
 from mlx_drmario.tui.position import CLEARED, PLAYING
 from mlx_drmario.tui.protocol import Boards
+from mlx_drmario.tui.widgets.painted import Painted
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ SMALL = Format(width=COLS, height=ROWS // 2, gap=2)
 DENSE = Format(width=COLS, height=ROWS // 2, gap=1)
 
 
-class Wall(Widget):
+class Wall(Painted):
     """Shows `Boards`, as many to a row as fit, and repaints only the cells that changed.
 
     When not all boards fit, those of the page with the selected one are shown.
@@ -69,16 +69,13 @@ class Wall(Widget):
         self.format, self.columns, self.rows, self._width = LARGE, 1, 1, 0
         self._lines: dict[tuple[int, int], list[Segment]] = {}  # (game, line) -> what is painted there
 
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self._repaint())
-
     # --- what is shown ---
 
     def show(self, boards: Boards) -> None:
         """Show these boards from now on."""
         before, self.boards = self.boards, boards
         if before is None or before.count != boards.count:
-            self._repaint()
+            self.repaint()
             return
         changed = before.cells != boards.cells
         captions = (before.viruses != boards.viruses) | (before.outcome != boards.outcome)
@@ -139,13 +136,13 @@ class Wall(Widget):
 
     # --- painting ---
 
-    def _repaint(self) -> None:
+    def repaint(self) -> None:
         self._arrange()
         self._lines.clear()
         self.refresh()
 
     def on_resize(self) -> None:
-        self._repaint()
+        self.repaint()
 
     def _refresh_board(self, game: int, changed: NDArray[np.bool_], caption: bool) -> None:
         """Repaint the cells of one board that changed, bool[128], and its caption."""
