@@ -18,6 +18,7 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 )
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
+TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
 PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
@@ -87,8 +88,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "other games start a new run",
         TRAINER,
-        "self._next, resume = self._next, None, True",
-        "self._next, resume = self._next, None, False",
+        "resume, fresh = self._next, None, True, True",
+        "resume, fresh = self._next, None, False, True",
         TEST_TRAINING,
     ),
     ("earned rewards outlive their game", PART, "total[games.decisions == 0] = 0", "pass", TEST_TRAINING),
@@ -143,4 +144,45 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("a curve keeps every point", SUMMARY, "if len(points) > _MOST_POINTS:", "if False:", TEST_MEMORY),
     ("reports wait without end", LINK, "deque(maxlen=MAX_WAITING)", "deque()", TEST_MEMORY),
     ("decisions are remembered for ever", PART, "deque(maxlen=_REMEMBERED)", "deque()", TEST_MEMORY),
+    (
+        "restart goes on with the same games",
+        TRAINER,
+        "resume, fresh = self._next, None, True, True",
+        "resume, fresh = self._next, None, True, False",
+        TEST_TRAINING,
+    ),
+    ("a run of one shard is not shown", ONLOOKER, "range(config.shards)", "range(2)", TEST_TRAINING),
+    ("a game that ended is shown for ever", PART, "self.resting -= shown", "pass", TEST_PART),
+    ("a pause wears out what is shown", PART, "if moment is not self.looked:", "if True:", TEST_PART),
+    ("a lost game is cleared", PART, "np.where(games.cleared[rows], CLEARED, TOP_OUT)", "CLEARED", TEST_PART),
+    (
+        "a game that ended is the next one",
+        PART,
+        "np.where(shown, self.ends, moment.states)",
+        "moment.states",
+        TEST_PART,
+    ),
+    ("one thread that waits holds the run", GATE, "return min(self._waited", "return max(self._waited", TEST_PART),
+    ("a pause counts twice", GATE, "self._waited.pop(thread, 0.0)", "self._waited[thread]", TEST_PART),
+    (
+        "a pause uses up the minutes",
+        "mlx_drmario/rl/ppo/learner.py",
+        "np.array(end - since - held)",
+        "np.array(end - since)",
+        TEST_CALLBACK,
+    ),
+    (
+        "nobody asks how long it was held up",
+        "mlx_drmario/rl/ppo/train.py",
+        "learner.iterate(callback.held_seconds)",
+        "learner.iterate()",
+        TEST_CALLBACK,
+    ),
+    (
+        "games asked to start anew go on",
+        "mlx_drmario/rl/ppo/state.py",
+        'state["games"] == games and not fresh_games',
+        'state["games"] == games',
+        TEST_CALLBACK,
+    ),
 ]
