@@ -215,6 +215,31 @@ def test_keys_of_a_run(tmp_path):
     assert not (run / protocol.SESSION_FILE).exists()
 
 
+def test_d_leaves_a_run_that_stands_still_or_takes_single_decisions(tmp_path):
+    run = tmp_path / "run"
+
+    async def check(pilot, screen):
+        await pilot.press("p")
+        await until(pilot, lambda: screen.picture.paused)
+        for key in ("n", "f"):  # a run knows decisions only
+            made = screen.picture.position.decisions
+            await pilot.press(key)
+            await until(pilot, lambda made=made: screen.picture.position.decisions != made, key)
+            assert screen.picture.paused
+        await pilot.press("space")
+        before = screen.progress.decisions
+        await until(pilot, lambda: screen.progress.decisions > before)
+        await pilot.press("d")
+        await until(pilot, lambda: not pilot.app.is_running)
+        assert screen.session.process.poll() is None
+        again = Ear(attach(run))
+        again.next(Progress, lambda progress: progress.decisions > before)
+        again.session.send(protocol.Stop())
+        again.next(Ended)
+
+    training(check, run)
+
+
 def test_an_edited_config_that_is_none_is_reported(tmp_path):
     run = tmp_path / "run"
 
