@@ -95,6 +95,7 @@ def test_boards_that_do_not_fit_are_on_further_pages():
     async def check(pilot, wall):
         wall.show(boards(256))
         assert wall.format is DENSE and (wall.per_page, wall.pages, wall.page) == (27, 10, 0)
+        assert "▸1" in lines_of(wall)[0]
         wall.select(255)
         assert wall.page == 9
         assert "▸256" in lines_of(wall)[9]

@@ -156,9 +156,11 @@ class Wall(Painted):
         form, columns = self.format, self.columns
         page = slice(self.page * self.per_page, (self.page + 1) * self.per_page)
         shown = len(captions[page])
-        grid = np.zeros((self.per_page, form.height + 1, COLS), np.bool_)
-        grid[:shown, 0], grid[:shown, 1:] = captions[page, None], changed[page]
-        grid = grid.reshape(self.rows, columns, form.height + 1, COLS).swapaxes(1, 2).reshape(-1, columns * COLS)
+        boards = np.zeros((self.per_page, form.height + 1, COLS), np.bool_)
+        boards[:shown, 0], boards[:shown, 1:] = captions[page, None], changed[page]
+        grid: NDArray[np.bool_] = (
+            boards.reshape(self.rows, columns, form.height + 1, COLS).swapaxes(1, 2).reshape(-1, columns * COLS)
+        )
         lines = np.flatnonzero(grid.any(axis=1))
         firsts, lasts = grid[lines].argmax(axis=1), columns * COLS - 1 - grid[lines, ::-1].argmax(axis=1)
         regions = []
