@@ -200,4 +200,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_WALL,
     ),
     ("another page keeps the lines of the last", WALL, "            self._strips.clear()\n", "", TEST_WALL),
+    (
+        "a closed screen's picture is kept",
+        "tui/app.py",
+        "StylesCache.get_inner_outer.cache_clear()",
+        "pass",
+        TEST_MEMORY,
+    ),
 ]

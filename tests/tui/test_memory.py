@@ -34,6 +34,7 @@ def test_closed_screens_are_forgotten():
             await pilot.press(key)
             await until(pilot, lambda kind=kind: isinstance(pilot.app.screen, kind), kind.__name__)
             opened += [weakref.ref(node) for node in pilot.app.screen.walk_children(with_self=True)]
+            opened += [weakref.ref(node._styles_cache) for node in pilot.app.screen.walk_children(with_self=True)]
             await pilot.press("escape")
             await until(pilot, lambda: pilot.app.screen is screen)
 
@@ -41,7 +42,7 @@ def test_closed_screens_are_forgotten():
             gc.collect()
             return not [ref for ref in opened if ref() is not None]
 
-        await until(pilot, gone, "the end of " + ", ".join(type(ref()).__name__ for ref in opened if ref()))
+        await until(pilot, gone, "the end of what the closed screens held")
 
     in_app(watch_screen(games=2), check, (120, 40))
 
