@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual._styles_cache import StylesCache
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -45,6 +47,15 @@ class DrMarioApp(App[None]):
         """Textual's own, on a terminal one that can report key releases."""
         driver = super().get_driver_class()
         return ReleaseDriver if driver is LinuxDriver else driver
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen on top, and let go of what it has painted.
+
+        A cache of Textual 8 keeps the last 1024 widgets' pictures, also of closed screens: 1 MB for each.
+        """
+        closed = super().pop_screen()
+        StylesCache.get_inner_outer.cache_clear()
+        return closed
 
     def on_key_released(self, message: KeyReleased) -> None:
         """Input that Textual does not know goes where keys go."""

@@ -1,6 +1,7 @@
 """Holds the threads of a run: pause, single decisions, and a pace slower than they could go."""
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ class Gate:
         self._open = False
         self._allowed = 0  # decisions that every thread may make while paused
         self._made: dict[int, int] = defaultdict(int)
+        self._waited: dict[int, float] = defaultdict(float)
 
     def pause(self, on: bool) -> None:
         with self._changed:
@@ -46,14 +48,21 @@ class Gate:
 
     def wait(self, thread: int, meanwhile: Callable[[], None]) -> None:
         """Until this thread may go on; calls `meanwhile` now and then."""
+        start = time.perf_counter()
         while True:
             with self._changed:
                 if not self.paused or self._made[thread] < self._allowed:
                     if self.paused:
                         self._made[thread] += 1
+                    self._waited[thread] += time.perf_counter() - start
                     return
                 self._changed.wait(_TICK)
             meanwhile()
+
+    def waited(self, threads: int) -> float:
+        """Seconds since the last call for which all of these threads stood still."""
+        with self._changed:
+            return min(self._waited.pop(thread, 0.0) for thread in range(threads))
 
     def rest(self, seconds: float) -> None:
         """What a decision of this length takes at the pace, or until that changes."""

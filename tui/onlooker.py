@@ -27,9 +27,9 @@ class Onlooker(Callback):
     """Costs next to nothing while no picture is asked for: a copy of the games' states per step."""
 
     def __init__(self, config: PPORunConfig, link: Link, pace: float = FASTEST) -> None:
+        """config: resolved, so that the number of shards is known."""
         self._config, self._link = config, link
-        shards = config.shards or 2
-        self._parts = [Part() for _ in range(shards)]
+        self._parts = [Part() for _ in range(config.shards)]
         self._gate = Gate(pace)
         self._game = 0
         self._lock = threading.Lock()
@@ -95,6 +95,9 @@ class Onlooker(Callback):
             self._link.report(Note("the newest checkpoint plays against the best one ..."))
         return wanted
 
+    def held_seconds(self) -> float:
+        return self._gate.waited(len(self._parts))
+
     def on_checkpoint(self, path: Path) -> None:
         self._link.report(Note(f"saved {path.name}", "good"))
 
@@ -157,6 +160,7 @@ class Onlooker(Callback):
         mine = self._parts[part]
         mine.stepping += time.perf_counter() - mine.since
         self.recorder.after_step(games, part)
+        mine.note_ends()
         for name, column in rewards.compute(self._config.reward, games).items():
             mine.earned[name] += column
         if self._gate.pace != FASTEST:

@@ -49,8 +49,8 @@ class Palette:
         halves = [value[f"capsule-{color}"] for color in range(3)]
         viruses = [value[f"virus-{color}"] for color in range(3)]
         classes = [self.bottle, *halves, *viruses, *[value["clearing"]] * 3]
-        self.pairs = [[self._pair(upper, lower) for lower in classes] for upper in classes]
-        """[10][10]: glyph and style of one character that shows two cells, the class of the upper one first"""
+        self.pairs = [self._pair(upper, lower) for upper in classes for lower in classes]
+        """[100]: glyph and style of one character that shows two cells, at 10 x upper class + lower class"""
         dot = Style(color=value["bottle-dot"], bgcolor=self.bottle)
         solid = [self._solid(byte, classes[CLASS_OF[byte]]) for byte in range(256)]
         empty = CLASS_OF == EMPTY_CLASS

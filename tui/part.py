@@ -13,11 +13,14 @@ from mlx_drmario import rewards
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.spec import from_bcd
 from mlx_drmario.tui.choices import describe
-from mlx_drmario.tui.position import Position, drawn
+from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position, drawn
 from mlx_drmario.tui.protocol import MAX_GAMES, Boards, Choice, Line
 
 _REMEMBERED = 256
 """decisions that time travel can go back"""
+RESTING = 10
+"""pictures for which a game that ended is shown as it ended, though the next one is played in its place: half a second
+"""
 
 
 class Explainer:
@@ -58,6 +61,14 @@ class Part:
     """seconds in the engine in this iteration"""
     since: float = 0.0
     boards: Boards | None = None
+    ends: NDArray[np.void] | None = None
+    """[N]: the last game that ended in each place, as it ended"""
+    outcome: NDArray[np.uint8] | None = None
+    """u8[N]: how it ended"""
+    resting: NDArray[np.uint8] | None = None
+    """u8[N]: pictures for which it is still to be shown"""
+    looked: Moment | None = None
+    """the moment that `boards` shows"""
     request: int = 0
     """number of the picture that `boards` was made for"""
 
@@ -69,6 +80,9 @@ class Part:
         """Other games from now on."""
         self.games = games
         self.past.clear()
+        keep = min(games.num_envs, MAX_GAMES)
+        self.ends = games.state[:keep].copy()
+        self.outcome, self.resting = np.zeros((2, keep), np.uint8)
         self.earned = {name: np.zeros(games.num_envs, np.float32) for name in (*rewards.TERMS, "total")}
 
     def remember(self, action: NDArray[Any], log_prob: NDArray[Any] | None, value: NDArray[Any] | None) -> None:
@@ -83,12 +97,27 @@ class Part:
         columns = (games.state, games.decisions, games.frames, action)
         self.past.append(Moment(*(column[:keep].copy() for column in columns)))  # type: ignore[arg-type]
 
+    def note_ends(self) -> None:
+        """The games have taken a step; those that ended are not yet replaced."""
+        games = self.games
+        assert games is not None and self.ends is not None and self.outcome is not None and self.resting is not None
+        rows = np.flatnonzero((games.cleared | games.top_out)[: len(self.ends)])
+        if rows.size:
+            self.ends[rows] = games.state[rows]
+            self.outcome[rows] = np.where(games.cleared[rows], CLEARED, TOP_OUT)
+            self.resting[rows] = RESTING
+
     def look(self) -> None:
-        """Make `boards` of the games as they are."""
-        states = self.past[-1].states
-        playing = np.zeros(len(states), np.uint8)  # a game that ended has been replaced by the time it is looked at
-        viruses = from_bcd(states["p1_virus_left_bcd"])
-        self.boards = Boards(drawn(states), states["p1_level"].copy(), viruses, playing)
+        """Make `boards` of the games as they are, and of those that have just ended as they ended."""
+        moment = self.past[-1]
+        assert self.ends is not None and self.outcome is not None and self.resting is not None
+        if moment is not self.looked:  # in a pause nothing changes
+            self.looked, shown = moment, self.resting > 0
+            states = np.where(shown, self.ends, moment.states)
+            outcome = np.where(shown, self.outcome, PLAYING).astype(np.uint8)
+            viruses = from_bcd(states["p1_virus_left_bcd"])
+            self.boards = Boards(drawn(states), states["p1_level"].copy(), viruses, outcome)
+            self.resting -= shown
 
     def focus(self, n: int, explainer: Explainer) -> tuple[Position, Choice, dict[str, float]]:
         """Game n: how it stands, what is about to be done, what it has earned."""

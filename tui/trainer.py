@@ -12,6 +12,7 @@ from typing import Any
 
 from mlx_drmario.files import write_text
 from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.ppo.train import resolve
 from mlx_drmario.rl.ppo.train import train as run_training
 from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
@@ -63,11 +64,12 @@ class Trainer:
         self._job, self._link = job, link
         self._config = job.config
         self._next: PPORunConfig | None = None
-        self._onlooker = Onlooker(job.config, link)
+        self._onlooker = Onlooker(resolve(job.config), link)
 
     def run(self, address: str) -> None:
         """Train to the end, or until it is told to stop."""
         run, resume, link = self._job.run, self._job.resume, self._link
+        fresh = False
         self._greet()
         while True:
             self._onlooker.on_begin = lambda: self._announce(address)
@@ -77,11 +79,11 @@ class Trainer:
 
                     kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
                     self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
-                result = run_training(self._config, run, self._onlooker, resume=resume)
+                result = run_training(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)
             if self._next is None or result.finished or link.stop.is_set():
                 break
-            self._config, self._next, resume = self._next, None, True
-            self._onlooker = self._onlooker.successor(self._config)
+            self._config, self._next, resume, fresh = self._next, None, True, True
+            self._onlooker = self._onlooker.successor(resolve(self._config))
             self._greet()
         words = "finished" if result.finished else f"stopped at {result.last.progress:.0%} of the budget"
         link.report(Ended(f"{words}; saved {result.checkpoint}", run, result.finished))
@@ -147,9 +149,10 @@ class Trainer:
                 else:
                     self._change(f"level {level}", level=level, last_level=None)
             case Restart():
-                self._begin_again(
-                    read_config(self._job.run), "starting again from a checkpoint, with config.json as it is"
-                )
+                try:
+                    self._begin_again(read_config(self._job.run), "all games anew, with config.json as it is")
+                except ValueError as error:  # somebody has edited it
+                    link.report(Note(str(error), "error"))
             case _:
                 link.report(Note(f"{type(command).__name__.lower()} is not for a training run", "warning"))
 

@@ -97,8 +97,6 @@ def check(config: SolveConfig) -> None:
         if config.level > MENU_LEVELS:
             offered = f"a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
             raise ValueError(f"--level is {config.level}; {offered}")
-                f"--level is {config.level}; a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
-            )
 
 
 def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:

@@ -18,7 +18,7 @@ class Snapshot:
     games: int
     """finished since the run, or a stage of its curriculum, began"""
     seconds: float
-    """wall-clock time over all sessions of the run"""
+    """wall-clock time over all sessions of the run, without what the callback held it up"""
     progress: float
     """0 to 1 of the budget"""
     stage: Stage
@@ -54,3 +54,7 @@ class Callback(Observer):
     def wants_evaluation(self) -> bool:
         """True asks for a checkpoint that plays against the best one now (nothing is played if best.games is 0)."""
         return False
+
+    def held_seconds(self) -> float:
+        """How long it has held the run up since the last call, a pause perhaps: time that no budget or rate counts."""
+        return 0.0

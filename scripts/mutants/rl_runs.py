@@ -38,14 +38,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a resumed run starts its games anew",
         STATE,
-        '    if state["games"] == games:\n        learner.window',
+        "    if same:\n        learner.window",
         "    if False:\n        learner.window",
         TEST_TRAIN,
     ),
     (
         "a run resumed with other games plays the old ones",
         STATE,
-        '    if state["games"] == games:\n        learner.window',
+        "    if same:\n        learner.window",
         "    if True:\n        learner.window",
         TEST_CALLBACK,
     ),

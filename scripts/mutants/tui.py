@@ -18,24 +18,32 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 )
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
+TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
+PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the wall keeps old lines of changed cells",
         WALL,
-        "self._lines.pop((game, line + 1), None)",
-        "self._lines.get((game, line + 1), None)",
+        "self._strips.pop(y, None)",
+        "self._strips.get(y, None)",
         TEST_WALL,
     ),
     (
-        "the wall repaints whole lines of a board",
+        "the wall repaints whole lines",
         WALL,
-        "first, last = int(columns[0]), int(columns[-1])",
-        "first, last = 0, COLS - 1",
+        "start = form.column(first)",
+        "start = 0",
         TEST_WALL,
     ),
-    ("the lower cell is painted above", WALL, "[colors.pairs[a][b]", "[colors.pairs[b][a]", TEST_WALL),
+    (
+        "the lower cell is painted above",
+        WALL,
+        "classes[:, 0::2] * np.uint8(CLASSES) + classes[:, 1::2]",
+        "classes[:, 1::2] * np.uint8(CLASSES) + classes[:, 0::2]",
+        TEST_WALL,
+    ),
     ("a click picks the board before", WALL, "+ row * columns + column\n", "+ row * columns + column - 1\n", TEST_WALL),
     ("a virus as bright as a half", THEMES, '"virus-0": "#8a6a00"', '"virus-0": "#f4cf45"', TEST_WALL),
     ("the clock starts a frame early", TABLE, "((self.frames > 0) | falling) & playing", "playing", TEST_TABLE),
@@ -86,8 +94,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "other games start a new run",
         TRAINER,
-        "self._next, resume = self._next, None, True",
-        "self._next, resume = self._next, None, False",
+        "resume, fresh = self._next, None, True, True",
+        "resume, fresh = self._next, None, False, True",
         TEST_TRAINING,
     ),
     ("earned rewards outlive their game", PART, "total[games.decisions == 0] = 0", "pass", TEST_TRAINING),
@@ -130,5 +138,73 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "range(rows.start, rows.stop)",
         "range(rows.start, rows.stop - 1)",
         TEST_RECORDED,
+    ),
+    (
+        "a closed screen is kept",
+        PAINTED,
+        "self.app.theme_changed_signal.unsubscribe(self)",
+        "pass",
+        TEST_MEMORY,
+    ),
+    ("the event log keeps everything", EVENTS, "deque(maxlen=_KEPT)", "deque()", TEST_MEMORY),
+    ("a curve keeps every point", SUMMARY, "if len(points) > _MOST_POINTS:", "if False:", TEST_MEMORY),
+    ("reports wait without end", LINK, "deque(maxlen=MAX_WAITING)", "deque()", TEST_MEMORY),
+    ("decisions are remembered for ever", PART, "deque(maxlen=_REMEMBERED)", "deque()", TEST_MEMORY),
+    (
+        "restart goes on with the same games",
+        TRAINER,
+        "resume, fresh = self._next, None, True, True",
+        "resume, fresh = self._next, None, True, False",
+        TEST_TRAINING,
+    ),
+    ("a run of one shard is not shown", ONLOOKER, "range(config.shards)", "range(2)", TEST_TRAINING),
+    ("a game that ended is shown for ever", PART, "self.resting -= shown", "pass", TEST_PART),
+    ("a pause wears out what is shown", PART, "if moment is not self.looked:", "if True:", TEST_PART),
+    ("a lost game is cleared", PART, "np.where(games.cleared[rows], CLEARED, TOP_OUT)", "CLEARED", TEST_PART),
+    (
+        "a game that ended is the next one",
+        PART,
+        "np.where(shown, self.ends, moment.states)",
+        "moment.states",
+        TEST_PART,
+    ),
+    ("one thread that waits holds the run", GATE, "return min(self._waited", "return max(self._waited", TEST_PART),
+    ("a pause counts twice", GATE, "self._waited.pop(thread, 0.0)", "self._waited[thread]", TEST_PART),
+    (
+        "a pause uses up the minutes",
+        "mlx_drmario/rl/ppo/learner.py",
+        "np.array(end - since - held)",
+        "np.array(end - since)",
+        TEST_CALLBACK,
+    ),
+    (
+        "nobody asks how long it was held up",
+        "mlx_drmario/rl/ppo/train.py",
+        "learner.iterate(callback.held_seconds)",
+        "learner.iterate()",
+        TEST_CALLBACK,
+    ),
+    (
+        "games asked to start anew go on",
+        "mlx_drmario/rl/ppo/state.py",
+        'state["games"] == games and not fresh_games',
+        'state["games"] == games',
+        TEST_CALLBACK,
+    ),
+    ("a wall remembers every line that it painted", WALL, "if len(self._rows) >= _MOST_ROWS:", "if False:", TEST_WALL),
+    (
+        "other boards leave their lines behind",
+        WALL,
+        "        self._strips.clear()\n        self.refresh()\n\n    def on_resize",
+        "        self.refresh()\n\n    def on_resize",
+        TEST_WALL,
+    ),
+    ("another page keeps the lines of the last", WALL, "            self._strips.clear()\n", "", TEST_WALL),
+    (
+        "a closed screen's picture is kept",
+        "tui/app.py",
+        "StylesCache.get_inner_outer.cache_clear()",
+        "pass",
+        TEST_MEMORY,
     ),
 ]

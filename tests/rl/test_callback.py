@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,51 @@ def test_resuming_with_other_games_keeps_what_was_learned(tiny, tmp_path, change
     train(dataclasses.replace(config, decisions=512 + 2 * config.decisions_per_iteration), run, resume=True)
     assert checkpoint.load(run).decisions == 512 + 2 * config.decisions_per_iteration
     assert read_config(run).env == config.env
+
+
+def test_the_same_games_can_start_anew(tiny, tmp_path):
+    run = tmp_path / "run"
+    train(tiny, run, StopAfter(2))
+    before = checkpoint.load(run)
+    with Learner(tiny, restored=before) as same, Learner(tiny, restored=before, fresh_games=True) as anew:
+        assert same.shards.shards[0].frontier.games.decisions.any()
+        assert not anew.shards.shards[0].frontier.games.decisions.any() and anew.window.count == 0
+        assert anew.counters == same.counters
+
+
+class Holding(Callback):
+    """Holds the run up at every step, and says for how long."""
+
+    def __init__(self):
+        self.held = self.whole = 0.0
+
+    def before_step(self, games, action, log_prob, value, part=0):
+        if part == 0:
+            start = time.perf_counter()
+            while time.perf_counter() - start < 0.02:
+                pass
+            self.held += time.perf_counter() - start
+
+    def held_seconds(self):
+        since, self.held = self.held, 0.0
+        self.whole += since
+        return since
+
+    def should_stop(self):
+        return self.whole > 0
+
+
+def test_time_that_a_callback_holds_the_run_up_is_not_counted(tiny, tmp_path):
+    holding = Holding()
+    with Learner(tiny, observer=holding) as learner:
+        start = time.perf_counter()
+        metrics = learner.iterate(holding.held_seconds)
+        wall = time.perf_counter() - start
+    assert 0 < learner.counters.seconds <= wall - holding.whole
+    assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.counters.seconds)
+    assert metrics["perf/dps_decisions_total"] == pytest.approx(tiny.decisions_per_iteration / learner.counters.seconds)
+    train(tiny, tmp_path / "run", holding := Holding())
+    assert holding.whole > 0  # the loop asks
 
 
 def test_resuming_with_other_games_repeats(tiny, tmp_path):

@@ -9,7 +9,7 @@ from mlx_drmario.tui.messages import Reported
 from mlx_drmario.tui.position import PLAYING
 from mlx_drmario.tui.protocol import FASTEST, PACES, Note, Rates
 from mlx_drmario.tui.screens.crash import CrashScreen
-from mlx_drmario.tui.screens.help import HelpScreen
+from mlx_drmario.tui.screens.help import HelpScreen, explained_keys
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.keys import shown_keys, wrapped
@@ -102,10 +102,10 @@ def test_pause_steps_and_pace():
         assert frames(screen) == standing
         await pilot.press("space")
         await until(pilot, lambda: frames(screen) > standing)
-        for key in ("plus", "right", "minus", "left", "minus"):
+        for key in ("plus", "right", "equals_sign", "minus", "left", "minus"):
             index = PACES.index(screen.pace)
             await pilot.press(key)
-            assert PACES.index(screen.pace) == index + (1 if key in ("plus", "right") else -1)
+            assert PACES.index(screen.pace) == index + (1 if key in ("plus", "right", "equals_sign") else -1)
             await until(pilot, lambda: screen.picture.pace == screen.pace)
         for _ in PACES:
             await pilot.press("plus")
@@ -158,15 +158,58 @@ def test_evaluate_says_what_it_found_and_checkpoint_that_there_is_no_run():
     live(check, level=0)
 
 
-def test_help_lists_every_key_and_the_palette_has_them():
+def test_help_footer_palette_and_manual_name_the_same_keys():
+    manual = (ROOT / "docs" / "app.md").read_text().partition("## Keys")[2].partition("## ")[0]
+
     async def check(pilot, screen):
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await until(pilot, lambda: pilot.app.screen.query("#keys"))
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen)
-        words = {binding.description for _, binding, _, _ in screen.active_bindings.values()}
+        explained = {key: words for keys, words, _ in explained_keys(screen) for key in keys.split()}
+        bindings = [binding for _, binding, _, _ in screen.active_bindings.values()]
+        shown = {pilot.app.get_key_display(binding) for binding in bindings if binding.show and not binding.system}
+        assert shown <= explained.keys() | {"^p"}
+        assert set("0123456789gpfnlrsecdqtL[]-+?") <= explained.keys()
+        assert [key for key in explained if len(key) == 1 and key.isascii() and f"`{key}`" not in manual] == [
+            *"2345678"  # the manual says 1 to 9
+        ]
+        words = {binding.description for binding in bindings}
         titles = {command.title.lower() for command in pilot.app.get_system_commands(screen)}
         assert {word.lower() for word in words if word and word not in ("palette",)} <= titles | {"quit"}
+
+    live(check)
+
+
+def test_digits_jump_to_nine_games():
+    async def check(pilot, screen):
+        for number in (*range(1, 10), 1):
+            await pilot.press(str(number))
+            await until(pilot, lambda number=number: screen.picture.game == number - 1, f"game {number}")
+
+    live(check, games=9)
+
+
+def test_the_palette_opens_and_acts():
+    async def check(pilot, screen):
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: pilot.app.screen is not screen and pilot.app.screen.query("CommandInput"))
+        await pilot.press(*"pause")
+        await until(pilot, lambda: pilot.app.screen.query_one("CommandList").option_count > 0)
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.screen is screen and screen.picture.paused)
+
+    live(check)
+
+
+@pytest.mark.parametrize("key", ["ctrl+q", "ctrl+c"])
+def test_the_usual_ways_out(key):
+    async def check(pilot, screen):
+        await pilot.press(key)
+        await until(pilot, lambda: not pilot.app.is_running)
+        await until(pilot, lambda: screen.session.process.poll() is not None)
+        assert screen.session.process.returncode == 0
 
     live(check)
 

@@ -38,6 +38,7 @@ TINY = PPORunConfig(
     ppo=PPOConfig(horizon=4, minibatch=16, epochs=1),
     best=BestConfig(games=0),
 )
+ODD = PPOConfig(horizon=4, minibatch=7, epochs=1)
 
 
 def job(run, **settings):
@@ -205,10 +206,12 @@ def test_keys_of_a_run(tmp_path):
         await pilot.press("l")
         await until(pilot, lambda: screen.picture.position.level == 2, "level 2")
         await until(pilot, lambda: screen.progress.stage == "level 2 HI" and screen.progress.decisions > before)
-        await pilot.press("r")
-        await until(pilot, lambda: any("starting again from a checkpoint" in text for text in notes(screen)))
+        await until(pilot, lambda: screen.progress.games >= 16, "games that ended")
         before = screen.progress.decisions
-        await until(pilot, lambda: screen.progress.decisions > before)
+        await pilot.press("r")
+        await until(pilot, lambda: any("all games anew" in text for text in notes(screen)))
+        await until(pilot, lambda: screen.progress.games < 16, "other games")
+        assert screen.progress.decisions > before  # learned weights and counters stay
         await pilot.press("0")
         await until(pilot, lambda: len(screen.summary.curves._points["loss/entropy"]) > 3)
         await until(pilot, lambda: "level 2 HI" in str(screen.summary.facts.render()))
@@ -224,6 +227,54 @@ def test_keys_of_a_run(tmp_path):
     steps = [row["step"] for row in rows]
     assert steps == sorted(steps) and len(set(steps)) == len(steps)
     assert not (run / protocol.SESSION_FILE).exists()
+
+
+def test_d_leaves_a_run_that_stands_still_or_takes_single_decisions(tmp_path):
+    run = tmp_path / "run"
+
+    async def check(pilot, screen):
+        await pilot.press("p")
+        await until(pilot, lambda: screen.picture.paused)
+        for key in ("n", "f"):  # a run knows decisions only
+            made = screen.picture.position.decisions
+            await pilot.press(key)
+            await until(pilot, lambda made=made: screen.picture.position.decisions != made, key)
+            assert screen.picture.paused
+        await pilot.press("space")
+        before = screen.progress.decisions
+        await until(pilot, lambda: screen.progress.decisions > before)
+        await pilot.press("d")
+        await until(pilot, lambda: not pilot.app.is_running)
+        assert screen.session.process.poll() is None
+        again = Ear(attach(run))
+        again.next(Progress, lambda progress: progress.decisions > before)
+        again.session.send(protocol.Stop())
+        again.next(Ended)
+
+    training(check, run)
+
+
+def test_an_edited_config_that_is_none_is_reported(tmp_path):
+    run = tmp_path / "run"
+
+    async def check(pilot, screen):
+        (run / "config.json").write_text("{")
+        await pilot.press("r")
+        await until(pilot, lambda: any(str(run / "config.json") in text for text in notes(screen)), "a complaint")
+        before = screen.progress.decisions
+        await until(pilot, lambda: screen.progress.decisions > before)
+
+    training(check, run)
+
+
+def test_a_run_of_one_shard_is_shown_too(tmp_path):
+    """Odd numbers are not divided, and on a GPU nothing is."""
+    opened = Ear(Session(job(tmp_path / "run", env=dataclasses.replace(TINY.env, num_envs=7), ppo=ODD)))
+    try:
+        assert opened.picture().boards.count == 7
+    finally:
+        opened.session.close()
+        opened.session.process.wait(PATIENCE)
 
 
 def test_evaluate_now_compares_with_the_best(tmp_path):

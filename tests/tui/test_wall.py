@@ -95,6 +95,7 @@ def test_boards_that_do_not_fit_are_on_further_pages():
     async def check(pilot, wall):
         wall.show(boards(256))
         assert wall.format is DENSE and (wall.per_page, wall.pages, wall.page) == (27, 10, 0)
+        assert "▸1" in lines_of(wall)[0]
         wall.select(255)
         assert wall.page == 9
         assert "▸256" in lines_of(wall)[9]
@@ -129,10 +130,15 @@ def test_only_changed_cells_are_repainted():
         assert [tuple(region) for region in painted] == [(12, 10, 3, 1), (17, 17, 1, 1)]
         assert sum(region.area for region in painted) == 4
         painted.clear()
+        cells = cells.copy()
+        cells[8, 127] = cells[10, 120] = LEFT_HALF  # two boards in one line: one region from the first to the last cell
+        wall.show(boards(20, cells=cells))
+        assert [tuple(region) for region in painted] == [(7, 17, 14, 1)]
+        painted.clear()
         outcome = np.zeros(20, np.uint8)
         outcome[0] = TOP_OUT
         wall.show(boards(20, cells=cells, outcome=outcome))
-        assert [tuple(region) for region in painted] == [(0, 0, 10, 1)]
+        assert [tuple(region) for region in painted] == [(0, 0, 8, 1)]
         assert "lost" in lines_of(wall)[0]
 
     in_wall(check)
@@ -154,9 +160,32 @@ def test_what_is_on_the_screen_is_what_was_shown_last():
             wall.select(int(rng.integers(20)))
             await pilot.pause()
         seen = screen_of(pilot.app)
-        wall._repaint()
+        wall.repaint()
         await pilot.pause()
         assert screen_of(pilot.app) == seen
+
+    in_wall(check)
+
+
+def test_what_it_remembers_is_bounded():
+    async def check(pilot, wall):
+        rng = np.random.default_rng(0)
+        values = np.array([0xFF, 0x40, 0x51, 0x62, 0x80, 0xB1, 0xD0, 0xD1, 0xD2], np.uint8)
+        for _ in range(60):
+            wall.show(boards(20, cells=rng.choice(values, (20, 128))))
+            lines_of(wall)
+            assert len(wall._rows) <= 4_096 and len(wall._strips) <= wall.size.height
+        assert len(wall._rows) > 100
+
+    in_wall(check)
+
+
+def test_a_terminal_without_colours():
+    async def check(pilot, wall):
+        pilot.app.no_color = True
+        wall.show(boards(20))
+        await pilot.pause()
+        assert "".join(segment.text for segment in screen_of(pilot.app)[0]).startswith("▸1     7")
 
     in_wall(check)
 
@@ -183,7 +212,7 @@ def test_viruses_and_halves_are_distinct_without_colour(theme):
         colors = palette(pilot.app.theme_variables)
 
         def luminance(byte):
-            style = colors.pairs[CLASS_OF[byte]][0][1]
+            style = colors.pairs[10 * CLASS_OF[byte]][1]
             red, green, blue = (channel / 255 for channel in style.color.triplet)
             return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -8,26 +8,34 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.position import OUTCOMES, Position, describe
 from mlx_drmario.tui.protocol import Choice
+from mlx_drmario.tui.widgets.painted import Painted
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
-class Analysis(Static):
+class Analysis(Painted, Static):
     """A pane of text beside the bottle, in the manner of a chess program's analysis."""
 
     DEFAULT_CSS = "Analysis { width: 1fr; height: 1fr; padding: 0 0 0 2; }"
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._shown: tuple[object, ...] = ()
+        self._said: tuple[object, ...] = ()
+        self._shown: tuple[Position, Choice | None, dict[str, float], int] | None = None
 
     def show(self, position: Position, choice: Choice | None, earned: dict[str, float], selected: int = -1) -> None:
         """Show this from now on. selected: number of the candidate that is marked, by default the chosen one."""
-        shown = (choice, position.frames // 6, position.decisions, position.outcome, selected)
-        if shown == self._shown:
+        self._shown = (position, choice, earned, selected)
+        said = (choice, position.frames // 6, position.decisions, position.outcome, selected)
+        if said != self._said:
+            self._said = said
+            self.repaint()
+
+    def repaint(self) -> None:
+        if self._shown is None:
             return
-        self._shown = shown
+        position, choice, earned, selected = self._shown
         width = max(30, self.size.width - 2)
         text = Text(no_wrap=True, overflow="crop", style=self._style("foreground"))
         if choice is not None:
@@ -36,7 +44,7 @@ class Analysis(Static):
         self._counters(text, position)
         if choice is not None and earned:
             self._rewards(text, choice, earned)
-        self.update(text)
+        self.update(text, layout=False)
 
     def _style(self, name: str, bold: bool = False) -> Style:
         return palette(self.app.theme_variables).text(name, bold)

@@ -4,16 +4,16 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from mlx_drmario.spec import COLS, LEFT_HALF, RIGHT_HALF, ROWS
 from mlx_drmario.tui.palette import CLASS_OF, EMPTY_CLASS, Palette, joined, palette
 from mlx_drmario.tui.position import CLEARED, PLAYING, Position, action_cells
+from mlx_drmario.tui.widgets.painted import Painted
 
 _HEAD = 3  # lines above the first row: title, next capsule, rim
 
 
-class Bottle(Widget):
+class Bottle(Painted):
     """Shows a `Position`; twice as large where there is room for it."""
 
     DEFAULT_CSS = "Bottle { width: auto; height: 1fr; }"
@@ -26,9 +26,6 @@ class Bottle(Widget):
         self._may_be_large = large
         self._plan: tuple[int, ...] = ()
         self._cells: list[int] = []
-
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self.refresh())
 
     def show(self, position: Position, action: int | None = None, label: str | None = None) -> None:
         """Show this from now on; `action` is where the capsule is meant to land."""

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
 from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.widgets.painted import Painted
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # Unicode 2800: bits by row and column
 
 
-class Curve(Widget):
+class Curve(Painted):
     """Shows (x, y) points: title and last value above, the range of y on the left."""
 
     DEFAULT_CSS = "Curve { width: 1fr; height: 1fr; min-height: 4; }"
@@ -24,9 +24,6 @@ class Curve(Widget):
         self.title, self._color, self._percent = title, color, percent
         self.points: Sequence[tuple[float, float]] = ()
         self._drawn: tuple[object, list[str]] = ((), [])
-
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self.refresh())
 
     def show(self, points: Sequence[tuple[float, float]]) -> None:
         """Show these points, in the order of x; values that are no numbers are left out."""

@@ -3,18 +3,20 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from rich.text import Text
 from textual.widgets import Static
 
 from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.protocol import Note
+from mlx_drmario.tui.widgets.painted import Painted
 
 KINDS = {"info": "foreground", "good": "success", "warning": "warning", "error": "error"}
 _KEPT = 200
 
 
-class EventLog(Static):
+class EventLog(Painted, Static):
     """One paragraph per event, with the time of day."""
 
     DEFAULT_CSS = "EventLog { height: 1fr; min-height: 3; }"
@@ -24,18 +26,18 @@ class EventLog(Static):
         self._clock = clock
         self.notes: deque[tuple[str, Note]] = deque(maxlen=_KEPT)
 
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
-
     def add(self, note: Note) -> None:
         """Put an event on top."""
         self.notes.appendleft((self._clock(), note))
-        self._draw()
+        self.repaint()
 
-    def _draw(self) -> None:
+    def on_resize(self) -> None:
+        self.repaint()
+
+    def repaint(self) -> None:
         colors = palette(self.app.theme_variables)
         text = Text()
-        for when, note in self.notes:
+        for when, note in islice(self.notes, self.size.height):  # the others would be below the edge
             text.append(f"{when} ", colors.text("bottle-rim"))
             text.append(f"{note.text}\n", colors.text(KINDS[note.kind]))
-        self.update(text)
+        self.update(text, layout=False)

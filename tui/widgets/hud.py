@@ -6,9 +6,10 @@ from textual.widgets import Static
 from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.protocol import Rates
 from mlx_drmario.tui.widgets.curve import number
+from mlx_drmario.tui.widgets.painted import Painted
 
 
-class Hud(Static):
+class Hud(Painted, Static):
     """Frames and decisions per second in all and per game, the gain over one game alone, and the split of the time."""
 
     DEFAULT_CSS = "Hud { width: 1fr; height: 1; }"
@@ -17,18 +18,15 @@ class Hud(Static):
         super().__init__("measuring ...", id=id)
         self.rates: Rates | None = None
 
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
-
     def on_resize(self) -> None:
-        self._draw()
+        self.repaint()
 
     def show(self, rates: Rates) -> None:
         """Show these from now on."""
         self.rates = rates
-        self._draw()
+        self.repaint()
 
-    def _draw(self) -> None:
+    def repaint(self) -> None:
         if (rates := self.rates) is None:
             return
         colors = palette(self.app.theme_variables)
@@ -60,4 +58,4 @@ class Hud(Static):
                 cells = max(round(share * room), 0)
                 text.append("█" * cells, style=colors.text(color))
                 text.append(f" {label} " if label else "", style=muted)
-        self.update(text)
+        self.update(text, layout=False)

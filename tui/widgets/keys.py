@@ -4,21 +4,20 @@ from rich.segment import Segment
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.strip import Strip
-from textual.widget import Widget
 
 from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.widgets.painted import Painted
 
 _BETWEEN = 2
 
 
-class KeyBar(Widget):
+class KeyBar(Painted):
     """A footer that wraps: every key is to be seen, also at 80 columns."""
 
     DEFAULT_CSS = "KeyBar { dock: bottom; width: 1fr; height: auto; }"
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda screen: self.refresh(layout=True))
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self.refresh())
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """All there is."""

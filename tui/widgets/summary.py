@@ -12,6 +12,7 @@ from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.protocol import Progress, Tally
 from mlx_drmario.tui.widgets.analysis import bars
 from mlx_drmario.tui.widgets.curve import Curve, number
+from mlx_drmario.tui.widgets.painted import Painted
 
 # metric of a training run -> (title, theme colour, is it a share)
 # the keys are those of `protocol.CURVES`
@@ -34,19 +35,29 @@ WATCH_CURVES: dict[str, tuple[str, str, bool]] = {
 _MOST_POINTS = 2_000
 
 
-class Facts(Static):
+class Facts(Painted, Static):
     """A short table of words and values."""
 
     DEFAULT_CSS = "Facts { height: auto; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows: list[tuple[str, str]] = []
+
     def show(self, rows: list[tuple[str, str]]) -> None:
         """Show these from now on."""
+        if rows != self._rows:
+            grown, self._rows = len(rows) != len(self._rows), rows
+            self.repaint(grown)
+
+    def repaint(self, layout: bool = False) -> None:
+        """layout: there are more lines, or fewer."""
         colors = palette(self.app.theme_variables)
         text = Text(no_wrap=True, overflow="ellipsis")
-        for name, value in rows:
+        for name, value in self._rows:
             text.append(f"{name:<12}", style=colors.text("bottle-rim"))
             text.append(value + "\n", style=colors.text("foreground"))
-        self.update(text)
+        self.update(text, layout=layout)
 
 
 class Curves(Grid):

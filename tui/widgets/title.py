@@ -4,9 +4,10 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlx_drmario.tui.palette import palette
+from mlx_drmario.tui.widgets.painted import Painted
 
 
-class Title(Static):
+class Title(Painted, Static):
     """A name on the left, facts beside it, and a state on the right."""
 
     DEFAULT_CSS = "Title { width: 1fr; height: 1; background: $panel; }"
@@ -15,12 +16,8 @@ class Title(Static):
         super().__init__(id=id)
         self._label, self._facts, self._state, self._kind = label, "", "", "foreground"
 
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self._draw())
-        self._draw()
-
     def on_resize(self) -> None:
-        self._draw()
+        self.repaint()
 
     @property
     def words(self) -> str:
@@ -31,13 +28,13 @@ class Title(Static):
         """Show these from now on; kind: a theme colour for the state."""
         if (facts, state, kind) != (self._facts, self._state, self._kind):
             self._facts, self._state, self._kind = facts, state, kind
-            self._draw()
+            self.repaint()
 
-    def _draw(self) -> None:
+    def repaint(self) -> None:
         colors = palette(self.app.theme_variables)
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f" {self._label} ", style=colors.text("accent", bold=True))
         room = max(0, self.size.width - len(self._label) - len(self._state) - 5)
         text.append(self._facts[:room].ljust(room), style=colors.text("foreground"))
         text.append(f" {self._state} ", style=colors.text(self._kind, bold=True))
-        self.update(text)
+        self.update(text, layout=False)

@@ -2,6 +2,9 @@
 
 One Line-API widget repaints many boards far faster than a widget per board. A small board is eight columns wide and
 eight lines high, two cells to a character; boards are drawn twice as large when all of them fit like that.
+
+Every line of the terminal is refreshed once, from its first changed cell to its last, whatever lies between: Textual
+writes a line anew from the widget's edge for every region that is refreshed in it.
 """
 
 from dataclasses import dataclass
@@ -14,12 +17,12 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from mlx_drmario.spec import COLS, ROWS
-from mlx_drmario.tui.palette import CLASS_OF, Palette, joined, palette
+from mlx_drmario.tui.palette import CLASS_OF, CLASSES, Palette, joined, palette
 from mlx_drmario.tui.position import CLEARED, PLAYING
 from mlx_drmario.tui.protocol import Boards
+from mlx_drmario.tui.widgets.painted import Painted
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Format:
         """Boards side by side."""
         return max(1, (width + self.gap) // (self.width + self.gap))
 
+    def column(self, cell: int) -> int:
+        """Where a cell begins, counted through all boards of a row."""
+        board, cell = divmod(cell, COLS)
+        return board * (self.width + self.gap) + cell * (self.width // COLS)
+
     def rows(self, height: int) -> int:
         """Boards one above the other."""
         return max(1, height // (self.height + 1))
@@ -45,9 +53,11 @@ class Format:
 LARGE = Format(width=2 * COLS, height=ROWS, gap=2)
 SMALL = Format(width=COLS, height=ROWS // 2, gap=2)
 DENSE = Format(width=COLS, height=ROWS // 2, gap=1)
+_MOST_ROWS = 4_096
+"""lines of boards that are remembered"""
 
 
-class Wall(Widget):
+class Wall(Painted):
     """Shows `Boards`, as many to a row as fit, and repaints only the cells that changed.
 
     When not all boards fit, those of the page with the selected one are shown.
@@ -67,10 +77,9 @@ class Wall(Widget):
         self.boards: Boards | None = None
         self.selected = 0
         self.format, self.columns, self.rows, self._width = LARGE, 1, 1, 0
-        self._lines: dict[tuple[int, int], list[Segment]] = {}  # (game, line) -> what is painted there
-
-    def on_mount(self) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self._repaint())
+        self._codes = np.zeros((0, ROWS, COLS), np.uint8)
+        self._rows: dict[bytes, list[Segment]] = {}  # codes of one line of a board -> what is painted
+        self._strips: dict[int, Strip] = {}  # line of the terminal -> what is painted
 
     # --- what is shown ---
 
@@ -78,22 +87,22 @@ class Wall(Widget):
         """Show these boards from now on."""
         before, self.boards = self.boards, boards
         if before is None or before.count != boards.count:
-            self._repaint()
+            self.repaint()
             return
-        changed = before.cells != boards.cells
+        self._codes = _codes_of(boards, self.format)
+        changed = (before.cells != boards.cells).reshape(boards.count, self.format.height, -1, COLS).any(axis=2)
         captions = (before.viruses != boards.viruses) | (before.outcome != boards.outcome)
-        captions |= before.level != boards.level
-        for game in np.flatnonzero(changed.any(axis=1) | captions).tolist():
-            self._refresh_board(game, changed[game], bool(captions[game]))
+        self._refresh_cells(changed, captions | (before.level != boards.level))
 
     def select(self, game: int) -> None:
         """Mark this board."""
         before, self.selected = self.selected, game
         if self._page(before) != self._page(game):
+            self._strips.clear()
             self.refresh()
-            return
-        for board in {before, game}:
-            self._refresh_board(board, np.zeros(ROWS * COLS, np.bool_), True)
+        elif self.boards is not None:
+            captions = np.isin(np.arange(self.boards.count), (before, game))
+            self._refresh_cells(np.zeros(self._codes.shape, np.bool_), captions)
 
     def _arrange(self) -> None:
         """Choose the size of the boards; asking a widget for its own size is too slow to be done for every line."""
@@ -121,15 +130,6 @@ class Wall(Widget):
     def _page(self, game: int) -> int:
         return game // self.per_page
 
-    def _place(self, game: int) -> tuple[int, int] | None:
-        """(column, line) of the caption of a board, None when it is on another page."""
-        index = game - self.page * self.per_page
-        if not 0 <= index < self.per_page:
-            return None
-        form = self.format
-        row, column = divmod(index, self.columns)
-        return column * (form.width + form.gap), row * (form.height + 1)
-
     def on_click(self, event: events.Click) -> None:
         form, columns = self.format, self.columns
         column, row = event.x // (form.width + form.gap), event.y // (form.height + 1)
@@ -139,66 +139,81 @@ class Wall(Widget):
 
     # --- painting ---
 
-    def _repaint(self) -> None:
+    def repaint(self) -> None:
+        """Everything anew."""
         self._arrange()
-        self._lines.clear()
+        if self.boards is not None:
+            self._codes = _codes_of(self.boards, self.format)
+        self._rows.clear()
+        self._strips.clear()
         self.refresh()
 
     def on_resize(self) -> None:
-        self._repaint()
+        self.repaint()
 
-    def _refresh_board(self, game: int, changed: NDArray[np.bool_], caption: bool) -> None:
-        """Repaint the cells of one board that changed, bool[128], and its caption."""
-        place = self._place(game)
-        form = self.format
-        by_line: NDArray[np.bool_] = changed.reshape(form.height, -1, COLS).max(axis=1)
-        lines = np.flatnonzero(by_line.any(axis=1))
-        for line in lines.tolist():
-            self._lines.pop((game, line + 1), None)
-        if caption:
-            self._lines.pop((game, 0), None)
-        if place is None:
-            return
-        x, y = place
-        scale = form.width // COLS
+    def _refresh_cells(self, changed: NDArray[np.bool_], captions: NDArray[np.bool_]) -> None:
+        """Repaint what changed: bool[N, lines of a board, 8] and bool[N]."""
+        form, columns = self.format, self.columns
+        page = slice(self.page * self.per_page, (self.page + 1) * self.per_page)
+        shown = len(captions[page])
+        boards = np.zeros((self.per_page, form.height + 1, COLS), np.bool_)
+        boards[:shown, 0], boards[:shown, 1:] = captions[page, None], changed[page]
+        grid: NDArray[np.bool_] = (
+            boards.reshape(self.rows, columns, form.height + 1, COLS).swapaxes(1, 2).reshape(-1, columns * COLS)
+        )
+        lines = np.flatnonzero(grid.any(axis=1))
+        firsts, lasts = grid[lines].argmax(axis=1), columns * COLS - 1 - grid[lines, ::-1].argmax(axis=1)
         regions = []
-        for line in lines.tolist():
-            columns = np.flatnonzero(by_line[line])
-            first, last = int(columns[0]), int(columns[-1])
-            regions.append(Region(x + first * scale, y + 1 + line, (last - first + 1) * scale, 1))
-        if caption:
-            regions.append(Region(x, y, form.width + form.gap, 1))
-        self.refresh(*regions)
+        for y, first, last in zip(lines.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
+            self._strips.pop(y, None)
+            start = form.column(first)
+            regions.append(Region(start, y, form.column(last) + form.width // COLS - start, 1))
+        if regions:
+            self.refresh(*regions)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As much as there is: the wall shows pages instead of scrolling."""
         return container.height
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines that are known, without Textual's border, padding, tint and text selection, of which a wall has none,
+        and without its search for the terminal's own colours, which it does not use."""
+        if self.app.no_color:
+            return super().render_lines(crop)
+        lines = [self.render_line(y) for y in crop.line_range]
+        return lines if crop.width == self._width else [line.crop(crop.x, crop.right) for line in lines]
+
     def render_line(self, y: int) -> Strip:
         """One terminal line through all boards that it meets."""
-        colors = palette(self.app.theme_variables)
+        known = self._strips.get(y)
+        if known is None:
+            known = self._strips[y] = self._strip(y)
+        return known
+
+    def _strip(self, y: int) -> Strip:
+        colors, form = palette(self.app.theme_variables), self.format
         ground = colors.style("foreground")
         segments: list[Segment] = []
-        form = self.format
+        used = 0
         row, line = divmod(y, form.height + 1)
         if self.boards is not None and row < self.rows:
             first = self.page * self.per_page + row * self.columns
             gap = Segment(" " * form.gap, ground)
             for game in range(first, min(first + self.columns, self.boards.count)):
-                segments += [*self._board_line(game, line, form, colors), gap]
-        return Strip(segments).adjust_cell_length(self._width, ground)
+                segments += [self._caption(game, form, colors)] if line == 0 else self._row(game, line - 1, colors)
+                segments.append(gap)
+                used += form.width + form.gap
+        return Strip(segments, used).adjust_cell_length(self._width, ground)
 
-    def _board_line(self, game: int, line: int, form: Format, colors: Palette) -> list[Segment]:
-        known = self._lines.get((game, line))
+    def _row(self, game: int, line: int, colors: Palette) -> list[Segment]:
+        """One line of a board; most are like one that was painted before."""
+        codes = self._codes[game, line].tobytes()
+        known = self._rows.get(codes)
         if known is None:
-            assert self.boards is not None
-            if line == 0:
-                known = [self._caption(game, form, colors)]
-            elif form is not LARGE:
-                known = _small_line(self.boards.cells[game], line - 1, colors)
-            else:
-                known = _large_line(self.boards.cells[game], line - 1, colors)
-            self._lines[game, line] = known
+            if len(self._rows) >= _MOST_ROWS:
+                self._rows.clear()
+            glyphs = colors.cells if self.format is LARGE else colors.pairs
+            known = self._rows[codes] = joined([glyphs[code] for code in codes])
         return known
 
     def _caption(self, game: int, form: Format, colors: Palette) -> Segment:
@@ -223,13 +238,10 @@ class Wall(Widget):
         return colors.style("bottle-rim")
 
 
-def _small_line(cells: NDArray[np.uint8], line: int, colors: Palette) -> list[Segment]:
-    """Two rows of cells as one line of half blocks; neighbours of one style share an escape code."""
-    upper = CLASS_OF[cells[2 * COLS * line : 2 * COLS * line + COLS]].tolist()
-    lower = CLASS_OF[cells[2 * COLS * line + COLS : 2 * COLS * (line + 1)]].tolist()
-    return joined([colors.pairs[a][b] for a, b in zip(upper, lower, strict=True)])
-
-
-def _large_line(cells: NDArray[np.uint8], line: int, colors: Palette) -> list[Segment]:
-    """One row of cells, two characters each."""
-    return joined([colors.cells[byte] for byte in cells[COLS * line : COLS * (line + 1)].tolist()])
+def _codes_of(boards: Boards, form: Format) -> NDArray[np.uint8]:
+    """u8[N, lines of a board, 8]: what is to be painted where, an index of `Palette.cells` or `Palette.pairs`."""
+    cells = boards.cells.reshape(boards.count, ROWS, COLS)
+    if form is LARGE:
+        return cells
+    classes = CLASS_OF[cells]
+    return classes[:, 0::2] * np.uint8(CLASSES) + classes[:, 1::2]

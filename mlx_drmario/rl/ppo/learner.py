@@ -7,6 +7,7 @@ schedules to the clock. Games and minibatches are divided among shards (shard.py
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -54,8 +55,12 @@ class Learner:
         processes: ProcessGroup | None = None,
         observer: Observer | None = None,
         restored: Checkpoint | None = None,
+        fresh_games: bool = False,
     ) -> None:
-        """Start anew or go on from `restored`; raises ValueError when that belongs to another network."""
+        """Start anew or go on from `restored`, if `fresh_games` with other games than it holds.
+
+        Raises ValueError when it belongs to another network.
+        """
         self.config = config
         self.processes = processes or ProcessGroup()
         self.layout = observation_layout(config.env.planes)
@@ -72,7 +77,7 @@ class Learner:
         shards = [Shard(config, i, model, observer, begun) for i, model in zip(self.indices, replicas, strict=True)]
         self.shards = ShardThreads(shards)
         if restored is not None:
-            state.restore(self, restored)
+            state.restore(self, restored, fresh_games)
         mx.eval(self.model.state, self.optimizer.state)
         changing = [self.model.state, self.optimizer.state]
         self.apply = compiled(make_apply(self.model, self.optimizer, config.ppo), config.compile, changing)
@@ -90,8 +95,11 @@ class Learner:
         """What the games in training are."""
         return self.curriculum.stage if self.curriculum else self.config.env.stage
 
-    def iterate(self) -> dict[str, float]:
-        """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics."""
+    def iterate(self, held_seconds: Callable[[], float] = lambda: 0.0) -> dict[str, float]:
+        """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics.
+
+        `held_seconds` says how long an observer held the rollout up; that is not counted as time.
+        """
         ppo, counters, progress = self.config.ppo, self.counters, self.progress
         start = time.perf_counter()
         since = self.clock or start  # what came between two iterations, an evaluation perhaps, took time as well
@@ -100,7 +108,7 @@ class Learner:
         task = self.curriculum.next() if self.curriculum else None
         weights = self.model.parameters()
         played = self.shards.map(lambda shard: shard.collect(weights, task))
-        collected = time.perf_counter()
+        collected, held = time.perf_counter(), held_seconds()
 
         # Learn.
         rate = linear(ppo.learning_rate, ppo.final_learning_rate, progress)
@@ -118,7 +126,7 @@ class Learner:
         counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
-        counters.seconds += float(self.processes.gather([np.array(end - since)])[0])  # the first process's clock
+        counters.seconds += float(self.processes.gather([np.array(end - since - held)])[0])  # the first process's clock
         return {
             **metrics,
             "stats/explained_variance": variance,
@@ -129,9 +137,9 @@ class Learner:
             **(self.curriculum.metrics() if self.curriculum else {}),
             **{f"reward/{name}": total / decisions for name, total in terms.items()},
             "time/seconds": counters.seconds,
-            "perf/sps_frames_total": frames / (end - start),
-            "perf/dps_decisions_total": decisions / (end - start),
-            "perf/rollout_seconds": collected - start,
+            "perf/sps_frames_total": frames / (end - start - held),
+            "perf/dps_decisions_total": decisions / (end - start - held),
+            "perf/rollout_seconds": collected - start - held,
             "perf/update_seconds": end - collected,
         }
 

@@ -40,8 +40,10 @@ def content(learner: Learner, log_bytes: int) -> Content:
     )
 
 
-def restore(learner: Learner, restored: Checkpoint) -> None:
+def restore(learner: Learner, restored: Checkpoint, fresh_games: bool = False) -> None:
     """Take over weights and optimiser; games and their accounts, too, if they are what the config asks for.
+
+    With `fresh_games` they start anew all the same.
 
     Raises ValueError when the checkpoint belongs to another network.
     """
@@ -51,11 +53,12 @@ def restore(learner: Learner, restored: Checkpoint) -> None:
     learner.model.load_weights(list(restored.model.items()))
     learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
     games = games_of(config)
+    same = state["games"] == games and not fresh_games
     if learner.curriculum and state["games"]["curriculum"] == games["curriculum"]:
         learner.curriculum.load(state["curriculum"])
-        if state["games"] != games:
+        if not same:
             learner.curriculum.restart()
-    if state["games"] == games:
+    if same:
         learner.window = EpisodeWindow(state["window"]["games"].copy(), state["window"]["count"])
         for index, shard in zip(learner.indices, learner.shards.shards, strict=True):
             shard.load(state["shards"][str(index)], learner.curriculum)

@@ -43,6 +43,7 @@ def train(
     callback: Callback | None = None,
     *,
     resume: bool = False,
+    fresh_games: bool = False,
     processes: ProcessGroup | None = None,
 ) -> TrainResult:
     """Train into directory `run` until the budget is spent or the callback stops it; both end with a checkpoint.
@@ -50,7 +51,7 @@ def train(
     Raises what directory.prepare raises about the directory. With `resume` it goes on from the newest intact checkpoint
     (from the beginning when the run was killed before its first) and repeats, bit for bit on a CPU, what an
     uninterrupted run would have done. When `config` asks for other games (env, shards, curriculum) than the checkpoint
-    holds, weights, optimiser and counters go on and the games start anew.
+    holds, or with `fresh_games`, weights, optimiser and counters go on and the games start anew.
 
     Under `mlx.launch` every process calls this with the same arguments; the first one writes, any of them may stop the
     run, and to resume all must see the directory. `processes` is found by itself.
@@ -60,7 +61,7 @@ def train(
     with contextlib.ExitStack() as writing:
         processes.on_first(lambda: writing.enter_context(directory.prepare(run, config, resume)))
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        with Learner(config, processes, callback, restored) as learner:
+        with Learner(config, processes, callback, restored, fresh_games) as learner:
             counters = learner.counters
             processes.agree(to_json(config), counters.decisions, checkpoint.weights_digest(learner.model))
             with contextlib.ExitStack() as stack:
@@ -111,7 +112,7 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
             save()
         if wants_evaluation:
             evaluate()
-        last = learner.snapshot(learner.iterate())
+        last = learner.snapshot(learner.iterate(callback.held_seconds))
         if recorder:
             recorder.log.write(counters.decisions, last.metrics)
         if due(config.checkpoint_every) and last.progress < 1.0:

@@ -1,0 +1,70 @@
+"""What is kept of a run's games, and how it is held, without a process."""
+
+import threading
+
+import numpy as np
+
+import mlx_drmario as dm
+from mlx_drmario.tui.gate import Gate
+from mlx_drmario.tui.part import RESTING, Part
+from mlx_drmario.tui.position import PLAYING, TOP_OUT, drawn
+
+
+def actions(games):
+    """The highest placement of every game."""
+    return np.array([np.flatnonzero(row)[np.argmin(np.flatnonzero(row) % 128)] for row in games.legal], np.int32)
+
+
+def test_a_game_that_ended_is_shown_as_it_ended_for_a_while():
+    games, part = dm.Decisions(num_envs=2), Part()
+    games.reset(np.array([0, 20]), 2, np.array([0x8988, 77]))
+    part.begin(games)
+    while True:
+        part.remember(actions(games), None, None)
+        part.look()
+        assert part.boards.outcome.tolist() == [PLAYING, PLAYING]
+        games.step(actions(games))
+        part.note_ends()
+        if games.ended.any():
+            break
+    ended = games.top_out.copy()
+    assert ended.any() and not ended.all()
+    end = drawn(games.state)[ended]
+    games.reset(0, 2, 4321, mask=games.ended.copy())
+    for _ in range(RESTING):
+        part.remember(actions(games), None, None)
+        for _ in range(2):  # in a pause pictures of one moment are all the same
+            part.look()
+            assert np.array_equal(part.boards.outcome, np.where(ended, TOP_OUT, PLAYING))
+            assert np.array_equal(part.boards.cells[ended], end)
+            assert np.array_equal(part.boards.cells[~ended], drawn(games.state)[~ended])
+    part.remember(actions(games), None, None)
+    part.look()
+    assert part.boards.outcome.tolist() == [PLAYING, PLAYING]
+    assert np.array_equal(part.boards.cells, drawn(games.state))
+
+
+def held(gate, threads):
+    """Lets these threads reach a paused gate, opens it, and waits for them."""
+    gate.pause(True)
+    here = [threading.Event() for _ in threads]
+    passing = [
+        threading.Thread(target=gate.wait, args=(number, event.set))
+        for number, event in zip(threads, here, strict=True)
+    ]
+    for thread in passing:
+        thread.start()
+    for event in here:
+        event.wait()
+    gate.pause(False)
+    for thread in passing:
+        thread.join()
+
+
+def test_time_in_which_all_threads_stand_still_is_told_once():
+    gate = Gate(1.0)
+    held(gate, [0, 1])
+    assert gate.waited(2) > 0
+    assert gate.waited(2) == 0
+    held(gate, [0])  # the other one computes
+    assert gate.waited(2) == 0
