@@ -222,7 +222,7 @@ def test_a_solved_line_can_be_kept_and_played(tmp_path: Path, capsys: pytest.Cap
         (["--movie", str(tmp_path / "no" / "line.fm2")], "--movie is"),
         (["--movie", str(out), "--level", "21"], "which offers 0 to 20"),
     ):
-        assert main([*line, *wrong]) == 1
+        assert main([*line, *wrong]) == 2
         assert message in capsys.readouterr().err
 
 
