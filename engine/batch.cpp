@@ -18,7 +18,7 @@ static void expect(const Match& game, const Events* events) {
   __builtin_prefetch(&game.frame_counter, 1);
   __builtin_prefetch(events, 1);
 }
-static constexpr std::size_t kGamesAhead = 4;
+static constexpr std::size_t kGamesAhead = 12;
 
 Batch::Batch(int num_games, int players, int threads)
     : games_(static_cast<std::size_t>(num_games)),
