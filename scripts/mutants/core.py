@@ -38,7 +38,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_DECISIONS,
     ),
     ("freed cells stay freed where nothing falls", SETTLE, "(bytes_of(gaps) & ~row) | ", "", PASSES),
-    ("a left half's partner may be above it", SETTLE, "left & ~(right >> 8)", "left & ~(right >> 8 | above)", PASSES),
+    ("a left half's partner is two columns further", SETTLE, "left & ~(right >> 8)", "left & ~(right >> 16)", PASSES),
     ("a virus counts under another colour", SETTLE, "[color];", "[(color + 1) % 3];", TEST_DECISIONS),
     ("a pass counts as often as it has runs", SETTLE, "if (p.match_flag == 0) {", "{", TEST_DECISIONS),
     (
