@@ -1,10 +1,12 @@
 """What every screen of a session does, whatever it shows: listening, crashes, time travel, leaving safely."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from mlx_drmario.tui.advice import Advice, newest_policy
 from mlx_drmario.tui.messages import Reported, WorkerDied
 from mlx_drmario.tui.protocol import (
     Command,
@@ -26,6 +28,9 @@ from mlx_drmario.tui.protocol import (
 )
 from mlx_drmario.tui.session import Died, Session
 from mlx_drmario.tui.widgets.events import EventLog
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.advice import Advice
 
 PICTURES_PER_SECOND = 20
 _SAVING = "saving ..."
@@ -172,6 +177,8 @@ class SessionScreen(Screen[None]):
     def _play_on(self, playout: Playout) -> None:
         """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
         if isinstance(job := self.session.job, TrainJob):
+            from mlx_drmario.tui.advice import Advice, newest_policy
+
             self._advice = self._advice or Advice(partial(newest_policy, job.run), job.run.name, self._advise)
             self._advice.ask(playout)
         else:
