@@ -203,8 +203,24 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a closed screen's picture is kept",
         "tui/app.py",
-        "StylesCache.get_inner_outer.cache_clear()",
+        "cached.cache_clear()",
         "pass",
         TEST_MEMORY,
+    ),
+    (
+        "a part of the wall is the wrong part",
+        WALL,
+        "line.crop(crop.x, crop.right)",
+        "line.crop(0, crop.width)",
+        TEST_WALL,
+    ),
+    ("other games end a pause", ONLOOKER, "new.pause(self._gate.paused)", "pass", TEST_TRAINING),
+    ("a paused run cannot end", GATE, "self.paused and not self._open", "self.paused", TEST_TRAINING),
+    (
+        "keys for a run that is over do nothing",
+        "tui/screens/session.py",
+        'self.events.add(Note(self._gone(), "warning"))',
+        "pass",
+        TEST_TRAINING,
     ),
 ]

@@ -14,6 +14,7 @@ from mlx_drmario.tui.protocol import (
     Ended,
     History,
     Line,
+    Look,
     More,
     Note,
     Picture,
@@ -142,7 +143,17 @@ class SessionScreen(Screen[None]):
     # --- to the session ---
 
     def send(self, command: Command) -> None:
+        """To the worker, if there still is one."""
+        if self.session.over.is_set() and not isinstance(command, Look | Detach | Stop):
+            self.events.add(Note(self._gone(), "warning"))
         self.session.send(command)
+
+    def _gone(self) -> str:
+        """Why a command does nothing."""
+        job = self.session.job
+        if isinstance(job, TrainJob):
+            return f"nobody trains here any more; drmario tui resume {job.run} goes on, with a larger budget"
+        return "nobody plays here any more"
 
     def action_detach(self) -> None:
         """Leave; the training goes on."""
