@@ -98,5 +98,6 @@ def forget_painted() -> None:
     drop; then a test says so, and this can go.
     """
     cached = getattr(getattr(_styles_cache, "StylesCache", None), "get_inner_outer", None)
-    if hasattr(cached, "cache_clear"):
-        cached.cache_clear()
+    clear = getattr(cached, "cache_clear", None)
+    if clear is not None:
+        clear()
