@@ -19,6 +19,7 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
 TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
+TEST_TRAINING_KEYS = "tests/tui/test_training_keys.py"
 PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
@@ -214,13 +215,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "line.crop(0, crop.width)",
         TEST_WALL,
     ),
-    ("other games end a pause", ONLOOKER, "new.pause(self._gate.paused)", "pass", TEST_TRAINING),
-    ("a paused run cannot end", GATE, "self.paused and not self._open", "self.paused", TEST_TRAINING),
+    ("other games end a pause", ONLOOKER, "new.pause(self._gate.paused)", "pass", TEST_TRAINING_KEYS),
+    ("a paused run cannot end", GATE, "self.paused and not self._open", "self.paused", TEST_TRAINING_KEYS),
     (
         "keys for a run that is over do nothing",
         "tui/screens/session.py",
         'self.events.add(Note(self._gone(), "warning"))',
         "pass",
-        TEST_TRAINING,
+        TEST_TRAINING_KEYS,
     ),
 ]
