@@ -6,6 +6,8 @@ so the three splits are blocks of the orbit with gaps between them. The numbers 
 make every published result incomparable. `FROZEN` holds the hash of every list, and every use checks it.
 """
 
+from __future__ import annotations  # numpy.random is imported by those who sample
+
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache

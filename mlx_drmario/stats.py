@@ -1,5 +1,7 @@
 """Intervals, quantiles and tests for tables: small, plain, with their sources."""
 
+from __future__ import annotations  # numpy.random is imported by those who sample
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist

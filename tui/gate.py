@@ -40,10 +40,9 @@ class Gate:
             self._changed.notify_all()
 
     def open(self) -> None:
-        """Hold nobody any more."""
+        """Hold nobody any more; `paused` keeps saying what was wanted."""
         with self._changed:
             self._open = True
-            self.paused = False
             self._changed.notify_all()
 
     def wait(self, thread: int, meanwhile: Callable[[], None]) -> None:
@@ -51,8 +50,9 @@ class Gate:
         start = time.perf_counter()
         while True:
             with self._changed:
-                if not self.paused or self._made[thread] < self._allowed:
-                    if self.paused:
+                held = self.paused and not self._open
+                if not held or self._made[thread] < self._allowed:
+                    if held:
                         self._made[thread] += 1
                     self._waited[thread] += time.perf_counter() - start
                     return

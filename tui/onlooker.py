@@ -45,8 +45,9 @@ class Onlooker(Callback):
         """sees every step too"""
 
     def successor(self, config: PPORunConfig) -> "Onlooker":
-        """For the same run with another config."""
+        """For the same run with another config; a run that was paused waits at its first decision."""
         new = Onlooker(config, self._link, self._gate.pace)
+        new.pause(self._gate.paused)
         new._iteration, new._last = self._iteration, self._last
         return new
 

@@ -6,20 +6,25 @@ Plain frozen values that pickle: numbers, text and numpy arrays. Nothing here im
 in the worker's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario.evaluate import Policy
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.config import REWARD
-from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.tui.position import Position
 
-PolicyLoader = Callable[[], tuple[Policy, str]]
+if TYPE_CHECKING:  # the app starts sooner without them
+    from mlx_drmario.evaluate import Policy
+    from mlx_drmario.rl.ppo.config import PPORunConfig
+
+PolicyLoader = Callable[[], tuple["Policy", str]]
 """Makes a policy and names the plane set it reads; pickled by name, so a function of a module or a partial of one."""
 
 FASTEST = float("inf")

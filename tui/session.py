@@ -1,5 +1,7 @@
 """The app's end: starts the worker process, sends it commands, and hands on what it reports."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -12,11 +14,13 @@ from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.settings import from_json
 from mlx_drmario.tui.link import hang_up
 from mlx_drmario.tui.protocol import SESSION_FILE, Command, Detach, Ended, Job, Report, Stop, TrainJob, WatchJob
+
+if TYPE_CHECKING:
+    from mlx_drmario.rl.ppo.config import PPORunConfig
 
 LAST_LINES = 12
 """lines of the log that are shown when the worker died"""
@@ -105,7 +109,7 @@ class Session:
                 self.process.kill()
                 self.process.wait()
 
-    def again(self) -> "Session":
+    def again(self) -> Session:
         """A session with the same job; a run goes on where its newest checkpoint is, if it got that far."""
         job = self.job
         if isinstance(job, TrainJob):
@@ -165,6 +169,9 @@ def settings_of(run: Path) -> PPORunConfig:
     """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones."""
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
+    from mlx_drmario.rl.ppo.config import PPORunConfig
+    from mlx_drmario.settings import from_json
+
     return from_json((run / "config.json").read_text(), PPORunConfig)
 
 

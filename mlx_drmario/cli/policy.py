@@ -1,14 +1,16 @@
 """Policies by the name given on the command line."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_drmario import _core, search
-from mlx_drmario.baselines import Greedy, RandomLegal
-from mlx_drmario.evaluate import Policy
+from mlx_drmario import _core
 from mlx_drmario.spec import PLANE_SETS
 
 if TYPE_CHECKING:
+    from mlx_drmario import search
+    from mlx_drmario.evaluate import Policy
     from mlx_drmario.rl.player import NetworkPolicy
 
 SEARCH = "search:"
@@ -30,10 +32,12 @@ def load(name: str, option: str = "policy") -> tuple[Policy, str]:
             that read different planes.
         FileNotFoundError: a directory without a checkpoint.
     """
+    from mlx_drmario import baselines, search  # late: the app asks only `check`
+
     if name == "random":
-        return RandomLegal(), PLANE_SETS[0]
+        return baselines.RandomLegal(), PLANE_SETS[0]
     if name == "greedy":
-        return Greedy(), PLANE_SETS[0]
+        return baselines.Greedy(), PLANE_SETS[0]
     if name.startswith(SEARCH):
         return search.SearchPolicy(_budget(name, option)), PLANE_SETS[0]
     policy = _trained(name, option)
@@ -50,13 +54,15 @@ def check(name: str, option: str = "policy") -> None:
 
 
 def _budget(name: str, option: str) -> search.Budget:
+    from mlx_drmario import search
+
     try:
         return search.parse(name.removeprefix(SEARCH))
     except ValueError as error:
         raise ValueError(f"{option} is {name!r}: {error}") from None
 
 
-def _trained(name: str, option: str) -> "NetworkPolicy":
+def _trained(name: str, option: str) -> NetworkPolicy:
     paths = _paths(name, option)
     from mlx_drmario.rl.player import load_ensemble, load_policy
 

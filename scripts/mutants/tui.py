@@ -19,6 +19,7 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
 TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
+TEST_TRAINING_KEYS = "tests/tui/test_training_keys.py"
 PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
@@ -98,7 +99,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "resume, fresh = self._next, None, False, True",
         TEST_TRAINING,
     ),
-    ("earned rewards outlive their game", PART, "total[games.decisions == 0] = 0", "pass", TEST_TRAINING),
+    ("earned rewards outlive their game", PART, "total[new] = 0", "pass", TEST_PART),
     ("time travel mixes two games", PART, "break  # the game before", "pass  # the game before", TEST_TRAINING),
     ("the second shard's games are the first's", ONLOOKER, "self._parts[:part])", "self._parts[:0])", TEST_TRAINING),
     (
@@ -164,8 +165,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a game that ended is the next one",
         PART,
-        "np.where(shown, self.ends, moment.states)",
-        "moment.states",
+        "states[shown] = self.ends[shown]",
+        "pass",
         TEST_PART,
     ),
     ("one thread that waits holds the run", GATE, "return min(self._waited", "return max(self._waited", TEST_PART),
@@ -203,8 +204,24 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a closed screen's picture is kept",
         "tui/app.py",
-        "StylesCache.get_inner_outer.cache_clear()",
-        "pass",
+        "        clear()",
+        "        pass",
         TEST_MEMORY,
+    ),
+    (
+        "a part of the wall is the wrong part",
+        WALL,
+        "line.crop(crop.x, crop.right)",
+        "line.crop(0, crop.width)",
+        TEST_WALL,
+    ),
+    ("other games end a pause", ONLOOKER, "new.pause(self._gate.paused)", "pass", TEST_TRAINING_KEYS),
+    ("a paused run cannot end", GATE, "self.paused and not self._open", "self.paused", TEST_TRAINING_KEYS),
+    (
+        "keys for a run that is over do nothing",
+        "tui/screens/session.py",
+        'self.events.add(Note(self._gone(), "warning"))',
+        "pass",
+        TEST_TRAINING_KEYS,
     ),
 ]

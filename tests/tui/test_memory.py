@@ -6,6 +6,7 @@ from collections import deque
 from itertools import cycle
 
 import numpy as np
+from textual import _styles_cache
 
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
@@ -45,6 +46,11 @@ def test_closed_screens_are_forgotten():
         await until(pilot, gone, "the end of what the closed screens held")
 
     in_app(watch_screen(games=2), check, (120, 40))
+
+
+def test_textual_still_has_the_cache_that_is_cleared():
+    """If not, `forget_painted` of tui/app.py has nothing left to do."""
+    assert callable(_styles_cache.StylesCache.get_inner_outer.cache_clear)
 
 
 REPORTS = 5_000

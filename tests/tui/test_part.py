@@ -68,3 +68,15 @@ def test_time_in_which_all_threads_stand_still_is_told_once():
     assert gate.waited(2) == 0
     held(gate, [0])  # the other one computes
     assert gate.waited(2) == 0
+
+
+def test_earnings_begin_anew_with_a_game():
+    part, games = Part(), dm.Decisions(num_envs=2)
+    games.reset(0, 2, 0x8988)
+    part.begin(games)
+    for expected in (0, 5):  # before the first decision of a game, and before the second
+        part.earned["virus"] += 5 - part.earned["virus"]
+        action = actions(games)
+        part.remember(action, None, None)
+        assert (part.earned["virus"] == expected).all()
+        games.step(action)

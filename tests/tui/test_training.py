@@ -377,7 +377,7 @@ def test_attaching_where_nobody_answers(tmp_path):
 
 def test_a_finished_run_says_so(tmp_path):
     async def check(pilot, screen):
-        await until(pilot, lambda: "done" in screen.title_bar.words, "the end of the run")
+        await until(pilot, lambda: "■ done" in screen.title_bar.words, "the end of the run")
         assert any(text.startswith("finished; saved") for text in notes(screen))
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)

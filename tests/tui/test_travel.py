@@ -68,7 +68,7 @@ def test_a_branch_leaves_the_line_where_it_is_told(line):
         for bottle, shown, index in zip(screen.bottles, (line, answer), (4, 1), strict=True):
             assert np.array_equal(bottle.position.bottle, shown.states[index]["p1_bottle"])
         words = str(screen.facts.render())
-        assert f"after {len(answer.states) - 1}, {answer.frames[-1]} frames" in words
+        assert f", {answer.frames[-1]} frames, {len(answer.states) - 1} decision" in words
 
     travel(check, line, asked)
 

@@ -2,7 +2,9 @@ import asyncio
 
 import numpy as np
 import pytest
+from textual.geometry import Region
 from textual.screen import Screen
+from textual.widget import Widget
 
 from mlx_drmario import render
 from mlx_drmario.spec import CLEARING, LEFT_HALF, RIGHT_HALF, VIRUS
@@ -165,6 +167,18 @@ def test_what_is_on_the_screen_is_what_was_shown_last():
         assert screen_of(pilot.app) == seen
 
     in_wall(check)
+
+
+@pytest.mark.parametrize("theme", ["bottle-dark", "bottle-light"])
+def test_the_short_way_to_its_lines_gives_what_textual_s_would(theme):
+    async def check(pilot, wall):
+        wall.show(boards(20))
+        await pilot.pause()
+        for crop in (Region(0, 0, *wall.size), Region(3, 2, 11, 9)):
+            short, long = wall.render_lines(crop), Widget.render_lines(wall, crop)
+            assert [list(strip.simplify()) for strip in short] == [list(strip.simplify()) for strip in long]
+
+    in_wall(check, theme=theme)
 
 
 def test_what_it_remembers_is_bounded():

@@ -116,14 +116,14 @@ class LiveScreen(SessionScreen):
             self.summary.show_tally(rates.games, tally)
 
     def describe(self) -> None:
-        facts = [] if self.level is None else [f"level {self.level}"]
+        facts = [] if self.level is None or self.progress is not None else [f"level {self.level}"]
         facts += [f"{self.games} games"] if self.games > 1 else []
         if self.view == "grid" and self.wall.pages > 1:
             facts.append(f"page {self.wall.page + 1} of {self.wall.pages}")
         if self.progress is not None:
             progress = self.progress
             rate = progress.metrics.get("episode/clear_rate")
-            facts += [progress.stage, f"{progress.progress:.0%} of the budget", clock(progress.seconds)]
+            facts += [progress.stage, f"{progress.progress:.0%} done", clock(progress.seconds)]
             facts += [] if rate is None else [f"{rate:.0%} cleared"]
         elif self.tally.finished:
             facts.append(f"{self.tally.cleared} of {self.tally.finished} cleared")

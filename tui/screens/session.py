@@ -1,10 +1,12 @@
 """What every screen of a session does, whatever it shows: listening, crashes, time travel, leaving safely."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from mlx_drmario.tui.advice import Advice, newest_policy
 from mlx_drmario.tui.messages import Reported, WorkerDied
 from mlx_drmario.tui.protocol import (
     Command,
@@ -12,6 +14,7 @@ from mlx_drmario.tui.protocol import (
     Ended,
     History,
     Line,
+    Look,
     More,
     Note,
     Picture,
@@ -26,6 +29,9 @@ from mlx_drmario.tui.protocol import (
 )
 from mlx_drmario.tui.session import Died, Session
 from mlx_drmario.tui.widgets.events import EventLog
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.advice import Advice
 
 PICTURES_PER_SECOND = 20
 _SAVING = "saving ..."
@@ -137,7 +143,17 @@ class SessionScreen(Screen[None]):
     # --- to the session ---
 
     def send(self, command: Command) -> None:
+        """To the worker, if there still is one."""
+        if self.session.over.is_set() and not isinstance(command, Look | Detach | Stop):
+            self.events.add(Note(self._gone(), "warning"))
         self.session.send(command)
+
+    def _gone(self) -> str:
+        """Why a command does nothing."""
+        job = self.session.job
+        if isinstance(job, TrainJob):
+            return f"nobody trains here any more; drmario tui resume {job.run} goes on, with a larger budget"
+        return "nobody plays here any more"
 
     def action_detach(self) -> None:
         """Leave; the training goes on."""
@@ -172,6 +188,8 @@ class SessionScreen(Screen[None]):
     def _play_on(self, playout: Playout) -> None:
         """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
         if isinstance(job := self.session.job, TrainJob):
+            from mlx_drmario.tui.advice import Advice, newest_policy
+
             self._advice = self._advice or Advice(partial(newest_policy, job.run), job.run.name, self._advise)
             self._advice.ask(playout)
         else:

@@ -11,9 +11,9 @@ from textual.screen import Screen
 
 from mlx_drmario.spec import from_bcd
 from mlx_drmario.tui.choices import decide
-from mlx_drmario.tui.position import OUTCOMES, PLAYING, Position
+from mlx_drmario.tui.position import CLEARED, PLAYING, Position
 from mlx_drmario.tui.protocol import Choice, Line, Playout
-from mlx_drmario.tui.widgets.analysis import Analysis
+from mlx_drmario.tui.widgets.analysis import Analysis, counted
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
 from mlx_drmario.tui.widgets.scrub import Scrub
@@ -175,8 +175,8 @@ def compared(line: Line, branch: Line, root: int, here: Position, there: Positio
     lengths = len(line.states) - 1 - root, len(branch.states) - 1
 
     def ending(end: Position, decisions: int) -> str:
-        how = "so far" if end.outcome == PLAYING else OUTCOMES[end.outcome]
-        return f"{end.viruses} left after {decisions}, {end.frames} frames, {how}"
+        how = {PLAYING: f"{end.viruses} left", CLEARED: "cleared"}.get(end.outcome, f"lost with {end.viruses}")
+        return f"{how}, {end.frames} frames, {counted(decisions, 'decision')}"  # 80 columns show it up to the frames
 
     return [
         ("branch", f"{there.viruses}, {there.frames - here.frames:+d} frames"),

@@ -41,7 +41,7 @@ class Analysis(Painted, Static):
         if choice is not None:
             self._candidates(text, choice, selected, width)
             self._expectation(text, choice)
-        self._counters(text, position)
+        self._counters(text, position, width)
         if choice is not None and earned:
             self._rewards(text, choice, earned)
         self.update(text, layout=False)
@@ -67,9 +67,9 @@ class Analysis(Painted, Static):
                 text.append(filled, style=self._style("primary"))
                 text.append(f" {candidate.probability:5.1%} ".rjust(7), style=style)
             text.append(f"{candidate.frames:>7}", style=style)
-            clears = f"  {candidate.viruses} virus" if candidate.viruses else ""
-            clears += f"  {candidate.runs} run" if candidate.runs and not candidate.viruses else ""
-            text.append(clears, style=self._style("success"))
+            clears = counted(candidate.viruses, "virus", "es") if candidate.viruses else ""
+            clears += counted(candidate.runs, "run") if candidate.runs and not candidate.viruses else ""
+            text.append(f"  {clears}" if clears else "", style=self._style("success"))
             text.append("\n")
 
     def _expectation(self, text: Text, choice: Choice) -> None:
@@ -92,12 +92,19 @@ class Analysis(Painted, Static):
                 style = "bold" if name == "total" else ""
                 text.append(f"  {name:<12}{now:>+9.3f}{total:>+9.2f}\n", style=style)
 
-    def _counters(self, text: Text, position: Position) -> None:
+    def _counters(self, text: Text, position: Position, width: int) -> None:
         self._head(text, "  game")
         seed = "" if position.seed is None else f" · seed {position.seed:04x}"
-        text.append(f"  {OUTCOMES[position.outcome]} · {position.viruses} viruses · {position.decisions} capsules\n")
+        viruses, capsules = counted(position.viruses, "virus", "es"), counted(position.decisions, "capsule")
+        text.append(f"  {OUTCOMES[position.outcome]} · {viruses} · {capsules}\n")
         seconds = position.frames / FRAME_RATE
-        text.append(f"  {position.frames} frames, {seconds:.1f} s · {position.speed_ups} speed-ups{seed}\n\n")
+        words = f"  {position.frames} frames, {seconds:.1f} s · {counted(position.speed_ups, 'speed-up')}"
+        text.append(f"{words}{seed if len(words + seed) <= width else ''}\n\n")
+
+
+def counted(number: int, word: str, ending: str = "s") -> str:
+    """1 virus, 2 viruses."""
+    return f"{number} {word}{'' if number == 1 else ending}"
 
 
 def bars(share: float, width: int) -> str:

@@ -68,6 +68,8 @@ class Bottle(Painted):
         bottom = _HEAD + ROWS * self.scale
         if y == 0:
             title = f"{self.label}  {position.title}" if self.label else position.title
+            if len(title) > width:
+                title = title.replace("level ", "L")
             return [Segment(title[:width].ljust(width), colors.style("foreground", bold=True))]
         if y == 1:
             halves = (LEFT_HALF + position.preview[0], RIGHT_HALF + position.preview[1])
