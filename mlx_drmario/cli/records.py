@@ -85,7 +85,7 @@ def run(config: List | Verify | Export | Add) -> int:
     from mlx_drmario.traces import tools
 
     if isinstance(config, Export):
-        check_output("--out", config.out)
+        check_output("--out", config.out, lines.FORMATS)
     if isinstance(config, Add):
         check_output("--db", config.db)
         if not config.paths:
