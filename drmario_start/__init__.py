@@ -3,18 +3,13 @@
 import signal
 
 
-def end_without_a_word() -> None:
-    """Let Ctrl-C end the program at once; Python's own handler would show where in numpy the import stood.
+def main() -> int:
+    """`mlx_drmario.cli.main`, but Ctrl-C ends the program without a word while it still imports, or already ends.
 
-    A parent that ignores SIGINT stays ignored.
+    Python's own handler would show where in numpy the import stood. A parent that ignores SIGINT stays ignored.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def main() -> int:
-    """`mlx_drmario.cli.main`, but Ctrl-C ends the program without a word while it still imports, or already ends."""
-    end_without_a_word()
     from mlx_drmario.cli import main as run
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
