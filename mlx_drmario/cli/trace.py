@@ -33,6 +33,7 @@ from mlx_drmario.cli.trace_options import (
     Verify,
 )
 from mlx_drmario.files import check_directory, check_output
+from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.tools import Choice, Verdict
@@ -138,11 +139,6 @@ def verify(config: Verify | Replay) -> int:
     differences = counted(wrong, "difference") if wrong else "no differences"
     print(f"{files}, {played} played again in {seconds:.1f} s: {differences}")
     return int(wrong > 0)
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 game`, `1,000 games`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def jobs(number: int) -> int:

@@ -144,9 +144,16 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "one game is 1 games",
-        "mlx_drmario/cli/trace.py",
+        "mlx_drmario/spec.py",
         "{'' if number == 1 else 's'}",
         "s",
         "tests/traces/test_tools.py",
+    ),
+    (
+        "keys that need a run are offered without one",
+        "tui/screens/live.py",
+        'action not in ("checkpoint", "detach")',
+        'action not in ("checkpoint",)',
+        "tests/tui/test_live.py",
     ),
 ]
