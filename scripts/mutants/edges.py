@@ -156,4 +156,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'action not in ("checkpoint",)',
         "tests/tui/test_live.py",
     ),
+    (
+        "the README's `drmario records list` fails in a new clone",
+        "mlx_drmario/cli/records.py",
+        "        if isinstance(config, List) and config.db == DATABASE:",
+        "        if False:",
+        "tests/traces/test_records.py",
+    ),
 ]
