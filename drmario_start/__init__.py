@@ -8,16 +8,14 @@ def main() -> int:
 
     Python's own handler would show where in numpy the import stood. A parent that ignores SIGINT stays ignored.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is not signal.default_int_handler:
-        from mlx_drmario.cli import main as run
-
-        return run()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mlx_drmario.cli import main as run
 
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
+        return run()
     try:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return run()
     except KeyboardInterrupt:
         return 130

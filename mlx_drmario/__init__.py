@@ -5,6 +5,17 @@
 >>> batch.reset(level=0, speed=2, seed=0x8988)
 """
 
+import signal as _signal
+import sys as _sys
+
+# `python -m mlx_drmario` imports the package before its __main__.py: Ctrl-C ends it as drmario_start says.
+if (
+    _sys.argv[:1] == ["-m"]
+    and ("-m", "mlx_drmario") in zip(_sys.orig_argv, _sys.orig_argv[1:], strict=False)
+    and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+):
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
 from mlx_drmario.blas import blas_status, load_fast_blas
 
 load_fast_blas()

@@ -2,7 +2,7 @@
 
 import sys
 
-from mlx_drmario.cli import main
+from drmario_start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -83,13 +83,19 @@ def replacing(path: Path) -> Iterator[Path]:
         _delete(temporary)
 
 
-def check_output(option: str, path: Path) -> None:
-    """Refuse a file that could not be written, before the work that fills it. Raises OSError that names the option."""
+def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:
+    """Refuse a file that could not be written, before the work that fills it.
+
+    Raises ValueError for a name with none of these ends (when there are any), OSError for the rest; both name the
+    option.
+    """
     if path.is_dir():
         raise OSError(f"{option} is {path}, which is a directory")
     if path.exists() and not os.access(path, os.W_OK):
         raise OSError(f"{option} is {path}, which cannot be written to")
     _try_to_write(option, path, path.parent)
+    if ends and not path.name.endswith(ends):
+        raise ValueError(f"{option} is {path}; it must end in {' or '.join(ends)}")
 
 
 def check_directory(option: str, path: Path) -> None:
@@ -103,12 +109,17 @@ def check_directory(option: str, path: Path) -> None:
     _try_to_write(option, path, path)
 
 
+def check_makeable(option: str, path: Path) -> None:
+    """Refuse a directory that could not be made or written to, without making it. Raises OSError naming the option."""
+    _try_to_write(option, path, next(place for place in (path, *path.parents) if place.exists()))
+
+
 def _try_to_write(option: str, path: Path, directory: Path) -> None:
     """Only an attempt tells: permissions say nothing to root, and nothing of a file system that is read-only."""
     attempt = directory / f"{WRITING}{os.getpid()}-{threading.get_ident()}"
     try:
         attempt.touch()
-        attempt.unlink()
+        attempt.unlink(missing_ok=True)  # a writer that starts there may have swept it
     except OSError as error:
         where = f"and {directory} is no directory that can be written to: {error.strerror}"
         raise OSError(f"{option} is {path}, {where}") from error

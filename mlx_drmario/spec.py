@@ -102,3 +102,8 @@ def speed_number(speed: int | str) -> int:
     if speed in (0, 1, 2):
         return int(speed)
     raise ValueError(f"speed is {speed!r}; it must be 0, 1, 2 or one of {', '.join(SPEED_NAMES)}")
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 game`, `1,000 games`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,5 +1,6 @@
 """Ctrl-C at any moment of `drmario COMMAND`, the imports included, ends it without a word."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,28 @@ def test_ctrl_c_while_importing(module):
     done = subprocess.run([sys.executable, "-c", PRESS.format(module=module)], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
     assert done.returncode in (-signal.SIGINT, 130)
+
+
+@pytest.mark.parametrize(
+    ("module", "status"),
+    [("numpy", -signal.SIGINT), ("mlx_drmario._core", -signal.SIGINT), ("mlx_drmario.cli.doctor", 130)],
+)
+def test_ctrl_c_while_the_package_is_run(module, status, tmp_path):
+    """The command, once it has begun, sees Ctrl-C itself."""
+    (tmp_path / "sitecustomize.py").write_text(PRESS.format(module=module).partition("sys.argv")[0])
+    done = subprocess.run(
+        [sys.executable, "-m", "mlx_drmario", "doctor"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", status)
+
+
+def test_ctrl_c_in_a_program_that_imports_the_package_is_its_own():
+    code = "import signal, mlx_drmario; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_a_parent_that_ignores_it_is_obeyed():

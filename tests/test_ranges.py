@@ -222,6 +222,21 @@ def test_output_paths_are_looked_at_before_the_work(command, tmp_path, capsys, m
 
 
 @pytest.mark.parametrize(
+    ("command", "ends"),
+    [
+        *((["trace", command, "in"], ".dmtrace.h5") for command in ("filter", "dedup", "merge", "import")),
+        (["trace", "movie", "in"], ".fm2 or .bk2"),
+        (["records", "export"], ".csv or .json or .dmtrace.h5"),
+    ],
+)
+def test_names_end_in_what_the_file_holds(command, ends, tmp_path, capsys):
+    path = tmp_path / "x.txt"
+    assert main([*command, "--out", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error == f"drmario {command[0]}: --out is {path}; it must end in {ends}\n" and not path.exists()
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ["eval", "--out"],
@@ -247,7 +262,7 @@ def test_output_directories_are_looked_at_before_the_work(command, tmp_path, cap
     assert sorted(tmp_path.iterdir()) == [file]
 
 
-def test_an_attempt_tells_what_can_be_written(tmp_path):
+def test_an_attempt_tells_what_can_be_written(tmp_path, capsys):
     """Root may write anywhere, says os.access, but not even root makes a file in /proc."""
     check_output("--json", tmp_path / "x")
     check_directory("--out", tmp_path / "new" / "er")
@@ -257,6 +272,9 @@ def test_an_attempt_tells_what_can_be_written(tmp_path):
     target = Path("/proc") if Path("/proc").is_dir() else read_only
     with pytest.raises(OSError, match=f"^--json is {target}/x, and {target} is no directory that can be written to"):
         check_output("--json", target / "x")
+    assert main(["train", "--out", str(target / "new" / "run"), "--dry-run"]) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and f"--out is {target}/new/run, and {target} is no directory that can be written to" in error
 
 
 def test_help_tells_the_presets_apart(capsys):

@@ -28,6 +28,7 @@ from mlx_drmario.traces.capture import Capture, capture_line
 from mlx_drmario.traces.schema import CLEARED
 
 VERSION = 1
+FORMATS = (".csv", ".json", schema.SUFFIX)
 PATIENCE = 60.0
 """seconds to wait for other processes that write"""
 TOP_K = 10
@@ -338,7 +339,7 @@ def export(lines: Iterable[Line], out: Path) -> int:
         with replacing(out) as temporary:
             _to_csv(chosen, temporary)
     else:
-        raise ValueError(f"out is {out}; lines are written as .csv, .json or {schema.SUFFIX}")
+        raise ValueError(f"out is {out}; lines are written as {', '.join(FORMATS)}")
     return len(chosen)
 
 

@@ -18,6 +18,7 @@ import tyro
 from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.files import check_output
 from mlx_drmario.ranges import Count, Game, Level, check_ranges
+from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.records import Line, Records
@@ -85,23 +86,26 @@ def run(config: List | Verify | Export | Add) -> int:
     from mlx_drmario.traces import tools
 
     if isinstance(config, Export):
-        check_output("--out", config.out)
+        check_output("--out", config.out, lines.FORMATS)
     if isinstance(config, Add):
         check_output("--db", config.db)
         if not config.paths:
             raise WrongUse("name at least one file or directory")
     elif not config.db.exists():
+        if isinstance(config, List) and config.db == DATABASE:
+            print(f"no records yet: `drmario records add TRACES` keeps the best times of trace files in {DATABASE}")
+            return 0
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
     paths = tools.find(config.paths) if isinstance(config, Add) else []
     with database_errors(config.db), lines.Records(config.db) as records:
         if isinstance(config, Add):
             for path in paths:
                 cleared, admitted = lines.add_trace(records, path)
-                print(f"{path}: {cleared:,} cleared games, {admitted:,} lines admitted")
+                print(f"{path}: {counted(cleared, 'cleared game')}, {counted(admitted, 'line')} admitted")
         elif isinstance(config, Verify):
             return verify(records)
         elif isinstance(config, Export):
-            print(f"{config.out}: {lines.export(chosen(records, config), config.out):,} lines")
+            print(f"{config.out}: {counted(lines.export(chosen(records, config), config.out), 'line')}")
         elif (config.level, config.speed, config.seed) == (None, None, None):
             print_quantiles(records)
         else:
@@ -133,7 +137,7 @@ def verify(records: Records) -> int:
     problems = records.verify()
     for problem in problems:
         print(problem)
-    print(f"{len(records.lines()):,} lines, {len(problems)} of them wrong")
+    print(f"{counted(len(records.lines()), 'line')}, {len(problems)} of them wrong")
     return int(bool(problems))
 
 

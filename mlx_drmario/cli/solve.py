@@ -83,17 +83,15 @@ def run(config: SolveConfig) -> int:
 
 def check(config: SolveConfig) -> None:
     """Refuse before the search what could only fail after it. ValueError or OSError that name the option."""
-    for option, path in (("--json", config.json), ("--movie", config.movie)):
-        if path is not None:
-            check_output(option, path)
+    if config.json is not None:
+        check_output("--json", config.json)
     if config.capture is not None:
         check_directory("--capture", config.capture)
     if config.movie is not None:
         from mlx_drmario.traces.console import MENU_LEVELS
         from mlx_drmario.traces.movie import FORMATS
 
-        if config.movie.suffix not in FORMATS:
-            raise ValueError(f"--movie is {config.movie}; it must end in {' or '.join(FORMATS)}")
+        check_output("--movie", config.movie, FORMATS)
         if config.level > MENU_LEVELS:
             offered = f"a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
             raise ValueError(f"--level is {config.level}; {offered}")

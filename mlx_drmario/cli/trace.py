@@ -33,6 +33,7 @@ from mlx_drmario.cli.trace_options import (
     Verify,
 )
 from mlx_drmario.files import check_directory, check_output
+from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
     from mlx_drmario.traces.tools import Choice, Verdict
@@ -64,7 +65,10 @@ def run(config: Command) -> int:
 
 
 def check_arguments(config: Command) -> None:
-    """Raises before the work: WrongUse without a path, OSError for what could not be written after it."""
+    """Raises before the work: WrongUse without a path, ValueError or OSError for what could not be written after it."""
+    from mlx_drmario.traces.movie import FORMATS
+    from mlx_drmario.traces.schema import SUFFIX
+
     if getattr(config, "paths", None) == ():
         raise WrongUse("name at least one file or directory")
     if isinstance(config, Split):
@@ -72,9 +76,13 @@ def check_arguments(config: Command) -> None:
     elif isinstance(config, Export):
         if config.parquet is not None:
             check_output("--parquet", config.parquet)
-    elif isinstance(config, Filter | Dedup | Merge | Movie | Import | Html):
+    elif isinstance(config, Html):
         check_output("--out", config.out)
-        if config.out.exists() and not isinstance(config, Movie | Html):
+    elif isinstance(config, Movie):
+        check_output("--out", config.out, FORMATS)
+    elif isinstance(config, Filter | Dedup | Merge | Import):
+        check_output("--out", config.out, (SUFFIX,))
+        if config.out.exists():
             raise FileExistsError(f"--out is {config.out}, which exists; traces are never overwritten")
 
 
@@ -95,7 +103,7 @@ def info(config: Info) -> int:
                 print("    " + json.dumps(source, indent=2).replace("\n", "\n    "))
     if len(all_found) > 1:
         games, rows = (sum(found[name] for found in all_found.values()) for name in ("episodes", "decisions"))
-        print(f"{len(all_found)} files, {games:,} games, {rows:,} decisions")
+        print(f"{counted(len(all_found), 'file')}, {counted(games, 'game')}, {counted(rows, 'decision')}")
     return 0
 
 
@@ -108,7 +116,7 @@ def validate(config: Validate) -> int:
         bad += bool(found)
         for problem in found:
             print(f"{path}: {problem}")
-    print(f"{len(paths)} files, {bad} with problems")
+    print(f"{counted(len(paths), 'file')}, {bad} with problems")
     return int(bad > 0)
 
 
@@ -126,8 +134,10 @@ def verify(config: Verify | Replay) -> int:
                 return 1
     episodes, decisions, frames = (sum(getattr(v, n) for v in done) for n in ("episodes", "decisions", "frames"))
     seconds, wrong = time.perf_counter() - start, sum(len(verdict.problems) for verdict in done)
-    played = f"{episodes:,} games, {decisions:,} decisions, {frames:,} frames"
-    print(f"{len(paths)} files, {played} played again in {seconds:.1f} s: {wrong or 'no'} differences")
+    files = counted(len(paths), "file")
+    played = ", ".join((counted(episodes, "game"), counted(decisions, "decision"), counted(frames, "frame")))
+    differences = counted(wrong, "difference") if wrong else "no differences"
+    print(f"{files}, {played} played again in {seconds:.1f} s: {differences}")
     return int(wrong > 0)
 
 
@@ -151,8 +161,8 @@ def recover(config: Recover) -> int:
             print(error, file=sys.stderr)
             failed = 1
             continue
-        what = f"{made}: {episodes} games" if episodes else f"{path}: no game in it, removed"
-        print(what + (f", {lost} bytes of an unfinished record cut off" if lost else ""))
+        what = f"{made}: {counted(episodes, 'game')}" if episodes else f"{path}: no game in it, removed"
+        print(what + (f", {counted(lost, 'byte')} of an unfinished record cut off" if lost else ""))
     return failed
 
 
@@ -162,16 +172,16 @@ def make(config: Filter | Dedup | Merge | Split) -> int:
 
     if isinstance(config, Split):
         written = tools.split(config.path, config.out, config.episodes)
-        print(f"{len(written)} files in {config.out}")
+        print(f"{counted(len(written), 'file')} in {config.out}")
         return 0
     paths = tools.find(config.paths)
     if isinstance(config, Dedup):
         kept, left_out = tools.dedup(paths, config.out)
-        print(f"{config.out}: {kept:,} games, {left_out:,} left out that were there twice")
+        print(f"{config.out}: {counted(kept, 'game')}, {left_out:,} left out that were there twice")
     elif isinstance(config, Filter):
-        print(f"{config.out}: {tools.filtered(paths, config.out, choice(config)):,} games")
+        print(f"{config.out}: {counted(tools.filtered(paths, config.out, choice(config)), 'game')}")
     else:
-        print(f"{config.out}: {tools.merge(paths, config.out):,} games")
+        print(f"{config.out}: {counted(tools.merge(paths, config.out), 'game')}")
     return 0
 
 
@@ -201,10 +211,10 @@ def export(config: Export) -> int:
     if config.parquet is None and config.minari is None:
         raise ValueError("parquet and minari are both not given; name a file or a dataset")
     if config.parquet is not None:
-        print(f"{config.parquet}: {exports.parquet(paths, config.parquet):,} decisions")
+        print(f"{config.parquet}: {counted(exports.parquet(paths, config.parquet), 'decision')}")
     if config.minari is not None:
         episodes, left_out = exports.minari(paths, config.minari)
-        print(f"Minari dataset {config.minari}: {episodes:,} games, {left_out:,} left out")
+        print(f"Minari dataset {config.minari}: {counted(episodes, 'game')}, {left_out:,} left out")
     return 0
 
 
@@ -217,13 +227,13 @@ def movie(config: Movie | Import) -> int:
     menus = Menus(**dataclasses.asdict(config.menus))
     if isinstance(config, Import):
         found = movies.games_of(movies.read(config.movie), config.out, config.movie.name, menus)
-        print(f"{config.out}: {found} games")
+        print(f"{config.out}: {counted(found, 'game')}")
         return 0
     games = tools.load(config.path)
     check_episode(config.path, config.episode, len(games))
     made = movies.of_game(games, config.episode, menus)
     movies.write(config.out, made)
-    print(f"{config.out}: {len(made.buttons):,} frames; {made.subtitles[0][1]}")
+    print(f"{config.out}: {counted(len(made.buttons), 'frame')}; {made.subtitles[0][1]}")
     return 0
 
 

@@ -11,6 +11,7 @@ import tyro
 from mlx_drmario.ranges import Count, Range, check_ranges
 
 Paths = tyro.conf.Positional[tuple[Path, ...]]
+Trace = Annotated[Path, tyro.conf.arg(help="new trace file, .dmtrace.h5")]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Filter:
     """Write the games that meet every condition to a new file."""
 
     paths: Paths
-    out: Path
+    out: Trace
     levels: str = ""
     """such as 3 or 0-5 or 0,5,10-12; by default all"""
     speeds: tuple[Literal["low", "med", "hi"], ...] = ()
@@ -94,7 +95,7 @@ class Dedup:
     """Write every game once: two are the same when they start alike and the same was done."""
 
     paths: Paths
-    out: Path
+    out: Trace
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Merge:
     """Write the games of all files to one."""
 
     paths: Paths
-    out: Path
+    out: Trace
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class Movie:
 
     path: tyro.conf.Positional[Path]
     out: Path
+    """movie to write, .fm2 or .bk2"""
     episode: Annotated[int, Range(0, 2**31)] = 0
     """number of the game in the file"""
     menus: MenuFrames = field(default_factory=MenuFrames)
@@ -173,7 +175,7 @@ class Import:
     """Read an .fm2 or .bk2 movie and write what is played in it as a trace."""
 
     movie: tyro.conf.Positional[Path]
-    out: Path
+    out: Trace
     menus: MenuFrames = field(default_factory=MenuFrames)
 
 
@@ -183,6 +185,7 @@ class Html:
 
     path: tyro.conf.Positional[Path]
     out: Path
+    """page to write"""
     episodes: tuple[Annotated[int, Range(0, 2**31)], ...] = ()
     """numbers of the games in the file; by default the first 20"""
     policy: str | None = None

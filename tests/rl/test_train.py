@@ -241,7 +241,7 @@ def test_dry_run_prints_what_would_be_stored(tmp_path, capsys):
     run = tmp_path / "run"
     arguments = ["train", "level0", "--out", str(run), "--shards", "1", "--ppo.gamma", "0.5", "--dry-run"]
     assert main(arguments) == 0
-    assert not run.exists()
+    assert not list(tmp_path.iterdir())
     ppo = dataclasses.replace(PRESETS["level0"].ppo, gamma=0.5)
     assert from_json(capsys.readouterr().out, PPORunConfig) == dataclasses.replace(
         PRESETS["level0"], out=run, shards=1, ppo=ppo

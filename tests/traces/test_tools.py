@@ -163,7 +163,8 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "frames to clear" in trace("info", folder / "c")
     made = trace("movie", folder / "c" / "greedy-00-0001.dmtrace.h5", "--out", folder / "m.fm2")
     assert "level 0 HI" in made
-    assert "1 games" in trace("import", folder / "m.fm2", "--out", folder / "back.dmtrace.h5")
+    assert trace("import", folder / "m.fm2", "--out", folder / "back.dmtrace.h5").endswith(": 1 game\n")
+    assert trace("verify", folder / "back.dmtrace.h5").startswith("1 file, 1 game, ")
     back = storage.read(folder / "back.dmtrace.h5")
     original = storage.read(folder / "c" / "greedy-00-0001.dmtrace.h5")
     assert back.episode["frames"][0] == original.episode["frames"][0] and back.episode["outcome"][0] == CLEARED

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher
 
-from mlx_drmario.spec import MAX_LEVEL
+from mlx_drmario.spec import MAX_LEVEL, counted
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Note, Picture, Progress, Rates
 from mlx_drmario.tui.screens.session import SessionScreen
@@ -138,6 +138,10 @@ class LiveScreen(SessionScreen):
 
     # --- from the keyboard ---
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A policy that only plays has nothing to save and no training that goes on: those keys are not there."""
+        return self.session.training or action not in ("checkpoint", "detach")
+
     def on_wall_picked(self, message: Wall.Picked) -> None:
         self.action_jump(message.game + 1)
 
@@ -186,7 +190,7 @@ class LiveScreen(SessionScreen):
             if not self.session.training:
                 count = min(count, MAX_GAMES)
             if count != self.games:
-                self.events.add(Note(f"{count} games"))
+                self.events.add(Note(counted(count, "game")))
                 self.send(protocol.Games(count))
 
     def action_level(self, step: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
+from mlx_drmario.spec import counted
 from mlx_drmario.tui.messages import Reported, WorkerDied
 from mlx_drmario.tui.protocol import (
     Command,
@@ -107,7 +108,7 @@ class SessionScreen(Screen[None]):
                 self.events.add(note)
             case Ready(name=name, games=games):
                 self.games = games
-                self.events.add(Note(f"{name}: {games} games"))
+                self.events.add(Note(f"{name}: {counted(games, 'game')}"))
             case Line() as line:
                 self._travel(line)
             case Ended() as ended:
@@ -160,8 +161,6 @@ class SessionScreen(Screen[None]):
         if isinstance(job := self.session.job, TrainJob):
             self.send(Detach())
             self._leave(f"detached; drmario tui attach {job.run}")
-        else:
-            self.events.add(Note("only a training run can go on alone", "warning"))
 
     def action_quit(self) -> None:
         """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import mlx.core as mx
 
 import mlx_drmario as dm
-from mlx_drmario.files import LOCK, locked, sweep, write_text
+from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
 from mlx_drmario.rl.config import RunConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.settings import from_json, to_json
@@ -26,7 +26,7 @@ BACKUPS = 3
 
 
 def check(run: Path, config: RunConfig, resume: bool) -> None:
-    """Raise what `prepare` would raise about this directory and this machine, but for its lock; change nothing."""
+    """Raise what `prepare` would raise about this directory and this machine, but for its lock; leave nothing."""
     if resume:
         read_config(run)
     elif holds_run(run):
@@ -41,8 +41,9 @@ def check(run: Path, config: RunConfig, resume: bool) -> None:
                 raise ValueError(f"{backup}, the place of a backup, holds no run; move it away")
     elif file := next((path for path in (run, *run.parents) if path.is_file()), None):
         raise ValueError(f"out must be a new or empty directory, got {run}, and {file} is a file")
-    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
+    elif run.exists() and any(not path.name.startswith((LOCK, WRITING)) for path in run.iterdir()):
         raise ValueError(f"out must be a new or empty directory, got {run}, which holds other files")
+    check_makeable("run" if resume else "out", run)
 
 
 @contextlib.contextmanager
@@ -51,7 +52,8 @@ def prepare(run: Path, config: RunConfig, resume: bool) -> Iterator[None]:
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
     becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
-    with foreign files; BlockingIOError when somebody else writes there.
+    with foreign files; OSError for one that cannot be made or written to; BlockingIOError when somebody else writes
+    there.
     """
     check(run, config, resume)
     with contextlib.ExitStack() as locks:
