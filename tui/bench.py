@@ -91,4 +91,9 @@ async def _paint(shown: list[Boards], size: tuple[int, int], report: Callable[[f
         report(_Sink.characters - before)
         app.exit()
 
-    await app.run_async(headless=False, size=size, mouse=False, auto_pilot=work)
+    task = asyncio.current_task()
+    try:
+        await app.run_async(headless=False, size=size, mouse=False, auto_pilot=work)
+    finally:
+        if task is not None and task.cancelling():  # by Ctrl-C: the app just ends, or its pilot waits in vain
+            raise asyncio.CancelledError

@@ -163,4 +163,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if False:",
         "tests/traces/test_records.py",
     ),
+    (
+        "drmario bench goes on after Ctrl-C on the wall",
+        "tui/bench.py",
+        "task.cancelling()",
+        "task.cancelled()",
+        "tests/tui/test_home.py",
+    ),
 ]

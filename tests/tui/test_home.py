@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -91,6 +92,19 @@ def test_a_picture_costs_only_what_changed():
     """A second of one core paints many pictures; each sends a small part of a full screen."""
     rate, characters = repaint(games=16, size=(80, 24), pictures=30)
     assert rate > 0 and 100 < characters < 80 * 24 * 8
+
+
+def test_ctrl_c_ends_the_measurement_of_the_wall(monkeypatch):
+    pressed = []
+
+    def press(driver, data):
+        if not pressed:
+            pressed.append(data)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("mlx_drmario.tui.bench._Sink.write", press)
+    with pytest.raises(KeyboardInterrupt):
+        repaint(games=1, size=(80, 24), pictures=3)
 
 
 def test_the_terminal_is_restored_when_the_app_crashes(tmp_path):
