@@ -158,15 +158,20 @@ void place_and_settle(Round& round, int seat, int action, u16 frames_to_lock) {
   } while (!round.over && (p.next_action == kFall || p.next_action == kResolve));
 }
 
-// Why a player is not before the first controllable frame of a capsule, or null.
-static const char* describe_unparked(const Player& p) {
-  if (p.next_action != kFall) return "next_action must be 0 (falling)";
+// Why a player's capsule cannot have been thrown just now, or null.
+static const char* describe_thrown(const Player& p) {
   if (p.pill_x != kSpawnPose.x || p.pill_y != kSpawnPose.y || p.pill_rotation != kSpawnPose.rotation) {
     return "pill_x, pill_y and pill_rotation must be 3, 15 and 0";
   }
-  if (p.speed_counter != 0 || p.held != 0) return "speed_counter and held must be 0";
   if (!fits(p)) return "bottle must be empty in row 0, columns 3 and 4";
   return nullptr;
+}
+
+// Why a player is not before the first controllable frame of a capsule, or null.
+static const char* describe_unparked(const Player& p) {
+  if (p.next_action != kFall) return "next_action must be 0 (falling)";
+  if (p.speed_counter != 0 || p.held != 0) return "speed_counter and held must be 0";
+  return describe_thrown(p);
 }
 
 static std::string describe_seat(const Round& round, int i) {
@@ -193,7 +198,8 @@ static std::string describe_seat(const Round& round, int i) {
     return "";
   }
   if (p.next_action == kFall || p.next_action == kIdle) return "next_action must not be 0 or 4";
-  return "";
+  const char* problem = p.next_action == kHandover ? describe_thrown(p) : nullptr;
+  return problem ? problem : "";
 }
 
 std::string describe_invalid(const Round& round) {

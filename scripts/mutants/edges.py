@@ -170,4 +170,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "task.cancelled()",
         "tests/tui/test_home.py",
     ),
+    (
+        "a capsule thrown anywhere is taken",
+        "planner/round.cpp",
+        "p.next_action == kHandover ? describe_thrown(p) : nullptr",
+        "nullptr",
+        "tests/planner/test_rounds.py",
+    ),
 ]
