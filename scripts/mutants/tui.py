@@ -100,7 +100,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_TRAINING,
     ),
     ("earned rewards outlive their game", PART, "total[new] = 0", "pass", TEST_PART),
-    ("time travel mixes two games", PART, "break  # the game before", "pass  # the game before", TEST_TRAINING),
+    ("time travel mixes two games", PART, "break  # the game before", "pass  # the game before", TEST_PART),
     ("the second shard's games are the first's", ONLOOKER, "self._parts[:part])", "self._parts[:0])", TEST_TRAINING),
     (
         "a branch starts a decision late",

@@ -5,8 +5,9 @@ import threading
 import numpy as np
 
 import mlx_drmario as dm
+from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.gate import Gate
-from mlx_drmario.tui.part import RESTING, Part
+from mlx_drmario.tui.part import RESTING, Explainer, Part
 from mlx_drmario.tui.position import PLAYING, TOP_OUT, drawn
 
 
@@ -80,3 +81,17 @@ def test_earnings_begin_anew_with_a_game():
         part.remember(action, None, None)
         assert (part.earned["virus"] == expected).all()
         games.step(action)
+
+
+def test_the_line_of_a_game_leaves_out_the_game_before():
+    games, part = dm.Decisions(num_envs=1, max_decisions=3), Part()
+    games.reset(0, 2, 0x8988)
+    part.begin(games)
+    for _ in range(5):
+        part.remember(actions(games), None, None)
+        games.step(actions(games))
+        if games.ended[0]:
+            games.reset(0, 2, 0x1234)
+    line = part.line(0, "game", Explainer(REWARD))
+    assert line is not None and len(line.states) == len(line.choices) == 2
+    assert line.frames[0] == 0 and line.frames[1] > 0
