@@ -12,7 +12,7 @@ static constexpr int kGameGrain = 16;
 
 // Asks for what every frame of a game reads, while the games before it are played: with thousands of games a single
 // frame costs less than the way to memory.
-static void expect(const Match& game, const Events* events) {
+static void prefetch(const Match& game, const Events* events) {
   __builtin_prefetch(&game.player[0].held, 1);
   __builtin_prefetch(&game.player[0].score_multiplier, 1);
   __builtin_prefetch(&game.frame_counter, 1);
@@ -45,7 +45,7 @@ void Batch::replace(std::vector<Match> games) {
   std::fill(events_.begin(), events_.end(), Events{});
 }
 
-// Writes the recorded fields of game n after frame t.
+// Writes the recorded fields of a game after a frame; row = t * N + n.
 static void keep(const Match& game, std::size_t row, std::span<const Field> record, std::span<u8* const> out) {
   for (std::size_t f = 0; f < record.size(); ++f) {
     const Field& field = record[f];
@@ -63,7 +63,7 @@ void Batch::run(const u8* buttons, int frames, std::span<const Field> record, st
       const std::size_t block_end = std::min(block + kFrameBlock, n_frames);
       for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
         const std::size_t next = std::min(n + kGamesAhead, n_games - 1);
-        expect(games[next], &all_events[next * n_players]);
+        prefetch(games[next], &all_events[next * n_players]);
         Events* events = &all_events[n * n_players];
         for (std::size_t row = block * n_games + n; row < block_end * n_games; row += n_games) {
           const u8* held = buttons + row * n_players;

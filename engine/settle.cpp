@@ -29,7 +29,7 @@ void store_row(u8* bottle, int row, u64 word) { std::memcpy(bottle + row * kCols
 u64 free_cells(u64 row) { return row & row << 1 & row << 2 & row << 3 & kHighBits; }
 u64 occupied(u64 row) { return free_cells(row) ^ kHighBits; }
 
-// `nibbles` is 0 or more in the low nibble of every byte.
+// Bytes that are 0, of a word whose high nibbles all are.
 u64 zero_nibbles(u64 nibbles) { return ~(nibbles + 0x7Full * kEach) & kHighBits; }
 
 u64 equal_colors(u64 a, u64 b) { return zero_nibbles((a ^ b) & kLowNibbles); }

@@ -25,39 +25,30 @@ class Info:
 
 
 @dataclass(frozen=True)
-class Validate:
+class InParallel:
+    """Work on many files at once."""
+
+    paths: Paths
+    jobs: Annotated[int, Range(0, 256)] = 0
+    """processes, 0: one per core"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Validate(InParallel):
     """Check that the tables of files are consistent, without playing games. 1 when something is wrong."""
 
-    paths: Paths
-    jobs: Annotated[int, Range(0, 256)] = 0
-    """processes, 0: one per core"""
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
 
 @dataclass(frozen=True)
-class Verify:
+class Verify(InParallel):
     """Play every game again, by clocks and frame by frame; stop at the first difference, name it and return 1."""
 
-    paths: Paths
-    jobs: Annotated[int, Range(0, 256)] = 0
-    """processes, 0: one per core"""
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(InParallel):
     """Play every game again, by clocks and frame by frame, and report all differences of all files."""
-
-    paths: Paths
-    jobs: Annotated[int, Range(0, 256)] = 0
-    """processes, 0: one per core"""
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             self._begin(mask, _game_seeds(chosen, self.num_envs))
         self._started = True
         observation = self._observe()
-        return observation, _with_masks({**self._status(observation), "game_seed": self._game_seeds.copy()}, mask)
+        return observation, _with_masks(self._situation(observation), mask)
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Columns, NDArray[np.float64], Mask, Mask, dict[str, Any]]:
         """Step every game once: observations, rewards f64[N], terminated, truncated, infos.
@@ -157,8 +157,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         elif waiting.any():
             self._draw(waiting)
         observation = self._observe()
-        status = {**self._status(observation), "game_seed": self._game_seeds.copy()}
-        info |= _with_masks(status, np.ones(self.num_envs, np.bool_))
+        info |= _with_masks(self._situation(observation), np.ones(self.num_envs, np.bool_))
         return observation, total, outcome.terminated, outcome.truncated, info
 
     def render(self) -> tuple[Any, ...] | None:
@@ -167,6 +166,10 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             return None
         draw = render.text if self.render_mode == "ansi" else render.rgb
         return tuple(draw(self._scene(index)) for index in range(self.num_envs))
+
+    def _situation(self, observation: Columns) -> Columns:
+        """What info says of the current observation."""
+        return {**self._status(observation), "game_seed": self._game_seeds.copy()}
 
     # Seeding and autoreset.
 
@@ -203,7 +206,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             final_obs[index] = {name: column[index].copy() for name, column in last.items()}
         final = {name: column for name, column in info.items() if not name.startswith("_")}
         final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
-        final |= {**self._status(last), "game_seed": self._game_seeds.copy()}
+        final |= self._situation(last)
         info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
         info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
         self._draw(ended)
