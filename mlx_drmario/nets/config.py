@@ -9,7 +9,7 @@ from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
 
 EncoderKind = Literal["mlp", "axial"]
-HeadKind = Literal["dense", "shift_score", "outcome", "factorized"]
+HeadKind = Literal["dense", "shift_score", "outcome", "features", "factorized"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class NetConfig:
     """axial (convolutions along whole rows and columns) or mlp."""
     head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
-    factorized (orientation, column, row)."""
+    features (a network over each placement, told that and the features of the board it leaves), factorized (orientation, column, row)."""
     width: Annotated[int, Range(1, 2_048)] = 24
     """Hidden units of the MLP, or channels of the axial encoder."""
     depth: Annotated[int, Range(1, 64)] = 1

@@ -27,7 +27,7 @@ class Afterstates(NamedTuple):
 
     decision: mx.array  # i32[M]: row of the batch
     action: mx.array  # i32[M]
-    facts: mx.array  # f32[M, F], columns FACTS
+    facts: mx.array  # f32[M, F]: columns FACTS, and for the features head its own
 
 
 class OutcomeHead(ShiftScoreHead):
@@ -38,7 +38,7 @@ class OutcomeHead(ShiftScoreHead):
     less of preparing it.
     """
 
-    needs_afterstates = True
+    facts = FACTS
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)
@@ -52,7 +52,7 @@ class OutcomeHead(ShiftScoreHead):
         if after is None:
             raise ValueError("after must hold the afterstates of every decision for this head, got None")
         after = Afterstates(*after)  # mx.compile passes plain tuples
-        gained = by_action(after, after.facts @ (self._scale * self.gain), len(legal))
+        gained = by_action(after, after.facts[:, : len(FACTS)] @ (self._scale * self.gain), len(legal))
         return masked_log_softmax(self.scores(features, scalars) + gained, legal)
 
 

@@ -73,13 +73,13 @@ class Collector:
         horizon: int,
         seed: Sequence[int],
         *,
-        afterstates: bool = False,
+        facts: Sequence[str] = (),
         observer: Observer | None = None,
         part: int = 0,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates = afterstates
+        self.facts = facts
         self.observer, self.part = observer or Observer(), part
         self.stage = config.stage
         self.rng = np.random.default_rng(seed)
@@ -96,7 +96,7 @@ class Collector:
         rollout.terms = {}
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
-            after = AfterstateRows.of(games) if self.afterstates else None
+            after = AfterstateRows.of(games, self.facts) if self.facts else None
             if after is not None:
                 rollout.after.append(after)
             log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)

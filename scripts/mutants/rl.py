@@ -308,4 +308,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "log_probs[rows], value[: len(rows)] = map(np.asarray, outputs)",
         "tests/rl/test_player.py",
     ),
+    (
+        "the features head looks beside the first half on the wrong side",
+        "mlx_drmario/nets/features.py",
+        "right = mx.array([1, 0, -1, 0])",
+        "right = mx.array([-1, 0, 1, 0])",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "a second half outside the bottle reads the cell of the first",
+        "mlx_drmario/nets/features.py",
+        "mx.where(inside[:, None], under[decision * CELLS + second][:, HIDDEN:], 0.0)",
+        "under[decision * CELLS + second][:, HIDDEN:]",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "the features are those of the board before",
+        AFTERSTATES,
+        "features(after.bottle)",
+        "features(games.view.public['bottle'][after.env])",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "judging keeps the worst continuation of a placement",
+        "planner/search_online.cpp",
+        "judged[first] = std::min(judged[first], mean)",
+        "judged[first] = judged[first] == kNotJudged ? mean : std::max(judged[first], mean)",
+        "tests/planner/test_search.py",
+    ),
 ]

@@ -53,7 +53,7 @@ class Shard:
                 config.reward,
                 config.ppo.horizon,
                 (config.seed, stream, index, decisions),
-                afterstates=model.needs_afterstates,
+                facts=model.facts,
                 observer=observer,
                 part=index,
             )
