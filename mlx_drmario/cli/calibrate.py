@@ -32,8 +32,8 @@ class CalibrateConfig:
     """games per level"""
     rows: Annotated[int, Range(1, 1_000)] = 4
     """situations of each game"""
-    random_moves: Share = 0.5
-    """as in the run's data: half of the games begin with some random placements; 0 for none"""
+    disturbed: Share = 0.5
+    """share of the games that begin with random placements, as in the run's data"""
     split: Literal["validation", "test", "training"] = "validation"
     """where the games come from; test is for final numbers, not for choosing"""
     seed: Seed = 0
@@ -78,7 +78,7 @@ def run(config: CalibrateConfig) -> int:
                 levels=str(level),
                 games=config.games,
                 rows=config.rows,
-                random_moves=config.random_moves,
+                disturbed=config.disturbed,
             )
             part = calibration.observe(evaluator, policy, planes, games, config.split, [config.seed, 3, level])
             parts.append(part)
@@ -93,7 +93,7 @@ def run(config: CalibrateConfig) -> int:
         "policy": settings.data.policy,
         "speeds": settings.data.speeds,
         "split": config.split,
-        "random_moves": config.random_moves,
+        "disturbed": config.disturbed,
         "levels": rows,
         "all": calibration.summary(everything, rng),
         "reliability": calibration.reliability(everything, rng),

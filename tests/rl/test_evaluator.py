@@ -98,7 +98,7 @@ def test_games_are_drawn_from_the_seed_and_none_is_left_out_for_being_long(rows)
     again = data.play(GAMES, search(), PLANES, "training", [3, 1], steps=4)[0]
     for name, column in vars(rows).items():
         np.testing.assert_array_equal(column, getattr(again, name), err_msg=name)
-    few = data.play(dataclasses.replace(GAMES, games=600, rows=1, random_moves=0), search(), PLANES, "training", [3])[0]
+    few = data.play(dataclasses.replace(GAMES, games=600, rows=1, disturbed=0), search(), PLANES, "training", [3])[0]
     assert len(few) == 600  # of two levels, one much longer than the other
     assert (few.level == 0).sum() == 300
 

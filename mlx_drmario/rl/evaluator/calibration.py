@@ -86,8 +86,7 @@ class Interval:
 
 
 def summary(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, Any]:
-    """What is known of one level (or of several together), as plain JSON values; times are those of cleared games (None without
-    one).
+    """What is known of one level (or of several together), as plain JSON values; times are those of cleared games.
 
     coverage: share of the times that lie at or below each quantile, which should be its level. inside_90: share between
     the 5 and 95 % quantiles. mean_error: observed minus predicted mean. variance_ratio: squared errors of the mean over

@@ -16,9 +16,9 @@ from mlx_drmario.spec import SPEED_NAMES, parse_levels
 class GamesConfig:
     """The games that are learnt from, or measured on.
 
-    Half of them are the policy's own from the first capsule. The others begin with some random placements, so that
-    there are bad bottles among the data; only what follows the last of these is kept, so everything kept is about the
-    policy itself.
+    Some are the policy's own from the first capsule. The others begin with random placements, so that there are bad
+    bottles among the data; only the last of these and what follows is kept, so everything kept is about how the policy
+    goes on.
     """
 
     policy: str = "search:1ply"
@@ -31,8 +31,10 @@ class GamesConfig:
     """Number of games."""
     rows: Annotated[int, Range(1, 1_000)] = 12
     """Situations kept of a game, at random."""
+    disturbed: Share = 0.5
+    """Chance of a game to begin with random placements. An evaluator that is to choose placements needs many."""
     random_moves: Share = 0.5
-    """Greatest share of random placements at the beginning of a game; drawn for each game from 0 to this."""
+    """Greatest share of random placements at such a beginning; drawn for each game from 0 to this."""
     max_decisions: Annotated[int, Range(2, 4_096)] = 600
     """A game that is still going after so many capsules counts as not cleared."""
 

@@ -123,8 +123,8 @@ class _Player:
         self.clock = rng.integers(0, 256, count, np.uint8)
         self.share = rng.uniform(0, config.random_moves, count)  # of random placements before `first`
         longest = 8 + 8 * self.level.astype(np.int64)  # about as long as games of a level are
-        disturbed = (rng.random(count) < 0.5) & (config.random_moves > 0)
-        self.first = np.where(disturbed, rng.integers(1, longest), 0)  # decision that is kept; if not 0, a random one
+        self.disturbed = rng.random(count) < config.disturbed
+        self.first = np.where(self.disturbed, rng.integers(0, longest), 0)  # decision kept; random if disturbed
         self.history: list[dict[str, Any] | None] = [None] * count
         self.ended = 0
 
@@ -152,7 +152,7 @@ class _Player:
         random = games.sample_legal(int(self.rng.integers(2**63)))[at]
         first = self.first[number]
         at_random = (decided < first) & (self.rng.random(len(at)) < self.share[number])
-        at_random |= (decided == first) & (first > 0)
+        at_random |= (decided == first) & self.disturbed[number]
         action = np.zeros(games.num_envs, np.int32)
         action[at] = np.where(at_random, random, chosen)
         packed = np.packbits(games.planes[at].reshape(len(at), -1), axis=1)
@@ -206,6 +206,7 @@ def _drawn(finished: list[dict[str, Any]], rows: int, steps: int, rng: np.random
         length = len(game["tau"])
         target = np.zeros(length, np.bool_)
         target[rng.permutation(length)[:rows]] = True
+        target[0] |= not game["own"][0]  # the few random placements tell of all that the policy would not do
         kept = target.copy()
         if steps:
             kept[steps:] |= target[:-steps]

@@ -98,7 +98,7 @@ def _numbers(said: Outlook) -> Forecast:
 
 def mean(frames: Floats) -> Floats:
     """E[T] f64[B] given clearing."""
-    return np.asarray(frames.mean(axis=1))
+    return np.asarray(frames.mean(axis=1), np.float64)
 
 
 def variance(frames: Floats) -> Floats:
