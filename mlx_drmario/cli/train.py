@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from mlx_drmario.cli import fit
-from mlx_drmario.cli.fit import NewEvaluatorConfig
+from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
 from mlx_drmario.cli.stopping import default_directory, stop_on_signals
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
-from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
@@ -90,7 +89,7 @@ class ResumeConfig:
 DEFAULT_PRESET = "level0"
 
 
-Command = NewRunConfig | NewEvaluatorConfig | ResumeConfig
+Command = NewRunConfig | NewEvaluatorConfig | NewQRDQNConfig | ResumeConfig
 """What the command line can ask for."""
 
 
@@ -114,6 +113,7 @@ def parse(args: list[str]) -> Command:
         for name, preset in presets.items()
     ]
     kinds.append(Annotated[NewEvaluatorConfig, tyro.conf.subcommand("evaluator")])
+    kinds.append(Annotated[NewQRDQNConfig, tyro.conf.subcommand("qrdqn")])
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
     chosen: Command = tyro.cli(
         functools.reduce(operator.or_, kinds),
@@ -137,14 +137,16 @@ def run(config: Command) -> int:
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
-    if isinstance(config, NewEvaluatorConfig):
+    if isinstance(config, NewEvaluatorConfig | NewQRDQNConfig):
         return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None
     if isinstance(config, ResumeConfig):
         from mlx_drmario.rl.runs.directory import kind_of, read_config
 
-        if kind_of(config.run) is EvaluatorConfig:
+        if (kind := kind_of(config.run)) is not PPORunConfig:
+            if config.decisions or config.minutes or config.env != OtherGames():
+                raise ValueError(f"{config.run} is a run of {kind.__name__}, which goes on with its own settings alone")
             return fit.resume(config.run, config.dry_run)
         stored: PPORunConfig = read_config(config.run)
         directory = config.run

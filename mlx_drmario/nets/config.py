@@ -62,3 +62,12 @@ class QuantileNetConfig(EncoderConfig):
     """Quantiles, at the levels (2 i + 1) / 2 K."""
     hidden: Annotated[int, Range(1, 4_096)] = 64
     """Units of the layer that judges a placement."""
+
+
+@dataclass(frozen=True)
+class ReturnNetConfig(QuantileNetConfig):
+    """A network of the returns of placements; it has the other parts of an evaluator and leaves them alone."""
+
+    network = "qrdqn"
+    quantiles: Annotated[int, Range(1, 512)] = 16
+    """Quantiles, at the levels (2 i + 1) / 2 K."""

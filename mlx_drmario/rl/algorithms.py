@@ -8,8 +8,9 @@ from typing import Any
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 
-ALGORITHMS: dict[str, type[DirectoryConfig]] = {"ppo": PPORunConfig, "fit": EvaluatorConfig}
+ALGORITHMS: dict[str, type[DirectoryConfig]] = {"ppo": PPORunConfig, "fit": EvaluatorConfig, "qrdqn": QRDQNRunConfig}
 """Classes of settings, by the group that no other has."""
 
 

@@ -81,7 +81,7 @@ def load_ensemble(paths: Sequence[Path | str], mode: Mode = "argmax", seed: int 
 def _network(path: Path) -> ActorCritic:
     saved = checkpoint.load_weights(path)
     if not isinstance(saved.net, NetConfig):
-        raise ValueError(f"{path} holds an {saved.net.network}, which plays as 'risk:1:{path}'")
+        raise ValueError(f"{path} holds the network of an {saved.net.network}, which plays as 'risk:1:{path}'")
     model = make_policy(saved.net, saved.layout, seed=0)
     model.load_weights(list(saved.model.items()))
     mx.eval(model.parameters())

@@ -16,7 +16,7 @@ from mlx_drmario.nets.quantile import make_quantile_net
 from mlx_drmario.positions import Position
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator.forecast import Evaluator, Forecast
-from mlx_drmario.rl.evaluator.player import CLEARED, LOST, TAU, TOP_OUT, RiskPolicy, cost, known
+from mlx_drmario.rl.evaluator.player import CLEARED, LOST, TAU, TOP_OUT, RiskPolicy, cost, known, return_cost
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint
@@ -36,6 +36,11 @@ def test_costs_by_hand():
     assert cost(said, 0.75) == pytest.approx([(300 * 2 + 100) / 3, (LOST * 2 + 300) / 3])
     assert cost(said, 1.5) == pytest.approx([100, 200])  # the best half
     assert cost(said, 1.75) == pytest.approx([100, 100])
+
+
+def test_costs_of_returns_by_hand():
+    returns = np.array([[1.0, 2.0, 3.0, 6.0]])
+    assert [return_cost(returns, risk)[0] for risk in (1.0, 0.5, 0.25, 1.5, 1.75)] == [-3, -1.5, -1, -4.5, -6]
 
 
 def test_fear_costs_more_than_hope():
@@ -105,7 +110,7 @@ def test_names(evaluator, tmp_path):
     for wrong in (f"risk:2:{run}", f"risk:x:{run}", f"risk:{run}"):
         with pytest.raises(ValueError, match="policy is"):
             policies.check(wrong)
-    with pytest.raises(ValueError, match="holds an evaluator, which plays as 'risk:1:"):
+    with pytest.raises(ValueError, match="holds the network of an evaluator, which plays as 'risk:1:"):
         load_policy(run)
     with pytest.raises(ValueError, match="trained on planes"):
         RiskPolicy(evaluator).act(Decisions(1, "extended", threads=1).view)

@@ -13,7 +13,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario.nets.config import QuantileNetConfig
+from mlx_drmario.nets.config import QuantileNetConfig, ReturnNetConfig
 from mlx_drmario.nets.outcome import Afterstates
 from mlx_drmario.nets.quantile import Outlook, QuantileNet, frames_of, make_quantile_net
 from mlx_drmario.rl.afterstates import Columns
@@ -37,8 +37,9 @@ class Forecast(NamedTuple):
 class Evaluator:
     """A trained network of quantiles."""
 
-    def __init__(self, model: QuantileNet) -> None:
-        self.model = model
+    def __init__(self, model: QuantileNet, returns: bool = False) -> None:
+        """`returns` says that it is of QR-DQN: quantiles of the return of placements, and nothing else that is true."""
+        self.model, self.returns = model, returns
         self.layout = model.layout
 
     @classmethod
@@ -53,7 +54,7 @@ class Evaluator:
         model = make_quantile_net(saved.net, saved.layout, seed=0)
         model.load_weights(list(saved.model.items()))
         mx.eval(model.parameters())
-        return cls(model)
+        return cls(model, returns=isinstance(saved.net, ReturnNetConfig))
 
     def states(self, planes: NDArray[np.uint8], scalars: NDArray[np.float32]) -> Forecast:
         """Of planes u8[B, C, 16, 8] and scalars f32[B, S]: frames from now on, if the policy it learnt from goes on."""
@@ -85,13 +86,13 @@ class Evaluator:
                 rows = slice(first[begin], first[end])
                 columns = (decision[rows] - np.int32(begin), action[rows], facts[rows])
                 said = self.model.of_placements(features, Afterstates(*map(mx.array, columns)))
-            parts.append(_numbers(said))
+            parts.append(_numbers(said, self.returns))
         clear, frames = zip(*parts, strict=True)
         return Forecast(np.concatenate(clear), np.concatenate(frames))
 
 
-def _numbers(said: Outlook) -> Forecast:
-    clear, frames = mx.sigmoid(said.clear), frames_of(said.quantiles)
+def _numbers(said: Outlook, returns: bool) -> Forecast:
+    clear, frames = mx.sigmoid(said.clear), said.quantiles if returns else frames_of(said.quantiles)
     mx.eval(clear, frames)
     return Forecast(np.asarray(clear).astype(np.float64), np.asarray(frames).astype(np.float64))
 

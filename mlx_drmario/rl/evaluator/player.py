@@ -50,7 +50,10 @@ class RiskPolicy:
             said = self.evaluator.placements(
                 view.planes[running], view.scalars[running], (first, (decision, actions, facts))
             )
-            costs = cost(known(said, facts), self.risk_tau)
+            if self.evaluator.returns:
+                costs = return_cost(said.frames, self.risk_tau)
+            else:
+                costs = cost(known(said, facts), self.risk_tau)
             best = np.lexsort((actions, costs, decision))[first[:-1]]  # of equals the lowest action
             action[running] = actions[best]
         return action
@@ -77,6 +80,14 @@ def cost(said: Forecast, risk_tau: float) -> Floats:
     if risk_tau <= 1:
         return tail_mean(values, weights, risk_tau)
     return -tail_mean(-values[:, ::-1], weights[:, ::-1], 2 - risk_tau)
+
+
+def return_cost(returns: Floats, risk_tau: float) -> Floats:
+    """As `cost`, of K equally likely returns f64[B, K] in increasing order: their distorted mean, negated."""
+    values, weights = -returns[:, ::-1], np.full(returns.shape, 1 / returns.shape[1])
+    return (
+        tail_mean(values, weights, risk_tau) if risk_tau <= 1 else -tail_mean(-values[:, ::-1], weights, 2 - risk_tau)
+    )
 
 
 def load_risk_policy(path: Path | str, risk_tau: float = 1.0) -> RiskPolicy:

@@ -34,7 +34,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_drmario import files
-from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig
+from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig, ReturnNetConfig
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import HEADS
 from mlx_drmario.settings import flatten
@@ -47,7 +47,9 @@ PLAYABLE = (2, FORMAT)
 PLAYED = ("model.safetensors", "policy.json")
 """Files that every checkpoint has; without its manifest listing them it is none."""
 
-NETWORKS: dict[str, type[EncoderConfig]] = {kind.network: kind for kind in (NetConfig, QuantileNetConfig)}
+NETWORKS: dict[str, type[EncoderConfig]] = {
+    kind.network: kind for kind in (NetConfig, QuantileNetConfig, ReturnNetConfig)
+}
 """What a checkpoint can hold, by name, and the class of its settings."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile)
