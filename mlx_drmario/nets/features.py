@@ -17,8 +17,8 @@ from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
 from mlx_drmario.nets.heads import ORIENTATIONS, Head, masked_log_softmax, small
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates, by_action
-from mlx_drmario.spec import CELLS, COLS, ROWS
+from mlx_drmario.nets.outcome import FACTS, Afterstates, by_action, halves
+from mlx_drmario.spec import CELLS
 
 UNIT = 8
 """What the features, counts of cells mostly, are divided by."""
@@ -59,19 +59,10 @@ class FeaturesHead(Head):
         batch = len(features.grid)
         # The row of padding reads the last decision's grid; nobody reads its score.
         decision = mx.minimum(after.decision, batch - 1)
-        orientation, cell = after.action // CELLS, after.action % CELLS
+        orientation, first_cell, second_cell = halves(after.action)
         under = self.halves(features.grid.reshape(batch * CELLS, -1))
-        first = under[decision * CELLS + cell][:, :HIDDEN]
-        second, inside = beside(cell, orientation)
-        second_half = mx.where(inside[:, None], under[decision * CELLS + second][:, HIDDEN:], 0.0)
-        x = nn.relu(first + second_half + self.told(after.facts) + self.orientation[orientation])
+        first = under[decision * CELLS + first_cell][:, :HIDDEN]
+        inside = (second_cell < CELLS)[:, None]
+        second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, HIDDEN:], 0.0)
+        x = nn.relu(first + second + self.told(after.facts) + self.orientation[orientation])
         return self.score(x + nn.relu(self.mix(x)))[:, 0]
-
-
-def beside(cell: mx.array, orientation: mx.array) -> tuple[mx.array, mx.array]:
-    """The cell of the second half i32[M], and whether it lies in the bottle bool[M] (else the cell is the first's)."""
-    down = mx.array([0, 1, 0, -1])[orientation]
-    right = mx.array([1, 0, -1, 0])[orientation]
-    row, column = cell // COLS + down, cell % COLS + right
-    inside = (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLS)
-    return mx.where(inside, row * COLS + column, cell), inside

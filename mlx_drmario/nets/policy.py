@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -59,15 +62,19 @@ class ActorCritic(nn.Module):
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:
-    """Build a network with weights that depend on `seed` alone; MLX's global generator goes on as if nothing happened.
+    """Build a network with weights that depend on `seed` alone; MLX's global generator stays as it was."""
+    with seeded(seed):
+        model = ActorCritic(config, layout)
+        mx.eval(model.parameters())
+    return model
 
-    MLX's layers draw from that generator, so it is seeded for the moment and put back.
-    """
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """MLX's layers draw from its global generator, which is seeded while the body runs, and then put back."""
     high, low = mx.random.state[0].tolist()  # type: ignore[index]
     mx.random.seed(seed)
     try:
-        model = ActorCritic(config, layout)
-        mx.eval(model.parameters())
+        yield
     finally:
         mx.random.seed(high << 32 | low)  # a state is the two words of a seed
-    return model

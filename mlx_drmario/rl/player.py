@@ -10,6 +10,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_drmario import PublicView
+from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.outcome import Afterstates
@@ -79,6 +80,8 @@ def load_ensemble(paths: Sequence[Path | str], mode: Mode = "argmax", seed: int 
 
 def _network(path: Path) -> ActorCritic:
     saved = checkpoint.load_weights(path)
+    if not isinstance(saved.net, NetConfig):
+        raise ValueError(f"{path} holds the network of an {saved.net.network}, which plays as 'risk:1:{path}'")
     model = make_policy(saved.net, saved.layout, seed=0)
     model.load_weights(list(saved.model.items()))
     mx.eval(model.parameters())

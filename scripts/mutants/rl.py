@@ -309,17 +309,17 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_player.py",
     ),
     (
-        "the features head looks beside the first half on the wrong side",
-        "mlx_drmario/nets/features.py",
-        "right = mx.array([1, 0, -1, 0])",
-        "right = mx.array([-1, 0, 1, 0])",
+        "second halves are looked for on the wrong side",
+        OUTCOME,
+        "first % COLS + column, CELLS)",
+        "first % COLS - column, CELLS)",
         "tests/rl/test_features.py",
     ),
     (
         "a second half outside the bottle reads the cell of the first",
         "mlx_drmario/nets/features.py",
-        "mx.where(inside[:, None], under[decision * CELLS + second][:, HIDDEN:], 0.0)",
-        "under[decision * CELLS + second][:, HIDDEN:]",
+        "inside = (second_cell < CELLS)[:, None]",
+        "inside = mx.array(True)",
         "tests/rl/test_features.py",
     ),
     (

@@ -9,9 +9,9 @@ from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features
-from mlx_drmario.nets.features import FEATURES, UNIT, FeaturesHead, beside
+from mlx_drmario.nets.features import FEATURES, UNIT, FeaturesHead
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from tests.recolor import one_colored, recolored
@@ -55,23 +55,21 @@ def test_facts_are_of_the_board_that_a_placement_leaves(games):
 def test_second_half_by_the_definition():
     """Against the definition of the action space (spec.ACTIONS), placement by placement."""
     action = np.arange(512)
-    cell, inside = (np.asarray(x) for x in beside(mx.array(action % 128), mx.array(action // 128)))
+    orientation, first, second = (np.asarray(x) for x in halves(mx.array(action)))
     for a in action:
+        assert (orientation[a], first[a]) == divmod(a, 128)
         dr, dc = ((0, 1), (1, 0), (0, -1), (-1, 0))[a // 128]
         row, col = a % 128 // 8 + dr, a % 8 + dc
-        assert inside[a] == (0 <= row < 16 and 0 <= col < 8)
-        assert cell[a] == (row * 8 + col if inside[a] else a % 128)
+        if 0 <= col < 8:  # no placement lies outside the columns
+            assert second[a] == (row * 8 + col if 0 <= row < 16 else 128)
 
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_a_placement_is_judged_by_the_cells_of_its_halves(games, policy, half):
     """A change of the grid in one cell moves the scores of placements with that half there, and of no others."""
     after = Afterstates(*map(mx.array, AfterstateRows.of(games, policy.facts).take(np.arange(48))))
-    at = after.action % 128
-    if half:
-        at = beside(at, after.action // 128)[0]
-    at, decision = np.asarray(at), np.asarray(after.decision)
-    cell = np.bincount(at).argmax()
+    at, decision = np.asarray(halves(after.action)[1 + half]), np.asarray(after.decision)
+    cell = np.bincount(at[at < 128]).argmax()
     touched = (at == cell) & (decision % 2 == 0)
     assert 3 < touched.sum() < len(touched) / 2
     grid = np.random.default_rng(0).normal(size=(48, 16, 8, 8)).astype(np.float32)
