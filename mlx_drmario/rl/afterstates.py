@@ -53,11 +53,14 @@ class AfterstateRows:
 
     def take(self, decisions: np.ndarray) -> Columns:
         """The rows of `decisions` (indices i64[B], in any order), which become decisions 0 to B - 1."""
+        rows, counts = self.rows(decisions), self.first[decisions + 1] - self.first[decisions]
+        return np.repeat(np.arange(len(decisions), dtype=np.int32), counts), self.action[rows], self.facts[rows]
+
+    def rows(self, decisions: np.ndarray) -> np.ndarray:
+        """The numbers i64[M] of the rows that `take` takes."""
         start, counts = self.first[decisions], self.first[decisions + 1] - self.first[decisions]
-        decision = np.repeat(np.arange(len(decisions), dtype=np.int32), counts)
         end = np.cumsum(counts)
-        rows = np.repeat(start - (end - counts), counts) + np.arange(len(decision))
-        return decision, self.action[rows], self.facts[rows]
+        return np.repeat(start - (end - counts), counts) + np.arange(counts.sum())
 
 
 def padded(columns: Columns, batch: int) -> Columns:
