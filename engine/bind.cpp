@@ -210,7 +210,7 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> l
   return nb::typed<nb::tuple, nb::str, nb::ellipsis>(nb::tuple(result));
 }
 
-static nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes) {
+nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes) {
   nb::list names, formats, offsets;
   for (const RecordField& field : fields) {
     names.append(field.name);
@@ -225,40 +225,42 @@ static nb::object record_dtype(const std::vector<RecordField>& fields, std::size
   return numpy().attr("dtype")(spec);
 }
 
-nb::object record_view(const void* records, std::vector<RecordField> fields, std::size_t record_bytes,
-                       const Shape& shape, nb::handle owner, std::size_t stride) {
+nb::object record_view(const void* records, nb::handle dtype, std::size_t record_bytes, const Shape& shape,
+                       nb::handle owner, std::size_t stride) {
   Shape bytes{1};
   for (std::size_t extent : shape) bytes[0] *= extent;
   bytes.push_back(record_bytes);
   const auto step = static_cast<std::int64_t>(stride ? stride : record_bytes);
   nb::object raw = nb::cast(view(static_cast<const u8*>(records), bytes, owner, {step, 1}));
-  return raw.attr("view")(record_dtype(fields, record_bytes)).attr("reshape")(to_tuple(shape));
+  return raw.attr("view")(dtype).attr("reshape")(to_tuple(shape));
 }
 
-const std::vector<RecordField>& event_fields() {
-  static const std::vector<RecordField> fields = [] {
-    std::vector<RecordField> list;
+nb::handle event_dtype() {
+  static nb::handle dtype;
+  if (dtype) return dtype;
+  std::vector<RecordField> list;
 #define DRM_EVENT_RECORD(name, type, count, meaning) \
   list.push_back({#name,                             \
                   std::is_same_v<type, bool> ? "?"   \
                   : sizeof(type) == 2        ? "u2"  \
                                              : "u4", \
                   offsetof(Events, name), count});
-    DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
+  DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
 #undef DRM_EVENT_RECORD
-    return list;
-  }();
-  return fields;
+  return dtype = record_dtype(list, sizeof(Events)).release();
 }
 
-static std::vector<RecordField> state_fields(int players) {
+nb::handle state_dtype(int players) {
+  static nb::handle dtypes[2];
+  nb::handle& dtype = dtypes[players - 1];
+  if (dtype) return dtype;
   std::vector<RecordField> list;
   for (const Field& field : match_fields(players)) list.push_back({field.name, "u1", field.offset, field.bytes});
-  return list;
+  return dtype = record_dtype(list, sizeof(Match)).release();
 }
 
 nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner, std::size_t stride) {
-  return record_view(games, state_fields(players), sizeof(Match), {n}, owner, stride);
+  return record_view(games, state_dtype(players), sizeof(Match), {n}, owner, stride);
 }
 
 std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_t n, int players) {
@@ -271,7 +273,7 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     throw nb::value_error(
         ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
-  nb::object full = numpy().attr("zeros")(n, "dtype"_a = record_dtype(state_fields(players), sizeof(Match)));
+  nb::object full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
   for (const Field& field : match_fields(players)) {
     if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
   }

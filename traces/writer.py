@@ -67,7 +67,7 @@ class TraceWriter:
         rows = np.zeros(len(states), self._dtypes["start"])
         rows["game"] = self._next_game + np.arange(len(states), dtype=np.uint64)
         rows["policy"] = np.array(policy, EPISODE["policy"].dtype)
-        journal.raw(rows["state"])[:] = journal.raw(np.ascontiguousarray(states))
+        journal.raw(rows["state"])[:] = journal.raw(states)
         self._next_game += len(states)
         self._add("start", rows)
         return rows["game"].copy()
@@ -145,7 +145,10 @@ class _Pending:
         return sum(self._buffers[kind][1] for kind in ("decision", "buttons") if kind in self._buffers)
 
     def add(self, kind: str, rows: Rows) -> None:
-        buffer, count = self._buffers.get(kind, (np.empty(0, self._dtypes[kind]), 0))
+        if kind not in self._buffers:  # not copied: whoever adds rows gives them away
+            self._buffers[kind] = (rows, len(rows))
+            return
+        buffer, count = self._buffers[kind]
         if count + len(rows) > len(buffer):
             larger = np.empty(max(FLUSH_ROWS, 2 * (count + len(rows))), self._dtypes[kind])
             journal.raw(larger)[:count] = journal.raw(buffer)[:count]
