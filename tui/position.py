@@ -88,9 +88,8 @@ def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
     rows = np.flatnonzero(np.isin(states["p1_next_action"], (FALL, HANDOVER)))
     if not rows.size:
         return cells
-    of = states[rows]
-    colors = np.stack([of["p1_pill_color_l"], of["p1_pill_color_r"]], axis=1).astype(np.int64)
-    x, y, rotation = (of[f"p1_pill_{name}"].astype(np.int64) for name in ("x", "y", "rotation"))
+    colors = np.stack([states[f"p1_pill_color_{side}"][rows] for side in "lr"], axis=1).astype(np.int64)
+    x, y, rotation = (states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation"))
     base_cell = (ROWS - 1 - y) * 8 + x
     upright = rotation % 2 == 1
     swapped = rotation >= 2
@@ -109,11 +108,15 @@ def action_cells(action: int) -> list[int]:
     return [cell, second] if 0 <= second < CELLS else [cell]
 
 
-def describe(action: int) -> str:
-    """A placement in words: the columns and the row, counted from 1 on the left and from the floor."""
+def describe(action: int, capsule: tuple[int, int]) -> str:
+    """A placement in words: the colours from left to right or from top to bottom, the columns and the row.
+
+    Columns count from 1 on the left, rows from 1 at the floor. capsule: colours of its first and second half.
+    """
     orientation, cell = divmod(action, CELLS)
     row, column = divmod(cell, 8)
     bottom = ROWS - row - (orientation == 1)
     column -= orientation == 2
     columns = f"{column + 1}-{column + 2}" if orientation in (0, 2) else f"{column + 1}"
-    return f"{'━┃━┃'[orientation]} col {columns} row {bottom}"
+    first, second = ("YRB"[color] for color in (capsule if orientation < 2 else capsule[::-1]))
+    return f"{first}{'━┃━┃'[orientation]}{second} col {columns} row {bottom}"
