@@ -273,19 +273,28 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     throw nb::value_error(
         ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
-  nb::object full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
-  for (const Field& field : match_fields(players)) {
-    if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
-  }
-  if (!reserve.is_none()) {
-    const auto capsules = integer_array<u8>(reserve, "reserve", {static_cast<long>(n), kReserve}, 0, 255);
-    full["reserve"] = copied(capsules.data, {n, kReserve});
+  nb::object full = numpy().attr("ascontiguousarray")(given);
+  if (!full.attr("dtype").equal(state_dtype(players))) {
+    full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
+    for (const Field& field : match_fields(players)) {
+      if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
+    }
   }
   const auto raw =
       nb::cast<nb::ndarray<const u8, nb::c_contig, nb::device::cpu>>(full.attr("view")(numpy().attr("uint8")));
   std::vector<Match> games(n);
-  std::memcpy(games.data(), raw.data(), n * sizeof(Match));
+  const auto bytes = reinterpret_cast<u8*>(games.data());
+  for (std::size_t at = 0; at < n * sizeof(Match); at += sizeof(Match)) {  // what lies between the fields stays 0
+    for (const Field& field : match_fields(players)) {
+      std::memcpy(bytes + at + field.offset, raw.data() + at + field.offset, field.bytes);
+    }
+  }
+  Integers<u8> capsules;
+  if (!reserve.is_none()) {
+    capsules = integer_array<u8>(reserve, "reserve", {static_cast<long>(n), kReserve}, 0, 255);
+  }
   for (std::size_t i = 0; i < n; ++i) {
+    if (!reserve.is_none()) std::copy_n(&capsules.data[i * kReserve], kReserve, games[i].reserve);
     games[i].nb_players = static_cast<u8>(players);
     for (u8& capsule : games[i].reserve) {
       if (capsule == 255) capsule = 0;  // recordings write 255 for entries they never saw

@@ -85,15 +85,17 @@ def outcome_of(viruses_bcd: int, failed: int) -> int:
 def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
     """u8[N, 128]: the bottles of player 1 in a structured array [N], with the falling capsules in them."""
     cells = states["p1_bottle"].copy()
-    rows = np.flatnonzero(np.isin(states["p1_next_action"], (FALL, HANDOVER)))
+    phase = states["p1_next_action"]
+    rows = np.flatnonzero((phase == FALL) | (phase == HANDOVER))
     if not rows.size:
         return cells
-    colors = np.stack([states[f"p1_pill_color_{side}"][rows] for side in "lr"], axis=1).astype(np.int64)
-    x, y, rotation = (states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation"))
+    x, y, rotation, first, second_color = (
+        states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation", "color_l", "color_r")
+    )
     base_cell = (ROWS - 1 - y) * 8 + x
     upright = rotation % 2 == 1
     swapped = rotation >= 2
-    base, other = np.where(swapped, colors[:, 1], colors[:, 0]), np.where(swapped, colors[:, 0], colors[:, 1])
+    base, other = np.where(swapped, second_color, first), np.where(swapped, first, second_color)
     cells[rows, base_cell] = np.where(upright, 0x50, 0x60) + base
     second = np.where(upright, base_cell - 8, base_cell + 1)
     inside = (second >= 0) & (second < CELLS)
