@@ -107,6 +107,7 @@ class Collector:
             games.step(action)
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
+            self.observer.on_rewards(terms, self.part)
             for name, column in terms.items():
                 rollout.terms[name] = rollout.terms.get(name, 0.0) + float(column.sum())
             rollout.reward[t], rollout.tau[t] = terms["total"], games.tau
