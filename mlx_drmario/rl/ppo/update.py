@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import mlx.core as mx
-import mlx.nn as nn
 import mlx.optimizers as optim
+import numpy as np
 from mlx.utils import tree_reduce
 
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.sparse import SparseSight
+from mlx_drmario.rl.distribution import entropy
 from mlx_drmario.rl.ppo.config import PPOConfig
 from mlx_drmario.rl.ppo.losses import ppo_loss
 
@@ -18,23 +21,37 @@ STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
 
 Gradient = Callable[..., tuple[mx.array, Any]]
-"""(planes, scalars, legal, afterstates or (), action, old log-prob, advantage, target, entropy weight)
--> (f32[5], losses.METRICS; gradient): means over the minibatch."""
+"""(planes and scalars of B decisions; `Afterstates` of all their legal placements; i32[B], which of those rows was
+chosen; old log-prob, advantage, target, entropy weight) -> (f32[5], losses.METRICS; gradient), means over the B."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def make_gradient(model: ActorCritic, ppo: PPOConfig) -> Gradient:
-    """Return the function from a (part of a) minibatch to its metrics and the gradient of its loss."""
+def make_gradient(model: ActorCritic, ppo: PPOConfig, compile: bool) -> Gradient:
+    """Return the function from a (part of a) minibatch, of numpy arrays, to its evaluated metrics and gradient."""
+    sight = SparseSight(model) if SparseSight.serves(model) else None
 
-    def loss(planes: mx.array, scalars: mx.array, legal: mx.array, after: Any, *batch: mx.array) -> Any:
-        log_probs, value = model(planes, scalars, legal, after or None)
-        return ppo_loss(ppo, log_probs, value, *batch)
+    def loss(weights: Any, view: mx.array, scalars: mx.array, after: Any, chosen: mx.array, *batch: mx.array) -> Any:
+        model.update(weights)
+        after = Afterstates(*after)  # mx.compile passes plain tuples
+        seen = view if sight else model.see(view, scalars)
+        log_probs, value = model.judge(seen, scalars, after)
+        return ppo_loss(ppo, log_probs[chosen], entropy(log_probs, after.decision, len(scalars)), value, *batch)
 
-    loss_and_gradient = nn.value_and_grad(model, loss)
+    differentiate = mx.value_and_grad(loss, argnums=(0, 1) if sight else 0)
+    function = compiled(lambda *given: differentiate(model.trainable_parameters(), *given), compile, [model.state])
 
-    def gradient(*batch: Any) -> tuple[mx.array, Any]:
-        (_, metrics), tree = loss_and_gradient(*batch)
+    def gradient(planes: np.ndarray, scalars: np.ndarray, after: Any, *batch: np.ndarray) -> tuple[mx.array, Any]:
+        given = (mx.array(scalars), tuple(map(mx.array, after)), *map(mx.array, batch))
+        weights = model.trainable_parameters()
+        looked = sight.see(planes, scalars) if sight else None
+        (_, metrics), derived = function(looked.seen if looked else mx.array(planes), *given)
+        mx.eval(metrics, derived)  # so that they may cross to another thread
+        model.update(weights)  # what the function left there was of its own making, and not evaluated
+        if sight is None or looked is None:
+            return metrics, derived
+        tree, of_seen = derived
+        sight.complete(tree, looked, of_seen)
         return metrics, tree
 
     return gradient
