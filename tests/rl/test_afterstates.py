@@ -11,8 +11,9 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.ppo.learner import Learner

@@ -10,9 +10,8 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.heads import ILLEGAL, shift_to_first
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates, shift_to_first
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.nets.symmetry import canonicalize
 from mlx_drmario.rl.afterstates import AfterstateRows

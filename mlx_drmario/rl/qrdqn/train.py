@@ -19,20 +19,22 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.gradient import compiled
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.ppo.update import compiled
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
 from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.recorder import Recorder
+from mlx_drmario.spec import ACTIONS
 
 
 def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
@@ -123,16 +125,15 @@ class Learner:
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows | None
+        self, planes: NDArray[Any], scalars: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the best placement, or with chance `epsilon` any."""
-        assert after is not None  # the collector was asked for them
-        decision, action, quantiles = self._of_placements(
-            self.model, planes, scalars, after.take(np.arange(len(legal)))
-        )
-        best, value = best_of(decision, quantiles.mean(axis=1), len(legal))
-        share = self.epsilon * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
-        share[np.arange(len(legal)), action[best]] += 1 - self.epsilon
+        count = len(planes)
+        decision, action, quantiles = self._of_placements(self.model, planes, scalars, after.take(np.arange(count)))
+        best, value = best_of(decision, quantiles.mean(axis=1), count)
+        share = np.zeros((count, ACTIONS))
+        share[decision, action] = self.epsilon / np.bincount(decision, minlength=count)[decision]
+        share[np.arange(count), action[best]] += 1 - self.epsilon
         return np.log(np.maximum(share, 1e-30)).astype(np.float32), value.astype(np.float32)
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
