@@ -11,7 +11,7 @@ from typing import NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.config import EncoderConfig
 from mlx_drmario.spec import COLS, ROWS
 
 
@@ -40,7 +40,9 @@ class Encoder(nn.Module):
 class MLPEncoder(Encoder):
     """Flattened planes and scalars through `depth` hidden layers: the fastest to train on a CPU."""
 
-    def __init__(self, config: NetConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8) -> None:
+    def __init__(
+        self, config: EncoderConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8
+    ) -> None:
         super().__init__()
         sizes = [planes * ROWS * COLS + scalars] + [config.width] * config.depth
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
@@ -66,7 +68,7 @@ class AxialEncoder(Encoder):
     the capsule's colours and the height everywhere. A summary vector is made of the cells of the last block.
     """
 
-    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
+    def __init__(self, config: EncoderConfig, planes: int, scalars: int) -> None:
         super().__init__()
         width, more = config.width, range(config.depth - 1)
         self.position = 0.01 * mx.random.normal((ROWS, COLS, width))
@@ -127,7 +129,7 @@ def along_columns(layer: Along, x: mx.array) -> mx.array:
     return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, COLS, ROWS, layer.kernel.shape[2]).transpose(0, 2, 1, 3)
 
 
-def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
+def make_encoder(config: EncoderConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
     """Build the encoder that `config.encoder` names, for so many planes and scalars.
 
     `with_grid` says whether the head reads a grid.

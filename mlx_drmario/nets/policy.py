@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
+from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import Afterstates, DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import OutcomeHead
@@ -16,6 +20,7 @@ HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
     "shift_score": ShiftScoreHead,
     "outcome": OutcomeHead,
+    "features": FeaturesHead,
     "factorized": FactorizedHead,
 }
 
@@ -27,7 +32,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         head = HEADS[config.head]
         self.layout = layout
-        self.needs_afterstates = head.needs_afterstates
+        self.facts = head.facts
         self.canonical = config.canonical_colors
         self.encoder = make_encoder(config, layout.num_planes, layout.num_scalars, with_grid=head.needs_grid)
         self.head = head(config, self.encoder, layout)
@@ -36,7 +41,7 @@ class ActorCritic(nn.Module):
     def __call__(
         self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
     ) -> tuple[mx.array, mx.array]:
-        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after` if `needs_afterstates`."""
+        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after`, told `facts`, if there are any."""
         features, scalars = self._encode(self.see(planes, scalars), scalars)
         return self.head(features, scalars, legal, after), self._value(features)
 
@@ -74,15 +79,19 @@ class ActorCritic(nn.Module):
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:
-    """Build a network with weights that depend on `seed` alone; MLX's global generator goes on as if nothing happened.
+    """Build a network with weights that depend on `seed` alone; MLX's global generator stays as it was."""
+    with seeded(seed):
+        model = ActorCritic(config, layout)
+        mx.eval(model.parameters())
+    return model
 
-    MLX's layers draw from that generator, so it is seeded for the moment and put back.
-    """
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """MLX's layers draw from its global generator, which is seeded while the body runs, and then put back."""
     high, low = mx.random.state[0].tolist()  # type: ignore[index]
     mx.random.seed(seed)
     try:
-        model = ActorCritic(config, layout)
-        mx.eval(model.parameters())
+        yield
     finally:
         mx.random.seed(high << 32 | low)  # a state is the two words of a seed
-    return model

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_drmario import Decisions, PublicView
+from mlx_drmario import Decisions, PublicView, features
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import ACTIONS
 
@@ -24,18 +24,23 @@ class AfterstateRows:
 
     first: np.ndarray  # i64[D + 1]
     action: np.ndarray  # i32[M]
-    facts: np.ndarray  # f32[M, F], columns FACTS
+    facts: np.ndarray  # f32[M, F]
 
     @classmethod
-    def of(cls, games: Decisions | PublicView) -> AfterstateRows:
-        """Resolve every legal placement of every running game; ended games have no rows."""
+    def of(cls, games: Decisions | PublicView, facts: Sequence[str]) -> AfterstateRows:
+        """Resolve every legal placement of every running game; ended games have no rows.
+
+        `facts` names the columns, FACTS alone or with the FEATURES of the board afterwards (nets/features.py).
+        """
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)
-        facts = np.empty((len(after.action), len(FACTS)), np.float32)
+        units = np.array([name.partition("/")[2] or 1 for name in facts], np.float32)
+        told = np.empty((len(after.action), len(facts)), np.float32)
         for column, name in enumerate(FACTS):
-            name, _, unit = name.partition("/")
-            np.divide(getattr(after, name), np.float32(unit or 1), out=facts[:, column], casting="unsafe")
-        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), facts)
+            np.divide(getattr(after, name.partition("/")[0]), units[column], out=told[:, column], casting="unsafe")
+        if len(facts) > len(FACTS):
+            np.divide(features(after.bottle), units[len(FACTS) :], out=told[:, len(FACTS) :], casting="unsafe")
+        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), told)
 
     @classmethod
     def of_legal(cls, legal: np.ndarray) -> AfterstateRows:

@@ -25,7 +25,9 @@ from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS
 class Actor(Protocol):
     """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
-    def act(self, planes: np.ndarray, scalars: np.ndarray, after: AfterstateRows) -> tuple[np.ndarray, np.ndarray]:
+    def act(
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities f32[B, 512] and values f32[B]; `after` holds every legal placement."""
         ...
 
@@ -71,13 +73,13 @@ class Collector:
         horizon: int,
         seed: Sequence[int],
         *,
-        afterstates: bool = False,
+        facts: Sequence[str] = (),
         observer: Observer | None = None,
         part: int = 0,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates = afterstates
+        self.facts = facts
         self.observer, self.part = observer or Observer(), part
         self.stage = config.stage
         self.rng = np.random.default_rng(seed)
@@ -94,9 +96,9 @@ class Collector:
         rollout.terms = {}
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
-            after = AfterstateRows.of(games) if self.afterstates else AfterstateRows.of_legal(games.legal)
+            after = AfterstateRows.of(games, self.facts) if self.facts else AfterstateRows.of_legal(games.legal)
             rollout.after.append(after)
-            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], after)
+            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
             rollout.action[t], rollout.log_prob[t], rollout.value[t] = action, log_prob, value

@@ -308,4 +308,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "log_probs[rows], value[: len(rows)] = map(np.asarray, outputs)",
         "tests/rl/test_player.py",
     ),
+    (
+        "second halves are looked for on the wrong side",
+        OUTCOME,
+        "first % COLS + column, CELLS)",
+        "first % COLS - column, CELLS)",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "a second half outside the bottle reads the cell of the first",
+        "mlx_drmario/nets/features.py",
+        "inside = (second_cell < CELLS)[:, None]",
+        "inside = mx.array(True)",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "the features are those of the board before",
+        AFTERSTATES,
+        "features(after.bottle)",
+        "features(games.view.public['bottle'][after.env])",
+        "tests/rl/test_features.py",
+    ),
+    (
+        "judging keeps the worst continuation of a placement",
+        "planner/search_online.cpp",
+        "judged[first] = std::min(judged[first], mean)",
+        "judged[first] = judged[first] == kNotJudged ? mean : std::max(judged[first], mean)",
+        "tests/planner/test_search.py",
+    ),
 ]
