@@ -13,7 +13,6 @@ from typing import ClassVar, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
-import numpy as np
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
@@ -22,8 +21,8 @@ from mlx_drmario.spec import ACTIONS, CELLS, COLS, ROWS
 
 ILLEGAL = -1e9
 ORIENTATIONS = 4
-OFFSETS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-"""From the first half's cell to the second's, by orientation: row, column."""
+SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Where the second half lies (row, column) by orientation: right, below, left, above."""
 
 
 def masked_log_softmax(logits: mx.array, legal: mx.array) -> mx.array:
@@ -40,7 +39,7 @@ class Afterstates(NamedTuple):
 
     decision: mx.array  # i32[M]: row of the batch
     action: mx.array  # i32[M]
-    facts: mx.array  # f32[M, F], columns outcome.FACTS; without columns for heads that do not ask for them
+    facts: mx.array  # f32[M, F], columns as the head that reads them names them
 
 
 def log_softmax_of_rows(score: mx.array, decision: mx.array, batch: int) -> mx.array:
@@ -55,13 +54,10 @@ def sum_rows(values: mx.array, decision: mx.array, batch: int) -> mx.array:
     return mx.zeros((batch + 1,)).at[decision].add(values)
 
 
-def halves(action: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-    """Orientation, cell of the first half and of the second (CELLS when that is above the bottle) of i32[M] actions."""
-    orientation, first = action // CELLS, action % CELLS
-    row, column = (mx.array([place[axis] for place in OFFSETS])[orientation] for axis in (0, 1))
-    row = first // COLS + row
-    inside = (row >= 0) & (row < ROWS)
-    return orientation, first, mx.where(inside, row * COLS + first % COLS + column, CELLS)
+def by_action(after: Afterstates, score: mx.array, batch: int) -> mx.array:
+    """Put the score f32[M] of every afterstate in the place of its action: f32[B, 512], 0 elsewhere."""
+    scores = mx.zeros((batch + 1, ACTIONS)).at[after.decision, after.action]
+    return scores.add(score)[:batch]
 
 
 class Head(nn.Module):
@@ -70,7 +66,7 @@ class Head(nn.Module):
     needs_grid = False
     """True for heads that read `features.grid`."""
     facts: ClassVar[tuple[str, ...]] = ()
-    """Columns of the afterstates' facts that it is told (rl/afterstates.py)."""
+    """Columns of the afterstates' facts that it is told (rl/afterstates.py); with some it cannot do without `after`."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()
@@ -86,17 +82,12 @@ class Head(nn.Module):
 
     def of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         """The same as f32[M], of the rows of `after`."""
-        score = self.scores_of_rows(features, scalars, after) + self.of_facts(after)
-        return log_softmax_of_rows(score, after.decision, len(scalars))
+        return log_softmax_of_rows(self.scores_of_rows(features, scalars, after), after.decision, len(scalars))
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         """The scores f32[M] of the rows of `after`; those of padding are any."""
         scores = self.scores(features, scalars)
         return scores.reshape(-1)[mx.minimum(after.decision, len(scores) - 1) * ACTIONS + after.action]
-
-    def of_facts(self, after: Afterstates) -> mx.array:
-        """What the facts of an afterstate add to its score, f32[M] or a scalar."""
-        return mx.array(0.0)
 
 
 class DenseHead(Head):
@@ -118,21 +109,17 @@ def shift_to_first(second: mx.array) -> mx.array:
     and 0 for a cell outside the bottle (above the top row: the half is lost).
     """
     padded = mx.pad(second, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLS, o] for o, (dr, dc) in enumerate(OFFSETS)]
+    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLS, o] for o, (dr, dc) in enumerate(SECOND)]
     return mx.stack(shifted, axis=1)
 
 
-def shift_score_tables() -> tuple[mx.array, mx.array, mx.array, mx.array]:
-    """By action: where maps [128, 8] hold the scores of the first and second half, whether that is inside, and o."""
-    o, row, col = np.unravel_index(np.arange(ACTIONS), (ORIENTATIONS, ROWS, COLS))
-    down, across = (np.array(OFFSETS)[o] + np.stack([row, col], axis=1)).T
-    inside = (down >= 0) & (down < ROWS) & (across >= 0) & (across < COLS)
-    first = (row * COLS + col) * 2 * ORIENTATIONS + o
-    second = np.where(inside, (down * COLS + across) * 2 * ORIENTATIONS + ORIENTATIONS + o, 0)
-    return mx.array(first, mx.int32), mx.array(second, mx.int32), mx.array(inside, mx.float32), mx.array(o, mx.int32)
-
-
-TABLES = shift_score_tables()
+def halves(action: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+    """Orientation, cell of the first half and of the second (CELLS when that is above the bottle) of i32[M] actions."""
+    orientation, first = action // CELLS, action % CELLS
+    row, column = (mx.array([place[axis] for place in SECOND])[orientation] for axis in (0, 1))
+    row = first // COLS + row
+    inside = (row >= 0) & (row < ROWS)
+    return orientation, first, mx.where(inside, row * COLS + first % COLS + column, CELLS)
 
 
 class ShiftScoreHead(Head):
@@ -161,10 +148,13 @@ class ShiftScoreHead(Head):
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         maps = self._maps(features, scalars)
-        first, second, inside, orientation = (table[after.action] for table in TABLES)
-        begin = mx.minimum(after.decision, len(maps) - 1) * maps[0].size
-        maps = maps.reshape(-1)
-        return maps[begin + first] + inside * maps[begin + second] + self.orientation[orientation]
+        orientation, first, second = halves(after.action)
+        start = mx.minimum(after.decision, len(maps) - 1) * CELLS
+        beside = start + mx.minimum(second, CELLS - 1)
+        scores = maps.reshape(-1)
+        of_first = scores[(start + first) * 2 * ORIENTATIONS + orientation]
+        of_second = scores[(2 * beside + 1) * ORIENTATIONS + orientation]
+        return of_first + mx.where(second < CELLS, of_second, 0.0) + self.orientation[orientation]
 
     def _maps(self, features: Features, scalars: mx.array) -> mx.array:
         """Scores f32[B, 128, 8] of the two halves in every cell: of the first by orientation, then of the second."""

@@ -10,9 +10,8 @@ import mlx.core as mx
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
-from mlx_drmario.nets.heads import Afterstates, ShiftScoreHead, masked_log_softmax
+from mlx_drmario.nets.heads import Afterstates, ShiftScoreHead, by_action, masked_log_softmax
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.spec import ACTIONS
 
 FACTS = ("viruses_cleared/4", "halves_cleared/8", "combos/4", "cascade/4", "tau/256", "cleared", "top_out")
 """What happened on the way to an afterstate, as columns of `Afterstates.facts`; the number divides."""
@@ -39,14 +38,12 @@ class OutcomeHead(ShiftScoreHead):
         """Raises ValueError without afterstates."""
         if after is None:
             raise ValueError("after must hold the afterstates of every decision for this head, got None")
-        gained = by_action(after, self.of_facts(after), len(legal))
+        gained = by_action(after, self._gained(after), len(legal))
         return masked_log_softmax(self.scores(features, scalars) + gained, legal)
 
-    def of_facts(self, after: Afterstates) -> mx.array:
+    def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
+        return super().scores_of_rows(features, scalars, after) + self._gained(after)
+
+    def _gained(self, after: Afterstates) -> mx.array:
+        """f32[M]: what the facts add."""
         return after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
-
-
-def by_action(after: Afterstates, score: mx.array, batch: int) -> mx.array:
-    """Put the score f32[M] of every afterstate in the place of its action: f32[B, 512], 0 elsewhere."""
-    scores = mx.zeros((batch + 1, ACTIONS)).at[after.decision, after.action]
-    return scores.add(score)[:batch]

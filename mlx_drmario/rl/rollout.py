@@ -25,7 +25,9 @@ from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS
 class Actor(Protocol):
     """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
-    def act(self, planes: np.ndarray, scalars: np.ndarray, after: AfterstateRows) -> tuple[np.ndarray, np.ndarray]:
+    def act(
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities f32[B, 512] and values f32[B]; `after` holds every legal placement."""
         ...
 
@@ -96,7 +98,7 @@ class Collector:
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
             after = AfterstateRows.of(games, self.facts) if self.facts else AfterstateRows.of_legal(games.legal)
             rollout.after.append(after)
-            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], after)
+            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
             rollout.action[t], rollout.log_prob[t], rollout.value[t] = action, log_prob, value
@@ -104,7 +106,6 @@ class Collector:
             games.step(action)
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
-            self.observer.on_rewards(terms, self.part)
             for name, column in terms.items():
                 rollout.terms[name] = rollout.terms.get(name, 0.0) + float(column.sum())
             rollout.reward[t], rollout.tau[t] = terms["total"], games.tau

@@ -135,3 +135,13 @@ def test_resume_is_bitwise(tiny, tmp_path):
     train(tiny, broken, StopAfter(2))
     train(tiny, broken, resume=True)
     assert content(straight) == content(broken)
+
+
+def test_rank_is_the_place_of_an_action_among_a_decisions_rows():
+    rng = np.random.default_rng(0)
+    legal = rng.random((20, 512)) < 0.1
+    rows = AfterstateRows.of_legal(legal)
+    action = np.array([rng.choice(np.flatnonzero(row)) for row in legal], np.int32)
+    rank = rows.rank(action)
+    assert rank.max() > 5
+    np.testing.assert_array_equal(rows.action[rows.first[:-1] + rank], action)

@@ -78,10 +78,10 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     games = learner.collector.games
     seen, act = [], learner.act
 
-    def remember(planes, scalars, after):
+    def remember(planes, scalars, legal, after):
         judged = learner.teacher.judge(**roots_of(games.view), **learner.budget)[1]
         seen.append((planes.copy(), judged))
-        return act(planes, scalars, after)
+        return act(planes, scalars, legal, after)
 
     learner.act = remember
     rollout = learner.collector.collect(learner)
@@ -112,7 +112,7 @@ def test_shares_of_the_teacher_the_network_and_chance():
     learner = Learner(config)
     games = learner.collector.games
     after = AfterstateRows.of(games, learner.learning.facts)
-    log_share, _ = learner.act(games.planes, games.scalars, after)
+    log_share, _ = learner.act(games.planes, games.scalars, games.legal, after)
     columns = Afterstates(*map(mx.array, after.take(np.arange(16))))
     own, _ = learner.playing(*map(mx.array, (games.planes, games.scalars, games.legal)), columns)
     choice = learner.teacher.judge(**roots_of(games.view), **learner.budget)[0]

@@ -78,9 +78,9 @@ def test_a_placement_is_judged_by_the_cells_of_its_halves(games, policy, half):
     changed[::2, cell // 8, cell % 8] += 3
     head = FeaturesHead(NET, policy.encoder, policy.layout)
     head.halves.weight = head.halves.weight * (mx.arange(128) // 64 == half)[:, None]  # read this half's part alone
-    before, later = (
-        np.asarray(head.scores_of_rows(Features(mx.zeros((48, 16)), mx.array(g)), None, after)) for g in (grid, changed)
-    )
+    scalars = mx.zeros((48, policy.layout.num_scalars))
+    seen = [Features(mx.zeros((48, 16)), mx.array(g)) for g in (grid, changed)]
+    before, later = (np.asarray(head.scores_of_rows(features, scalars, after)) for features in seen)
     np.testing.assert_array_equal(before != later, touched)
 
 
@@ -88,10 +88,9 @@ def test_a_half_above_the_bottle_reads_nothing(games, policy):
     after = Afterstates(mx.array([0]), mx.array([3 * 128 + 4]), mx.zeros((1, len(policy.facts))))
     head = FeaturesHead(NET, policy.encoder, policy.layout)
     head.halves.weight = head.halves.weight * (mx.arange(128) // 64 == 1)[:, None]  # of second halves alone
-    scores = [
-        head.scores_of_rows(Features(mx.zeros((1, 16)), mx.full((1, 16, 8, 8), fill)), None, after).item()
-        for fill in (0, 5)
-    ]
+    scalars = mx.zeros((1, policy.layout.num_scalars))
+    seen = [Features(mx.zeros((1, 16)), mx.full((1, 16, 8, 8), fill)) for fill in (0, 5)]
+    scores = [head.scores_of_rows(features, scalars, after).item() for features in seen]
     assert scores[0] == scores[1]
 
 

@@ -140,7 +140,7 @@ class Learner:
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], after: AfterstateRows
+        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the network's distribution, the teacher's choice and a random one, in their shares.
 

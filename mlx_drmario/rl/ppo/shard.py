@@ -79,7 +79,9 @@ class Shard:
         self.gradient = make_gradient(model, config.ppo, config.compile)
         self.minibatches: Iterator[Minibatch] = iter(())
 
-    def act(self, planes: np.ndarray, scalars: np.ndarray, after: AfterstateRows) -> tuple[np.ndarray, np.ndarray]:
+    def act(
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU."""
         decision, action, facts = after.take(np.arange(len(planes)))
         rows = Afterstates(*map(mx.array, (decision, action, facts)))

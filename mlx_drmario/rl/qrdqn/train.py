@@ -34,7 +34,6 @@ from mlx_drmario.rl.qrdqn.replay import Replay
 from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.recorder import Recorder
-from mlx_drmario.spec import ACTIONS
 
 
 def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
@@ -125,15 +124,15 @@ class Learner:
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], after: AfterstateRows
+        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the best placement, or with chance `epsilon` any."""
-        count = len(planes)
-        decision, action, quantiles = self._of_placements(self.model, planes, scalars, after.take(np.arange(count)))
-        best, value = best_of(decision, quantiles.mean(axis=1), count)
-        share = np.zeros((count, ACTIONS))
-        share[decision, action] = self.epsilon / np.bincount(decision, minlength=count)[decision]
-        share[np.arange(count), action[best]] += 1 - self.epsilon
+        decision, action, quantiles = self._of_placements(
+            self.model, planes, scalars, after.take(np.arange(len(legal)))
+        )
+        best, value = best_of(decision, quantiles.mean(axis=1), len(legal))
+        share = self.epsilon * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
+        share[np.arange(len(legal)), action[best]] += 1 - self.epsilon
         return np.log(np.maximum(share, 1e-30)).astype(np.float32), value.astype(np.float32)
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
