@@ -12,6 +12,8 @@ QRDQN = "mlx_drmario/rl/qrdqn/train.py"
 TEST = "tests/rl/test_evaluator.py"
 TEST_RISK = "tests/rl/test_risk.py"
 TEST_CALIBRATION = "tests/rl/test_calibration.py"
+ROLLOUT = "mlx_drmario/rl/rollout.py"
+TEST_SHAPING = "tests/rl/test_shaping.py"
 TEST_QRDQN = "tests/rl/test_qrdqn.py"
 
 # (name, file, old text, new text, test that fails)
@@ -190,5 +192,28 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "np.lexsort((-value, decision))",
         "np.lexsort((value, decision))",
         TEST_QRDQN,
+    ),
+    (
+        "the potential of a game that is over counts",
+        ROLLOUT,
+        "        going = ~games.ended\n",
+        "        going = games.ended | True\n",
+        TEST_SHAPING,
+    ),
+    (
+        "shaping forgets the discount",
+        ROLLOUT,
+        "before / np.power(np.float32(self.potential.gamma), games.tau.astype(np.float32))",
+        "before",
+        TEST_SHAPING,
+    ),
+    (
+        "shaping takes part in what games are worth",
+        ROLLOUT,
+        '            self.running_total += terms["total"]\n            if before is not None:\n'
+        '                terms |= self._shaped(terms["total"], before)\n',
+        '            if before is not None:\n                terms |= self._shaped(terms["total"], before)\n'
+        '            self.running_total += terms["total"]\n',
+        TEST_SHAPING,
     ),
 ]
