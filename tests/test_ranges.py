@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.cli import COMMANDS, main
+from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
 from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Range, ranges
@@ -34,7 +35,9 @@ def dataclasses_in(hint: Any) -> set[type]:
 
 def configs() -> list[type]:
     """Every config that the command line or a file can fill."""
-    found = dataclasses_in(NewRunConfig) | dataclasses_in(ResumeConfig)
+    found: set[type] = set()
+    for kind in (NewRunConfig, ResumeConfig, NewEvaluatorConfig, NewQRDQNConfig):
+        found |= dataclasses_in(kind)
     for module, name, _ in COMMANDS.values():
         if name is not None:
             found |= dataclasses_in(getattr(importlib.import_module(f"mlx_drmario.cli.{module}"), name))

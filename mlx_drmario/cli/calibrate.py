@@ -98,6 +98,15 @@ def run(config: CalibrateConfig) -> int:
         "all": calibration.summary(everything, rng),
         "reliability": calibration.reliability(everything, rng),
     }
+    show(content)
+    title = f"{settings.data.policy}, {config.games} {config.split} games per level"
+    calibration.write(out, everything, content, lambda path: plot(path, content, title))
+    print(f"\n{out}")
+    return 0
+
+
+def show(content: dict[str, Any]) -> None:
+    """Print what is known of all levels together."""
     print(row("all", content["all"]))
     print("\nchance said   games   said   cleared (95 % interval)")
     for each in content["reliability"]:
@@ -105,10 +114,6 @@ def run(config: CalibrateConfig) -> int:
             f"{each['from']:>5.3f} - {each['to']:<5.3f} {each['games']:>6} {each['predicted']:>6.3f}"
             f"   {each['observed_value']:.3f} ({each['observed_low']:.3f} - {each['observed_high']:.3f})"
         )
-    title = f"{settings.data.policy}, {config.games} {config.split} games per level"
-    calibration.write(out, everything, content, lambda path: plot(path, content, title))
-    print(f"\n{out}")
-    return 0
 
 
 HEADER = (

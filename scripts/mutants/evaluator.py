@@ -4,7 +4,17 @@ DATA = "mlx_drmario/rl/evaluator/data.py"
 FIT = "mlx_drmario/rl/evaluator/train.py"
 LOSSES = "mlx_drmario/rl/evaluator/losses.py"
 NET = "mlx_drmario/nets/quantile.py"
+PLAYER = "mlx_drmario/rl/evaluator/player.py"
+FORECAST = "mlx_drmario/rl/evaluator/forecast.py"
+CALIBRATION = "mlx_drmario/rl/evaluator/calibration.py"
+REPLAY = "mlx_drmario/rl/qrdqn/replay.py"
+QRDQN = "mlx_drmario/rl/qrdqn/train.py"
 TEST = "tests/rl/test_evaluator.py"
+TEST_RISK = "tests/rl/test_risk.py"
+TEST_CALIBRATION = "tests/rl/test_calibration.py"
+ROLLOUT = "mlx_drmario/rl/rollout.py"
+TEST_SHAPING = "tests/rl/test_shaping.py"
+TEST_QRDQN = "tests/rl/test_qrdqn.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -45,7 +55,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the second half of a placement lies elsewhere",
-        NET,
+        "mlx_drmario/nets/heads.py",
         "SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))",
         "SECOND = ((0, 1), (-1, 0), (0, -1), (1, 0))",
         f"{TEST}::test_cells_of_a_placement",
@@ -98,5 +108,112 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "np.random.default_rng([self.config.seed, 2, epoch])",
         "np.random.default_rng()",
         f"{TEST}::test_an_interrupted_run_goes_on_bit_for_bit",
+    ),
+    (
+        "the worst share is the best one",
+        FORECAST,
+        "above = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1] - weights",
+        "above = np.cumsum(weights, axis=1) - weights",
+        TEST_RISK,
+    ),
+    (
+        "a loss costs nothing",
+        PLAYER,
+        "1 - said.clear[:, None]], axis=1)",
+        "0 * said.clear[:, None]], axis=1)",
+        TEST_RISK,
+    ),
+    (
+        "a placement's own frames are forgotten",
+        PLAYER,
+        "256 * facts[:, TAU, None]",
+        "0 * facts[:, TAU, None]",
+        TEST_RISK,
+    ),
+    (
+        "the network is asked whether a cleared bottle will be cleared",
+        PLAYER,
+        "np.where(cleared, 1, np.where(top_out, 0, said.clear))",
+        "np.where(top_out, 0, said.clear)",
+        TEST_RISK,
+    ),
+    (
+        "rows of a game are resampled one by one",
+        CALIBRATION,
+        "    _, index = np.unique(group, return_inverse=True)\n",
+        "    index = np.arange(len(group))\n",
+        f"{TEST_CALIBRATION}::test_rows_of_one_game_are_no_new_information",
+    ),
+    (
+        "lost games have times in the calibration",
+        CALIBRATION,
+        "timed = outcomes.of(outcomes.cleared)",
+        "timed = outcomes.of(np.ones_like(outcomes.cleared))",
+        TEST_CALIBRATION,
+    ),
+    (
+        "the reward after the end of a game counts",
+        REPLAY,
+        "        going[:begun] &= ~terminated[now]\n",
+        "",
+        TEST_QRDQN,
+    ),
+    (
+        "a decision's reward is not discounted by its own duration",
+        REPLAY,
+        "discount[:begun] * reward[now]",
+        "reward[now]",
+        TEST_QRDQN,
+    ),
+    (
+        "truncated games are learnt from as if they went on",
+        REPLAY,
+        "        usable[:begun] &= ~(going[:begun] & truncated[now])\n",
+        "",
+        TEST_QRDQN,
+    ),
+    (
+        "the later situation is another game's",
+        REPLAY,
+        "return at + self.steps * self.games",
+        "return at + self.steps * self.games - 1",
+        TEST_QRDQN,
+    ),
+    (
+        "targets by the network itself",
+        QRDQN,
+        "self._of_placements(self.target,",
+        "self._of_placements(self.model,",
+        TEST_QRDQN,
+    ),
+    (
+        "the worst placement is taken",
+        QRDQN,
+        "np.lexsort((-value, decision))",
+        "np.lexsort((value, decision))",
+        TEST_QRDQN,
+    ),
+    (
+        "the potential of a game that is over counts",
+        ROLLOUT,
+        "        going = ~games.ended\n",
+        "        going = games.ended | True\n",
+        TEST_SHAPING,
+    ),
+    (
+        "shaping forgets the discount",
+        ROLLOUT,
+        "before / np.power(np.float32(self.potential.gamma), games.tau.astype(np.float32))",
+        "before",
+        TEST_SHAPING,
+    ),
+    (
+        "shaping takes part in what games are worth",
+        ROLLOUT,
+        '            self.running_total += terms["total"]\n            if before is not None:\n'
+        '                terms |= self._shaped(terms["total"], before)\n',
+        '            if before is not None:\n                terms |= self._shaped(terms["total"], before)\n'
+        '            self.running_total += terms["total"]\n',
+        TEST_SHAPING,
     ),
 ]

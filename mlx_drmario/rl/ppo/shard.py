@@ -22,6 +22,7 @@ from mlx_drmario.observer import Observer
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.curriculum import Curriculum, Task
+from mlx_drmario.rl.evaluator.potential import FramesToGo
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.update import make_gradient
 from mlx_drmario.rl.returns import smdp_gae
@@ -61,6 +62,11 @@ class Shard:
         self.config = config
         self.model = model
 
+        shaping = config.shaping
+        potential = None
+        if shaping.evaluator is not None:
+            potential = FramesToGo(shaping.evaluator, shaping.weight, config.ppo.gamma)
+
         def collector(stream: int) -> Collector:
             return Collector(
                 share(config),
@@ -68,6 +74,7 @@ class Shard:
                 config.ppo.horizon,
                 (config.seed, stream, index, decisions),
                 facts=model.facts,
+                potential=potential,
                 observer=observer,
                 part=index,
             )

@@ -24,15 +24,15 @@ class QRDQNConfig:
     """Gradients per iteration."""
     minibatch: Annotated[int, Range(1, 2**20)] = 256
     """Decisions per gradient."""
-    learning_rate: Annotated[float, Range(0, 10)] = 1e-3
+    learning_rate: Annotated[float, Range(0, 10)] = 2e-3
     """Step size of Adam at the start; falls linearly to a twentieth over the budget."""
     gamma: Share = 0.999
     """Discount per video frame (not per decision)."""
-    steps: Annotated[int, Range(1, 1_024)] = 3
+    steps: Annotated[int, Range(1, 1_024)] = 5
     """Decisions until the target network's forecast stands for the rest of a game."""
-    target_every: Annotated[int, Range(1, 1_000_000)] = 100
+    target_every: Annotated[int, Range(1, 1_000_000)] = 50
     """Gradients between two copies of the network to the target network."""
-    exploring: Share = 0.2
+    exploring: Share = 0.1
     """Share of the budget in which the share of random placements falls from 1 to `epsilon`."""
     epsilon: Share = 0.02
     """Share of random placements after that."""
