@@ -110,6 +110,29 @@ def scalar_names() -> tuple[str, ...]:
 def event_names() -> tuple[str, ...]:
     """Names of the event columns, in order"""
 
+def plane_sums(
+    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
+    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    column: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)],
+    row: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)],
+) -> NDArray[numpy.float32]:
+    """
+    f32[B, 16, 8, K]: convolutions of 0/1 planes u8[B, C, 16, 8] along whole columns and along whole rows, added.
+    Plane c of a decision is planes[source[c]], source i32[B, C]; column f32[31, C, K] and row f32[15, C, K] hold
+    the weights by offset (where to, less where from, plus 15 or 7). Nobody may write to the arrays meanwhile.
+    """
+
+def plane_sums_gradient(
+    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
+    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    gradient: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, 16, 8, None), order="C", device="cpu", writable=False)
+    ],
+) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32]]:
+    """
+    The gradients of `column` and `row` for the gradient f32[B, 16, 8, K] of the sums.
+    """
+
 class PublicView:
     """
     What the players of N games may know, live: policies, environments and search get this and
@@ -643,6 +666,32 @@ class Search:
         beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further
         future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1
         where nothing was chosen. ValueError for a bottle that is not at rest.
+        """
+
+    def judge(
+        self,
+        bottle: object,
+        capsule: object,
+        preview: object,
+        frame_counter: object,
+        speed: object,
+        speed_ups: object,
+        level: object,
+        viruses_left: object,
+        capsules_thrown: object,
+        *,
+        plies: int = 1,
+        first: int = 256,
+        boards: int = 40,
+        depth: int = 1,
+        width: int = 1,
+        sequences: int = 0,
+        nodes: float = 0.0,
+        ms: float = 0.0,
+    ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
+        """
+        (action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it
+        found; inf for placements that it did not follow to the end. Arguments as of choose().
         """
 
     def play(

@@ -4,6 +4,7 @@ The names of planes and scalars belong to the compiled core; this page says what
 written from it.
 """
 
+import re
 from typing import Any
 
 ROWS, COLS = 16, 8
@@ -93,6 +94,24 @@ def check_level(level: int) -> int:
     if not 0 <= level <= MAX_LEVEL:
         raise ValueError(f"level is {level}; it must lie in 0..{MAX_LEVEL}")
     return level
+
+
+def parse_levels(text: str) -> tuple[int, ...]:
+    """Levels in the order given: "3", "0-5" (both ends included) or "0,5,10-12".
+
+    Raises ValueError for anything else, for a level outside 0..24, and for a level named twice.
+    """
+    levels: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,3})\s*(?:-\s*([0-9]{1,3})\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last <= MAX_LEVEL:
+            raise ValueError(f"levels is {text!r}; give levels from 0 to {MAX_LEVEL} such as '3', '0-5' or '0,5,10-12'")
+        levels += range(first, last + 1)
+    for level in levels:
+        if levels.count(level) > 1:
+            raise ValueError(f"levels is {text!r}, which names level {level} twice; name each level once")
+    return tuple(levels)
 
 
 def speed_number(speed: int | str) -> int:

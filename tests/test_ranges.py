@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.cli import COMMANDS, main
+from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
 from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Range, ranges
@@ -34,7 +35,9 @@ def dataclasses_in(hint: Any) -> set[type]:
 
 def configs() -> list[type]:
     """Every config that the command line or a file can fill."""
-    found = dataclasses_in(NewRunConfig) | dataclasses_in(ResumeConfig)
+    found: set[type] = set()
+    for kind in (NewRunConfig, ResumeConfig, NewEvaluatorConfig, NewQRDQNConfig):
+        found |= dataclasses_in(kind)
     for module, name, _ in COMMANDS.values():
         if name is not None:
             found |= dataclasses_in(getattr(importlib.import_module(f"mlx_drmario.cli.{module}"), name))
@@ -113,10 +116,10 @@ REFUSED = {
     "demo --minutes inf": "--minutes must be more than 0 and at most 525,600, got inf",
     "eval --seeds 0": "--seeds must be between 1 and 65,536, got 0",
     "eval --seeds 3585": "--seeds is 3585; the validation split has 3,584 games",
-    "eval --policy nosuch": "--policy is 'nosuch'; it must be 'random', 'greedy'",
+    "eval --policy nosuch": "--policy is 'nosuch'; it must be 'best', 'random', 'greedy'",
     "eval --policy search:2ply,width=0": "--policy is 'search:2ply,width=0': width must be between 1 and 16, got 0",
-    "eval --against nosuch": "--against is 'nosuch'; it must be 'random', 'greedy'",
-    "watch --policy nosuch": "--policy is 'nosuch'; it must be 'random', 'greedy'",
+    "eval --against nosuch": "--against is 'nosuch'; it must be 'best', 'random', 'greedy'",
+    "watch --policy nosuch": "--policy is 'nosuch'; it must be 'best', 'random', 'greedy'",
     "perft --depth 9": "--depth must be between 1 and 8, got 9",
     "solve --seed 0x1": "--seed is '0x1'; it must be 2 to 65535",
     "tune --levels 0 25": "--levels must be between 0 and 24, got 25",
@@ -169,7 +172,10 @@ def test_what_is_no_number(command, option, capsys):
     [
         ("eval --speed fast", "invalid choice 'fast' for argument '--speed'. Expected one of ('low', 'med', 'hi')"),
         ("eval --nosuch", "Unrecognized options: --nosuch"),
-        ("train nosuch", "Unrecognized options: nosuch; Available subcommands: level0, demo, ladder, resume"),
+        (
+            "train nosuch",
+            "Unrecognized options: nosuch; Available subcommands: level0, demo, ladder, evaluator",
+        ),
         ("train --minutes", "Missing value for argument '--minutes'. Expected 1 values"),
         ("train --config", "--config: expected one argument"),
         ("train resume", "Missing from drmario train resume: PATH run directory (required)"),

@@ -18,9 +18,10 @@ from mlx_drmario.cli.errors import parsed, refuse_empty, sentence
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
     "demo": ("demo", "DemoConfig", "train on level 0 for three minutes, evaluate, and say how to go on"),
-    "train": ("train", None, "train a policy with SMDP-PPO"),
+    "train": ("train", None, "train a policy with SMDP-PPO, or fit an evaluator"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),
+    "calibrate": ("calibrate", "CalibrateConfig", "compare what an evaluator says with what happens"),
     "tui": ("tui", None, "train, watch and play in one terminal app"),
     "solve": ("solve", "SolveConfig", "search the best line for a known seed"),
     "tune": ("tune", "TuneConfig", "fit the search's value function"),
@@ -36,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str | None, str]] = {
 
 def usage() -> str:
     """The text of `drmario --help`."""
-    lines = [f"  {name:8} {text}" for name, (_, _, text) in COMMANDS.items()]
+    lines = [f"  {name:9} {text}" for name, (_, _, text) in COMMANDS.items()]
     return (
         "usage: drmario COMMAND [options] | --version\n\n"
         + "\n".join(lines)

@@ -1,7 +1,6 @@
 """`drmario eval`: how good is a policy, beside two baselines, on games it was not trained on?"""
 
 import contextlib
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ import tyro
 
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Count, Range, check_ranges
+from mlx_drmario.spec import parse_levels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,9 @@ class EvalConfig:
     """
 
     policy: str = "greedy"
-    """random, greedy, search:1ply (or 2ply, 3ply, sampled; docs/search.md), the directory of a run or checkpoint, or
-    several runs as one: ensemble:RUN1,RUN2"""
+    """best (the network that comes with this), random, greedy, search:1ply (or 2ply, 3ply, sampled; docs/search.md),
+    the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2; an evaluator by a risk:
+    risk:0.25:RUN (docs/evaluator.md)"""
     levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"
@@ -96,26 +97,6 @@ def run(config: EvalConfig) -> int:
     if config.json is not None:
         write_json(config.json, config, results, comparisons)
     return 0
-
-
-def parse_levels(text: str) -> tuple[int, ...]:
-    """Levels in the order given: "3", "0-5" (both ends included) or "0,5,10-12".
-
-    Raises ValueError for anything else, for a level outside 0..24, and for a level named twice.
-    """
-    from mlx_drmario.spec import MAX_LEVEL
-
-    levels: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,3})\s*(?:-\s*([0-9]{1,3})\s*)?", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last <= MAX_LEVEL:
-            raise ValueError(f"levels is {text!r}; give levels from 0 to {MAX_LEVEL} such as '3', '0-5' or '0,5,10-12'")
-        levels += range(first, last + 1)
-    for level in levels:
-        if levels.count(level) > 1:
-            raise ValueError(f"levels is {text!r}, which names level {level} twice; name each level once")
-    return tuple(levels)
 
 
 def policy_names(config: EvalConfig) -> list[str]:

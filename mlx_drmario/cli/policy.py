@@ -8,24 +8,35 @@ from typing import TYPE_CHECKING
 from mlx_drmario import _core
 from mlx_drmario.spec import PLANE_SETS
 
+SHIPPED = Path(__file__).resolve().parents[1] / "best"
+"""Its checkpoint."""
+
 if TYPE_CHECKING:
     from mlx_drmario import search
     from mlx_drmario.evaluate import Policy
+    from mlx_drmario.rl.evaluator.player import RiskPolicy
     from mlx_drmario.rl.player import NetworkPolicy
 
+BEST = "best"
+"""The network that comes with the package (docs/search.md says how it was made)."""
 SEARCH = "search:"
 """Prefix of a search and its settings (`search.parse`)."""
 ENSEMBLE = "ensemble:"
 """Prefix of a list of runs that play together."""
 
+RISK = "risk:"
+"""Prefix of a number and an evaluator's run: how it chooses (rl/evaluator/player.py)."""
+
 
 def load(name: str, option: str = "policy") -> tuple[Policy, str]:
-    """The policy and the plane set it reads: "random", "greedy", a search, the directory of a run or checkpoint.
+    """The policy and the plane set it reads: "best", "random", "greedy", a search, a run or a checkpoint.
 
     "search:1ply", "search:2ply", "search:3ply", "search:sampled" play by search, with settings such as
     "search:sampled,ms=10,boards=8" (see `search.Budget`).
 
-    "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities. Errors call the name `option`.
+    "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities, "risk:0.25:RUN" by the worst quarter of what
+    an evaluator foresees (a RUN of an evaluator by itself: by the mean, as "risk:1:RUN"). Errors call the name
+    `option`.
 
     Raises:
         ValueError: neither a known name nor an existing directory, a damaged checkpoint, or members of an ensemble
@@ -51,6 +62,8 @@ def check(name: str, option: str = "policy") -> None:
         _budget(name, option)
     elif name not in ("random", "greedy"):
         _paths(name, option)
+        if name.startswith(RISK):
+            _risk(name, option, "")
 
 
 def _budget(name: str, option: str) -> search.Budget:
@@ -62,21 +75,48 @@ def _budget(name: str, option: str) -> search.Budget:
         raise ValueError(f"{option} is {name!r}: {error}") from None
 
 
-def _trained(name: str, option: str) -> NetworkPolicy:
+def _trained(name: str, option: str) -> NetworkPolicy | RiskPolicy:
     paths = _paths(name, option)
+    if (risk := _risk(name, option, paths[0])) is not None:
+        from mlx_drmario.rl.evaluator.player import load_risk_policy
+
+        return load_risk_policy(paths[0], risk)
     from mlx_drmario.rl.player import load_ensemble, load_policy
 
-    return load_ensemble(paths) if name.startswith(ENSEMBLE) and not Path(name).is_dir() else load_policy(name)
+    several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
+    return load_ensemble(paths) if several else load_policy(paths[0])
+
+
+def _risk(name: str, option: str, path: str) -> float | None:
+    """The risk in a name, 1 for the bare path of an evaluator, None for another policy."""
+    if name.startswith(RISK) and not Path(name).is_dir():
+        text = name.removeprefix(RISK).partition(":")[0]
+        try:
+            risk = float(text)
+        except ValueError:
+            risk = 0.0
+        if not 0 < risk < 2:
+            raise ValueError(f"{option} is {name!r}; the risk must be a number strictly between 0 and 2, got {text!r}")
+        return risk
+    if name.startswith(ENSEMBLE):
+        return None
+    from mlx_drmario.nets.config import QuantileNetConfig
+    from mlx_drmario.rl.runs.checkpoint import load_weights
+
+    return 1.0 if isinstance(load_weights(Path(path)).net, QuantileNetConfig) else None
 
 
 def _paths(name: str, option: str) -> list[str]:
     """The directories that a name stands for; ValueError when one is none."""
     several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
     paths = name.removeprefix(ENSEMBLE).split(",") if several else [name]
+    paths = [str(SHIPPED) if path == BEST and not Path(path).is_dir() else path for path in paths]
+    if name.startswith(RISK) and not Path(name).is_dir():
+        paths = [name.removeprefix(RISK).partition(":")[2]]
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
-                f"{option} is {path!r}; it must be 'random', 'greedy', 'search:2ply' or another search, the directory"
-                " of a run, or 'ensemble:RUN1,RUN2'"
+                f"{option} is {path!r}; it must be 'best', 'random', 'greedy', 'search:2ply' or another search, the"
+                " directory of a run, 'ensemble:RUN1,RUN2' or 'risk:0.25:RUN'"
             )
     return paths

@@ -84,7 +84,7 @@ def columns(summary: RunSummary) -> str:
     """The line of a run, without its name."""
     settings, last = summary.settings, summary.last
     level = levels(settings).removeprefix("level ") if settings else "-"
-    net = f"{settings['net.encoder']}/{settings['net.head']}" if settings else "-"
+    net = f"{settings['net.encoder']}/{settings.get('net.head', 'quantiles')}" if settings else "-"
     return (
         f"{level:>8} {net:<18} {settings.get('seed', '-'):>4} {show(last.get('step')):>11}"
         f" {percent(summary.progress, 0):>6} {percent(last.get('episode/clear_rate')):>6}"
@@ -94,7 +94,9 @@ def columns(summary: RunSummary) -> str:
 
 def levels(settings: Mapping[str, Any]) -> str:
     """What a run trains on, from its settings with dotted keys: "level 0 hi", "level 0-5 hi", or "ladder"."""
-    if settings["curriculum.enabled"]:
+    if "data.levels" in settings:
+        return f"level {settings['data.levels']} {settings['data.speeds']}"
+    if settings.get("curriculum.enabled"):
         return "ladder"
     last = settings["env.last_level"]
     return f"level {settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"

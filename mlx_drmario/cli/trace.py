@@ -187,8 +187,7 @@ def make(config: Filter | Dedup | Merge | Split) -> int:
 
 def choice(config: Filter) -> Choice:
     """The conditions of the command line."""
-    from mlx_drmario.cli.eval import parse_levels
-    from mlx_drmario.spec import speed_number
+    from mlx_drmario.spec import parse_levels, speed_number
     from mlx_drmario.traces.tools import Choice
 
     return Choice(

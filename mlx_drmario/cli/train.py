@@ -12,19 +12,18 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import itertools
 import operator
 import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.cli import fit
+from mlx_drmario.cli.fit import NewCloneConfig, NewEvaluatorConfig, NewFitConfig, NewQRDQNConfig
+from mlx_drmario.cli.stopping import default_directory, stop_on_signals
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import SpeedName
@@ -90,8 +89,12 @@ class ResumeConfig:
 DEFAULT_PRESET = "level0"
 
 
-def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
-    """What the command line asks for: a preset (level0 if none is named) and its overrides, or a run to resume.
+Command = NewRunConfig | NewFitConfig | ResumeConfig
+"""What the command line can ask for."""
+
+
+def parse(args: list[str]) -> Command:
+    """What the command line asks for: a preset (level0 if none is named) and overrides, an evaluator, a run to resume.
 
     Raises ValueError or OSError for a YAML file or an environment variable that cannot be used; tyro ends the program
     for wrong options. A resumed run keeps its settings, so neither is looked at then.
@@ -109,11 +112,14 @@ def parse(args: list[str]) -> NewRunConfig | ResumeConfig:
         ]
         for name, preset in presets.items()
     ]
+    kinds.append(Annotated[NewEvaluatorConfig, tyro.conf.subcommand("evaluator")])
+    kinds.append(Annotated[NewQRDQNConfig, tyro.conf.subcommand("qrdqn")])
+    kinds.append(Annotated[NewCloneConfig, tyro.conf.subcommand("clone")])
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
-    chosen: NewRunConfig | ResumeConfig = tyro.cli(
+    chosen: Command = tyro.cli(
         functools.reduce(operator.or_, kinds),
         prog="drmario train",
-        description=f"Train from a preset ({DEFAULT_PRESET} if none is named), or go on with a run.",
+        description=f"Train from a preset ({DEFAULT_PRESET} if none is named), fit an evaluator, or go on with a run.",
         args=args,
     )
     return chosen
@@ -127,17 +133,24 @@ def config_file(args: list[str]) -> Path | None:
     return found
 
 
-def run(config: NewRunConfig | ResumeConfig) -> int:
+def run(config: Command) -> int:
     """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
+    if isinstance(config, NewFitConfig):
+        return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None
     if isinstance(config, ResumeConfig):
-        from mlx_drmario.rl.runs.directory import read_config
+        from mlx_drmario.rl.runs.directory import kind_of, read_config
 
-        stored, directory = read_config(config.run), config.run
+        if (kind := kind_of(config.run)) is not PPORunConfig:
+            if config.decisions or config.minutes or config.env != OtherGames():
+                raise ValueError(f"{config.run} is a run of {kind.__name__}, which goes on with its own settings alone")
+            return fit.resume(config.run, config.dry_run)
+        stored: PPORunConfig = read_config(config.run)
+        directory = config.run
         chosen = resumed(stored, config)
         for change in changes(stored, chosen):
             print(change, file=sys.stderr)
@@ -240,40 +253,3 @@ def captured(
     from mlx_drmario.traces.capture import Capture
 
     return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
-
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does."""
-    asked = False
-
-    def handler(number: int, frame: object) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, previous[number])
-
-    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
-    previous = {number: known for number, known in handlers.items() if known != signal.SIG_IGN}  # nohup stays so
-    for number in previous:
-        signal.signal(number, handler)
-    try:
-        yield lambda: asked
-    finally:
-        for number, known in previous.items():
-            signal.signal(number, known)
-
-
-def default_directory(name: str, make: bool = True) -> Path:
-    """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
-    first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    for number in itertools.count(1):
-        path = first if number == 1 else first.with_name(f"{first.name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            if make:
-                path.mkdir(parents=True)
-            if make or not path.exists():
-                break
-    return path

@@ -104,6 +104,7 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     """A run that starts or goes on, as `drmario train ARGS` would."""
     from mlx_drmario.cli import train
     from mlx_drmario.cli.errors import parsed
+    from mlx_drmario.cli.stopping import default_directory
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session, settings_of
@@ -111,8 +112,10 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     given = parsed(train.parse, args)
     if isinstance(given, train.ResumeConfig):
         chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
+    elif not isinstance(given, train.NewRunConfig):
+        raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
     else:
-        chosen, run, resume = train.plain(given), given.out or train.default_directory(given.name), False
+        chosen, run, resume = train.plain(given), given.out or default_directory(given.name), False
     return LiveScreen(Session(TrainJob(chosen, run, resume, detach, given.capture)), run.name)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.config import EncoderConfig
 from mlx_drmario.spec import COLS, ROWS
 
 
@@ -28,15 +28,21 @@ class Encoder(nn.Module):
     vector_size: int
     grid_channels: int
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
-        """Encode planes f32[B, C, 16, 8] and scalars f32[B, S]."""
+    def see(self, planes: mx.array) -> mx.array:
+        """What the planes f32[B, C, 16, 8] alone make of the first layer, before anything else goes into it."""
+        return planes
+
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        """Encode what `see` returned, and scalars f32[B, S]."""
         raise NotImplementedError
 
 
 class MLPEncoder(Encoder):
     """Flattened planes and scalars through `depth` hidden layers: the fastest to train on a CPU."""
 
-    def __init__(self, config: NetConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8) -> None:
+    def __init__(
+        self, config: EncoderConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8
+    ) -> None:
         super().__init__()
         sizes = [planes * ROWS * COLS + scalars] + [config.width] * config.depth
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
@@ -45,8 +51,8 @@ class MLPEncoder(Encoder):
         if with_grid:
             self.to_grid = nn.Linear(config.width, ROWS * COLS * grid_channels)
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
-        x = mx.concatenate([planes.flatten(1), scalars], axis=1)
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        x = mx.concatenate([seen.flatten(1), scalars], axis=1)
         for layer in self.layers:
             x = nn.relu(layer(x))
         grid = None
@@ -62,7 +68,7 @@ class AxialEncoder(Encoder):
     the capsule's colours and the height everywhere. A summary vector is made of the cells of the last block.
     """
 
-    def __init__(self, config: NetConfig, planes: int, scalars: int) -> None:
+    def __init__(self, config: EncoderConfig, planes: int, scalars: int) -> None:
         super().__init__()
         width, more = config.width, range(config.depth - 1)
         self.position = 0.01 * mx.random.normal((ROWS, COLS, width))
@@ -78,10 +84,13 @@ class AxialEncoder(Encoder):
         self.vector_size = config.summary
         self.grid_channels = width
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
+    def see(self, planes: mx.array) -> mx.array:
+        """f32[B, 16, 8, K]; nets.sparse computes the same on a CPU."""
         cells = planes.transpose(0, 2, 3, 1)
-        x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
-        x = nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])
+        return along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
+
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        x = nn.relu(seen + self.position + self.from_scalars(scalars)[:, None, None, :])
         x = nn.relu(self.mix[0](x))
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
             x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))
@@ -120,7 +129,7 @@ def along_columns(layer: Along, x: mx.array) -> mx.array:
     return layer(x.reshape(-1, *x.shape[2:])).reshape(-1, COLS, ROWS, layer.kernel.shape[2]).transpose(0, 2, 1, 3)
 
 
-def make_encoder(config: NetConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
+def make_encoder(config: EncoderConfig, planes: int, scalars: int, with_grid: bool) -> Encoder:
     """Build the encoder that `config.encoder` names, for so many planes and scalars.
 
     `with_grid` says whether the head reads a grid.

@@ -140,8 +140,8 @@ class BestConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """One training run, without its algorithm."""
+class DirectoryConfig:
+    """What whatever leaves a run directory has."""
 
     out: Path | None = None
     """Run directory; by default runs/<name>-<date>-<time>."""
@@ -149,26 +149,14 @@ class RunConfig:
     """Name of the run (the preset's name unless given), without "/"."""
     seed: Seed = 0
     """Seed of weights, games and sampling."""
-    decisions: Annotated[int, Range(1, 10**15)] = 500_000
-    """Budget in decisions over all games; not used when `minutes` is given."""
-    minutes: Minutes = 0.0
-    """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
     checkpoint_every: Count = 20
     """Iterations (rollout + update) between checkpoints."""
     keep: Count = 3
     """Checkpoints kept."""
-    shards: Annotated[int, Range(0, 256)] = 0
-    """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
-    (docs/training.md). 0: one per process, but at least 2 on a CPU."""
     compile: bool = True
     """Compile the update step with mx.compile."""
     overwrite: bool = False
     """Replace the run directory when it holds a run; the last 3 replaced ones are kept as RUN.bak1 to RUN.bak3."""
-    env: EnvConfig = field(default_factory=EnvConfig)
-    net: NetConfig = field(default_factory=NetConfig)
-    reward: RewardConfig = REWARD
-    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
-    best: BestConfig = field(default_factory=BestConfig)
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -179,6 +167,27 @@ class RunConfig:
                 "name must be 1 to 100 letters, digits, spaces and any of _-+=., (a letter, digit or _ first), "
                 f"got {self.name!r}"
             )
+
+
+@dataclass(frozen=True)
+class RunConfig(DirectoryConfig):
+    """One training run, without its algorithm."""
+
+    decisions: Annotated[int, Range(1, 10**15)] = 500_000
+    """Budget in decisions over all games; not used when `minutes` is given."""
+    minutes: Minutes = 0.0
+    """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
+    shards: Annotated[int, Range(0, 256)] = 0
+    """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
+    (docs/training.md). 0: one per process, but at least 2 on a CPU."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    net: NetConfig = field(default_factory=NetConfig)
+    reward: RewardConfig = REWARD
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    best: BestConfig = field(default_factory=BestConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.shards and self.env.num_envs % self.shards:
             raise ValueError(f"shards must be 0 or divide env.num_envs = {self.env.num_envs}, got {self.shards}")
         if self.curriculum.enabled and self.env.last_level is not None:

@@ -10,9 +10,9 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_drmario import PublicView
+from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
-from mlx_drmario.nets.heads import ILLEGAL
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.distribution import sample_numpy
@@ -52,7 +52,7 @@ class NetworkPolicy:
         value = np.zeros(view.num_envs, np.float32)
         rows = np.flatnonzero(~view.ended)
         if rows.size:
-            after = AfterstateRows.of(view).take(rows) if self.model.needs_afterstates else None
+            after = AfterstateRows.of(view, self.model.facts).take(rows) if self.model.facts else None
             planes, scalars, legal = (mx.array(array[rows]) for array in (view.planes, view.scalars, view.legal))
             outputs = self.model(planes, scalars, legal, Afterstates(*map(mx.array, after)) if after else None)
             log_probs[rows], value[rows] = map(np.asarray, outputs)
@@ -79,6 +79,8 @@ def load_ensemble(paths: Sequence[Path | str], mode: Mode = "argmax", seed: int 
 
 def _network(path: Path) -> ActorCritic:
     saved = checkpoint.load_weights(path)
+    if not isinstance(saved.net, NetConfig):
+        raise ValueError(f"{path} holds the network of an {saved.net.network}, which plays as 'risk:1:{path}'")
     model = make_policy(saved.net, saved.layout, seed=0)
     model.load_weights(list(saved.model.items()))
     mx.eval(model.parameters())

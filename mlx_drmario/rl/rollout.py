@@ -26,13 +26,24 @@ class Actor(Protocol):
     """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
     def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows | None
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities f32[B, 512] and values f32[B]."""
+        """Log-probabilities f32[B, 512] and values f32[B]; `after` holds every legal placement."""
         ...
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
         """Values f32[B]."""
+        ...
+
+
+class Potential(Protocol):
+    """How good a situation is, for shaping (A. Y. Ng, D. Harada and S. Russell, ICML 1999)."""
+
+    gamma: float
+    """discount per frame"""
+
+    def __call__(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
+        """f32[B] of planes u8[B, C, 16, 8] and scalars f32[B, S]."""
         ...
 
 
@@ -44,7 +55,7 @@ class Rollout:
         self.planes = np.zeros((*shape, num_planes, ROWS, COLS), np.uint8)
         self.scalars = np.zeros((*shape, num_scalars), np.float32)
         self.legal = np.zeros((*shape, ACTIONS), bool)
-        self.after: list[AfterstateRows] = []  # per t, of the N games; empty unless the collector was asked for them
+        self.after: list[AfterstateRows] = []  # per t, of the N games; without facts unless asked for
         self.action = np.zeros(shape, np.int32)
         self.log_prob = np.zeros(shape, np.float32)
         self.value = np.zeros(shape, np.float32)
@@ -73,13 +84,15 @@ class Collector:
         horizon: int,
         seed: Sequence[int],
         *,
-        afterstates: bool = False,
+        facts: Sequence[str] = (),
+        potential: Potential | None = None,
         observer: Observer | None = None,
         part: int = 0,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates = afterstates
+        self.facts = facts
+        self.potential = potential
         self.observer, self.part = observer or Observer(), part
         self.stage = config.stage
         self.rng = np.random.default_rng(seed)
@@ -96,9 +109,9 @@ class Collector:
         rollout.terms = {}
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
-            after = AfterstateRows.of(games) if self.afterstates else None
-            if after is not None:
-                rollout.after.append(after)
+            before = self.potential(rollout.planes[t], rollout.scalars[t]) if self.potential else None
+            after = AfterstateRows.of(games, self.facts) if self.facts else AfterstateRows.of_legal(games.legal)
+            rollout.after.append(after)
             log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
@@ -108,12 +121,30 @@ class Collector:
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
             self.observer.on_rewards(terms, self.part)
+            self.running_total += terms["total"]
+            if before is not None:
+                terms |= self._shaped(terms["total"], before)
             for name, column in terms.items():
                 rollout.terms[name] = rollout.terms.get(name, 0.0) + float(column.sum())
             rollout.reward[t], rollout.tau[t] = terms["total"], games.tau
             self._finish(t, actor)
         rollout.last_value = actor.value(games.planes, games.scalars)
         return rollout
+
+    def _shaped(self, reward: np.ndarray, before: np.ndarray) -> dict[str, np.ndarray]:
+        """Terms of the step just made with the potential f32[N] `before` it: "env", "shape" and their sum "total".
+
+        F = gamma^tau Phi(s') - Phi(s), and Phi of a game that is over is 0: whatever a policy does, the discounted sum
+        over a game is -Phi of its first situation. Rewards are discounted by the decision's own duration as well
+        (returns.py), so F is divided by that here.
+        """
+        assert self.potential is not None
+        games = self.games
+        later = np.zeros_like(before)
+        going = ~games.ended
+        later[going] = self.potential(games.planes[going], games.scalars[going])
+        shape = later - before / np.power(np.float32(self.potential.gamma), games.tau.astype(np.float32))
+        return {"env": reward, "shape": shape, "total": reward + shape}
 
     def _finish(self, t: int, actor: Actor) -> None:
         """Record the games that ended at step t, cut the ones over the limit, and restart both."""
@@ -125,7 +156,6 @@ class Collector:
         if truncated.any():
             # The engine has not ended these games, so their observation is a complete one.
             rollout.final_value[t, truncated] = actor.value(games.planes[truncated], games.scalars[truncated])
-        self.running_total += rollout.reward[t]
         columns = (done, games.cleared, games.decisions, games.frames, self.running_total)
         for name, column in zip(EPISODE.names or (), columns, strict=True):
             rollout.episodes[t][name] = column

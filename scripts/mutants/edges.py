@@ -18,7 +18,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "SIGTERM ends a run without saving",
-        "mlx_drmario/cli/train.py",
+        "mlx_drmario/cli/stopping.py",
         "STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)",
         "STOPPING = (signal.SIGINT, signal.SIGHUP)",
         "tests/rl/test_train.py::test_other_ways_to_stop_save_too",

@@ -14,6 +14,7 @@ from mlx_drmario.cli import eval as cli
 from mlx_drmario.cli import main
 from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.evaluate import compare, evaluate
+from mlx_drmario.spec import parse_levels
 
 FILES = {"games.csv", "games.parquet", "summary.csv", "levels.png"}
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -47,18 +48,18 @@ def rows_of(path):
     ],
 )
 def test_levels(text, levels):
-    assert cli.parse_levels(text) == levels
+    assert parse_levels(text) == levels
 
 
 @pytest.mark.parametrize("text", ["", "x", "5-3", "25", "0-25", "-1", "1,,2", "1-2-3", "1.5", "+1", "٣", "0-", "9999"])
 def test_wrong_levels(text):
     with pytest.raises(ValueError, match=r"levels is .*; give levels from 0 to 24 such as '3', '0-5' or '0,5,10-12'"):
-        cli.parse_levels(text)
+        parse_levels(text)
 
 
 def test_a_level_twice():
     with pytest.raises(ValueError, match="levels is '0-4,3', which names level 3 twice"):
-        cli.parse_levels("0-4,3")
+        parse_levels("0-4,3")
 
 
 def test_game_files_hold_every_game(results, tmp_path):

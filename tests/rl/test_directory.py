@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlx_drmario import files
-from mlx_drmario.cli.train import default_directory
+from mlx_drmario.cli.stopping import default_directory
 from mlx_drmario.rl.config import BestConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.train import train

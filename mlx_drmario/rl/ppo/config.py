@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from mlx_drmario.ranges import Range, Share, check_ranges
@@ -49,10 +50,26 @@ class PPOConfig:
 
 
 @dataclass(frozen=True)
+class ShapingConfig:
+    """Potential-based shaping of the reward by an evaluator (docs/evaluator.md)."""
+
+    evaluator: Path | None = None
+    """Run directory of the evaluator; none by default."""
+    weight: Annotated[float, Range(0, 1_000)] = 1.0
+    """Reward for a thousand frames less to go."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "shaping.")
+
+
+@dataclass(frozen=True)
 class PPORunConfig(RunConfig):
     """One training run with PPO."""
 
     ppo: PPOConfig = field(default_factory=PPOConfig)
+    shaping: ShapingConfig = field(default_factory=ShapingConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()

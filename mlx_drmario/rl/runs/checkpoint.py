@@ -29,14 +29,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_drmario import files
-from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.ensemble import Ensemble
+from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig, ReturnNetConfig
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.policy import HEADS, ActorCritic
+from mlx_drmario.nets.policy import HEADS
 from mlx_drmario.settings import flatten
 
 FORMAT = 3
@@ -46,6 +46,11 @@ PLAYABLE = (2, FORMAT)
 
 PLAYED = ("model.safetensors", "policy.json")
 """Files that every checkpoint has; without its manifest listing them it is none."""
+
+NETWORKS: dict[str, type[EncoderConfig]] = {
+    kind.network: kind for kind in (NetConfig, QuantileNetConfig, ReturnNetConfig)
+}
+"""What a checkpoint can hold, by name, and the class of its settings."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile)
 """What reading damaged files raises: the system, JSON and NumPy, absent keys, other types, MLX, NumPy's archives."""
@@ -61,7 +66,8 @@ class Weights:
 
     decisions: int
     model: dict[str, mx.array]
-    net: NetConfig
+    net: EncoderConfig
+    """of one of the classes NETWORKS"""
     layout: ObservationLayout
 
 
@@ -183,7 +189,7 @@ def _why(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def weights_digest(model: ActorCritic | Ensemble) -> str:
+def weights_digest(model: nn.Module) -> str:
     """SHA-256 over names and bytes of all weights: equal exactly when two policies are bit for bit the same."""
     digest = hashlib.sha256()
     for name, value in sorted(dict(tree_flatten(model.parameters())).items()):
@@ -222,6 +228,7 @@ def _write(target: Path, content: Content) -> None:
     policy = {
         "format": FORMAT,
         "decisions": content.decisions,
+        "network": content.net.network,
         "net": dataclasses.asdict(content.net),
         "layout": dataclasses.asdict(content.layout),
     }
@@ -270,14 +277,16 @@ def _read_weights(path: Path, formats: tuple[int, ...]) -> Weights:
     if number not in formats:
         playable = "; its policy can be played, but training cannot go on" if number in PLAYABLE else ""
         raise ValueError(f"checkpoint {path} has format {number}, this version reads {formats[-1]}{playable}")
-    file = "model.safetensors"
+    network, file = policy.get("network", "policy"), "model.safetensors"
+    if network not in NETWORKS:
+        raise ValueError(f"checkpoint {path} holds a network {network!r}, this version knows {', '.join(NETWORKS)}")
     if number == 2:  # had a type of computation, averaged weights (which played), and more heads
         net.pop("dtype", None)
         file = "ema.safetensors" if (path / "ema.safetensors").exists() else file
         if net["head"] not in HEADS:
             raise ValueError(f"checkpoint {path} has a head {net['head']}, which this version no longer plays")
     with _reading(path, "it is incomplete"):
-        return Weights(decisions, _arrays(path / file), NetConfig(**net), ObservationLayout(**layout))
+        return Weights(decisions, _arrays(path / file), NETWORKS[network](**net), ObservationLayout(**layout))
 
 
 def _arrays(path: Path) -> dict[str, mx.array]:

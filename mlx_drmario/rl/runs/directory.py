@@ -12,23 +12,27 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import mlx.core as mx
 
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
-from mlx_drmario.rl.config import RunConfig
+from mlx_drmario.rl.algorithms import config_class
+from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.settings import from_json, to_json
+
+Config = TypeVar("Config", bound=DirectoryConfig)
 
 BACKUPS = 3
 """Replaced runs that are kept, as RUN.bak1 (the newest) to RUN.bak3."""
 
 
-def check(run: Path, config: RunConfig, resume: bool) -> None:
+def check(run: Path, config: DirectoryConfig, resume: bool) -> None:
     """Raise what `prepare` would raise about this directory and this machine, but for its lock; leave nothing."""
     if resume:
-        read_config(run)
+        read_config(run, type(config))
     elif holds_run(run):
         if not config.overwrite:
             raise FileExistsError(
@@ -47,7 +51,7 @@ def check(run: Path, config: RunConfig, resume: bool) -> None:
 
 
 @contextlib.contextmanager
-def prepare(run: Path, config: RunConfig, resume: bool) -> Iterator[None]:
+def prepare(run: Path, config: DirectoryConfig, resume: bool) -> Iterator[None]:
     """Create the run directory, write config.json and environment.json, and be its only writer while the body runs.
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
@@ -97,17 +101,26 @@ def set_aside(run: Path) -> None:
     os.rename(run, places[0])
 
 
-def read_config(run: Path) -> PPORunConfig:
-    """Return the settings of a run.
+def read_config(run: Path, kind: type[Config] = PPORunConfig) -> Config:  # type: ignore[assignment]
+    """Return the settings of a run, which are of this class.
 
     Raises FileNotFoundError when the directory holds no run, ValueError when its settings are not of this version.
     """
     if not holds_run(run):
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
     try:
-        return from_json((run / "config.json").read_text(), PPORunConfig)
+        return from_json((run / "config.json").read_text(), kind)
     except ValueError as error:
         raise ValueError(f"{run / 'config.json'} is not of this version or damaged: {error}") from None
+
+
+def kind_of(run: Path) -> type[DirectoryConfig]:
+    """The class of the settings of a run; PPO's where there are none that can be read (`read_config` says why)."""
+    try:
+        data = json.loads((run / "config.json").read_text())
+    except (OSError, ValueError):
+        return PPORunConfig
+    return config_class(data) if isinstance(data, dict) else PPORunConfig
 
 
 def environment() -> dict[str, str | int | None]:

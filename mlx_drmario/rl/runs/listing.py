@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.algorithms import config_class
 from mlx_drmario.settings import flatten, from_json, to_json
 
 
@@ -40,6 +40,8 @@ class RunSummary:
     def progress(self) -> float | None:
         """Share of the budget that is spent, 0 to 1; None when config or metrics do not say."""
         minutes, decisions = self.settings.get("minutes"), self.settings.get("decisions")
+        if "fit.epochs" in self.settings:  # an evaluator's budget is in passes over its games
+            return self.last.get("stats/progress")
         spent, budget = (self.last.get("time/seconds"), 60 * minutes) if minutes else (self.last.get("step"), decisions)
         return min(1.0, spent / budget) if spent is not None and budget else None
 
@@ -83,7 +85,7 @@ def summarize(run: Path) -> RunSummary:
 
 def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
     try:
-        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config), PPORunConfig))))
+        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config), config_class(config)))))
     except ValueError as error:
         summary.problems.append(f"config.json: {error}")
 

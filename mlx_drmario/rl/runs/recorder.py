@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mlx_drmario.rl.config import RunConfig, Stage
+from mlx_drmario.rl.config import DirectoryConfig, RunConfig, Stage
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.best import BestCheckpoint
 from mlx_drmario.rl.runs.metrics import MetricsLog
@@ -16,12 +16,12 @@ from mlx_drmario.rl.runs.metrics import MetricsLog
 class Recorder:
     """A context manager, owned by the first process of a run."""
 
-    def __init__(self, run: Path, config: RunConfig, *, offset: int, step: int) -> None:
+    def __init__(self, run: Path, config: DirectoryConfig, *, offset: int, step: int) -> None:
         """Go on after byte `offset` of metrics.jsonl and decision `step` (both 0 for a new run)."""
         self.run = run
         self.config = config
         self.log = MetricsLog(run, offset=offset, step=step)
-        self.best = BestCheckpoint(run, config) if config.best.games else None
+        self.best = BestCheckpoint(run, config) if isinstance(config, RunConfig) and config.best.games else None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._job: Future[Path] | None = None
         self._written: list[Path] = []

@@ -1,0 +1,161 @@
+"""`drmario train clone`, `drmario train evaluator` and `drmario train qrdqn`, and going on with their runs.
+
+drmario train evaluator --data.policy search:1ply --data.levels 0-20
+drmario train qrdqn --decisions 300000
+drmario train clone --minutes 60
+drmario train resume runs/evaluator-20261126-190000
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlx_drmario.cli.progress import Progress, clock
+from mlx_drmario.cli.stopping import default_directory, stop_on_signals
+from mlx_drmario.rl.clone.config import CloneRunConfig
+from mlx_drmario.rl.config import DirectoryConfig
+from mlx_drmario.rl.evaluator.config import EvaluatorConfig
+from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
+from mlx_drmario.settings import to_json
+
+if TYPE_CHECKING:
+    from mlx_drmario.rl.evaluator.train import FitResult
+
+
+@dataclass(frozen=True)
+class NewEvaluatorConfig(EvaluatorConfig):
+    """Learn the distribution of frames to clear, and the chance to clear, of a policy's games (docs/evaluator.md)."""
+
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
+
+
+@dataclass(frozen=True)
+class NewQRDQNConfig(QRDQNRunConfig):
+    """Learn to play by QR-DQN: quantiles of the return of every placement (docs/evaluator.md)."""
+
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
+
+
+@dataclass(frozen=True)
+class NewCloneConfig(CloneRunConfig):
+    """Learn from a search: what it thinks of every placement in the network's own games (docs/search.md)."""
+
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
+
+
+NewFitConfig = NewEvaluatorConfig | NewQRDQNConfig | NewCloneConfig
+"""What this command line can ask for."""
+KINDS: dict[type, type[DirectoryConfig]] = {
+    NewEvaluatorConfig: EvaluatorConfig, NewQRDQNConfig: QRDQNRunConfig, NewCloneConfig: CloneRunConfig
+}  # fmt: skip
+
+
+def run(config: NewFitConfig) -> int:
+    """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
+
+    Raises ValueError or OSError for a policy or a run directory that cannot be used.
+    """
+    kind = KINDS[type(config)]
+    plain = kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
+    return _run(plain, config.out, False, config.dry_run)
+
+
+def resume(run: Path, dry_run: bool) -> int:
+    """Go on with a run, with the settings it was started with. Returns and raises as `run`."""
+    from mlx_drmario.rl.runs.directory import kind_of, read_config
+
+    return _run(read_config(run, kind_of(run)), run, True, dry_run)
+
+
+def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run: bool) -> int:
+    from mlx_drmario.cli import policy as policies
+    from mlx_drmario.rl.runs import directory as directories
+
+    if isinstance(config, EvaluatorConfig):
+        policies.check(config.data.policy, "data.policy")
+    run = directory or default_directory(config.name, make=not dry_run)
+    directories.check(run, config, resume)
+    if dry_run:
+        print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
+        print(to_json(config), end="")
+        return 0
+    with stop_on_signals() as asked:
+        result = _train(config, run, Lines(asked), resume)
+    print(f"\nsaved {result.checkpoint}")
+    if not result.finished:
+        print(f"stopped; go on with\n  drmario train resume {run}")
+        return 130
+    print(f"  drmario calibrate {run}" if isinstance(config, EvaluatorConfig) else f"  drmario eval --policy {run}")
+    return 0
+
+
+def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> FitResult:
+    if isinstance(config, EvaluatorConfig):
+        from mlx_drmario.cli import policy as policies
+        from mlx_drmario.rl.evaluator import train
+
+        policy, planes = policies.load(config.data.policy, "data.policy")
+        print(f"run {run} · seed {config.seed} · {config.data.policy} at level {config.data.levels}", flush=True)
+        return train.train(config, run, policy, planes, lines, resume=resume)
+    if isinstance(config, CloneRunConfig):
+        from mlx_drmario.rl.clone.train import train as train_clone
+
+        levels = f"{config.env.level} to {config.env.last_level or config.env.level}"
+        print(f"run {run} · seed {config.seed} · search:{config.clone.teacher} at levels {levels}", flush=True)
+        return train_clone(config, run, lines, resume=resume)
+    assert isinstance(config, QRDQNRunConfig)
+    from mlx_drmario.rl.qrdqn.train import train as train_qrdqn
+
+    print(f"run {run} · seed {config.seed} · level {config.env.level} {config.env.speed}", flush=True)
+    return train_qrdqn(config, run, lines, resume=resume)
+
+
+class Lines(Listener):
+    """Says how far a run is in plain lines or one line of a terminal."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self.asked = asked
+        self.games, self.gradients = Progress(sys.stdout), Progress(sys.stdout)
+
+    def on_games(self, ended: int, games: int) -> None:
+        def line(left: float | None) -> str:
+            return f"games {ended:,} of {games:,}, {clock(left)} left"
+
+        self.games.show(ended / games, line, line)
+
+    def on_iteration(self, progress: float, metrics: dict[str, float]) -> None:
+        def line(left: float | None) -> str:
+            return f"{progress:4.0%}  {clock(metrics['time/seconds'])} (left {clock(left)})  {said(metrics)}"
+
+        self.gradients.show(progress, line, line)
+
+    def should_stop(self) -> bool:
+        return self.asked()
+
+
+def said(metrics: dict[str, float]) -> str:
+    """What a line tells of an iteration."""
+    if "perf/rows_per_second" in metrics:
+        return (
+            f"{metrics['perf/rows_per_second']:,.0f} rows/s  loss of times {metrics['loss/state_quantiles']:.4f},"
+            f" of clearing {metrics['loss/state_clear']:.4f}"
+        )
+    if "stats/agreement" in metrics:
+        return (
+            f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  agrees {metrics['stats/agreement']:.1%}"
+            f"  loss {metrics['loss/judgement']:.3f}  cleared {metrics['episode/clear_rate']:.1%}"
+            f" in {metrics.get('episode/frames_to_clear', 0):,.0f} frames"
+        )
+    return (
+        f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  games {metrics['episode/count']:,.0f}"
+        f"  cleared {metrics['episode/clear_rate']:.1%}  return {metrics['episode/return']:.2f}"
+        f"  random {metrics['stats/epsilon']:.0%}"
+    )

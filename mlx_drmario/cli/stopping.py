@@ -1,0 +1,47 @@
+"""What every command that fills a run directory does: find a new one, and end well when it is asked to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does."""
+    asked = False
+
+    def handler(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(number, previous[number])
+
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in STOPPING}
+    previous = {number: known for number, known in handlers.items() if known != signal.SIG_IGN}  # nohup stays so
+    for number in previous:
+        signal.signal(number, handler)
+    try:
+        yield lambda: asked
+    finally:
+        for number, known in previous.items():
+            signal.signal(number, known)
+
+
+def default_directory(name: str, make: bool = True) -> Path:
+    """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
+    first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        path = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            if make:
+                path.mkdir(parents=True)
+            if make or not path.exists():
+                break
+    return path

@@ -1,0 +1,273 @@
+"""Fits an evaluator: games first, then passes over their rows by minibatches, until the epochs are over.
+
+A run is a pure function of (config, code, device, BLAS). The games are kept in the run directory (`DATA`), so a run
+that goes on has the rows that it had; one that was killed among its games plays them again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
+from numpy.typing import NDArray
+
+from mlx_drmario.evaluate import Policy
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.quantile import QuantileNet, frames_of, make_quantile_net, scaled
+from mlx_drmario.rl.evaluator import data
+from mlx_drmario.rl.evaluator.config import EvaluatorConfig
+from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.evaluator.losses import outlook_loss
+from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.optimizer import adam, linear
+from mlx_drmario.rl.rollout import observation_layout
+from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.rl.runs.recorder import Recorder
+
+DATA = "games.npz"
+"""In the run directory: `data.Rows`."""
+ITERATION = 100
+"""Gradients of an iteration, of which the metrics are the mean."""
+HELD_OUT = 20
+"""One game of so many is not learnt from; the losses of its rows are the metrics `held_out/...`."""
+LOSSES = ("state_quantiles", "state_clear", "placement_quantiles", "placement_clear")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a run ended."""
+
+    run: Path
+    checkpoint: Path
+    metrics: dict[str, float]
+    finished: bool
+
+
+def train(
+    config: EvaluatorConfig,
+    run: Path,
+    policy: Policy,
+    planes: str,
+    listener: Listener | None = None,
+    *,
+    resume: bool = False,
+) -> FitResult:
+    """Fit into directory `run`; `policy` is what `config.data.policy` names, and reads the plane set `planes`.
+
+    Raises what directory.prepare raises about the directory, and ValueError when fewer rows than a minibatch came out
+    of the games.
+    """
+    listener = listener or Listener()
+    with directory.prepare(run, config, resume):
+        rows = games_of(config, run, policy, planes, listener)
+        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
+        fit = Fit(config, rows, planes, restored)
+        done = fit.step * config.fit.minibatch
+        with Recorder(run, config, offset=fit.log_bytes, step=done) as recorder:
+            metrics: dict[str, float] = {}
+            while fit.progress < 1 and not listener.should_stop():
+                metrics = fit.iterate()
+                recorder.log.write(fit.step * config.fit.minibatch, metrics)
+                if fit.step // ITERATION % config.checkpoint_every == 0 and fit.progress < 1:
+                    recorder.save(fit.content(recorder.log.size))
+                listener.on_iteration(fit.progress, metrics)
+            recorder.save(fit.content(recorder.log.size))
+            recorder.wait()
+    written = checkpoint.directory(run, fit.step * config.fit.minibatch)
+    return FitResult(run, written, metrics, fit.progress >= 1)
+
+
+def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, listener: Listener) -> data.Rows:
+    """The rows of the run: read from it, or played and written there."""
+    path = run / DATA
+    if path.exists():
+        return data.Rows.load(path)
+    seed = [config.seed, 1]
+    rows, _ = data.play(config.data, policy, planes, "training", seed, config.fit.steps, listener.on_games)
+    rows.save(path)
+    return rows
+
+
+class Fit:
+    """One fit in memory."""
+
+    def __init__(
+        self, config: EvaluatorConfig, rows: data.Rows, planes: str, restored: checkpoint.Checkpoint | None = None
+    ) -> None:
+        """Begin, or go on from `restored`. Raises ValueError for too few rows, or another network's checkpoint."""
+        self.config, self.rows = config, rows
+        self.layout = observation_layout(planes)
+        held_out = rows.game % HELD_OUT == 0
+        self.learnt, self.held_out = (np.flatnonzero(rows.target & part) for part in (~held_out, held_out))
+        self.per_epoch = len(self.learnt) // config.fit.minibatch
+        if not self.per_epoch:
+            raise ValueError(
+                f"fit.minibatch is {config.fit.minibatch}, and the games gave {len(self.learnt)} rows to learn from"
+            )
+        self.model = make_quantile_net(config.net, self.layout, config.seed)
+        self.forecaster = make_quantile_net(config.net, self.layout, config.seed)  # the target network
+        self.optimizer = adam(config.fit.learning_rate)
+        self.optimizer.init(self.model.trainable_parameters())
+        self.step, self.seconds, self.log_bytes = 0, 0.0, 0
+        self.order: tuple[int, NDArray[np.int64]] = (-1, self.learnt)
+        if restored is not None:
+            self._restore(restored)
+        mx.eval(self.model.state, self.forecaster.state, self.optimizer.state)
+        self.update = self._make_update()
+
+    @property
+    def steps(self) -> int:
+        """Gradients of the whole run."""
+        return self.per_epoch * self.config.fit.epochs
+
+    @property
+    def progress(self) -> float:
+        return min(1.0, self.step / self.steps)
+
+    def iterate(self) -> dict[str, float]:
+        """The next gradients, at most ITERATION; returns the metrics."""
+        start, begun = time.perf_counter(), self.step
+        rate, losses = 0.0, []
+        while self.step < min(begun - begun % ITERATION + ITERATION, self.steps):
+            if self.step % self.config.fit.target_every == 0:
+                self.forecaster.update(self.model.parameters())
+            rate = linear(self.config.fit.learning_rate, 0.0, self.step / self.steps)
+            self.optimizer.learning_rate = mx.array(rate)
+            losses.append(self.update(*self.batch(self._next())))
+            mx.eval(self.model.state, self.optimizer.state, losses[-1])
+            self.step += 1
+        taken = self.step - begun
+        metrics = {f"loss/{name}": value for name, value in zip(LOSSES, np.mean(losses, axis=0).tolist(), strict=True)}
+        if self.step % self.per_epoch < taken:
+            metrics |= {f"held_out/{name}": value for name, value in self.held_out_losses().items()}
+        seconds = time.perf_counter() - start
+        self.seconds += seconds
+        return {
+            **metrics,
+            "stats/learning_rate": rate,
+            "stats/progress": self.progress,
+            "stats/epoch": self.step / self.per_epoch,
+            "time/seconds": self.seconds,
+            "perf/rows_per_second": taken * self.config.fit.minibatch / seconds,
+        }
+
+    def held_out_losses(self) -> dict[str, float]:
+        """The mean losses of the games that are not learnt from; empty without any."""
+        parts = [self.held_out[first : first + 1024] for first in range(0, len(self.held_out), 1024)]
+        if not parts:
+            return {}
+        losses = [np.asarray(self._losses(*self.batch(part))) for part in parts]
+        mean = np.average(losses, axis=0, weights=[len(part) for part in parts])
+        return dict(zip(LOSSES, mean.tolist(), strict=True))
+
+    def _next(self) -> NDArray[np.int64]:
+        """The rows of the next minibatch; every epoch has an order of its own."""
+        epoch, number = divmod(self.step, self.per_epoch)
+        if self.order[0] != epoch:
+            rng = np.random.default_rng([self.config.seed, 2, epoch])
+            self.order = epoch, self.learnt[rng.permutation(len(self.learnt))]
+        size = self.config.fit.minibatch
+        return self.order[1][number * size : (number + 1) * size]
+
+    def batch(self, at: NDArray[np.int64]) -> list[mx.array]:
+        """What `_losses` takes, of rows i64[B]: observation, placement, and what to say of them.
+
+        Whole games give one sample of the frames left. With `fit.steps` the forecaster's quantiles of the state so
+        many decisions later, with the frames until there on top, stand for the rest (semi-Markov n-step targets); a
+        game that was over by then gives what happened. Only situations of games that were cleared have times, which
+        makes the later states those that are met *given that the game is cleared*, as the conditional quantiles need.
+        """
+        rows = self.rows
+        planes, scalars = rows.observations(at)
+        frames = mx.array(rows.frames[at].astype(np.float32))[:, None]
+        cleared, tau = mx.array(rows.cleared[at]), mx.array(rows.tau[at].astype(np.float32))[:, None]
+        chance = cleared.astype(mx.float32)
+        if self.config.fit.steps:
+            later = mx.array(rows.later[at] >= 0)
+            ahead = self.forecaster.of_state(
+                self.forecaster.encode(*_arrays(*rows.observations(np.maximum(rows.later[at], 0))))
+            )
+            between = mx.array(rows.between[at].astype(np.float32))[:, None]
+            frames = mx.where(later[:, None], between + frames_of(ahead.quantiles), frames)
+            chance = mx.where(later, mx.sigmoid(ahead.clear), chance)
+        own, rest = mx.array(rows.own[at]), mx.maximum(frames - tau, 0)
+        seen = _arrays(planes, scalars, rows.action[at], rows.facts[at])
+        return [*seen, scaled(frames), scaled(rest), chance, cleared, own]
+
+    def _losses(
+        self,
+        planes: mx.array,
+        scalars: mx.array,
+        action: mx.array,
+        facts: mx.array,
+        frames: mx.array,
+        rest: mx.array,
+        chance: mx.array,
+        cleared: mx.array,
+        own: mx.array,
+    ) -> mx.array:
+        """f32[4], LOSSES. The state's are over the rows in which the policy chose: it is asked how the policy does."""
+        kappa, model = self.config.fit.kappa, self.model
+        features = model.encode(planes, scalars)
+        after = Afterstates(mx.arange(len(action)), action, facts)
+        everything = mx.ones_like(own)
+        state = outlook_loss(model.of_state(features), frames, chance, own, cleared, kappa)
+        placement = outlook_loss(model.of_placements(features, after), rest, chance, everything, cleared, kappa)
+        return mx.concatenate([state, placement])
+
+    def _make_update(self) -> Any:
+        """The function from a batch to its losses, which takes the optimiser's step; compiled if that is wanted."""
+
+        def summed(*batch: mx.array) -> tuple[mx.array, mx.array]:
+            losses = self._losses(*batch)
+            return losses.sum(), losses
+
+        gradient = nn.value_and_grad(self.model, summed)
+
+        def update(*batch: mx.array) -> mx.array:
+            (_, losses), tree = gradient(*batch)
+            self.optimizer.update(self.model, tree)
+            return losses
+
+        return compiled(update, self.config.compile, [self.model.state, self.optimizer.state])
+
+    def content(self, log_bytes: int) -> checkpoint.Content:
+        """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
+        self.log_bytes = log_bytes
+        return checkpoint.Content(
+            decisions=self.step * self.config.fit.minibatch,
+            model=weights(self.model),
+            optimizer=dict(tree_flatten(self.optimizer.state)),
+            state={
+                "counters": {"step": self.step, "seconds": self.seconds, "log_bytes": log_bytes},
+                "forecaster": {name.replace(".", "/"): np.array(w) for name, w in weights(self.forecaster).items()},
+            },
+            net=self.config.net,
+            layout=self.layout,
+        )
+
+    def _restore(self, restored: checkpoint.Checkpoint) -> None:
+        if restored.net != self.config.net or restored.layout != self.layout:
+            raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+        self.model.load_weights(list(restored.model.items()))
+        kept = restored.state["forecaster"]
+        self.forecaster.load_weights([(name.replace("/", "."), mx.array(array)) for name, array in kept.items()])
+        self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
+        self.step, self.seconds, self.log_bytes = (
+            restored.state["counters"][name] for name in ("step", "seconds", "log_bytes")
+        )
+
+
+def _arrays(*columns: NDArray[Any]) -> list[mx.array]:
+    return [mx.array(column) for column in columns]
+
+
+def weights(model: QuantileNet) -> dict[str, mx.array]:
+    """Flat names, as `Content.model`."""
+    return dict(tree_flatten(model.parameters()))

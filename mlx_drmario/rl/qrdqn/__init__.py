@@ -1,0 +1,1 @@
+"""QR-DQN over placements: `config`, `replay` (decisions kept), `train`."""

@@ -1,0 +1,209 @@
+"""QR-DQN from top to bottom (W. Dabney, M. Rowland, M. Bellemare and R. Munos, AAAI 2018), over placements.
+
+Play an iteration with some random placements among the best ones, keep its decisions, take gradients on decisions of
+the last iterations; until the budget is spent. Targets are semi-Markov and of several steps: discounted rewards, then
+the quantiles of the best placement by the target network. With a budget in decisions a run is a pure function of
+(config, code, device, BLAS). A resumed run starts its games and its replay anew: only network, optimiser and counters
+are in a checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
+from numpy.typing import NDArray
+
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.outcome import FACTS
+from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
+from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.episodes import EpisodeWindow
+from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.evaluator.losses import quantile_huber
+from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.optimizer import adam, linear
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
+from mlx_drmario.rl.qrdqn.replay import Replay
+from mlx_drmario.rl.rollout import Collector
+from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.rl.runs.recorder import Recorder
+
+
+def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
+    """Train into directory `run` until the budget is spent or the listener stops it.
+
+    Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
+    """
+    listener = listener or Listener()
+    with directory.prepare(run, config, resume):
+        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
+        learner = Learner(config, restored)
+        metrics: dict[str, float] = {}
+        with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
+            while learner.progress < 1 and not listener.should_stop():
+                metrics = learner.iterate()
+                recorder.log.write(learner.decisions, metrics)
+                if learner.iterations % config.checkpoint_every == 0 and learner.progress < 1:
+                    recorder.save(learner.content(recorder.log.size))
+                listener.on_iteration(learner.progress, metrics)
+            recorder.save(learner.content(recorder.log.size))
+            recorder.wait()
+    return FitResult(run, checkpoint.directory(run, learner.decisions), metrics, learner.progress >= 1)
+
+
+class Learner:
+    """One run in memory; a `rollout.Actor` for its own games."""
+
+    def __init__(self, config: QRDQNRunConfig, restored: checkpoint.Checkpoint | None = None) -> None:
+        self.config = config
+        self.decisions, self.iterations, self.gradients, self.log_bytes, self.seconds = 0, 0, 0, 0, 0.0
+        if restored is not None:
+            vars(self).update(restored.state["counters"])
+        horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
+        self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS)
+        self.layout = self.collector.layout
+        self.model, self.target = (make_quantile_net(config.net, self.layout, config.seed) for _ in range(2))
+        self.optimizer = adam(config.qrdqn.learning_rate)
+        self.optimizer.init(self.model.trainable_parameters())
+        if restored is not None:
+            if restored.net != config.net or restored.layout != self.layout:
+                raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+            self.model.load_weights(list(restored.model.items()))
+            self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
+        self.target.update(self.model.parameters())
+        mx.eval(self.model.state, self.target.state, self.optimizer.state)
+        self.replay = Replay(config.qrdqn.replay, config.qrdqn.steps, config.qrdqn.gamma)
+        self.rng = np.random.default_rng([config.seed, 2, self.decisions])
+        self.window = EpisodeWindow.empty()
+        self.update = self._make_update()
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        config = self.config
+        spent = self.seconds / (60 * config.minutes) if config.minutes else self.decisions / config.decisions
+        return min(1.0, spent)
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random placements now."""
+        exploring = self.config.qrdqn.exploring
+        done = min(1.0, self.progress / exploring) if exploring else 1.0
+        return linear(1.0, self.config.qrdqn.epsilon, done)
+
+    def iterate(self) -> dict[str, float]:
+        """One rollout and the gradients after it; returns the metrics."""
+        start, settings, epsilon = time.perf_counter(), self.config.qrdqn, self.epsilon
+        rollout = self.collector.collect(self)
+        self.replay.add(rollout)
+        self.window.add(rollout.episodes)
+        rate = linear(settings.learning_rate, settings.learning_rate / 20, self.progress)
+        self.optimizer.learning_rate = mx.array(rate)
+        losses = [self._learn() for _ in range(settings.gradients if len(self.replay.usable) else 0)]
+        self.decisions += rollout.action.size
+        self.iterations += 1
+        seconds = time.perf_counter() - start
+        self.seconds += seconds
+        return {
+            "loss/quantiles": float(np.mean(losses)) if losses else 0.0,
+            "stats/epsilon": epsilon,
+            "stats/learning_rate": rate,
+            "stats/value": float(rollout.value.mean()),
+            "stats/progress": self.progress,
+            **self.window.metrics(),
+            **{f"reward/{name}": total / rollout.action.size for name, total in rollout.terms.items()},
+            "time/seconds": self.seconds,
+            "perf/dps_decisions_total": rollout.action.size / seconds,
+        }
+
+    def act(
+        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `rollout.Actor`: the best placement, or with chance `epsilon` any."""
+        decision, action, quantiles = self._of_placements(
+            self.model, planes, scalars, after.take(np.arange(len(legal)))
+        )
+        best, value = best_of(decision, quantiles.mean(axis=1), len(legal))
+        share = self.epsilon * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
+        share[np.arange(len(legal)), action[best]] += 1 - self.epsilon
+        return np.log(np.maximum(share, 1e-30)).astype(np.float32), value.astype(np.float32)
+
+    def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
+        """See `rollout.Actor`; not used: targets are made from the replay."""
+        return np.zeros(len(planes), np.float32)
+
+    def _of_placements(
+        self, model: QuantileNet, planes: NDArray[Any], scalars: NDArray[Any], columns: Any
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """decision and action i32[M], and quantiles of the return f32[M, K], of all legal placements."""
+        features = model.encode(mx.array(planes), mx.array(scalars))
+        said = model.of_placements(features, Afterstates(*map(mx.array, columns))).quantiles
+        return columns[0], columns[1], np.asarray(said)
+
+    def _learn(self) -> float:
+        """One gradient on decisions of the replay."""
+        if self.gradients % self.config.qrdqn.target_every == 0:
+            self.target.update(self.model.parameters())
+        self.gradients += 1
+        at = self.replay.sample(self.rng, self.config.qrdqn.minibatch)
+        columns = self.replay.columns
+        batch = [columns["planes"][at], columns["scalars"][at], columns["action"][at], self.replay.facts(at)]
+        loss = self.update(*map(mx.array, batch), mx.array(self.targets(at)))
+        mx.eval(self.model.state, self.optimizer.state, loss)
+        return float(loss.item())
+
+    def targets(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """f32[B, K]: samples of the return of decisions i64[B]."""
+        replay, later = self.replay, self.replay.later(at)
+        planes, scalars = replay.columns["planes"][later], replay.columns["scalars"][later]
+        decision, _, quantiles = self._of_placements(self.target, planes, scalars, replay.after.take(later))
+        best, _ = best_of(decision, quantiles.mean(axis=1), len(at))
+        return np.asarray(replay.reward[at, None] + replay.discount[at, None] * quantiles[best], np.float32)
+
+    def _make_update(self) -> Any:
+        """The function from (planes, scalars, action, facts, targets) to the loss, which takes a step."""
+
+        def loss_of(
+            planes: mx.array, scalars: mx.array, action: mx.array, facts: mx.array, target: mx.array
+        ) -> mx.array:
+            after = Afterstates(mx.arange(len(action)), action, facts)
+            said = self.model.of_placements(self.model.encode(planes, scalars), after)
+            return quantile_huber(said.quantiles, target, self.config.qrdqn.kappa).mean()
+
+        gradient = nn.value_and_grad(self.model, loss_of)
+
+        def update(*batch: mx.array) -> mx.array:
+            loss, tree = gradient(*batch)
+            self.optimizer.update(self.model, tree)
+            return loss
+
+        return compiled(update, self.config.compile, [self.model.state, self.optimizer.state])
+
+    def content(self, log_bytes: int) -> checkpoint.Content:
+        """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
+        self.log_bytes = log_bytes
+        names = ("decisions", "iterations", "gradients", "log_bytes", "seconds")
+        return checkpoint.Content(
+            decisions=self.decisions,
+            model=dict(tree_flatten(self.model.parameters())),
+            optimizer=dict(tree_flatten(self.optimizer.state)),
+            state={"counters": {name: getattr(self, name) for name in names}},
+            net=self.config.net,
+            layout=self.layout,
+        )
+
+
+def best_of(
+    decision: NDArray[np.int32], value: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The row i64[B] of the best placement of every decision, and its value f32[B]; every decision has some."""
+    order = np.lexsort((-value, decision))
+    best = order[np.searchsorted(decision, np.arange(count))]
+    return best, value[best]
