@@ -830,7 +830,7 @@ class StepLog:
     def seal(self) -> bool:
         """End a block if anything is in it; whether it was."""
 
-    def take(self) -> LogBlock:
+    def take(self) -> LogBlock | None:
         """
         The oldest full block, None when there is none; any thread may take it.
         """

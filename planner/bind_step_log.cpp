@@ -109,7 +109,7 @@ void bind_step_log(nb::module_& m) {
       .def(
           "seal", [](StepLog& log) { return log.seal(); }, "End a block if anything is in it; whether it was.")
       .def(
-          "take", [](StepLog& log) { return log.take(); },
+          "take", [](StepLog& log) { return log.take(); }, nb::sig("def take(self) -> LogBlock | None"),
           "The oldest full block, None when there is none; any thread may take it.")
       .def_prop_ro("ready", &StepLog::ready, "number of full blocks")
       .def_prop_ro("step", &StepLog::step, "number of the next step");

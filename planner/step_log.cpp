@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <limits>
+#include <utility>
 
 namespace drm {
 
@@ -44,6 +45,30 @@ static void show(const Decisions& games, std::size_t n, int s, DecisionRow& row)
             row.legal);
 }
 
+// What came of it.
+static void tell_row(DecisionRow& row, const Events& told) {
+  row.tau = told.tau;
+  row.viruses_cleared = static_cast<u8>(told.viruses_cleared);
+  for (int c = 0; c < kColors; ++c) row.viruses_by_color[c] = static_cast<u8>(told.viruses_by_color[c]);
+  row.halves_cleared = static_cast<u8>(told.halves_cleared);
+  row.combos = static_cast<u8>(told.combos);
+  row.runs_after_first = static_cast<u8>(told.runs_after_first);
+  row.cascade = static_cast<u8>(told.cascade);
+  row.passes_after_first = static_cast<u8>(told.passes_after_first);
+  row.attack_sent = static_cast<u8>(told.attack_sent);
+  row.garbage_received = static_cast<u8>(told.garbage_received);
+}
+
+// How a game ended, from what its players' last events say.
+static Outcome outcome_of(const Events* told, std::size_t players) {
+  bool cleared = false, top_out = false;
+  for (std::size_t s = 0; s < players; ++s) {
+    cleared |= told[s].cleared;
+    top_out |= told[s].top_out;
+  }
+  return cleared ? Outcome::kCleared : top_out ? Outcome::kTopOut : Outcome::kTruncated;
+}
+
 StepLog::StepLog(Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows)
     : games_(games),
       block_rows_(block_rows),
@@ -54,7 +79,8 @@ StepLog::StepLog(Decisions& games, std::size_t block_rows, double block_seconds,
       digest_(games.games.size()),
       known_(games.games.size()),
       fate_(games.games.size()),
-      moves_(games.games.size()),
+      found_(games.games.size()),
+      left_(games.games.size()),
       open_(games.rows(), kNoRow) {}
 
 std::unique_ptr<LogBlock> StepLog::new_block() const {
@@ -81,7 +107,7 @@ void StepLog::before(const i32* actions) {
   for (std::size_t n = 0; n < game_.size(); ++n) {
     const std::size_t first = n * players;
     const bool runs = games_.to_act[first] || games_.to_act[first + players - 1];
-    const bool changed = games_.moves[n] != moves_[n];
+    const bool changed = games_.moves[n] != left_[n];
     const bool begins = runs && (changed || !known_[n]);
     fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && (changed || !runs)) * kWasLeft);
     if (!runs) continue;
@@ -89,7 +115,7 @@ void StepLog::before(const i32* actions) {
     const u64 number = begins ? next++ : game_[n];
     if (begins) block_->starts.push_back({number, match});
     const u64 hash = begins ? digest(match) : digest_[n];
-    moves_[n] = games_.moves[n];
+    found_[n] = games_.moves[n];
     for (int s = 0; s < games_.players(); ++s) {
       const std::size_t seat = first + static_cast<std::size_t>(s);
       if (!games_.to_act[seat]) continue;
@@ -108,7 +134,7 @@ void StepLog::before(const i32* actions) {
 bool StepLog::after() {
   if (!begun_) return false;
   for (std::size_t n = 0; n < game_.size(); ++n) {
-    if (fate_[n] & kRuns && games_.moves[n] != moves_[n] + 1) {
+    if (fate_[n] & kRuns && games_.moves[n] != found_[n] + 1) {
       discard();
       return false;
     }
@@ -150,49 +176,27 @@ void StepLog::forget(std::size_t n) {
 
 // A game has made its step.
 void StepLog::settle(std::size_t n) {
-  moves_[n] = games_.moves[n];
+  left_[n] = games_.moves[n];
   const auto players = static_cast<std::size_t>(games_.players());
-  for (std::size_t seat = n * players; seat < (n + 1) * players; ++seat) {
+  const std::size_t first = n * players;
+  for (std::size_t seat = first; seat < first + players; ++seat) {
     if (games_.told[seat].tau) tell(seat);
   }
-  if (games_.ended[n]) end(n);
-}
-
-// What came of the seat's decision.
-void StepLog::tell(std::size_t seat) {
-  const Events& told = games_.told[seat];
-  const std::ptrdiff_t at = open_[seat];
-  open_[seat] = kNoRow;
-  if (at == kNoRow) return;  // it was made before the recording
-  if (at == kEarlierBlock) {
-    block_->late.push_back(told);
-    block_->late_seats.push_back(static_cast<u32>(seat));
-    return;
-  }
-  DecisionRow& row = block_->rows[static_cast<std::size_t>(at)];
-  row.tau = told.tau;
-  row.viruses_cleared = static_cast<u8>(told.viruses_cleared);
-  for (int c = 0; c < kColors; ++c) row.viruses_by_color[c] = static_cast<u8>(told.viruses_by_color[c]);
-  row.halves_cleared = static_cast<u8>(told.halves_cleared);
-  row.combos = static_cast<u8>(told.combos);
-  row.runs_after_first = static_cast<u8>(told.runs_after_first);
-  row.cascade = static_cast<u8>(told.cascade);
-  row.passes_after_first = static_cast<u8>(told.passes_after_first);
-  row.attack_sent = static_cast<u8>(told.attack_sent);
-  row.garbage_received = static_cast<u8>(told.garbage_received);
-}
-
-void StepLog::end(std::size_t n) {
-  const auto players = static_cast<std::size_t>(games_.players());
-  bool cleared = false, top_out = false;
-  for (std::size_t seat = n * players; seat < (n + 1) * players; ++seat) {
-    cleared |= games_.told[seat].cleared;
-    top_out |= games_.told[seat].top_out;
-  }
-  const Outcome outcome = cleared ? Outcome::kCleared : top_out ? Outcome::kTopOut : Outcome::kTruncated;
+  if (!games_.ended[n]) return;
+  const Outcome outcome = outcome_of(&games_.told[first], players);
   const u8 winner = players == 2 ? games_.winner[n] : u8{0};
   block_->ends.push_back({game_[n], digest_[n], static_cast<u8>(outcome), winner});
   forget(n);
+}
+
+// What came of the seat's decision; of one that was made before the recording, nothing.
+void StepLog::tell(std::size_t seat) {
+  const std::ptrdiff_t at = std::exchange(open_[seat], kNoRow);
+  if (at >= 0) tell_row(block_->rows[static_cast<std::size_t>(at)], games_.told[seat]);
+  if (at == kEarlierBlock) {
+    block_->late.push_back(games_.told[seat]);
+    block_->late_seats.push_back(static_cast<u32>(seat));
+  }
 }
 
 bool StepLog::seal(bool fills_file) {

@@ -17,32 +17,32 @@ namespace drm {
 inline constexpr int kTopActions = 5;
 
 // What a trace keeps of a decision. X(name, type, count); widest types first, so that nothing lies between the fields.
-#define DRM_ROW_FIELDS(X)                                                    \
-  X(game, u64, 1)        /* number of the game in the recording */           \
-  X(digest, u64, 1)      /* of the full state before the decision */         \
-  X(order, u32, 1)       /* number of the step in which it was made */       \
-  X(tau, u32, 1)         /* the events are those of the decision; 0: open */ \
-  X(log_prob, float, 1)  /* what the policy says is filled in by others */   \
-  X(value, float, 1)                                                         \
-  X(value_band, float, 2)                                                    \
-  X(top_log_prob, float, kTopActions)                                        \
-  X(action, i16, 1)                                                          \
-  X(top_action, i16, kTopActions)                                            \
-  X(player, u8, 1)                                                           \
-  X(bottle, u8, kCells)                                                      \
-  X(capsule, u8, 2)                                                          \
-  X(preview, u8, 2)                                                          \
-  X(frame_counter, u8, 1)                                                    \
-  X(speed_ups, u8, 1)                                                        \
-  X(legal, u8, kActions / 8) /* bit i of byte j is action 8 * j + i */       \
-  X(viruses_cleared, u8, 1)                                                  \
-  X(viruses_by_color, u8, kColors)                                           \
-  X(halves_cleared, u8, 1)                                                   \
-  X(combos, u8, 1)                                                           \
-  X(runs_after_first, u8, 1)                                                 \
-  X(cascade, u8, 1)                                                          \
-  X(passes_after_first, u8, 1)                                               \
-  X(attack_sent, u8, 1)                                                      \
+#define DRM_ROW_FIELDS(X)                                                   \
+  X(game, u64, 1)       /* number of the game in the recording */           \
+  X(digest, u64, 1)     /* of the full state before the decision */         \
+  X(order, u32, 1)      /* number of the step in which it was made */       \
+  X(tau, u32, 1)        /* the events are those of the decision; 0: open */ \
+  X(log_prob, float, 1) /* what the policy says is filled in by others */   \
+  X(value, float, 1)                                                        \
+  X(value_band, float, 2)                                                   \
+  X(top_log_prob, float, kTopActions)                                       \
+  X(action, i16, 1)                                                         \
+  X(top_action, i16, kTopActions)                                           \
+  X(player, u8, 1)                                                          \
+  X(bottle, u8, kCells)                                                     \
+  X(capsule, u8, 2)                                                         \
+  X(preview, u8, 2)                                                         \
+  X(frame_counter, u8, 1)                                                   \
+  X(speed_ups, u8, 1)                                                       \
+  X(legal, u8, kActions / 8) /* bit i of byte j is action 8 * j + i */      \
+  X(viruses_cleared, u8, 1)                                                 \
+  X(viruses_by_color, u8, kColors)                                          \
+  X(halves_cleared, u8, 1)                                                  \
+  X(combos, u8, 1)                                                          \
+  X(runs_after_first, u8, 1)                                                \
+  X(cascade, u8, 1)                                                         \
+  X(passes_after_first, u8, 1)                                              \
+  X(attack_sent, u8, 1)                                                     \
   X(garbage_received, u8, 1)
 
 struct DecisionRow {
@@ -116,7 +116,6 @@ class StepLog {
   void forget(std::size_t n);
   void settle(std::size_t n);
   void tell(std::size_t seat);
-  void end(std::size_t n);
 
   Decisions& games_;
   const std::size_t block_rows_, file_rows_;
@@ -130,10 +129,10 @@ class StepLog {
   bool begun_ = false;                 // between `before` and `after`
   Clock::time_point since_;            // the block's first step
 
-  // Per game: its number, whether it goes on, and what the last step left.
+  // Per game: its number, whether it goes on, and the hash that the last step left; what becomes of it in this step.
   std::vector<u64> game_, digest_;
   std::vector<u8> known_, fate_;
-  std::vector<u32> moves_;
+  std::vector<u32> found_, left_;  // its moves before this step, and after the last
   // Per seat: index in the block of its last decision, as long as that is open.
   std::vector<std::ptrdiff_t> open_;
 

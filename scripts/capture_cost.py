@@ -2,16 +2,17 @@
 
     python scripts/capture_cost.py [--pairs 7]
 
-Prints wall and processor time per decision without a recording, and the ratios with one: playing alone, and with
-`close`, which makes the file, included. Random legal placements of 64 and of 256 games, and an untrained default
-network. Processor time is that of all threads, and of the playing thread alone: what the games wait for where another
-core is idle.
+Random legal placements of 64 and of 256 games, and an untrained default network. Prints processor time per decision:
+of the playing thread without a recording; what a recording adds to it, which the games wait for; what the thread behind
+it takes beside that, and `close`, which makes the file. Games with and without take turns of ten steps, which evens out
+what else the machine does. The ratio of wall times is that of whole games, for an idle machine.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,6 @@ import numpy as np
 import mlx_drmario as dm
 from mlx_drmario.evaluate import Policy, choose
 from mlx_drmario.traces.capture import Capture
-
-Clock = tuple[float, float, float]
-"""wall seconds, processor seconds, and those of this thread"""
-
-
-def clocked(work: Callable[[], object]) -> Clock:
-    """How long it takes."""
-    clocks = time.perf_counter, time.process_time, time.thread_time
-    start = [clock() for clock in clocks]
-    work()
-    wall, processor, thread = (clock() - before for clock, before in zip(clocks, start, strict=True))
-    return wall, processor, thread
 
 
 class RandomLegal:
@@ -40,12 +29,12 @@ class RandomLegal:
         return view.sample_legal(0)
 
 
-def play(policy: Policy, games: int, steps: int, seed: int, capture: Capture | None) -> None:
-    """Level 5, HI, ended games restarted; one engine thread."""
+def play(policy: Policy, games: int, steps: int, seed: int, capture: Capture | None) -> Iterator[None]:
+    """Level 5, HI, ended games restarted; one engine thread. Yields after every ten steps."""
     rng = np.random.default_rng(seed)
     batch = dm.Decisions(num_envs=games, threads=1)
     batch.reset(5, 2, rng.integers(2, 65536, games))
-    for _ in range(steps):
+    for step in range(steps):
         if batch.ended.any():
             batch.reset(5, 2, rng.integers(2, 65536, games), 0, batch.ended.copy())
         action, log_prob, value = choose(policy, batch.view)
@@ -54,26 +43,49 @@ def play(policy: Policy, games: int, steps: int, seed: int, capture: Capture | N
         batch.step(action)
         if capture is not None:
             capture.after_step(batch)
+        if step % 10 == 9:
+            yield
+
+
+def in_turns(policy: Policy, games: int, steps: int, seed: int) -> tuple[float, float, float, float]:
+    """Processor seconds: of the player alone and recorded, of the thread behind, of all threads in `close`."""
+    spent = [0.0, 0.0]
+    with tempfile.TemporaryDirectory() as folder:
+        capture = Capture(Path(folder))
+        players = play(policy, games, steps, seed, None), play(policy, games, steps, seed, capture)
+        for turn in range(steps // 10):
+            for which in (0, 1) if turn % 2 else (1, 0):
+                begin = time.thread_time()
+                next(players[which])
+                spent[which] += time.thread_time() - begin
+        capture.flush()
+        behind, end = capture.rows_thread.submit(time.thread_time).result(), time.process_time()
+        capture.close()
+        return spent[0], spent[1], behind, time.process_time() - end
+
+
+def wall_ratio(policy: Policy, games: int, steps: int, seed: int) -> float:
+    """Whole games, one after the other."""
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder, Capture(Path(folder)) as capture:
+        for recorder in (None, capture):
+            begin = time.perf_counter()
+            deque(play(policy, games, steps, seed, recorder), maxlen=0)
+            seconds.append(time.perf_counter() - begin)
+    return seconds[1] / seconds[0]
 
 
 def compare(name: str, policy: Policy, games: int, steps: int, pairs: int) -> None:
     """Print the medians over the pairs."""
-    rows = []
-    play(policy, games, 3, 0, None)  # warm up
-    for seed in range(pairs):
-        with tempfile.TemporaryDirectory() as folder:
-            alone = clocked(lambda seed=seed: play(policy, games, steps, seed, None))  # type: ignore[misc]
-            capture = Capture(Path(folder), policy=name)
-            kept = clocked(lambda seed=seed, capture=capture: play(policy, games, steps, seed, capture))  # type: ignore[misc]
-            rows.append((alone, kept, clocked(capture.close)))
-    alone, kept, close = np.moveaxis(np.array(rows), 1, 0)
-    per = np.median(alone, axis=0) / (games * steps) * 1e6
-    ratio, whole = np.median(kept / alone, axis=0), np.median((kept + close) / alone, axis=0)
-    rate = games * steps / np.median(close[:, 1])
+    deque(play(policy, games, 10, 0, None), maxlen=0)  # warm up
+    measured = np.array([in_turns(policy, games, steps, seed) for seed in range(pairs)])
+    alone, player, behind, close = np.median(measured, axis=0) / (games * steps) * 1e6
+    added = np.median(measured[:, 1] / measured[:, 0]) - 1
+    wall = np.median([wall_ratio(policy, games, steps, seed) for seed in range(pairs)])
     print(
-        f"{name}, {games} games: {per[0]:.2f} us wall, {per[1]:.2f} us CPU per decision; "
-        f"recorded: wall x {ratio[0]:.3f}, CPU x {ratio[1]:.3f}, of the player x {ratio[2]:.3f}; "
-        f"file included: wall x {whole[0]:.3f}, CPU x {whole[1]:.3f}; close {rate:,.0f} decisions per CPU second",
+        f"{name}, {games} games: {alone:.2f} us; recorded {player - alone:+.2f} us ({added:+.1%}), "
+        f"{behind:.2f} us behind, {close:.2f} us to close; "
+        f"{1e6 / (behind + close):,.0f} decisions per CPU second written; wall x {wall:.3f}",
         flush=True,
     )
 

@@ -1,6 +1,7 @@
 """Deliberate faults in traces: recording, journals, files, replay, movies, records."""
 
-RECORDER, STEPS, CAPTURE = (f"mlx_drmario/traces/{name}.py" for name in ("recorder", "steps", "capture"))
+CAPTURE, RECORDER = (f"mlx_drmario/traces/{name}.py" for name in ("capture", "recorder"))
+LOG = "planner/step_log.cpp"
 JOURNAL, WRITER, STORAGE = (f"mlx_drmario/traces/{name}.py" for name in ("journal", "writer", "storage"))
 REPLAY, CONSOLE, RECORDS = (f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "records"))
 TEST_CAPTURE, TEST_CRASH, TEST_BEHIND = (f"tests/traces/test_{name}.py" for name in ("capture", "crash", "behind"))
@@ -24,51 +25,66 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a game changed by others goes on",
-        RECORDER,
-        "begun = running & (changed | ~known)",
-        "begun = running & ~known",
+        LOG,
+        "const bool begins = runs && (changed || !known_[n]);",
+        "const bool begins = runs && !known_[n];",
         TEST_CAPTURE,
     ),
     (
         "an open decision is forgotten between blocks",
-        RECORDER,
-        "        self._pending = open_now\n",
-        "        self._pending = np.zeros_like(open_now)\n",
+        LOG,
+        "if (row >= 0) row = kEarlierBlock;",
+        "if (row >= 0) row = kNoRow;",
         TEST_CAPTURE,
     ),
     (
         "a file ends where a block ends",
-        RECORDER,
-        "until = first + int(full[0]) + 1 if len(full) else steps.count",
-        "until = steps.count",
+        LOG,
+        "return (fills_file || is_old || rows_ >= block_rows_)",
+        "return (is_old || rows_ >= block_rows_)",
         TEST_CAPTURE,
     ),
     (
         "the end of a game has the digest of its last decision",
-        RECORDER,
-        "self._writer.end(number[1:][over], outcome, winner, _digests(steps.after[over]))",
-        "self._writer.end(number[1:][over], outcome, winner, _digests(steps.before[over]))",
+        LOG,
+        "  digests(&games_.games[0].round.match, game_.size(), digest_.data(), sizeof(Game));\n",
+        "",
         TEST_CAPTURE,
     ),
     (
         "an interrupted copy counts as a step",
-        STEPS,
-        "        if not self._begun:\n            return\n",
+        LOG,
+        "if (fate_[n] & kRuns && games_.moves[n] != found_[n] + 1) {",
+        "if (false) {",
+        TEST_CAPTURE,
+    ),
+    (
+        "a step that was begun twice is there twice",
+        LOG,
+        "  block_->rows.resize(rows_);\n  block_->seats.resize(rows_);\n",
         "",
         TEST_BEHIND,
     ),
+    ("old steps wait for a full block", LOG, "(fills_file || is_old ||", "(fills_file ||", TEST_CAPTURE),
     (
-        "steps stay here when they are given away",
-        CAPTURE,
-        "steps, self._steps = self._steps, None",
-        "steps = self._steps",
+        "what a policy says of a step is said of the next",
+        RECORDER,
+        'step = rows["order"] - block.first_step',
+        'step = np.maximum(rows["order"] - block.first_step, 1) - 1',
+        TEST_CAPTURE,
+    ),
+    (
+        "a row that is given again is in the file twice",
+        WRITER,
+        "return order[np.append(key[order[1:]] != key[order[:-1]], True)[: len(order)]]",
+        "return order",
         TEST_CAPTURE,
     ),
     (
         "the player never waits for the disk",
         CAPTURE,
-        "while self._waiting and (len(self._waiting) > most or self._waiting[0][0].done()):",
-        "while self._waiting and (most == 0 or self._waiting[0][0].done()):",
+        "while self._waiting and (self._log.ready > most or self._waiting[0].done()):",
+        "while self._waiting and self._waiting[0].done():",
         TEST_BEHIND,
     ),
     ("errors behind are dropped", CAPTURE, "            future.result()\n", "", TEST_BEHIND),

@@ -161,11 +161,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("a run of one shard is not shown", ONLOOKER, "range(config.shards)", "range(2)", TEST_TRAINING),
     ("a game that ended is shown for ever", PART, "self.resting -= shown", "pass", TEST_PART),
     ("a pause wears out what is shown", PART, "if moment is not self.looked:", "if True:", TEST_PART),
-    ("a lost game is cleared", PART, "np.where(games.cleared[rows], CLEARED, TOP_OUT)", "CLEARED", TEST_PART),
+    ("a lost game is cleared", PART, "np.where(cleared[rows], CLEARED, TOP_OUT)", "CLEARED", TEST_PART),
     (
         "a game that ended is the next one",
         PART,
-        "states[shown] = self.ends[shown]",
+        "raw(states)[shown] = raw(self.ends)[shown]",
         "pass",
         TEST_PART,
     ),

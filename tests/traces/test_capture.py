@@ -99,14 +99,41 @@ def test_a_game_changed_between_steps_goes_on_as_another(tmp_path: Path) -> None
             if step == 2:
                 play.step(play.sample_legal(9))  # past the recorder
             if step == 3:
-                bottle = play.state["p1_bottle"].copy()
-                bottle[:, :] = 0xFF
-                bottle[:, 127] = 0xD1
-                play.set_bottles(bottle, np.array([False, True]))
+                play.set_bottles(changed(play), np.array([False, True]))
     games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
     assert games.episode["decisions"].tolist() == [3, 3, 3, 1, 2]
     assert games.episode["custom"].tolist() == [0, 0, 1, 1, 1]
     assert games.episode["seed"][0] == games.episode["seed"][2]  # the capsules still tell it
+    assert replay.verify(games) == [] and problems(games) == []
+
+
+def changed(play: dm.Decisions) -> np.ndarray:
+    """Bottles u8[N, 128] with a single virus."""
+    bottle = np.full((play.num_envs, 128), 0xFF, np.uint8)
+    bottle[:, 127] = 0xD1
+    return bottle
+
+
+def test_a_step_that_was_not_one_is_not_recorded(tmp_path: Path) -> None:
+    """Between `before_step` and `after_step` the games made no step, or two: an interruption, or somebody else."""
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(3, 2, np.array([40, 41]))
+    with Capture(tmp_path, name="x") as capture:
+        for steps in (1, 2, 1, 0, 1):
+            action = play.sample_legal(steps)
+            capture.before_step(play, action, None, None)
+            for extra in range(steps):
+                play.step(play.sample_legal(9) if extra else action)
+            capture.after_step(play)
+        capture.after_step(play)
+        play.set_bottles(changed(play), np.array([True, False]))
+        capture.before_step(play, play.sample_legal(0), None, None)  # interrupted, and then again
+        action = play.sample_legal(1)
+        capture.before_step(play, action, None, None)
+        play.step(action)
+        capture.after_step(play)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    assert games.episode["decisions"].tolist() == [1, 1, 2, 3, 1]
     assert replay.verify(games) == [] and problems(games) == []
 
 
