@@ -210,7 +210,7 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> names(std::span<const char* const> l
   return nb::typed<nb::tuple, nb::str, nb::ellipsis>(nb::tuple(result));
 }
 
-static nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes) {
+nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes) {
   nb::list names, formats, offsets;
   for (const RecordField& field : fields) {
     names.append(field.name);
@@ -225,40 +225,42 @@ static nb::object record_dtype(const std::vector<RecordField>& fields, std::size
   return numpy().attr("dtype")(spec);
 }
 
-nb::object record_view(const void* records, std::vector<RecordField> fields, std::size_t record_bytes,
-                       const Shape& shape, nb::handle owner, std::size_t stride) {
+nb::object record_view(const void* records, nb::handle dtype, std::size_t record_bytes, const Shape& shape,
+                       nb::handle owner, std::size_t stride) {
   Shape bytes{1};
   for (std::size_t extent : shape) bytes[0] *= extent;
   bytes.push_back(record_bytes);
   const auto step = static_cast<std::int64_t>(stride ? stride : record_bytes);
   nb::object raw = nb::cast(view(static_cast<const u8*>(records), bytes, owner, {step, 1}));
-  return raw.attr("view")(record_dtype(fields, record_bytes)).attr("reshape")(to_tuple(shape));
+  return raw.attr("view")(dtype).attr("reshape")(to_tuple(shape));
 }
 
-const std::vector<RecordField>& event_fields() {
-  static const std::vector<RecordField> fields = [] {
-    std::vector<RecordField> list;
+nb::handle event_dtype() {
+  static nb::handle dtype;
+  if (dtype) return dtype;
+  std::vector<RecordField> list;
 #define DRM_EVENT_RECORD(name, type, count, meaning) \
   list.push_back({#name,                             \
                   std::is_same_v<type, bool> ? "?"   \
                   : sizeof(type) == 2        ? "u2"  \
                                              : "u4", \
                   offsetof(Events, name), count});
-    DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
+  DRM_EVENT_FIELDS(DRM_EVENT_RECORD)
 #undef DRM_EVENT_RECORD
-    return list;
-  }();
-  return fields;
+  return dtype = record_dtype(list, sizeof(Events)).release();
 }
 
-static std::vector<RecordField> state_fields(int players) {
+nb::handle state_dtype(int players) {
+  static nb::handle dtypes[2];
+  nb::handle& dtype = dtypes[players - 1];
+  if (dtype) return dtype;
   std::vector<RecordField> list;
   for (const Field& field : match_fields(players)) list.push_back({field.name, "u1", field.offset, field.bytes});
-  return list;
+  return dtype = record_dtype(list, sizeof(Match)).release();
 }
 
 nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner, std::size_t stride) {
-  return record_view(games, state_fields(players), sizeof(Match), {n}, owner, stride);
+  return record_view(games, state_dtype(players), sizeof(Match), {n}, owner, stride);
 }
 
 std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_t n, int players) {
@@ -271,19 +273,28 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     throw nb::value_error(
         ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
-  nb::object full = numpy().attr("zeros")(n, "dtype"_a = record_dtype(state_fields(players), sizeof(Match)));
-  for (const Field& field : match_fields(players)) {
-    if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
-  }
-  if (!reserve.is_none()) {
-    const auto capsules = integer_array<u8>(reserve, "reserve", {static_cast<long>(n), kReserve}, 0, 255);
-    full["reserve"] = copied(capsules.data, {n, kReserve});
+  nb::object full = numpy().attr("ascontiguousarray")(given);
+  if (!full.attr("dtype").equal(state_dtype(players))) {
+    full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
+    for (const Field& field : match_fields(players)) {
+      if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
+    }
   }
   const auto raw =
       nb::cast<nb::ndarray<const u8, nb::c_contig, nb::device::cpu>>(full.attr("view")(numpy().attr("uint8")));
   std::vector<Match> games(n);
-  std::memcpy(games.data(), raw.data(), n * sizeof(Match));
+  const auto bytes = reinterpret_cast<u8*>(games.data());
+  for (std::size_t at = 0; at < n * sizeof(Match); at += sizeof(Match)) {  // what lies between the fields stays 0
+    for (const Field& field : match_fields(players)) {
+      std::memcpy(bytes + at + field.offset, raw.data() + at + field.offset, field.bytes);
+    }
+  }
+  Integers<u8> capsules;
+  if (!reserve.is_none()) {
+    capsules = integer_array<u8>(reserve, "reserve", {static_cast<long>(n), kReserve}, 0, 255);
+  }
   for (std::size_t i = 0; i < n; ++i) {
+    if (!reserve.is_none()) std::copy_n(&capsules.data[i * kReserve], kReserve, games[i].reserve);
     games[i].nb_players = static_cast<u8>(players);
     for (u8& capsule : games[i].reserve) {
       if (capsule == 255) capsule = 0;  // recordings write 255 for entries they never saw

@@ -125,11 +125,16 @@ struct RecordField {
   std::size_t count;
 };
 
-// A read-only structured array on records that are `stride` bytes apart (by default without gaps).
-nb::object record_view(const void* records, std::vector<RecordField> fields, std::size_t record_bytes,
-                       const Shape& shape, nb::handle owner, std::size_t stride = 0);
+// Their dtype, with records of so many bytes. Making one takes longer than copying a thousand records: make it once,
+// and keep it for ever (`release`).
+nb::object record_dtype(const std::vector<RecordField>& fields, std::size_t record_bytes);
 
-const std::vector<RecordField>& event_fields();
+nb::handle event_dtype();
+nb::handle state_dtype(int players);
+
+// A read-only structured array on records that are `stride` bytes apart (by default without gaps).
+nb::object record_view(const void* records, nb::handle dtype, std::size_t record_bytes, const Shape& shape,
+                       nb::handle owner, std::size_t stride = 0);
 
 // Structured read-only view [N] of games, golden field names; `stride` bytes from one game to the next.
 nb::object state_view(const Match* games, std::size_t n, int players, nb::handle owner, std::size_t stride);

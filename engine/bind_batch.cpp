@@ -151,7 +151,7 @@ static void bind_views(nb::class_<Batch>& c) {
           "events",
           [](nb::handle_t<Batch> self) {
             const auto& batch = nb::cast<const Batch&>(self);
-            return record_view(batch.events().data(), event_fields(), sizeof(Events),
+            return record_view(batch.events().data(), event_dtype(), sizeof(Events),
                                {count(batch), static_cast<std::size_t>(batch.players())}, self);
           },
           nb::for_getter(nb::sig("def events(self) -> numpy.typing.NDArray[numpy.void]")),
@@ -214,9 +214,10 @@ void bind_batch(nb::module_& m) {
   m.def(
       "event_names",
       [] {
-        std::vector<const char*> list;
-        for (const RecordField& field : event_fields()) list.push_back(field.name);
-        return names(list);
+#define DRM_EVENT_NAME(name, type, count, meaning) #name,
+        static constexpr const char* kNames[] = {DRM_EVENT_FIELDS(DRM_EVENT_NAME)};
+#undef DRM_EVENT_NAME
+        return names(kNames);
       },
       "Names of the event columns, in order");
 }

@@ -138,7 +138,7 @@ inline void store_rng(Match& match, Rng rng) {
 // 64-bit hash of the full state.
 u64 digest(const Match& match);
 
-// The same of n matches that lie side by side.
-void digests(const Match* matches, std::size_t n, u64* hashes);
+// The same of n matches, `stride` bytes from one to the next.
+void digests(const Match* matches, std::size_t n, u64* hashes, std::size_t stride = sizeof(Match));
 
 }  // namespace drm

@@ -11,6 +11,7 @@ using u8 = std::uint8_t;
 using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
+using i16 = std::int16_t;
 using i32 = std::int32_t;
 
 // A field of `count` values, as the field tables declare it: a plain value when there is one.

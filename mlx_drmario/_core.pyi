@@ -645,6 +645,32 @@ class Search:
         where nothing was chosen. ValueError for a bottle that is not at rest.
         """
 
+    def judge(
+        self,
+        bottle: object,
+        capsule: object,
+        preview: object,
+        frame_counter: object,
+        speed: object,
+        speed_ups: object,
+        level: object,
+        viruses_left: object,
+        capsules_thrown: object,
+        *,
+        plies: int = 1,
+        first: int = 256,
+        boards: int = 40,
+        depth: int = 1,
+        width: int = 1,
+        sequences: int = 0,
+        nodes: float = 0.0,
+        ms: float = 0.0,
+    ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
+        """
+        (action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it
+        found; inf for placements that it did not follow to the end. Arguments as of choose().
+        """
+
     def play(
         self,
         level: object,

@@ -1,5 +1,6 @@
 """Whoever wants to see games while they are played: traces, the app."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -27,3 +28,6 @@ class Observer:
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """They have made them: event columns are those of this step, and games that ended are not yet restarted."""
+
+    def on_rewards(self, terms: Mapping[str, Array], part: int = 0) -> None:
+        """What this step pays, f32[N] by term and "total" (`rewards.weigh`). Told by those who compute it: rollouts."""

@@ -148,6 +148,17 @@ static nb::ndarray<nb::numpy, const As> game_column(nb::handle_t<Owner> self) {
   return view(reinterpret_cast<const As*>((d.*Column).data()), {count(d)}, self);
 }
 
+static nb::handle public_dtype() {
+  static nb::handle dtype;
+  if (dtype) return dtype;
+  std::vector<RecordField> fields;
+#define DRM_PUBLIC_RECORD(name, type, count, meaning) \
+  fields.push_back({#name, std::is_same_v<type, u16> ? "u2" : "u1", offsetof(PublicState, name), count});
+  DRM_PUBLIC_FIELDS(DRM_PUBLIC_RECORD)
+#undef DRM_PUBLIC_RECORD
+  return dtype = record_dtype(fields, sizeof(PublicState)).release();
+}
+
 template <class Owner>
 static void bind_observations(nb::class_<Owner>& c) {
   c.def_prop_ro(
@@ -167,12 +178,7 @@ static void bind_observations(nb::class_<Owner>& c) {
           "public",
           [](nb::handle_t<Owner> self) {
             const Decisions& d = games_of(nb::cast<const Owner&>(self));
-            std::vector<RecordField> fields;
-#define DRM_PUBLIC_RECORD(name, type, count, meaning) \
-  fields.push_back({#name, std::is_same_v<type, u16> ? "u2" : "u1", offsetof(PublicState, name), count});
-            DRM_PUBLIC_FIELDS(DRM_PUBLIC_RECORD)
-#undef DRM_PUBLIC_RECORD
-            return record_view(d.visible.data(), fields, sizeof(PublicState), row_shape(d), self);
+            return record_view(d.visible.data(), public_dtype(), sizeof(PublicState), row_shape(d), self);
           },
           nb::for_getter(nb::sig("def public(self) -> numpy.typing.NDArray[numpy.void]")),
           "Structured view [N]: bottle, capsule, preview, counters, the opponent's bottle; docs/decisions.md")
@@ -304,7 +310,7 @@ static void bind_states(nb::class_<Decisions>& c) {
           "events",
           [](nb::handle_t<Decisions> self) {
             const auto& d = nb::cast<const Decisions&>(self);
-            return record_view(d.told.data(), event_fields(), sizeof(Events), row_shape(d), self);
+            return record_view(d.told.data(), event_dtype(), sizeof(Events), row_shape(d), self);
           },
           nb::for_getter(nb::sig("def events(self) -> numpy.typing.NDArray[numpy.void]")),
           "Read-only structured view [N] of all event columns together, as Batch.events.")

@@ -141,6 +141,29 @@ Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle cap
   return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
+std::pair<nb::ndarray<nb::numpy, i32>, nb::ndarray<nb::numpy, float>> judge(
+    Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
+    nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left, nb::handle capsules_thrown,
+    long plies, long first, long boards, long depth, long width, long sequences, double nodes, double ms) {
+  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+  const auto roots =
+      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
+  std::vector<i32> actions(roots.size(), -1);
+  std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
+  exclusively(search, [&] {
+    search.for_each(static_cast<int>(roots.size()), [&](Online& online, std::size_t i) {
+      i32 judged[kActions];
+      const Choice choice = online.choose(roots[i], options, judged);
+      actions[i] = choice.action;
+      for (std::size_t a = 0; a < kActions; ++a) {
+        if (judged[a] != kNotJudged) values[i * kActions + a] = static_cast<float>(judged[a]) / kFrameUnits;
+      }
+      search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
+    });
+  });
+  return {array_of(actions), copied(values, {roots.size(), static_cast<std::size_t>(kActions)})};
+}
+
 Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
                                nb::handle frame_counter, long max_capsules, long plies, long first, long boards,
                                long depth, long width, long sequences, double nodes, double ms) {
@@ -276,6 +299,11 @@ void bind_search(nb::module_& m) {
            "beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further\n"
            "future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1\n"
            "where nothing was chosen. ValueError for a bottle that is not at rest.")
+      .def("judge", &judge, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
+           "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
+           "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
+           "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
+           "found; inf for placements that it did not follow to the end. Arguments as of choose().")
       .def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
            "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
            "nodes"_a = 0.0, "ms"_a = 0.0,

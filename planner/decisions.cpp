@@ -30,6 +30,7 @@ Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 
   for (auto* column : {&to_act, &viruses_left}) column->resize(rows());
   for (auto* column : {&decisions, &frames}) column->resize(rows());
   for (auto* column : {&truncated, &ended, &winner}) column->resize(n);
+  moves.resize(n);
   const GameConfig config{{0, 0}, {kLow, kLow}, 0x8988, 0, static_cast<u8>(players)};
   reset(std::vector<GameConfig>(n, config), std::vector<bool>(n, true));
 }
@@ -168,6 +169,7 @@ void Decisions::observe(std::size_t n) {
   for (int s = 0; s < players_; ++s) observe_seat(n, s);
   ended[n] = game.ended();
   winner[n] = static_cast<u8>(game.winner);
+  ++moves[n];
 }
 
 void Decisions::observe_seat(std::size_t n, int s) {

@@ -74,6 +74,7 @@ class Decisions {
   // One row per game.
   std::vector<u8> truncated;  // by the last step
   std::vector<u8> ended, winner;
+  std::vector<u32> moves;  // how often the game was moved, replaced or changed, modulo 2^32
 
  private:
   void clear_told();

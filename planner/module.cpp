@@ -7,4 +7,5 @@ NB_MODULE(_core, m) {
   drm::bind_decisions(m);
   drm::bind_planner(m);
   drm::bind_search(m);
+  drm::bind_step_log(m);
 }

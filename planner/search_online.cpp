@@ -75,14 +75,16 @@ i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsul
 }
 
 template <Value V>
-Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options) {
+Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options, i32* judged) {
   assert(at_rest(root.bottle));
   phase_ = root.frame_counter & 1;
   nodes_ = 0;
   const Pace pace{root.speed, root.speed_ups, root.capsules_thrown};
   expand_and_rank(board_of(root.bottle), 0, pace, {root.capsule[0], root.capsule[1]});
   assert(children_.size > 0);
+  if (judged) std::fill_n(judged, kActions, kNotJudged);
   if (options.plies == 1) {
+    for (int i = 0; judged && i < children_.size; ++i) judged[children_.at[i].action] = ranks_[i];
     const int best = static_cast<int>(std::min_element(ranks_, ranks_ + children_.size) - ranks_);
     return {children_.at[best].action, ranks_[best], nodes_, 0};
   }
@@ -92,16 +94,18 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
     const Child& child = children_.at[i];
     first_.add({child.board, ranks_[i], child.tau, child.action, child.end});
   }
-  second_.room = options.plies == 2 ? 1 : options.boards;
+  second_.room = options.plies == 3 ? options.boards : judged ? kMaxBoards : 1;
   follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_);
   if (options.plies == 2 || second_.at[0].end == End::kCleared) {
+    for (int n = second_.size; judged && n-- > 0;) judged[second_.at[n].first] = second_.at[n].rank;  // the best last
     return {second_.at[0].first, second_.at[0].rank, nodes_, 0};
   }
-  return look_ahead(root, pace.next().next(), options);
+  return look_ahead(root, pace.next().next(), options, judged);
 }
 
 template <Value V>
-Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options) {
+Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options,
+                                   i32* judged) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
@@ -125,13 +129,13 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
       break;
     }
   }
-  return best_first(s);
+  return best_first(s, judged);
 }
 
 // The first move with the least mean. Its second move may depend on the third capsule, which shows by then: for each
 // third capsule the board that is best over the sequences that begin with it, then the mean over all of them.
 template <Value V>
-Choice OnlineSearch<V>::best_first(int sequences) {
+Choice OnlineSearch<V>::best_first(int sequences, i32* judged) {
   const auto boards = static_cast<std::size_t>(second_.size);
   sums_.assign(boards * kCapsules, 0);
   for (std::size_t s = 0; s < static_cast<std::size_t>(sequences); ++s) {
@@ -149,6 +153,7 @@ Choice OnlineSearch<V>::best_first(int sequences) {
       total += least;
     }
     const i32 mean = static_cast<i32>(total / sequences);
+    if (judged) judged[first] = std::min(judged[first], mean);
     if (mean < choice.value) {
       choice.value = mean;
       choice.action = first;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <limits>
 #include <vector>
 
 #include "search_chance.h"
@@ -12,6 +13,7 @@ namespace drm {
 inline constexpr int kMaxBoards = 256;
 inline constexpr int kMaxWidth = 16;
 inline constexpr int kMaxSequences = 1 << 12;
+inline constexpr i32 kNotJudged = std::numeric_limits<i32>::max();
 
 struct OnlineOptions {
   int plies = 1;      // 1: this capsule; 2: and the preview; 3: and capsules after it
@@ -37,8 +39,9 @@ class OnlineSearch {
  public:
   explicit OnlineSearch(const V& value) : value_(value) {}
 
-  // The best placement of a capsule that can be placed somewhere. The board must be at rest.
-  Choice choose(const PublicState& root, const OnlineOptions& options);
+  // The best placement of a capsule that can be placed somewhere. The board must be at rest. `judged`, if given, gets
+  // the expected frames to go of every placement that was followed to the end of the search, kNotJudged for others.
+  Choice choose(const PublicState& root, const OnlineOptions& options, i32* judged = nullptr);
 
  private:
   struct Entry {
@@ -60,8 +63,8 @@ class OnlineSearch {
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
-  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options);
-  Choice best_first(int sequences);
+  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged);
+  Choice best_first(int sequences, i32* judged);
 
   const V& value_;
   int phase_ = 0;  // of the root

@@ -15,18 +15,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario._core import Batch, Decisions
+from mlx_drmario._core import Batch, Decisions, StepLog
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.recorder import Recorder
-from mlx_drmario.traces.steps import Camera, Steps, said_by
+from mlx_drmario.traces.recorder import Recorder, Said
 from mlx_drmario.traces.writer import TraceWriter
 
 _NUMBER = count(1)
 FILE_ROWS = 1 << 18
 """decisions after which a new file begins: some 65 MB in memory while it is made"""
+BLOCK_ROWS, BLOCK_SECONDS = 4096, 1.0
+"""decisions of a part that are handed over together, or for how long they wait: what a killed process can lose"""
 QUEUE = 3
-"""blocks of steps of a part that may wait for the thread behind; then the playing thread waits"""
+"""blocks of a part that may wait for the thread behind; then the playing thread waits"""
 
 
 def fresh_name() -> str:
@@ -41,7 +42,7 @@ class Capture(Observer):
     between two steps (a reset, another bottle) ends there as unfinished and goes on as a new one, so that whatever is
     in a file replays.
 
-    The playing threads only copy what they see. Behind them one thread makes rows and journals, and another one files;
+    The playing threads make rows of what they see. Behind them one thread writes journals, and another one files;
     when those cannot follow, the playing threads wait. Their errors are raised by one of the next calls or by `close`.
     """
 
@@ -145,52 +146,52 @@ class _Part:
     """The games of one shard, seen from the playing thread."""
 
     def __init__(self, capture: Capture, number: str, games: Decisions) -> None:
-        self.games = games
-        self._camera = Camera(games)
+        self.games = games  # held, so that no other batch can get its id
+        self._log = StepLog(games, BLOCK_ROWS, BLOCK_SECONDS, capture.file_rows)
         self._thread = capture.rows_thread
         open_next = partial(capture.open_file, number, games.players)
-        self._recorder = Recorder(games, capture.policy, capture.file_rows, open_next, capture.files_thread)
-        self._steps: Steps | None = None
-        self._free: list[Steps] = []
-        self._waiting: deque[tuple[Future[None], Steps | None]] = deque()
-        """handed over, oldest first"""
+        self._recorder = Recorder(games, self._log, capture.policy, open_next, capture.files_thread)
+        self._said: Said | None = None
+        """of the last step"""
+        self._waiting: deque[Future[None]] = deque()
+        """of the thread behind, oldest first; each takes all full blocks"""
 
     def before(self, action: Array, log_prob: Array | None, value: Array | None) -> None:
-        said = said_by(log_prob, value)
-        if self._steps is not None and (self._steps.is_due or self._steps.said != said):
+        if self._waiting:
+            self._collect(QUEUE)
+        if log_prob is not None or value is not None or self._said is not None:
+            self._listen(log_prob, value)
+        self._log.before(action)
+
+    def _listen(self, log_prob: Array | None, value: Array | None) -> None:
+        """Keep what the policy says of the coming step. The steps of a block have equal shapes."""
+        said = Said(*(None if column is None else np.array(column, np.float32) for column in (log_prob, value)))
+        if (self._said and self._said.shapes) != said.shapes and self._log.seal():
             self._hand_over()
-        self._collect(QUEUE)
-        if self._steps is None:
-            same = [steps for steps in self._free if steps.said == said]
-            self._steps, self._free = same.pop() if same else Steps(self.games, said), same
-        self._camera.before(self._steps, action, log_prob, value)
+        self._said = self._recorder.said[self._log.step] = said
 
     def after(self) -> None:
-        if self._steps is not None:
-            self._camera.after(self._steps)
-            if self._steps.is_due:
-                self._hand_over()
+        if self._log.after():
+            self._hand_over()
 
     def _hand_over(self) -> None:
-        """Give the steps away. They leave this object first: interrupted, they are lost, but not there twice."""
-        steps, self._steps = self._steps, None
-        if steps is not None and steps.count:
-            self._waiting.append((self._thread.submit(self._recorder.take, steps), steps))
+        """Have full blocks taken. An interruption before loses nothing: the next one takes them too."""
+        self._waiting.append(self._thread.submit(self._recorder.take))
 
     def _collect(self, most: int) -> None:
-        """Take back what is done, and wait until at most so many are not. Raises what went wrong."""
-        while self._waiting and (len(self._waiting) > most or self._waiting[0][0].done()):
-            future, steps = self._waiting[0]
+        """Look what is done, and wait until at most so many blocks are not. Raises what went wrong."""
+        while self._waiting and (self._log.ready > most or self._waiting[0].done()):
+            future = self._waiting[0]
             wait([future])
             self._waiting.popleft()
-            if steps is not None:
-                steps.count = 0
-                self._free.append(steps)
             future.result()
 
     def flush(self) -> None:
+        self._log.seal()
         self._hand_over()
-        self._collect(0)
+        while self._waiting:
+            wait([self._waiting[0]])
+            self._waiting.popleft().result()
 
     def close(self) -> None:
         with ExitStack() as stack:

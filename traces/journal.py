@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlx_drmario._core import decision_row_dtype
 from mlx_drmario.traces import schema
 
 MAGIC = b"mlx_drmario journal 1\n"
@@ -35,14 +36,10 @@ def dtypes(players: int) -> dict[str, np.dtype[Any]]:
     policy = schema.EPISODE["policy"]
     return {
         "start": np.dtype([game, ("policy", policy.dtype, seats), ("state", schema.engine_dtype(players))]),
-        "decision": np.dtype([game, ("order", "u4"), *_fields(schema.row_dtype(schema.DECISION, players))]),
+        "decision": decision_row_dtype(),
         "buttons": np.dtype([game, ("held", "u1", seats)]),
         "end": np.dtype([game, ("outcome", "u1"), ("winner", "u1"), ("digest", "u8")]),
     }
-
-
-def _fields(dtype: np.dtype[Any]) -> list[tuple[str, Any, tuple[int, ...]]]:
-    return [(name, dtype[name].base, dtype[name].shape) for name in dtype.names or ()]
 
 
 def raw(rows: Rows) -> Rows:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
-from mlx_drmario import rewards
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
@@ -162,10 +161,11 @@ class Onlooker(Callback):
         mine.stepping += time.perf_counter() - mine.since
         self.recorder.after_step(games, part)
         mine.note_ends()
-        for name, column in rewards.compute(self._config.reward, games).items():
-            mine.earned[name] += column
         if self._gate.pace != FASTEST:
             self._gate.rest(float(games.tau.mean()) / FRAME_RATE)
+
+    def on_rewards(self, terms: Mapping[str, NDArray[Any]], part: int = 0) -> None:
+        self._parts[part].earn(terms)
 
     # --- pictures ---
 

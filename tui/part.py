@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from mlx_drmario.tui.protocol import MAX_GAMES, Boards, Choice, Line
 
 _REMEMBERED = 256
 """decisions that time travel can go back"""
+PAID = (*rewards.TERMS, "total")
 RESTING = 10
 """pictures for which a game that ended is shown as it ended, though the next one is played in its place: half a second
 """
@@ -57,7 +59,12 @@ class Part:
     log_probs: NDArray[np.float32] | None = None
     value: NDArray[np.float32] | None = None
     past: deque[Moment] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    earned: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    live: Moment | None = None
+    """views of the games that are shown: taking them costs as much as copying"""
+    over: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
+    """the same: cleared, topped out"""
+    earned: NDArray[np.float32] = field(default_factory=lambda: np.zeros((len(PAID), 0), np.float32))
+    """[PAID, N]: in this game"""
     stepping: float = 0.0
     """seconds in the engine in this iteration"""
     since: float = 0.0
@@ -82,32 +89,37 @@ class Part:
         self.games = games
         self.past.clear()
         keep = min(games.num_envs, MAX_GAMES)
-        self.ends = games.state[:keep].copy()
+        states, made, frames = games.state[:keep], games.decisions[:keep], games.frames[:keep]
+        self.live = Moment(states, made, frames, np.zeros(keep, np.int32))
+        self.over = games.cleared[:keep], games.top_out[:keep]
+        self.ends = copied(states)
         self.outcome, self.resting = np.zeros((2, keep), np.uint8)
-        self.earned = {name: np.zeros(games.num_envs, np.float32) for name in (*rewards.TERMS, "total")}
+        self.earned = np.zeros((len(PAID), games.num_envs), np.float32)
 
     def remember(self, action: NDArray[Any], log_prob: NDArray[Any] | None, value: NDArray[Any] | None) -> None:
         """The games are about to take these actions."""
-        games = self.games
-        assert games is not None
-        new = games.decisions == 0
-        if new.any():
-            for total in self.earned.values():
-                total[new] = 0
+        games, live = self.games, self.live
+        assert games is not None and live is not None
+        self.earned[:, games.decisions == 0] = 0
         self.log_probs = log_prob if log_prob is not None and log_prob.ndim == 2 else None
         self.value = value
-        keep = min(games.num_envs, MAX_GAMES)
-        columns = (games.decisions, games.frames, action)
-        self.past.append(Moment(copied(games.state[:keep]), *(column[:keep].copy() for column in columns)))  # type: ignore[arg-type]
+        made, frames, taken = live.decisions.copy(), live.frames.copy(), action[: len(live.states)].copy()
+        self.past.append(Moment(copied(live.states), made, frames, taken))
+
+    def earn(self, terms: Mapping[str, NDArray[Any]]) -> None:
+        """What the step pays, f32[N] by name."""
+        for total, name in zip(self.earned, PAID, strict=True):
+            total += terms[name]
 
     def note_ends(self) -> None:
         """The games have taken a step; those that ended are not yet replaced."""
-        games = self.games
-        assert games is not None and self.ends is not None and self.outcome is not None and self.resting is not None
-        rows = np.flatnonzero((games.cleared | games.top_out)[: len(self.ends)])
+        assert self.live is not None and self.over is not None
+        assert self.ends is not None and self.outcome is not None and self.resting is not None
+        cleared, top_out = self.over
+        rows = np.flatnonzero(cleared | top_out)
         if rows.size:
-            self.ends[rows] = games.state[rows]
-            self.outcome[rows] = np.where(games.cleared[rows], CLEARED, TOP_OUT)
+            raw(self.ends)[rows] = raw(self.live.states)[rows]
+            self.outcome[rows] = np.where(cleared[rows], CLEARED, TOP_OUT)
             self.resting[rows] = RESTING
 
     def look(self) -> None:
@@ -117,7 +129,7 @@ class Part:
         if moment is not self.looked:  # in a pause nothing changes
             self.looked, shown = moment, self.resting > 0
             states = copied(moment.states)
-            states[shown] = self.ends[shown]
+            raw(states)[shown] = raw(self.ends)[shown]
             outcome = np.where(shown, self.outcome, PLAYING).astype(np.uint8)
             viruses = from_bcd(states["p1_virus_left_bcd"])
             self.boards = Boards(drawn(states), states["p1_level"].copy(), viruses, outcome)
@@ -131,7 +143,7 @@ class Part:
         log_probs = None if self.log_probs is None else self.log_probs[at]
         value = None if self.value is None else self.value[at]
         choice = explainer.explain(moment.states[at], moment.action[at], log_probs, value)
-        earned = {name: float(total[n]) for name, total in self.earned.items()}
+        earned = dict(zip(PAID, self.earned[:, n].tolist(), strict=True))
         return Position.of(moment.states[n], **counters), choice, earned
 
     def line(self, n: int, name: str, explainer: Explainer) -> Line | None:

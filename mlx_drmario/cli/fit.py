@@ -1,7 +1,8 @@
-"""`drmario train evaluator` and `drmario train qrdqn`, and going on with their runs.
+"""`drmario train clone`, `drmario train evaluator` and `drmario train qrdqn`, and going on with their runs.
 
 drmario train evaluator --data.policy search:1ply --data.levels 0-20
 drmario train qrdqn --decisions 300000
+drmario train clone --minutes 60
 drmario train resume runs/evaluator-20261126-190000
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.cli.stopping import default_directory, stop_on_signals
+from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.listener import Listener
@@ -41,12 +43,27 @@ class NewQRDQNConfig(QRDQNRunConfig):
     """print the resolved settings as JSON and exit"""
 
 
-def run(config: NewEvaluatorConfig | NewQRDQNConfig) -> int:
+@dataclass(frozen=True)
+class NewCloneConfig(CloneRunConfig):
+    """Learn from a search: what it thinks of every placement in the network's own games (docs/search.md)."""
+
+    dry_run: bool = False
+    """print the resolved settings as JSON and exit"""
+
+
+NewFitConfig = NewEvaluatorConfig | NewQRDQNConfig | NewCloneConfig
+"""What this command line can ask for."""
+KINDS: dict[type, type[DirectoryConfig]] = {
+    NewEvaluatorConfig: EvaluatorConfig, NewQRDQNConfig: QRDQNRunConfig, NewCloneConfig: CloneRunConfig
+}  # fmt: skip
+
+
+def run(config: NewFitConfig) -> int:
     """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
 
     Raises ValueError or OSError for a policy or a run directory that cannot be used.
     """
-    kind = EvaluatorConfig if isinstance(config, NewEvaluatorConfig) else QRDQNRunConfig
+    kind = KINDS[type(config)]
     plain = kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
     return _run(plain, config.out, False, config.dry_run)
 
@@ -88,6 +105,12 @@ def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> Fi
         policy, planes = policies.load(config.data.policy, "data.policy")
         print(f"run {run} · seed {config.seed} · {config.data.policy} at level {config.data.levels}", flush=True)
         return train.train(config, run, policy, planes, lines, resume=resume)
+    if isinstance(config, CloneRunConfig):
+        from mlx_drmario.rl.clone.train import train as train_clone
+
+        levels = f"{config.env.level} to {config.env.last_level or config.env.level}"
+        print(f"run {run} · seed {config.seed} · search:{config.clone.teacher} at levels {levels}", flush=True)
+        return train_clone(config, run, lines, resume=resume)
     assert isinstance(config, QRDQNRunConfig)
     from mlx_drmario.rl.qrdqn.train import train as train_qrdqn
 
@@ -124,6 +147,12 @@ def said(metrics: dict[str, float]) -> str:
         return (
             f"{metrics['perf/rows_per_second']:,.0f} rows/s  loss of times {metrics['loss/state_quantiles']:.4f},"
             f" of clearing {metrics['loss/state_clear']:.4f}"
+        )
+    if "stats/agreement" in metrics:
+        return (
+            f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  agrees {metrics['stats/agreement']:.1%}"
+            f"  loss {metrics['loss/judgement']:.3f}  cleared {metrics['episode/clear_rate']:.1%}"
+            f" in {metrics.get('episode/frames_to_clear', 0):,.0f} frames"
         )
     return (
         f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  games {metrics['episode/count']:,.0f}"

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from mlx_drmario import _core
 from mlx_drmario.spec import PLANE_SETS
 
+SHIPPED = Path(__file__).resolve().parents[1] / "best"
+"""Its checkpoint."""
+
 if TYPE_CHECKING:
     from mlx_drmario import search
     from mlx_drmario.evaluate import Policy
     from mlx_drmario.rl.evaluator.player import RiskPolicy
     from mlx_drmario.rl.player import NetworkPolicy
 
+BEST = "best"
+"""The network that comes with the package (docs/search.md says how it was made)."""
 SEARCH = "search:"
 """Prefix of a search and its settings (`search.parse`)."""
 ENSEMBLE = "ensemble:"
@@ -24,7 +29,7 @@ RISK = "risk:"
 
 
 def load(name: str, option: str = "policy") -> tuple[Policy, str]:
-    """The policy and the plane set it reads: "random", "greedy", a search, the directory of a run or checkpoint.
+    """The policy and the plane set it reads: "best", "random", "greedy", a search, a run or a checkpoint.
 
     "search:1ply", "search:2ply", "search:3ply", "search:sampled" play by search, with settings such as
     "search:sampled,ms=10,boards=8" (see `search.Budget`).
@@ -78,7 +83,8 @@ def _trained(name: str, option: str) -> NetworkPolicy | RiskPolicy:
         return load_risk_policy(paths[0], risk)
     from mlx_drmario.rl.player import load_ensemble, load_policy
 
-    return load_ensemble(paths) if name.startswith(ENSEMBLE) and not Path(name).is_dir() else load_policy(name)
+    several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
+    return load_ensemble(paths) if several else load_policy(paths[0])
 
 
 def _risk(name: str, option: str, path: str) -> float | None:
@@ -104,12 +110,13 @@ def _paths(name: str, option: str) -> list[str]:
     """The directories that a name stands for; ValueError when one is none."""
     several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
     paths = name.removeprefix(ENSEMBLE).split(",") if several else [name]
+    paths = [str(SHIPPED) if path == BEST and not Path(path).is_dir() else path for path in paths]
     if name.startswith(RISK) and not Path(name).is_dir():
         paths = [name.removeprefix(RISK).partition(":")[2]]
     for path in paths:
         if not path or not Path(path).is_dir():
             raise ValueError(
-                f"{option} is {path!r}; it must be 'random', 'greedy', 'search:2ply' or another search, the directory"
-                " of a run, 'ensemble:RUN1,RUN2' or 'risk:0.25:RUN'"
+                f"{option} is {path!r}; it must be 'best', 'random', 'greedy', 'search:2ply' or another search, the"
+                " directory of a run, 'ensemble:RUN1,RUN2' or 'risk:0.25:RUN'"
             )
     return paths

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from mlx_drmario.cli import fit
-from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
+from mlx_drmario.cli.fit import NewCloneConfig, NewEvaluatorConfig, NewFitConfig, NewQRDQNConfig
 from mlx_drmario.cli.stopping import default_directory, stop_on_signals
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
@@ -89,7 +89,7 @@ class ResumeConfig:
 DEFAULT_PRESET = "level0"
 
 
-Command = NewRunConfig | NewEvaluatorConfig | NewQRDQNConfig | ResumeConfig
+Command = NewRunConfig | NewFitConfig | ResumeConfig
 """What the command line can ask for."""
 
 
@@ -114,6 +114,7 @@ def parse(args: list[str]) -> Command:
     ]
     kinds.append(Annotated[NewEvaluatorConfig, tyro.conf.subcommand("evaluator")])
     kinds.append(Annotated[NewQRDQNConfig, tyro.conf.subcommand("qrdqn")])
+    kinds.append(Annotated[NewCloneConfig, tyro.conf.subcommand("clone")])
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
     chosen: Command = tyro.cli(
         functools.reduce(operator.or_, kinds),
@@ -137,7 +138,7 @@ def run(config: Command) -> int:
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
-    if isinstance(config, NewEvaluatorConfig | NewQRDQNConfig):
+    if isinstance(config, NewFitConfig):
         return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None

@@ -16,7 +16,8 @@ class WatchConfig:
     """Watch a policy play, frame by frame at the console's speed, slower or faster. The key ? lists the others."""
 
     policy: str = "greedy"
-    """random, greedy, the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
+    """best (the network that comes with this), random, greedy, search:2ply or another search, the directory of a run or
+    checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
     level: Level = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"

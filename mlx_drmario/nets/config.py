@@ -9,7 +9,7 @@ from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
 
 EncoderKind = Literal["mlp", "axial"]
-HeadKind = Literal["dense", "shift_score", "outcome", "factorized"]
+HeadKind = Literal["dense", "shift_score", "outcome", "features", "factorized"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class NetConfig(EncoderConfig):
 
     head: HeadKind = "outcome"
     """dense, shift_score (score maps of the two halves), outcome (shift_score, told what each placement clears),
-    factorized (orientation, column, row)."""
+    features (a network over each placement, told that and the features of the board it leaves), factorized
+    (orientation, column, row)."""
     outcome_scale: Annotated[float, Range(0, 1_000, without="low")] = 8.0
     """Outcome head: how many times as fast as other weights those of the outcomes move."""
     canonical_colors: bool = True

@@ -27,7 +27,7 @@ class Ensemble(nn.Module):
             if member.layout != self.layout:
                 raise ValueError(f"members must read the same observations, got other ones for member {index}")
         self.members = list(members)
-        self.needs_afterstates = any(member.needs_afterstates for member in members)
+        self.facts = max((member.facts for member in members), key=len)  # a shorter list begins a longer one
 
     def __call__(
         self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None

@@ -6,6 +6,8 @@ actions hold `ILLEGAL`, finite so that no gradient becomes NaN, and so low that 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import mlx.core as mx
 import mlx.nn as nn
 
@@ -32,8 +34,9 @@ class Head(nn.Module):
 
     needs_grid = False
     """True for heads that read `features.grid`."""
-    needs_afterstates = False
-    """True for heads that take the afterstates as a further argument."""
+    facts: ClassVar[tuple[str, ...]] = ()
+    """Columns of the afterstates' facts that it is told (rl/afterstates.py); heads with some take the afterstates as a
+    further argument."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()

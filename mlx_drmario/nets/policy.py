@@ -10,6 +10,7 @@ import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
+from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import Afterstates, OutcomeHead
@@ -19,6 +20,7 @@ HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
     "shift_score": ShiftScoreHead,
     "outcome": OutcomeHead,
+    "features": FeaturesHead,
     "factorized": FactorizedHead,
 }
 
@@ -30,7 +32,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         head = HEADS[config.head]
         self.layout = layout
-        self.needs_afterstates = head.needs_afterstates
+        self.facts = head.facts
         self._canonical = config.canonical_colors
         self.encoder = make_encoder(config, layout.num_planes, layout.num_scalars, with_grid=head.needs_grid)
         self.head = head(config, self.encoder, layout)
@@ -39,9 +41,9 @@ class ActorCritic(nn.Module):
     def __call__(
         self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
     ) -> tuple[mx.array, mx.array]:
-        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after` if `needs_afterstates`."""
+        """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after`, told `facts`, if there are any."""
         features, scalars = self._encode(planes, scalars)
-        if isinstance(self.head, OutcomeHead):
+        if isinstance(self.head, OutcomeHead | FeaturesHead):
             log_probs = self.head(features, scalars, legal, after)
         else:
             log_probs = self.head(features, scalars, legal)

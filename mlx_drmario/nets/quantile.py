@@ -22,18 +22,15 @@ from numpy.typing import NDArray
 
 from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
+from mlx_drmario.nets.heads import ORIENTATIONS
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
 from mlx_drmario.nets.policy import seeded
 from mlx_drmario.nets.symmetry import canonicalize
-from mlx_drmario.spec import CELLS, COLS, ROWS
+from mlx_drmario.spec import CELLS
 
 UNIT = 100.0
 """Frames that are 1 on the scale of the network."""
-
-ORIENTATIONS = 4
-SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))
-"""Where the second half lies (row, column) by orientation: right, below, left, above."""
 
 
 class Outlook(NamedTuple):
@@ -103,15 +100,6 @@ class QuantileNet(nn.Module):
         seen = mx.where(turned, seen[:, None, :], 0).flatten(1)
         vector = mx.pad(self.from_vector(features.vector), [(0, 1), (0, 0)])[after.decision]
         return outlook(self.to_placement(nn.relu(vector + self.from_cells(seen) + self.from_facts(after.facts))))
-
-
-def halves(action: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-    """Orientation, cell of the first half and of the second (CELLS when that is above the bottle) of i32[M] actions."""
-    orientation, first = action // CELLS, action % CELLS
-    row, column = (mx.array([place[axis] for place in SECOND])[orientation] for axis in (0, 1))
-    row = first // COLS + row
-    inside = (row >= 0) & (row < ROWS)
-    return orientation, first, mx.where(inside, row * COLS + first % COLS + column, CELLS)
 
 
 def outlook(outputs: mx.array) -> Outlook:

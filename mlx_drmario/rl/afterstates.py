@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_drmario import Decisions, PublicView
+from mlx_drmario import Decisions, PublicView, features
 from mlx_drmario.nets.outcome import FACTS
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -23,18 +23,23 @@ class AfterstateRows:
 
     first: np.ndarray  # i64[D + 1]
     action: np.ndarray  # i32[M]
-    facts: np.ndarray  # f32[M, F], columns FACTS
+    facts: np.ndarray  # f32[M, F]
 
     @classmethod
-    def of(cls, games: Decisions | PublicView) -> AfterstateRows:
-        """Resolve every legal placement of every running game; ended games have no rows."""
+    def of(cls, games: Decisions | PublicView, facts: Sequence[str]) -> AfterstateRows:
+        """Resolve every legal placement of every running game; ended games have no rows.
+
+        `facts` names the columns, FACTS alone or with the FEATURES of the board afterwards (nets/features.py).
+        """
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)
-        facts = np.empty((len(after.action), len(FACTS)), np.float32)
+        units = np.array([name.partition("/")[2] or 1 for name in facts], np.float32)
+        told = np.empty((len(after.action), len(facts)), np.float32)
         for column, name in enumerate(FACTS):
-            name, _, unit = name.partition("/")
-            np.divide(getattr(after, name), np.float32(unit or 1), out=facts[:, column], casting="unsafe")
-        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), facts)
+            np.divide(getattr(after, name.partition("/")[0]), units[column], out=told[:, column], casting="unsafe")
+        if len(facts) > len(FACTS):
+            np.divide(features(after.bottle), units[len(FACTS) :], out=told[:, len(FACTS) :], casting="unsafe")
+        return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), told)
 
     @classmethod
     def join(cls, parts: Sequence[AfterstateRows]) -> AfterstateRows:
@@ -48,11 +53,14 @@ class AfterstateRows:
 
     def take(self, decisions: np.ndarray) -> Columns:
         """The rows of `decisions` (indices i64[B], in any order), which become decisions 0 to B - 1."""
+        rows, counts = self.rows(decisions), self.first[decisions + 1] - self.first[decisions]
+        return np.repeat(np.arange(len(decisions), dtype=np.int32), counts), self.action[rows], self.facts[rows]
+
+    def rows(self, decisions: np.ndarray) -> np.ndarray:
+        """The numbers i64[M] of the rows that `take` takes."""
         start, counts = self.first[decisions], self.first[decisions + 1] - self.first[decisions]
-        decision = np.repeat(np.arange(len(decisions), dtype=np.int32), counts)
         end = np.cumsum(counts)
-        rows = np.repeat(start - (end - counts), counts) + np.arange(len(decision))
-        return decision, self.action[rows], self.facts[rows]
+        return np.repeat(start - (end - counts), counts) + np.arange(counts.sum())
 
 
 def padded(columns: Columns, batch: int) -> Columns:

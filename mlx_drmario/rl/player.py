@@ -53,7 +53,7 @@ class NetworkPolicy:
         value = np.zeros(view.num_envs, np.float32)
         rows = np.flatnonzero(~view.ended)
         if rows.size:
-            after = AfterstateRows.of(view).take(rows) if self.model.needs_afterstates else None
+            after = AfterstateRows.of(view, self.model.facts).take(rows) if self.model.facts else None
             planes, scalars, legal = (mx.array(array[rows]) for array in (view.planes, view.scalars, view.legal))
             outputs = self.model(planes, scalars, legal, Afterstates(*map(mx.array, after)) if after else None)
             log_probs[rows], value[rows] = map(np.asarray, outputs)

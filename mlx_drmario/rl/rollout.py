@@ -84,14 +84,14 @@ class Collector:
         horizon: int,
         seed: Sequence[int],
         *,
-        afterstates: bool = False,
+        facts: Sequence[str] = (),
         potential: Potential | None = None,
         observer: Observer | None = None,
         part: int = 0,
     ) -> None:
         self.config = config
         self.reward = reward
-        self.afterstates = afterstates
+        self.facts = facts
         self.potential = potential
         self.observer, self.part = observer or Observer(), part
         self.stage = config.stage
@@ -110,7 +110,7 @@ class Collector:
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
             before = self.potential(rollout.planes[t], rollout.scalars[t]) if self.potential else None
-            after = AfterstateRows.of(games) if self.afterstates else None
+            after = AfterstateRows.of(games, self.facts) if self.facts else None
             if after is not None:
                 rollout.after.append(after)
             log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
@@ -122,6 +122,7 @@ class Collector:
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
             self.running_total += terms["total"]
+            self.observer.on_rewards(terms, self.part)
             if before is not None:
                 terms |= self._shaped(terms["total"], before)
             for name, column in terms.items():

@@ -99,7 +99,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "resume, fresh = self._next, None, False, True",
         TEST_TRAINING,
     ),
-    ("earned rewards outlive their game", PART, "total[new] = 0", "pass", TEST_PART),
+    ("earned rewards outlive their game", PART, "[:, games.decisions == 0] = 0", "[:, :0] = 0", TEST_PART),
     ("time travel mixes two games", PART, "break  # the game before", "pass  # the game before", TEST_PART),
     ("the second shard's games are the first's", ONLOOKER, "self._parts[:part])", "self._parts[:0])", TEST_TRAINING),
     (

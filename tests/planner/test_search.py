@@ -272,3 +272,24 @@ def test_names_of_searches() -> None:
 def test_placements_in_words() -> None:
     assert describe_placement(0 * 128 + 15 * 8 + 3, "YR") == "Y row 15 col 3, R right of it"
     assert describe_placement(3 * 128 + 0 * 8 + 7, "BB") == "B row 0 col 7, B above it"
+
+
+@pytest.mark.parametrize("plies", [1, 2, 3])
+def test_judging_tells_every_placement_what_choosing_finds(plies: int) -> None:
+    """Forcing a placement and searching on gives what `judge` says of it; its least is the choice's."""
+    weights = random_weights(plies + 10)
+    games = positioned(WELL, capsule="YR", preview="BR")
+    root = roots_of(games.view)
+    search = dm.Search(weights=weights, threads=1)
+    choice, frames, _ = search.choose(**root, plies=plies, boards=256)
+    action, judged = search.judge(**root, plies=plies, boards=256)
+    assert judged.shape == (1, 512) and judged.dtype == np.float32
+    assert action == choice and judged.min() == frames[0] == judged[0, action[0]]
+    followed = np.isfinite(judged[0])
+    assert not followed[~games.legal[0]].any() and followed.sum() > 3
+    if plies < 3:
+        assert (followed == games.legal[0]).all() if plies == 1 else followed.sum() > 10
+        for placement in np.flatnonzero(followed):
+            after = copy_of(games, int(placement))
+            rest = value(after, weights) if plies == 1 else best_by_trying(after, 1, weights)
+            assert after.tau[0] + rest == pytest.approx(judged[0, placement], abs=0.3)

@@ -49,7 +49,7 @@ def log_probs(policy, planes, scalars, legal, rows) -> np.ndarray:
 
 
 def test_rows_are_the_engines(games):
-    rows, after = AfterstateRows.of(games), games.afterstates()
+    rows, after = AfterstateRows.of(games, FACTS), games.afterstates()
     assert games.ended.any() and not games.ended.all()
     assert rows.first[-1] == len(after.env) == games.legal.sum()
     order = np.random.default_rng(0).permutation(48)[:20]
@@ -67,7 +67,7 @@ def test_rows_are_the_engines(games):
 
 
 def test_joined_parts_are_one_after_the_other(games):
-    rows = AfterstateRows.of(games)
+    rows = AfterstateRows.of(games, FACTS)
     joined = AfterstateRows.join([rows, rows, rows])
     for part in range(3):
         for a, b in zip(joined.take(np.arange(48) + 48 * part), rows.take(np.arange(48)), strict=True):
@@ -79,7 +79,7 @@ def test_recoloring_changes_nothing(games, policy, rename):
     """Renaming the colours of the observation leaves every probability as it is, bit for bit."""
     planes = recolored(games.planes, games.plane_names, rename)
     scalars = recolored(games.scalars, games.scalar_names, rename)
-    rows = AfterstateRows.of(games).take(np.arange(48))
+    rows = AfterstateRows.of(games, FACTS).take(np.arange(48))
     before = log_probs(policy, games.planes, games.scalars, games.legal, rows)
     after = log_probs(policy, planes, scalars, games.legal, rows)
     ordered = ~one_colored(games) | (rename == (1, 2, 0))  # else nothing tells the other two colours apart
@@ -88,7 +88,7 @@ def test_recoloring_changes_nothing(games, policy, rename):
 
 
 def test_padding_changes_nothing(games, policy):
-    rows = AfterstateRows.of(games).take(np.arange(48))
+    rows = AfterstateRows.of(games, FACTS).take(np.arange(48))
     more = padded(rows, 48)
     assert len(more[0]) > len(rows[0]) and len(more[0]) % 64 == 0 and len(more[0]) <= 1.125 * len(rows[0]) + 64
     inputs = (games.planes, games.scalars, games.legal)
@@ -105,7 +105,7 @@ def test_outcomes_are_added_to_the_scores_of_their_placements(games, fact):
     """With a weight for one fact, log-probabilities of shift_score move by that fact, up to the normalisation."""
     layout = ObservationLayout(games.plane_names, games.scalar_names)
     model = make_policy(NET, layout, seed=4)
-    rows = AfterstateRows.of(games).take(np.arange(48))
+    rows = AfterstateRows.of(games, FACTS).take(np.arange(48))
     inputs = (games.planes, games.scalars, games.legal)
     before = log_probs(model, *inputs, rows)
     plain = make_policy(dataclasses.replace(NET, head="shift_score"), layout, seed=4)

@@ -31,6 +31,7 @@ class Diary(Callback):
         self.evaluations: list[dict[str, object]] = []
         self.wishes = checkpoint_after, evaluation_after
         self.steps: dict[int, int] = {}
+        self.paid: dict[int, float] = {}
 
     def before_step(self, games, action, log_prob, value, part=0):
         assert games.legal[np.arange(games.num_envs), action].all()
@@ -44,6 +45,9 @@ class Diary(Callback):
         if part == 0:
             np.testing.assert_array_equal(games.decisions, self.decisions + 1)
         self.steps[part] = self.steps.get(part, 0) + 1
+
+    def on_rewards(self, terms, part=0):
+        self.paid[part] = self.paid.get(part, 0.0) + float(terms["total"].sum(dtype=np.float64))
 
     def on_iteration(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
@@ -78,6 +82,7 @@ def test_a_run_tells_everything(tiny, tmp_path):
     assert diary.evaluations == [json.loads(line) for line in (run / "best.jsonl").read_text().splitlines()]
     assert {row["split"] for row in diary.evaluations} == {"validation"}
     assert diary.steps == {0: 6 * 8, 1: 6 * 8}
+    assert sum(diary.paid.values()) == pytest.approx(256 * sum(s.metrics["reward/total"] for s in diary.snapshots), abs=1e-4)
 
 
 def test_what_is_asked_for_is_done_and_changes_nothing_else(tiny, tmp_path):

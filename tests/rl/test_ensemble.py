@@ -15,7 +15,7 @@ from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.outcome import FACTS, Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.runs import checkpoint
@@ -38,7 +38,7 @@ def network(seed: int, planes: str = "bitplane", **settings) -> ActorCritic:
 
 
 def outputs(model, games: dm.Decisions) -> tuple[np.ndarray, np.ndarray]:
-    after = Afterstates(*map(mx.array, AfterstateRows.of(games).take(np.arange(games.num_envs))))
+    after = Afterstates(*map(mx.array, AfterstateRows.of(games, FACTS).take(np.arange(games.num_envs))))
     log_probs, value = model(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal), after)
     return np.asarray(log_probs), np.asarray(value)
 

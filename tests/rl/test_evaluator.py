@@ -9,8 +9,8 @@ import pytest
 from mlx_drmario import Decisions, seeds
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.nets.config import QuantileNetConfig
-from mlx_drmario.nets.outcome import Afterstates
-from mlx_drmario.nets.quantile import Outlook, frames_of, halves, make_quantile_net, quantile_levels, scaled
+from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
+from mlx_drmario.nets.quantile import Outlook, frames_of, make_quantile_net, quantile_levels, scaled
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig, FitConfig, GamesConfig
@@ -68,7 +68,7 @@ def test_facts_of_a_step_are_those_of_its_afterstate():
     games.reset(0, 2, seeds.seeds("training", 32))
     met = 0
     for number in range(60):
-        after = AfterstateRows.of(games)
+        after = AfterstateRows.of(games, FACTS)
         running = np.flatnonzero(~games.ended)
         action = games.sample_legal(number)
         games.step(action)
@@ -165,7 +165,7 @@ def both(model, games: Decisions, order=None, rename=(0, 1, 2)) -> list[Outlook]
     """The outlooks of N running games, their colours renamed, and of all their placements in `order`."""
     planes = recolored(games.planes, games.plane_names, rename)
     features = model.encode(mx.array(planes), mx.array(recolored(games.scalars, games.scalar_names, rename)))
-    after = AfterstateRows.of(games).take(np.arange(games.num_envs))
+    after = AfterstateRows.of(games, FACTS).take(np.arange(games.num_envs))
     if order is not None:
         after = tuple(column[order] for column in after)
     return [model.of_state(features), model.of_placements(features, Afterstates(*map(mx.array, after)))]

@@ -38,7 +38,7 @@ def layout_of(games: dm.Decisions) -> ObservationLayout:
 
 
 def outputs(policy: ActorCritic, games: dm.Decisions) -> tuple[np.ndarray, np.ndarray]:
-    after = AfterstateRows.of(games).take(np.arange(games.num_envs)) if policy.needs_afterstates else None
+    after = AfterstateRows.of(games, policy.facts).take(np.arange(games.num_envs)) if policy.facts else None
     inputs = (mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
     log_probs, value = policy(*inputs, Afterstates(*map(mx.array, after)) if after else None)
     return np.asarray(log_probs), np.asarray(value)

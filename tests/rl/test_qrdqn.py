@@ -9,6 +9,7 @@ import pytest
 from mlx_drmario.cli import main
 from mlx_drmario.cli import policy as policies
 from mlx_drmario.nets.config import ReturnNetConfig
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.qrdqn.config import QRDQNConfig, QRDQNRunConfig
@@ -92,7 +93,7 @@ def test_facts_are_those_of_the_placement_that_was_chosen(learner):
 
 def test_it_plays_the_best_placement_but_for_the_random_ones(learner):
     games = learner.collector.games
-    after = AfterstateRows.of(games)
+    after = AfterstateRows.of(games, FACTS)
     log_probs, value = learner.act(games.planes, games.scalars, games.legal, after)
     probability = np.exp(log_probs)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-3)

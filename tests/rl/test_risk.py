@@ -66,7 +66,7 @@ def test_it_takes_the_least_cost_of_the_legal_placements(evaluator, risk):
     games.step(games.sample_legal(1))
     chosen = RiskPolicy(evaluator, risk).act(games.view)
     for place in range(5):
-        rows = AfterstateRows.of(games)
+        rows = AfterstateRows.of(games, FACTS)
         decision, actions, facts = rows.take(np.array([place]))
         planes, scalars = games.planes[place : place + 1], games.scalars[place : place + 1]
         said = evaluator.placements(planes, scalars, (np.array([0, len(actions)]), (decision, actions, facts)))

@@ -13,7 +13,7 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
-from mlx_drmario.traces import details, journal, replay, steps, storage
+from mlx_drmario.traces import details, journal, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
 from mlx_drmario.traces.schema import CLEARED, OUTCOMES, TOP_OUT, TRUNCATED, UNFINISHED
@@ -245,7 +245,7 @@ def test_rows_do_not_depend_on_how_many_steps_come_together(
     """Blocks of steps are handed over by size and by time; the files are the same, and begin at the same games."""
     found = []
     for rows in (1, 40, 4096):
-        monkeypatch.setattr(steps, "STEP_ROWS", rows)
+        monkeypatch.setattr("mlx_drmario.traces.capture.BLOCK_ROWS", rows)
         found.append([storage.read(path) for path in record(tmp_path / str(rows), steps=150, file_rows=400)])
     for parts in zip(*found, strict=True):
         for part in parts[1:]:
@@ -257,20 +257,23 @@ def test_rows_do_not_depend_on_how_many_steps_come_together(
     assert len(found[0]) > 2
 
 
-def test_steps_that_are_old_are_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("seconds", "handed"), [(0.0, 8), (1e9, 0)])
+def test_steps_that_are_old_are_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, handed: int
+) -> None:
     """A slow player's rows do not wait for a full block."""
+    monkeypatch.setattr("mlx_drmario.traces.capture.BLOCK_SECONDS", seconds)
     play = dm.Decisions(num_envs=2, threads=1)
     play.reset(3, 2, 40)
-    with Capture(tmp_path, name="x") as capture:
+    with Capture(tmp_path, name="x") as recording:
         for step in range(4):
-            monkeypatch.setattr(steps, "STEP_SECONDS", 0.0 if step == 2 else 1e9)
             action = play.sample_legal(step)
-            capture.before_step(play, action, None, None)
+            recording.before_step(play, action, None, None)
             play.step(action)
-            capture.after_step(play)
-        capture.rows_thread.submit(int).result()  # what was handed over before has been taken then
+            recording.after_step(play)
+        recording.rows_thread.submit(int).result()  # what was handed over before has been taken then
         live = journal_of(tmp_path / "x-00-0001.dmtrace.h5")
-        assert len(journal.read(live).decision) == 6
+        assert len(journal.read(live).decision) == handed
 
 
 def test_files_follow_each_other_and_games_go_on(tmp_path: Path) -> None:

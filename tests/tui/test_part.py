@@ -3,12 +3,14 @@
 import threading
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.gate import Gate
-from mlx_drmario.tui.part import RESTING, Explainer, Part
-from mlx_drmario.tui.position import PLAYING, TOP_OUT, drawn
+from mlx_drmario.tui.part import PAID, RESTING, Explainer, Part
+from mlx_drmario.tui.position import PLAYING, TOP_OUT, Position, action_cells, describe, drawn
 
 
 def actions(games):
@@ -76,10 +78,10 @@ def test_earnings_begin_anew_with_a_game():
     games.reset(0, 2, 0x8988)
     part.begin(games)
     for expected in (0, 5):  # before the first decision of a game, and before the second
-        part.earned["virus"] += 5 - part.earned["virus"]
+        part.earn({name: np.full(2, 5 * (name == "virus")) - part.earned[i] for i, name in enumerate(PAID)})
         action = actions(games)
         part.remember(action, None, None)
-        assert (part.earned["virus"] == expected).all()
+        assert (part.earned[PAID.index("virus")] == expected).all()
         games.step(action)
 
 
@@ -95,3 +97,28 @@ def test_the_line_of_a_game_leaves_out_the_game_before():
     line = part.line(0, "game", Explainer(REWARD))
     assert line is not None and len(line.states) == len(line.choices) == 2
     assert line.frames[0] == 0 and line.frames[1] > 0
+
+
+@given(st.integers(0, 2**16))
+def test_a_placement_in_words_says_which_colour_lies_where(seed: int) -> None:
+    """Against the engine: where a capsule stays as it was set down, its halves have the colours that the words say."""
+    games = dm.Decisions(num_envs=4, threads=1)
+    games.reset(0, 2, 2 + 2 * (seed % 1000 + np.arange(4)))
+    for step in range(3):
+        games.step(games.sample_legal(seed + step))
+    after = games.afterstates()
+    stay = np.flatnonzero((after.combos == 0) & (after.env < 4))
+    words = set()
+    for row in stay:
+        env, action = int(after.env[row]), int(after.action[row])
+        at, held = Position.of(games.state[env]), action_cells(action)
+        if len(held) < 2 or (after.bottle[row, held] == 0xFF).any() or (at.bottle[held] != 0xFF).any():
+            continue  # cut off by the top, or not where it was set down
+        text = describe(action, at.capsule)
+        low, high = sorted(held)
+        assert [text[0], text[2]] == ["YRB"[after.bottle[row, cell] & 0x0F] for cell in (low, high)]
+        columns = f"{low % 8 + 1}-{high % 8 + 1}" if high == low + 1 else f"{low % 8 + 1}"
+        assert text[1] == ("━" if high == low + 1 else "┃") and text[3:] == f" col {columns} row {16 - high // 8}"
+        if at.capsule[0] != at.capsule[1]:
+            assert (env, text) not in words  # no two placements of a capsule have the same words
+            words.add((env, text))

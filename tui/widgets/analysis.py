@@ -39,7 +39,7 @@ class Analysis(Painted, Static):
         width = max(30, self.size.width - 2)
         text = Text(no_wrap=True, overflow="crop", style=self._style("foreground"))
         if choice is not None:
-            self._candidates(text, choice, selected, width)
+            self._candidates(text, choice, position.capsule, selected, width)
             self._expectation(text, choice)
         self._counters(text, position, width)
         if choice is not None and earned:
@@ -52,16 +52,16 @@ class Analysis(Painted, Static):
     def _head(self, text: Text, words: str) -> None:
         text.append(words + "\n", style=self._style("primary", bold=True))
 
-    def _candidates(self, text: Text, choice: Choice, selected: int, width: int) -> None:
-        bar = max(4, min(24, width - 48))
+    def _candidates(self, text: Text, choice: Choice, capsule: tuple[int, int], selected: int, width: int) -> None:
+        bar = max(4, min(24, width - 50))
         known = choice.candidates[0].probability is not None
         share = f"{'probability':<{bar + 7}}" if known else ""
-        self._head(text, f"  {'placement':<17}{share}{'frames':>7}  clears")
+        self._head(text, f"  {'placement':<19}{share}{'frames':>7}  clears")
         for index, candidate in enumerate(choice.candidates):
             chosen = candidate.action == choice.action
             marked = index == selected if selected >= 0 else chosen
             style = self._style("accent", bold=True) if marked else ""
-            text.append(f"{'▶' if chosen else ' '} {describe(candidate.action):<17}", style=style)
+            text.append(f"{'▶' if chosen else ' '} {describe(candidate.action, capsule):<19}", style=style)
             if candidate.probability is not None:
                 filled = bars(candidate.probability, bar)
                 text.append(filled, style=self._style("primary"))

@@ -45,7 +45,7 @@ class RiskPolicy:
         action = np.zeros(view.num_envs, np.int32)
         running = np.flatnonzero(~view.ended)
         if running.size:
-            decision, actions, facts = AfterstateRows.of(view).take(running)
+            decision, actions, facts = AfterstateRows.of(view, FACTS).take(running)
             first = np.searchsorted(decision, np.arange(len(running) + 1))
             said = self.evaluator.placements(
                 view.planes[running], view.scalars[running], (first, (decision, actions, facts))

@@ -59,7 +59,7 @@ class Shard:
                 config.reward,
                 config.ppo.horizon,
                 (config.seed, stream, index, decisions),
-                afterstates=model.needs_afterstates,
+                facts=model.facts,
                 potential=potential,
                 observer=observer,
                 part=index,

@@ -19,7 +19,7 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.outcome import FACTS, Afterstates
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.episodes import EpisodeWindow
@@ -66,7 +66,7 @@ class Learner:
         if restored is not None:
             vars(self).update(restored.state["counters"])
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
-        self.collector = Collector(config.env, config.reward, horizon, seed, afterstates=True)
+        self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS)
         self.layout = self.collector.layout
         self.model, self.target = (make_quantile_net(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.qrdqn.learning_rate)

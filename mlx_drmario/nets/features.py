@@ -1,0 +1,68 @@
+"""The head that is told what a placement does and what board it leaves, as the search's value function sees it.
+
+shift_score and outcome add up numbers; this one lets them meet. For every legal placement a small network reads the
+grid under both halves, the FACTS of the way and the features of the board afterwards (docs/search.md has them), whose
+weights it learns itself.
+
+Axis letters: B decisions, M afterstates of all of them together (ragged), H hidden units.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_drmario import feature_names
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.encoder import Encoder, Features
+from mlx_drmario.nets.heads import ORIENTATIONS, Head, masked_log_softmax, small
+from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.nets.outcome import FACTS, Afterstates, by_action, halves
+from mlx_drmario.spec import CELLS
+
+UNIT = 8
+"""What the features, counts of cells mostly, are divided by."""
+
+FEATURES = tuple(f"{name}/{UNIT}" for name in feature_names())
+"""The features of the board afterwards, as further columns of `Afterstates.facts`."""
+
+HIDDEN = 64
+"""Units that judge a placement."""
+
+
+class FeaturesHead(Head):
+    """A network over each legal placement: what lies where its halves will, what it does, what it leaves."""
+
+    needs_grid = True
+    facts = FACTS + FEATURES
+
+    def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
+        super().__init__(config, encoder, layout)
+        self.halves = nn.Linear(encoder.grid_channels, 2 * HIDDEN, bias=False)
+        self.told = nn.Linear(len(self.facts), HIDDEN)
+        self.orientation = mx.zeros((ORIENTATIONS, HIDDEN))
+        self.mix = nn.Linear(HIDDEN, HIDDEN)
+        self.score = small(nn.Linear(HIDDEN, 1))
+
+    def __call__(
+        self, features: Features, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
+    ) -> mx.array:
+        """Raises ValueError without afterstates."""
+        if after is None:
+            raise ValueError("after must hold the afterstates of every decision for this head, got None")
+        after = Afterstates(*after)  # mx.compile passes plain tuples
+        return masked_log_softmax(by_action(after, self.scores(features, after), len(legal)), legal)
+
+    def scores(self, features: Features, after: Afterstates) -> mx.array:
+        """f32[M]: a score for every placement."""
+        assert features.grid is not None  # promised by needs_grid
+        batch = len(features.grid)
+        # The row of padding reads the last decision's grid; nobody reads its score.
+        decision = mx.minimum(after.decision, batch - 1)
+        orientation, first_cell, second_cell = halves(after.action)
+        under = self.halves(features.grid.reshape(batch * CELLS, -1))
+        first = under[decision * CELLS + first_cell][:, :HIDDEN]
+        inside = (second_cell < CELLS)[:, None]
+        second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, HIDDEN:], 0.0)
+        x = nn.relu(first + second + self.told(after.facts) + self.orientation[orientation])
+        return self.score(x + nn.relu(self.mix(x)))[:, 0]

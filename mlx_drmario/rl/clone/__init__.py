@@ -1,0 +1,1 @@
+"""Learning from search: a network is taught what a search thinks of every placement that it meets."""

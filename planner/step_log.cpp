@@ -1,0 +1,226 @@
+#include "step_log.h"
+
+#include <bit>
+#include <limits>
+
+namespace drm {
+
+static constexpr float kNotKnown = std::numeric_limits<float>::quiet_NaN();
+
+static DecisionRow blank_row() {
+  DecisionRow row{};
+  row.log_prob = row.value = kNotKnown;
+  std::fill_n(row.value_band, 2, kNotKnown);
+  std::fill_n(row.top_log_prob, kTopActions, kNotKnown);
+  std::fill_n(row.top_action, kTopActions, i16{-1});
+  return row;
+}
+
+static const DecisionRow kBlank = blank_row();
+
+// Eight booleans at a time: in a word of eight, the first lowest, the product has the lowest bit of byte i at 56 + i.
+static void pack_bits(const u8* booleans, u8* bits) {
+  for (int j = 0; j < kActions / 8; ++j) {
+    u64 eight;
+    std::memcpy(&eight, booleans + 8 * j, 8);
+    if constexpr (std::endian::native == std::endian::big) eight = __builtin_bswap64(eight);
+    bits[j] = static_cast<u8>(eight * 0x0102040810204080ull >> 56);
+  }
+}
+
+// What the player sees before the decision.
+static void show(const Decisions& games, std::size_t n, int s, DecisionRow& row) {
+  const Match& match = games.games[n].round.match;
+  const Player& p = match.player[s];
+  row.player = static_cast<u8>(s);
+  std::memcpy(row.bottle, p.bottle, kCells);
+  row.capsule[0] = p.pill_color_l;
+  row.capsule[1] = p.pill_color_r;
+  row.preview[0] = p.next_color_l;
+  row.preview[1] = p.next_color_r;
+  row.frame_counter = match.frame_counter;
+  row.speed_ups = p.speed_ups;
+  pack_bits(&games.legal[(n * static_cast<std::size_t>(games.players()) + static_cast<std::size_t>(s)) * kActions],
+            row.legal);
+}
+
+StepLog::StepLog(Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows)
+    : games_(games),
+      block_rows_(block_rows),
+      file_rows_(file_rows),
+      patience_(std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(block_seconds))),
+      block_(new_block()),
+      game_(games.games.size()),
+      digest_(games.games.size()),
+      known_(games.games.size()),
+      fate_(games.games.size()),
+      moves_(games.games.size()),
+      open_(games.rows(), kNoRow) {}
+
+std::unique_ptr<LogBlock> StepLog::new_block() const {
+  auto block = std::make_unique<LogBlock>();
+  block->players = games_.players();
+  block->first_step = block->end_step = step_;
+  block->rows.reserve(block_rows_ + games_.rows());
+  block->seats.reserve(block_rows_ + games_.rows());
+  return block;
+}
+
+void StepLog::discard() {
+  block_->rows.resize(rows_);
+  block_->seats.resize(rows_);
+  block_->starts.resize(starts_);
+  begun_ = false;
+}
+
+void StepLog::before(const i32* actions) {
+  discard();
+  if (step_ == block_->first_step) since_ = Clock::now();
+  const auto players = static_cast<std::size_t>(games_.players());
+  u64 next = next_game_;
+  for (std::size_t n = 0; n < game_.size(); ++n) {
+    const std::size_t first = n * players;
+    const bool runs = games_.to_act[first] || games_.to_act[first + players - 1];
+    const bool changed = games_.moves[n] != moves_[n];
+    const bool begins = runs && (changed || !known_[n]);
+    fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && (changed || !runs)) * kWasLeft);
+    if (!runs) continue;
+    const Match& match = games_.games[n].round.match;
+    const u64 number = begins ? next++ : game_[n];
+    if (begins) block_->starts.push_back({number, match});
+    const u64 hash = begins ? digest(match) : digest_[n];
+    moves_[n] = games_.moves[n];
+    for (int s = 0; s < games_.players(); ++s) {
+      const std::size_t seat = first + static_cast<std::size_t>(s);
+      if (!games_.to_act[seat]) continue;
+      DecisionRow& row = block_->rows.emplace_back(kBlank);
+      row.game = number;
+      row.digest = hash;
+      row.order = step_;
+      row.action = static_cast<i16>(actions[seat]);
+      show(games_, n, s, row);
+      block_->seats.push_back(static_cast<u32>(seat));
+    }
+  }
+  begun_ = true;
+}
+
+bool StepLog::after() {
+  if (!begun_) return false;
+  for (std::size_t n = 0; n < game_.size(); ++n) {
+    if (fate_[n] & kRuns && games_.moves[n] != moves_[n] + 1) {
+      discard();
+      return false;
+    }
+  }
+  for (std::size_t n = 0; n < game_.size(); ++n) {
+    if (fate_[n] & kWasLeft) {
+      block_->ends.push_back({game_[n], digest_[n], static_cast<u8>(Outcome::kUnfinished), 0});
+      forget(n);
+    }
+    if (fate_[n] & kBegins) {
+      forget(n);
+      game_[n] = next_game_++;
+      known_[n] = 1;
+    }
+  }
+  for (std::size_t i = rows_; i < block_->rows.size(); ++i) open_[block_->seats[i]] = static_cast<std::ptrdiff_t>(i);
+  digests(&games_.games[0].round.match, game_.size(), digest_.data(), sizeof(Game));
+  for (std::size_t n = 0; n < game_.size(); ++n) {
+    if (fate_[n] & kRuns) settle(n);
+  }
+  file_used_ += block_->rows.size() - rows_;
+  rows_ = block_->rows.size();
+  starts_ = block_->starts.size();
+  begun_ = false;
+  block_->end_step = ++step_;
+  const bool fills_file = file_used_ >= file_rows_;
+  if (fills_file) file_used_ = 0;
+  const bool is_old = Clock::now() - since_ > patience_;
+  return (fills_file || is_old || rows_ >= block_rows_) && seal(fills_file);
+}
+
+// The game is not on record any more, or not yet.
+void StepLog::forget(std::size_t n) {
+  known_[n] = 0;
+  for (int s = 0; s < games_.players(); ++s) {
+    open_[n * static_cast<std::size_t>(games_.players()) + static_cast<std::size_t>(s)] = kNoRow;
+  }
+}
+
+// A game has made its step.
+void StepLog::settle(std::size_t n) {
+  moves_[n] = games_.moves[n];
+  const auto players = static_cast<std::size_t>(games_.players());
+  for (std::size_t seat = n * players; seat < (n + 1) * players; ++seat) {
+    if (games_.told[seat].tau) tell(seat);
+  }
+  if (games_.ended[n]) end(n);
+}
+
+// What came of the seat's decision.
+void StepLog::tell(std::size_t seat) {
+  const Events& told = games_.told[seat];
+  const std::ptrdiff_t at = open_[seat];
+  open_[seat] = kNoRow;
+  if (at == kNoRow) return;  // it was made before the recording
+  if (at == kEarlierBlock) {
+    block_->late.push_back(told);
+    block_->late_seats.push_back(static_cast<u32>(seat));
+    return;
+  }
+  DecisionRow& row = block_->rows[static_cast<std::size_t>(at)];
+  row.tau = told.tau;
+  row.viruses_cleared = static_cast<u8>(told.viruses_cleared);
+  for (int c = 0; c < kColors; ++c) row.viruses_by_color[c] = static_cast<u8>(told.viruses_by_color[c]);
+  row.halves_cleared = static_cast<u8>(told.halves_cleared);
+  row.combos = static_cast<u8>(told.combos);
+  row.runs_after_first = static_cast<u8>(told.runs_after_first);
+  row.cascade = static_cast<u8>(told.cascade);
+  row.passes_after_first = static_cast<u8>(told.passes_after_first);
+  row.attack_sent = static_cast<u8>(told.attack_sent);
+  row.garbage_received = static_cast<u8>(told.garbage_received);
+}
+
+void StepLog::end(std::size_t n) {
+  const auto players = static_cast<std::size_t>(games_.players());
+  bool cleared = false, top_out = false;
+  for (std::size_t seat = n * players; seat < (n + 1) * players; ++seat) {
+    cleared |= games_.told[seat].cleared;
+    top_out |= games_.told[seat].top_out;
+  }
+  const Outcome outcome = cleared ? Outcome::kCleared : top_out ? Outcome::kTopOut : Outcome::kTruncated;
+  const u8 winner = players == 2 ? games_.winner[n] : u8{0};
+  block_->ends.push_back({game_[n], digest_[n], static_cast<u8>(outcome), winner});
+  forget(n);
+}
+
+bool StepLog::seal(bool fills_file) {
+  if (step_ == block_->first_step) return false;
+  discard();
+  auto next = new_block();
+  for (std::ptrdiff_t& row : open_) {
+    if (row >= 0) row = kEarlierBlock;
+  }
+  block_->fills_file = fills_file;
+  rows_ = starts_ = 0;
+  std::lock_guard turn(lock_);
+  full_.push_back(std::move(block_));
+  block_ = std::move(next);
+  return true;
+}
+
+std::unique_ptr<LogBlock> StepLog::take() {
+  std::lock_guard turn(lock_);
+  if (full_.empty()) return nullptr;
+  auto oldest = std::move(full_.front());
+  full_.pop_front();
+  return oldest;
+}
+
+std::size_t StepLog::ready() const {
+  std::lock_guard turn(lock_);
+  return full_.size();
+}
+
+}  // namespace drm

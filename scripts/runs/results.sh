@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The table of docs/results.md: levels 0 to 20 at every speed on test games, as JSON in docs/results/.
+#
+#   scripts/runs/results.sh [games of the cheap policies]   # 1,000 by default
+#
+# What is there already is kept, so it goes on where it was stopped. Hours on two cores: searches cost milliseconds a
+# capsule, so they and the network play fewer games, and at HI alone.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+PATH=$PWD/.venv/bin:$PATH
+games=${1:-1000}
+out=docs/results
+mkdir -p "$out"
+
+play() { # NAME POLICY SPEED LEVELS GAMES
+    local file="$out/$1-$3${6:-}.json"
+    [ -e "$file" ] && return
+    echo "$file"
+    drmario eval --policy "$2" --speed "$3" --levels "$4" --seeds "$5" --split test --no-baselines --json "$file"
+}
+
+for speed in hi med low; do
+    play 1ply search:1ply "$speed" 0-20 "$games"
+    play greedy greedy "$speed" 0-20 "$games"
+    play random random "$speed" 0-20 "$games"
+done
+play best best hi 20 "${TWENTY:-4096}" -20
+play best best hi 0-20 "${NETWORK:-250}"
+play 2ply search:2ply hi 0-20 "${PLIES:-250}"
+play 3ply search:3ply hi 0-20 "${DEEP:-100}"
+play sampled search:sampled hi 0-20 "${DEEPEST:-50}"
+for speed in med low; do
+    play best best "$speed" 0-20 "${SLOWER:-100}"
+done

@@ -1,0 +1,194 @@
+"""Learning from search: what is learnt of a judgement, whose games are judged, and runs that go on bit for bit."""
+
+import dataclasses
+import json
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import mlx_drmario as dm
+from mlx_drmario.cli import main
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.clone.config import CloneConfig, CloneRunConfig
+from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
+from mlx_drmario.rl.clone.train import Learner, progress_scalars, train
+from mlx_drmario.rl.config import EnvConfig
+from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.player import load_policy
+from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.search import roots_of
+from tests.training import content, timeless
+
+TINY = CloneRunConfig(
+    name="tiny",
+    compile=False,
+    decisions=5 * 128,
+    checkpoint_every=1,
+    keep=9,
+    env=EnvConfig(num_envs=16, last_level=3, max_decisions=20),
+    net=NetConfig(head="features", width=8, depth=1, summary=16),
+    clone=CloneConfig(teacher="2ply,first=4", horizon=8, minibatch=64, weaning=0.5),
+)
+
+
+def test_targets_by_the_definition():
+    decision = np.array([0, 0, 0, 1, 1], np.int32)
+    frames = np.array([100, 120, np.inf, 7, 7], np.float32)
+    soft = targets(CloneConfig(temperature=20), decision, frames, 2)
+    np.testing.assert_allclose(soft, [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0, 0.5, 0.5], rtol=1e-6)
+    hard = targets(CloneConfig(temperature=0), decision, frames, 2)
+    np.testing.assert_array_equal(hard, [1, 0, 0, 0.5, 0.5])
+    smooth = targets(CloneConfig(temperature=0, smoothing=0.3), decision, frames, 2)
+    np.testing.assert_allclose(smooth, [0.8, 0.1, 0.1, 0.5, 0.5], rtol=1e-6)
+
+
+def test_quarters_of_a_bottle_count_the_same():
+    viruses, levels = np.array([84, 80, 70, 70, 10, 1, 4]), np.array([20, 20, 20, 20, 20, 20, 0])
+    weight = weights_of(CloneConfig(balance=True), viruses, levels)
+    np.testing.assert_allclose(weight, [7 / 10] * 4 + [7 / 4] * 2 + [7 / 10])
+    assert weight[:4].sum() + weight[6] == pytest.approx(weight[4:6].sum())
+    assert (weights_of(CloneConfig(), viruses, levels) == 1).all()
+
+
+def test_loss_is_the_distance_to_the_target():
+    rng = np.random.default_rng(0)
+    log_probs = np.log(rng.dirichlet(np.ones(512), 2)).astype(np.float32)
+    decision, action = np.array([0, 0, 1, 2], np.int32), np.array([3, 9, 400, 0], np.int32)
+    target = np.array([0.25, 0.75, 1.0, 0.0], np.float32)  # the last row is padding
+    weight = np.array([1.0, 0.5], np.float32)
+
+    def loss(config: CloneConfig, said: np.ndarray) -> float:
+        return judgement_loss(config, *map(mx.array, (said, decision, action, target, weight))).item()
+
+    said = log_probs[decision[:3], action[:3]]
+    terms = target[:3] * (np.log(target[:3]) - said) * weight[decision[:3]]
+    assert loss(CloneConfig(), log_probs) == pytest.approx(terms.sum() / 2, rel=1e-5)
+    focal = terms * (1 - np.exp(said)) ** 2
+    assert loss(CloneConfig(focal=2), log_probs) == pytest.approx(focal.sum() / 2, rel=1e-5)
+    known = np.full((2, 512), -1e9, np.float32)
+    known[decision[:3], action[:3]] = np.log(target[:3])
+    assert loss(CloneConfig(), known) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_learnt_is_the_judgement_of_the_same_decision():
+    """Row by row: judging the observed situation again gives the stored target and value."""
+    learner = Learner(TINY)
+    games = learner.collector.games
+    seen, act = [], learner.act
+
+    def remember(planes, scalars, legal, after):
+        judged = learner.teacher.judge(**roots_of(games.view), **learner.budget)[1]
+        seen.append((planes.copy(), judged))
+        return act(planes, scalars, legal, after)
+
+    learner.act = remember
+    rollout = learner.collector.collect(learner)
+    frames = np.concatenate([judged for _, judged in seen])
+    planes = np.concatenate([planes for planes, _ in seen])
+    rows = 0
+    for batch in learner.batches(rollout):
+        shown, legal, (decision, action, _), target, weight, value = np.asarray(batch[0]), *map(_arrays, batch[2:])
+        for b, board in enumerate(shown):
+            candidates = np.flatnonzero((planes == board).all(axis=(1, 2, 3)))
+            mine = decision == b
+            expected = [
+                np.exp(-(frames[c] - frames[c].min()) / 20) / np.exp(-(frames[c] - frames[c].min()) / 20).sum()
+                for c in candidates
+            ]
+            assert any(np.allclose(target[mine], e[action[mine]], atol=1e-5) for e in expected)
+            assert any(value[b] == pytest.approx(-min(frames[c].min(), 30_000) / 1000) for c in candidates)
+            assert set(action[mine]) == set(np.flatnonzero(legal[b]))
+            rows += 1
+        assert (weight == 1).all()
+    assert rows == TINY.clone.epochs * 128
+
+
+def _arrays(value):
+    return tuple(map(np.asarray, value)) if isinstance(value, tuple) else np.asarray(value)
+
+
+def test_shares_of_the_teacher_the_network_and_chance():
+    config = dataclasses.replace(
+        TINY, clone=dataclasses.replace(TINY.clone, follow=0.25, weaning=0.0, random_moves=0.1)
+    )
+    learner = Learner(config)
+    games = learner.collector.games
+    after = AfterstateRows.of(games, learner.learning.facts)
+    log_share, _ = learner.act(games.planes, games.scalars, games.legal, after)
+    own, _ = learner._say(games.planes, games.scalars, games.legal, after)
+    choice = learner.teacher.judge(**roots_of(games.view), **learner.budget)[0]
+    expected = 0.9 * 0.75 * np.exp(own) + 0.1 * games.legal / games.legal.sum(axis=1, keepdims=True)
+    expected[np.arange(16), choice] += 0.9 * 0.25
+    np.testing.assert_allclose(np.exp(log_share), expected, atol=1e-5)
+    assert Learner(TINY).followed == 1.0
+
+
+def test_scalars_that_weigh_decisions():
+    learner = Learner(TINY)
+    (viruses, unit), (level, most) = progress_scalars(learner.layout)
+    games = learner.collector.games
+    np.testing.assert_allclose(games.scalars[:, viruses] * unit, games.viruses_left, rtol=1e-5)
+    np.testing.assert_allclose(games.scalars[:, level] * most, games.view.public["level"], rtol=1e-5)
+
+
+class StopAfter(Listener):
+    """Stops a run after some iterations."""
+
+    def __init__(self, iterations: int) -> None:
+        self.left = iterations
+
+    def on_iteration(self, progress: float, metrics: dict[str, float]) -> None:
+        self.left -= 1
+
+    def should_stop(self) -> bool:
+        return self.left <= 0
+
+
+def test_runs_repeat_and_go_on_bit_for_bit(tmp_path):
+    whole = train(TINY, tmp_path / "whole")
+    assert whole.finished and directory.kind_of(tmp_path / "whole") is CloneRunConfig
+    assert not train(TINY, tmp_path / "parts", StopAfter(2)).finished
+    train(TINY, tmp_path / "parts", resume=True)
+    for number in (2, 5):
+        first, second = (checkpoint.directory(tmp_path / name, number * 128) for name in ("whole", "parts"))
+        assert content(first) == content(second)
+    rows = [timeless(tmp_path / name) for name in ("whole", "parts")]
+    assert rows[0] == rows[1] and len(rows[0]) == 5
+    policy = load_policy(tmp_path / "whole")
+    games = dm.Decisions(num_envs=8)
+    games.reset(1, 2, 0x8988)
+    assert games.legal[np.arange(8), policy.act(games.view)].all()
+
+
+def test_the_network_comes_to_agree_with_its_teacher():
+    """It starts by chance (one of some 30 placements) and learns; the average follows the network that learns."""
+    config = dataclasses.replace(
+        TINY,
+        decisions=12 * 512,
+        env=dataclasses.replace(TINY.env, num_envs=64),
+        clone=dataclasses.replace(TINY.clone, teacher="1ply", average=0.9, learning_rate=0.005),
+    )
+    learner = Learner(config)
+    metrics = [learner.iterate() for _ in range(12)]
+    assert metrics[0]["stats/agreement"] < 0.15 < 0.25 < metrics[-1]["stats/agreement"]
+    assert metrics[-1]["loss/judgement"] < 0.75 * metrics[0]["loss/judgement"]
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    run = tmp_path / "run"
+    small = ["--net.width", "8", "--net.depth", "1", "--env.num-envs", "32", "--no-compile"]
+    small += ["--clone.teacher", "1ply", "--clone.minibatch", "128"]
+    assert main(["train", "clone", "--out", str(run), "--decisions", "1000", *small]) == 0
+    assert "search:1ply at levels 0 to 20" in capsys.readouterr().out
+    assert json.loads((run / "config.json").read_text())["clone"]["teacher"] == "1ply"
+    assert main(["runs", "info", str(run)]) == 0
+    assert main(["eval", "--policy", str(run), "--levels", "0", "--seeds", "4", "--out", str(tmp_path / "e")]) == 0
+    for wrong, said in (
+        (["--clone.teacher", "4ply"], "clone.teacher is '4ply': no search '4ply'; choose one of"),
+        (["--clone.minibatch", "100"], "clone.minibatch must divide env.num_envs * clone.horizon = 4096, got 100"),
+        (["--clone.temperature", "-1"], "must be between 0 and 10,000"),
+    ):
+        assert main(["train", "clone", "--out", str(tmp_path / "no"), *wrong]) == 2
+        assert said in capsys.readouterr().err
