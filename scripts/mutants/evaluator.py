@@ -3,7 +3,7 @@
 DATA = "mlx_drmario/rl/evaluator/data.py"
 FIT = "mlx_drmario/rl/evaluator/train.py"
 LOSSES = "mlx_drmario/rl/evaluator/losses.py"
-NET = "mlx_drmario/nets/quantile.py"
+NET, CELLS = "mlx_drmario/nets/quantile.py", "mlx_drmario/nets/outcome.py"
 PLAYER = "mlx_drmario/rl/evaluator/player.py"
 FORECAST = "mlx_drmario/rl/evaluator/forecast.py"
 CALIBRATION = "mlx_drmario/rl/evaluator/calibration.py"
@@ -51,11 +51,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         NET,
         "ORIENTATIONS)[None, :, None] == orientation[:, None, None]",
         "ORIENTATIONS)[None, :, None] >= 0 * orientation[:, None, None]",
-        TEST,
+        f"{TEST}::test_every_orientation_has_weights_of_its_own",
     ),
     (
         "the second half of a placement lies elsewhere",
-        NET,
+        CELLS,
         "SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))",
         "SECOND = ((0, 1), (-1, 0), (0, -1), (1, 0))",
         f"{TEST}::test_cells_of_a_placement",
