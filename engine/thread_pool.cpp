@@ -54,12 +54,16 @@ class ThreadPool::Crew {
       count_ = count;
       grain_ = grain;
       next_.store(0, std::memory_order_relaxed);
-      busy_ = static_cast<int>(workers_.size());
+      open_ = true;
       ++generation_;
     }
-    wake_.notify_all();
+    const int chunks = (count - 1) / grain + 1;
+    const int helpers = std::min(chunks - 1, static_cast<int>(workers_.size()));
+    for (int i = 0; i < helpers; ++i) wake_.notify_one();
     take_chunks();
+    // Whoever is still asleep has missed it: the caller waits for those alone who are at work.
     std::unique_lock lock(mutex_);
+    open_ = false;
     done_.wait(lock, [this] { return busy_ == 0; });
   }
 
@@ -91,6 +95,8 @@ class ThreadPool::Crew {
         wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
         if (stop_) return;
         seen = generation_;
+        if (!open_) continue;
+        ++busy_;
       }
       take_chunks();
       std::lock_guard lock(mutex_);
@@ -105,7 +111,8 @@ class ThreadPool::Crew {
   std::atomic<int> next_{0};
   int count_ = 0;
   int grain_ = 1;
-  int busy_ = 0;
+  int busy_ = 0;       // workers that are taking chunks
+  bool open_ = false;  // whether more of them may begin to
   unsigned generation_ = 0;
   bool stop_ = false;
 };

@@ -110,6 +110,29 @@ def scalar_names() -> tuple[str, ...]:
 def event_names() -> tuple[str, ...]:
     """Names of the event columns, in order"""
 
+def plane_sums(
+    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
+    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    column: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)],
+    row: Annotated[NDArray[numpy.float32], dict(shape=(None, None, None), order="C", device="cpu", writable=False)],
+) -> NDArray[numpy.float32]:
+    """
+    f32[B, 16, 8, K]: convolutions of 0/1 planes u8[B, C, 16, 8] along whole columns and along whole rows, added.
+    Plane c of a decision is planes[source[c]], source i32[B, C]; column f32[31, C, K] and row f32[15, C, K] hold
+    the weights by offset (where to, less where from, plus 15 or 7). Nobody may write to the arrays meanwhile.
+    """
+
+def plane_sums_gradient(
+    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
+    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+    gradient: Annotated[
+        NDArray[numpy.float32], dict(shape=(None, 16, 8, None), order="C", device="cpu", writable=False)
+    ],
+) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32]]:
+    """
+    The gradients of `column` and `row` for the gradient f32[B, 16, 8, K] of the sums.
+    """
+
 class PublicView:
     """
     What the players of N games may know, live: policies, environments and search get this and
@@ -728,3 +751,94 @@ def next_capsules(capsule: object, preview: object, capsules_thrown: int) -> NDA
 
 def feature_names() -> tuple[str, ...]:
     """Names of the features, in order"""
+
+class LogBlock:
+    """Consecutive steps of a `StepLog`; the arrays are views of it."""
+
+    @property
+    def first_step(self) -> int:
+        """number of its first step"""
+
+    @property
+    def end_step(self) -> int:
+        """number of the step after its last"""
+
+    @property
+    def fills_file(self) -> bool:
+        """whether a new file begins after it"""
+
+    @property
+    def states(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured [G], as Batch.state: first states of the games that begin; they are numbered on.
+        """
+
+    @property
+    def rows(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured [M], dtype decision_row_dtype(), can be written to: decisions by step and seat.
+        """
+
+    @property
+    def seats(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """u32[M] of the rows: game * players + player"""
+
+    @property
+    def late(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured [L], as Decisions.events: what came of the last decisions of earlier blocks.
+        """
+
+    @property
+    def late_seats(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
+        """u32[L]: whose they were"""
+
+    @property
+    def ends(self) -> numpy.typing.NDArray[numpy.void]:
+        """
+        Structured [E]: game, digest of its last state, outcome and winner as in traces.
+        """
+
+def decision_row_dtype() -> numpy.dtype[numpy.void]:
+    """
+    Of LogBlock.rows: columns of a trace's decisions, beside the numbers of game and step.
+    """
+
+class StepLog:
+    """
+    Rows of the decisions of a batch of games, made while these are played, in blocks.
+    A game begins wherever somebody else moved or changed it since the last logged step.
+    """
+
+    def __init__(self, games: Decisions, block_rows: int, block_seconds: float, file_rows: int) -> None:
+        """
+        A block is full after block_rows decisions, or after a step when its first is block_seconds old; a file
+        is after file_rows decisions.
+        """
+
+    def before(self, action: object) -> None:
+        """
+        The games are about to make these decisions, as `Decisions.step` takes them.
+        """
+
+    def after(self) -> bool:
+        """
+        They have made them: whether a block became full. Without `before`, or with another number of moves than
+        one since then, nothing is logged.
+        """
+
+    def seal(self) -> bool:
+        """End a block if anything is in it; whether it was."""
+
+    def take(self) -> LogBlock:
+        """
+        The oldest full block, None when there is none; any thread may take it.
+        """
+
+    @property
+    def ready(self) -> int:
+        """number of full blocks"""
+
+    @property
+    def step(self) -> int:
+        """number of the next step"""

@@ -28,8 +28,12 @@ class Encoder(nn.Module):
     vector_size: int
     grid_channels: int
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
-        """Encode planes f32[B, C, 16, 8] and scalars f32[B, S]."""
+    def see(self, planes: mx.array) -> mx.array:
+        """What the planes f32[B, C, 16, 8] alone make of the first layer, before anything else goes into it."""
+        return planes
+
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        """Encode what `see` returned, and scalars f32[B, S]."""
         raise NotImplementedError
 
 
@@ -47,8 +51,8 @@ class MLPEncoder(Encoder):
         if with_grid:
             self.to_grid = nn.Linear(config.width, ROWS * COLS * grid_channels)
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
-        x = mx.concatenate([planes.flatten(1), scalars], axis=1)
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        x = mx.concatenate([seen.flatten(1), scalars], axis=1)
         for layer in self.layers:
             x = nn.relu(layer(x))
         grid = None
@@ -80,10 +84,13 @@ class AxialEncoder(Encoder):
         self.vector_size = config.summary
         self.grid_channels = width
 
-    def __call__(self, planes: mx.array, scalars: mx.array) -> Features:
+    def see(self, planes: mx.array) -> mx.array:
+        """f32[B, 16, 8, K]; nets.sparse computes the same on a CPU."""
         cells = planes.transpose(0, 2, 3, 1)
-        x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
-        x = nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])
+        return along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
+
+    def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
+        x = nn.relu(seen + self.position + self.from_scalars(scalars)[:, None, None, :])
         x = nn.relu(self.mix[0](x))
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
             x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_drmario.nets.heads import masked_log_softmax
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import Afterstates, masked_log_softmax
 from mlx_drmario.nets.policy import ActorCritic
 
 

@@ -15,9 +15,9 @@ import mlx.nn as nn
 from mlx_drmario import feature_names
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
-from mlx_drmario.nets.heads import ORIENTATIONS, Head, masked_log_softmax, small
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, by_action, halves, masked_log_softmax, small
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates, by_action, halves
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import CELLS
 
 UNIT = 8
@@ -51,10 +51,9 @@ class FeaturesHead(Head):
         if after is None:
             raise ValueError("after must hold the afterstates of every decision for this head, got None")
         after = Afterstates(*after)  # mx.compile passes plain tuples
-        return masked_log_softmax(by_action(after, self.scores(features, after), len(legal)), legal)
+        return masked_log_softmax(by_action(after, self.scores_of_rows(features, scalars, after), len(legal)), legal)
 
-    def scores(self, features: Features, after: Afterstates) -> mx.array:
-        """f32[M]: a score for every placement."""
+    def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         assert features.grid is not None  # promised by needs_grid
         batch = len(features.grid)
         # The row of padding reads the last decision's grid; nobody reads its score.

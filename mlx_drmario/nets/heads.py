@@ -1,12 +1,15 @@
-"""Policy heads: one interface, masked log-probabilities over the 512 placements.
+"""Policy heads: one interface, log-probabilities over the legal placements of every decision, in two shapes.
 
-`head(features, scalars, legal) -> f32[B, 512]`: log-probabilities that sum to one over the legal actions; illegal
-actions hold `ILLEGAL`, finite so that no gradient becomes NaN, and so low that exp() is exactly 0.
+`head(features, scalars, legal) -> f32[B, 512]`: illegal actions hold `ILLEGAL`, finite so that no gradient becomes NaN,
+and so low that exp() is exactly 0. `head.of_rows(features, scalars, after) -> f32[M]`: the legal ones alone, some 32 of
+512, which is what learning needs.
+
+Axis letters: B decisions, M legal placements of all of them together (ragged: each decision has its own number).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,10 +17,12 @@ import mlx.nn as nn
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.spec import ACTIONS, COLS, ROWS
+from mlx_drmario.spec import ACTIONS, CELLS, COLS, ROWS
 
 ILLEGAL = -1e9
 ORIENTATIONS = 4
+SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Where the second half lies (row, column) by orientation: right, below, left, above."""
 
 
 def masked_log_softmax(logits: mx.array, legal: mx.array) -> mx.array:
@@ -29,20 +34,60 @@ def masked_log_softmax(logits: mx.array, legal: mx.array) -> mx.array:
     return mx.where(legal, logits - mx.logsumexp(logits, axis=-1, keepdims=True), ILLEGAL)
 
 
+class Afterstates(NamedTuple):
+    """The legal placements of B decisions, resolved. Rows of padding have decision B, any other content."""
+
+    decision: mx.array  # i32[M]: row of the batch
+    action: mx.array  # i32[M]
+    facts: mx.array  # f32[M, F], columns as the head that reads them names them
+
+
+def log_softmax_of_rows(score: mx.array, decision: mx.array, batch: int) -> mx.array:
+    """Log-softmax f32[M] of score f32[M] over each decision's rows; those of decision `batch` are one more."""
+    top = mx.stop_gradient(mx.full((batch + 1,), ILLEGAL).at[decision].maximum(score))
+    score = score - top[decision]
+    return score - mx.log(sum_rows(mx.exp(score), decision, batch))[decision]
+
+
+def sum_rows(values: mx.array, decision: mx.array, batch: int) -> mx.array:
+    """The sum f32[B + 1] of values f32[M] over the rows of each decision i32[M]; the last is that of padding."""
+    return mx.zeros((batch + 1,)).at[decision].add(values)
+
+
+def by_action(after: Afterstates, score: mx.array, batch: int) -> mx.array:
+    """Put the score f32[M] of every afterstate in the place of its action: f32[B, 512], 0 elsewhere."""
+    scores = mx.zeros((batch + 1, ACTIONS)).at[after.decision, after.action]
+    return scores.add(score)[:batch]
+
+
 class Head(nn.Module):
     """Interface of all heads."""
 
     needs_grid = False
     """True for heads that read `features.grid`."""
     facts: ClassVar[tuple[str, ...]] = ()
-    """Columns of the afterstates' facts that it is told (rl/afterstates.py); heads with some take the afterstates as a
-    further argument."""
+    """Columns of the afterstates' facts that it is told (rl/afterstates.py); with some it cannot do without `after`."""
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__()
 
-    def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
+    def scores(self, features: Features, scalars: mx.array) -> mx.array:
+        """f32[B, 512], whether legal or not."""
         raise NotImplementedError
+
+    def __call__(
+        self, features: Features, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
+    ) -> mx.array:
+        return masked_log_softmax(self.scores(features, scalars), legal)
+
+    def of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
+        """The same as f32[M], of the rows of `after`."""
+        return log_softmax_of_rows(self.scores_of_rows(features, scalars, after), after.decision, len(scalars))
+
+    def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
+        """The scores f32[M] of the rows of `after`; those of padding are any."""
+        scores = self.scores(features, scalars)
+        return scores.reshape(-1)[mx.minimum(after.decision, len(scores) - 1) * ACTIONS + after.action]
 
 
 class DenseHead(Head):
@@ -52,8 +97,8 @@ class DenseHead(Head):
         super().__init__(config, encoder, layout)
         self.score = small(nn.Linear(encoder.vector_size, ACTIONS))
 
-    def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
-        return masked_log_softmax(self.score(features.vector), legal)
+    def scores(self, features: Features, scalars: mx.array) -> mx.array:
+        return self.score(features.vector)
 
 
 def shift_to_first(second: mx.array) -> mx.array:
@@ -64,9 +109,17 @@ def shift_to_first(second: mx.array) -> mx.array:
     and 0 for a cell outside the bottle (above the top row: the half is lost).
     """
     padded = mx.pad(second, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    offsets = ((0, 1), (1, 0), (0, -1), (-1, 0))
-    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLS, o] for o, (dr, dc) in enumerate(offsets)]
+    shifted = [padded[:, 1 + dr : 1 + dr + ROWS, 1 + dc : 1 + dc + COLS, o] for o, (dr, dc) in enumerate(SECOND)]
     return mx.stack(shifted, axis=1)
+
+
+def halves(action: mx.array) -> tuple[mx.array, mx.array, mx.array]:
+    """Orientation, cell of the first half and of the second (CELLS when that is above the bottle) of i32[M] actions."""
+    orientation, first = action // CELLS, action % CELLS
+    row, column = (mx.array([place[axis] for place in SECOND])[orientation] for axis in (0, 1))
+    row = first // COLS + row
+    inside = (row >= 0) & (row < ROWS)
+    return orientation, first, mx.where(inside, row * COLS + first % COLS + column, CELLS)
 
 
 class ShiftScoreHead(Head):
@@ -87,11 +140,24 @@ class ShiftScoreHead(Head):
         self.orientation = mx.zeros((ORIENTATIONS,))
         self._layout = layout
 
-    def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
-        return masked_log_softmax(self.scores(features, scalars), legal)
-
     def scores(self, features: Features, scalars: mx.array) -> mx.array:
-        """f32[B, 512], whether legal or not."""
+        maps = self._maps(features, scalars).reshape(-1, ROWS, COLS, 2 * ORIENTATIONS)
+        first, second = maps[..., :ORIENTATIONS], maps[..., ORIENTATIONS:]
+        scores = first.transpose(0, 3, 1, 2) + shift_to_first(second) + self.orientation[:, None, None]
+        return scores.flatten(1)
+
+    def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
+        maps = self._maps(features, scalars)
+        orientation, first, second = halves(after.action)
+        start = mx.minimum(after.decision, len(maps) - 1) * CELLS
+        beside = start + mx.minimum(second, CELLS - 1)
+        scores = maps.reshape(-1)
+        of_first = scores[(start + first) * 2 * ORIENTATIONS + orientation]
+        of_second = scores[(2 * beside + 1) * ORIENTATIONS + orientation]
+        return of_first + mx.where(second < CELLS, of_second, 0.0) + self.orientation[orientation]
+
+    def _maps(self, features: Features, scalars: mx.array) -> mx.array:
+        """Scores f32[B, 128, 8] of the two halves in every cell: of the first by orientation, then of the second."""
         grid = features.grid
         assert grid is not None  # promised by needs_grid
         weights = [
@@ -99,10 +165,7 @@ class ShiftScoreHead(Head):
             for s, by_color in zip(self._layout.scalar_colors[:2], (self.first, self.second), strict=True)
         ]
         cells = grid.reshape(-1, ROWS * COLS, grid.shape[3])
-        maps = (cells @ mx.concatenate(weights, axis=2)).reshape(-1, ROWS, COLS, 2 * ORIENTATIONS)
-        first, second = maps[..., :ORIENTATIONS], maps[..., ORIENTATIONS:]
-        scores = first.transpose(0, 3, 1, 2) + shift_to_first(second) + self.orientation[:, None, None]
-        return scores.flatten(1)
+        return cells @ mx.concatenate(weights, axis=2)
 
 
 class FactorizedHead(Head):
@@ -114,10 +177,10 @@ class FactorizedHead(Head):
         self.row = small(nn.Linear(encoder.vector_size, ROWS))
         self.column = small(nn.Linear(encoder.vector_size, COLS))
 
-    def __call__(self, features: Features, scalars: mx.array, legal: mx.array) -> mx.array:
+    def scores(self, features: Features, scalars: mx.array) -> mx.array:
         x = features.vector
         scores = self.orientation(x)[:, :, None, None] + self.row(x)[:, None, :, None] + self.column(x)[:, None, None]
-        return masked_log_softmax(scores.flatten(1), legal)
+        return scores.flatten(1)
 
 
 def small(layer: nn.Linear, scale: float = 0.01) -> nn.Linear:

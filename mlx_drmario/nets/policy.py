@@ -11,10 +11,10 @@ import mlx.nn as nn
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
 from mlx_drmario.nets.features import FeaturesHead
-from mlx_drmario.nets.heads import DenseHead, FactorizedHead, Head, ShiftScoreHead
+from mlx_drmario.nets.heads import Afterstates, DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import Afterstates, OutcomeHead
-from mlx_drmario.nets.symmetry import canonicalize
+from mlx_drmario.nets.outcome import OutcomeHead
+from mlx_drmario.nets.symmetry import canonical_order, permute_colors
 
 HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
@@ -33,7 +33,7 @@ class ActorCritic(nn.Module):
         head = HEADS[config.head]
         self.layout = layout
         self.facts = head.facts
-        self._canonical = config.canonical_colors
+        self.canonical = config.canonical_colors
         self.encoder = make_encoder(config, layout.num_planes, layout.num_scalars, with_grid=head.needs_grid)
         self.head = head(config, self.encoder, layout)
         self.value = nn.Linear(self.encoder.vector_size, 1)
@@ -42,23 +42,40 @@ class ActorCritic(nn.Module):
         self, planes: mx.array, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
     ) -> tuple[mx.array, mx.array]:
         """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after`, told `facts`, if there are any."""
-        features, scalars = self._encode(planes, scalars)
-        if isinstance(self.head, OutcomeHead | FeaturesHead):
-            log_probs = self.head(features, scalars, legal, after)
-        else:
-            log_probs = self.head(features, scalars, legal)
-        return log_probs, self.value(features.vector).squeeze(1)
+        features, scalars = self._encode(self.see(planes, scalars), scalars)
+        return self.head(features, scalars, legal, after), self._value(features)
+
+    def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
+        """What the first layer makes of the planes u8[B, C, 16, 8] alone (`Encoder.see`), once relabelled."""
+        if self.canonical:
+            planes = permute_colors(planes, canonical_order(scalars, self.layout), self.layout.plane_colors)
+        return self.encoder.see(planes.astype(mx.float32))
+
+    def judge(self, seen: mx.array, scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
+        """Log-probabilities f32[M] of the rows of `after`, which hold every legal placement, and values f32[B].
+
+        seen is what `see` returned.
+        """
+        features, scalars = self._encode(seen, scalars)
+        return self.head.of_rows(features, scalars, after), self._value(features)
 
     def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:
         """The values f32[B] alone."""
-        features, _ = self._encode(planes, scalars)
-        return self.value(features.vector).squeeze(1)
+        return self.value_of_seen(self.see(planes, scalars), scalars)
 
-    def _encode(self, planes: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
+    def value_of_seen(self, seen: mx.array, scalars: mx.array) -> mx.array:
+        """The same of what `see` returned."""
+        features, _ = self._encode(seen, scalars)
+        return self._value(features)
+
+    def _encode(self, seen: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
         """Features, and the scalars as the encoder saw them (relabelled)."""
-        if self._canonical:
-            planes, scalars = canonicalize(planes, scalars, self.layout)
-        return self.encoder(planes.astype(mx.float32), scalars), scalars
+        if self.canonical:
+            scalars = permute_colors(scalars, canonical_order(scalars, self.layout), self.layout.scalar_colors)
+        return self.encoder(seen, scalars), scalars
+
+    def _value(self, features: Features) -> mx.array:
+        return self.value(features.vector).squeeze(1)
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:

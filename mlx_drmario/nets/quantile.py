@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.nets.encoder import Features, make_encoder
-from mlx_drmario.nets.heads import ORIENTATIONS
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, halves
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import seeded
 from mlx_drmario.nets.symmetry import canonicalize
 from mlx_drmario.spec import CELLS
@@ -78,7 +78,7 @@ class QuantileNet(nn.Module):
     def encode(self, planes: mx.array, scalars: mx.array) -> Features:
         """Features of planes u8[B, C, 16, 8] and scalars f32[B, S]."""
         planes, scalars = canonicalize(planes, scalars, self.layout)
-        return self.encoder(planes.astype(mx.float32), scalars)
+        return self.encoder(self.encoder.see(planes.astype(mx.float32)), scalars)
 
     def of_state(self, features: Features) -> Outlook:
         """B outlooks: frames from now on."""

@@ -43,7 +43,12 @@ def canonicalize(planes: mx.array, scalars: mx.array, layout: ObservationLayout)
 
 def permute_colors(values: mx.array, order: mx.array, starts: Sequence[int]) -> mx.array:
     """Reorder every colour triple (beginning at one of `starts`) along axis 1 of values [B, K, ...]."""
-    count = values.shape[1]
+    index = relabelled(order, starts, values.shape[1])
+    return mx.take_along_axis(values, index.reshape(index.shape + (1,) * (values.ndim - 2)), axis=1)
+
+
+def relabelled(order: mx.array, starts: Sequence[int], count: int) -> mx.array:
+    """Which of `count` entries takes the place of each one when colours are reordered: i32[B, K]."""
     base = np.arange(count, dtype=np.int32)
     label = np.zeros(count, np.int32)
     colored = np.zeros(count, bool)
@@ -51,5 +56,4 @@ def permute_colors(values: mx.array, order: mx.array, starts: Sequence[int]) -> 
         base[start : start + 3] = start
         label[start : start + 3] = (0, 1, 2)
         colored[start : start + 3] = True
-    index = mx.array(base) + mx.where(mx.array(colored), mx.take(order, mx.array(label), axis=1), 0)
-    return mx.take_along_axis(values, index.reshape(index.shape + (1,) * (values.ndim - 2)), axis=1)
+    return mx.array(base) + mx.where(mx.array(colored), mx.take(order, mx.array(label), axis=1), 0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlx_drmario import Decisions, PublicView, features
 from mlx_drmario.nets.outcome import FACTS
+from mlx_drmario.spec import ACTIONS
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(decision i32[M], action i32[M], facts f32[M, F]): the fields of nets.outcome.Afterstates."""
@@ -42,6 +43,13 @@ class AfterstateRows:
         return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), told)
 
     @classmethod
+    def of_legal(cls, legal: np.ndarray) -> AfterstateRows:
+        """The placements of legal bool[D, 512] alone, without facts."""
+        decision, action = np.nonzero(legal)
+        first = np.searchsorted(decision, np.arange(len(legal) + 1))
+        return cls(first, action.astype(np.int32), np.empty((len(action), 0), np.float32))
+
+    @classmethod
     def join(cls, parts: Sequence[AfterstateRows]) -> AfterstateRows:
         """The decisions of all parts, one part after the other."""
         ends = np.cumsum([0, *(part.first[-1] for part in parts)])
@@ -50,6 +58,13 @@ class AfterstateRows:
             np.concatenate([part.action for part in parts]),
             np.concatenate([part.facts for part in parts]),
         )
+
+    def rank(self, action: np.ndarray) -> np.ndarray:
+        """i32[D]: which of a decision's rows is that of action i32[D], which must be among them."""
+        start, end = self.first[:-1], self.first[1:]
+        decision = np.repeat(np.arange(len(start)), end - start)
+        keys = decision * ACTIONS + self.action  # ascending: the rows of a decision are sorted by action
+        return (np.searchsorted(keys, np.arange(len(start)) * ACTIONS + action) - start).astype(np.int32)
 
     def take(self, decisions: np.ndarray) -> Columns:
         """The rows of `decisions` (indices i64[B], in any order), which become decisions 0 to B - 1."""

@@ -1,4 +1,4 @@
-"""The masked categorical distribution over placements, in the form that heads return (heads.masked_log_softmax).
+"""The categorical distribution over legal placements, in the forms that heads return (nets/heads.py).
 
 MLX where gradients are needed, NumPy where actions are drawn: on a CPU that is several times faster.
 """
@@ -8,15 +8,12 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
-
-def log_prob(log_probs: mx.array, action: mx.array) -> mx.array:
-    """Log-probability f32[B] of action i32[B] under log_probs f32[B, 512]."""
-    return mx.take_along_axis(log_probs, action[:, None], axis=1).squeeze(1)
+from mlx_drmario.nets.heads import sum_rows
 
 
-def entropy(log_probs: mx.array) -> mx.array:
-    """Entropy f32[B] in nats; illegal entries contribute exactly 0."""
-    return -(mx.exp(log_probs) * mx.maximum(log_probs, -100.0)).sum(axis=1)
+def entropy(log_probs: mx.array, decision: mx.array, batch: int) -> mx.array:
+    """Entropy f32[B] in nats of every decision, of the log-probabilities f32[M] of its rows (heads.Head.of_rows)."""
+    return -sum_rows(mx.exp(log_probs) * log_probs, decision, batch)[:batch]
 
 
 def sample_numpy(rng: np.random.Generator, log_probs: np.ndarray) -> np.ndarray:

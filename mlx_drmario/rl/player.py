@@ -12,8 +12,7 @@ import numpy as np
 from mlx_drmario import PublicView
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
-from mlx_drmario.nets.heads import ILLEGAL
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.distribution import sample_numpy

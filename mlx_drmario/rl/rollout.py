@@ -26,9 +26,9 @@ class Actor(Protocol):
     """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
     def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows | None
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities f32[B, 512] and values f32[B]."""
+        """Log-probabilities f32[B, 512] and values f32[B]; `after` holds every legal placement."""
         ...
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ class Rollout:
         self.planes = np.zeros((*shape, num_planes, ROWS, COLS), np.uint8)
         self.scalars = np.zeros((*shape, num_scalars), np.float32)
         self.legal = np.zeros((*shape, ACTIONS), bool)
-        self.after: list[AfterstateRows] = []  # per t, of the N games; empty unless the collector was asked for them
+        self.after: list[AfterstateRows] = []  # per t, of the N games; without facts unless asked for
         self.action = np.zeros(shape, np.int32)
         self.log_prob = np.zeros(shape, np.float32)
         self.value = np.zeros(shape, np.float32)
@@ -110,9 +110,8 @@ class Collector:
         for t in range(len(rollout.action)):
             rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
             before = self.potential(rollout.planes[t], rollout.scalars[t]) if self.potential else None
-            after = AfterstateRows.of(games, self.facts) if self.facts else None
-            if after is not None:
-                rollout.after.append(after)
+            after = AfterstateRows.of(games, self.facts) if self.facts else AfterstateRows.of_legal(games.legal)
+            rollout.after.append(after)
             log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
@@ -121,8 +120,8 @@ class Collector:
             games.step(action)
             self.observer.after_step(games, self.part)
             terms = rewards.compute(self.reward, games)
-            self.running_total += terms["total"]
             self.observer.on_rewards(terms, self.part)
+            self.running_total += terms["total"]
             if before is not None:
                 terms |= self._shaped(terms["total"], before)
             for name, column in terms.items():

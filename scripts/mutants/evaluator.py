@@ -3,7 +3,7 @@
 DATA = "mlx_drmario/rl/evaluator/data.py"
 FIT = "mlx_drmario/rl/evaluator/train.py"
 LOSSES = "mlx_drmario/rl/evaluator/losses.py"
-NET, CELLS = "mlx_drmario/nets/quantile.py", "mlx_drmario/nets/outcome.py"
+NET = "mlx_drmario/nets/quantile.py"
 PLAYER = "mlx_drmario/rl/evaluator/player.py"
 FORECAST = "mlx_drmario/rl/evaluator/forecast.py"
 CALIBRATION = "mlx_drmario/rl/evaluator/calibration.py"
@@ -55,7 +55,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the second half of a placement lies elsewhere",
-        CELLS,
+        "mlx_drmario/nets/heads.py",
         "SECOND = ((0, 1), (1, 0), (0, -1), (-1, 0))",
         "SECOND = ((0, 1), (-1, 0), (0, -1), (1, 0))",
         f"{TEST}::test_cells_of_a_placement",

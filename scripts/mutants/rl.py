@@ -5,12 +5,12 @@ ROLLOUT = "mlx_drmario/rl/rollout.py"
 LOSSES = "mlx_drmario/rl/ppo/losses.py"
 SHARD = "mlx_drmario/rl/ppo/shard.py"
 LEARNER = "mlx_drmario/rl/ppo/learner.py"
-UPDATE = "mlx_drmario/rl/ppo/update.py"
-DISTRIBUTION = "mlx_drmario/rl/distribution.py"
+UPDATE = "mlx_drmario/rl/gradient.py"
 CURRICULUM = "mlx_drmario/rl/curriculum.py"
 PARALLEL = "mlx_drmario/rl/parallel.py"
 AFTERSTATES = "mlx_drmario/rl/afterstates.py"
 OUTCOME = "mlx_drmario/nets/outcome.py"
+HEADS = "mlx_drmario/nets/heads.py"
 EPISODES = "mlx_drmario/rl/episodes.py"
 OPTIMIZER = "mlx_drmario/rl/optimizer.py"
 PLAYER = "mlx_drmario/rl/player.py"
@@ -85,10 +85,10 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         LAWS,
     ),
     (
-        "the log-probability of the next action number",
-        DISTRIBUTION,
-        "mx.take_along_axis(log_probs, action[:, None], axis=1)",
-        "mx.take_along_axis(log_probs, (action[:, None] + 1) % 512, axis=1)",
+        "the log-probability of the placement after the chosen one",
+        SHARD,
+        "chosen = (first + rank).astype(np.int32)",
+        "chosen = (first + rank + 1).astype(np.int32)",
         LAWS,
     ),
     (
@@ -157,15 +157,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "afterstates of a minibatch are those of other decisions",
         SHARD,
-        "padded(after.take(rows), len(rows))",
-        "padded(after.take(np.sort(rows)), len(rows))",
+        "placements = after.take(rows)",
+        "placements = after.take(np.sort(rows))",
         LAWS,
     ),
     (
         "an epoch goes through half of the decisions twice",
         SHARD,
-        "order = self.shuffle.permutation(len(flat[0]))",
-        "order = self.shuffle.permutation(len(flat[0])) // 2",
+        "order = self.shuffle.permutation(len(rank))",
+        "order = self.shuffle.permutation(len(rank)) // 2",
         LAWS,
     ),
     (
@@ -192,8 +192,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the gradient is not clipped",
         UPDATE,
-        "gradient, norm = optim.clip_grad_norm(gradient, ppo.max_grad_norm)",
-        "_, norm = optim.clip_grad_norm(gradient, ppo.max_grad_norm)",
+        "gradient, norm = optim.clip_grad_norm(gradient, max_norm)",
+        "_, norm = optim.clip_grad_norm(gradient, max_norm)",
         "tests/rl/test_update.py",
     ),
     (
@@ -276,8 +276,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "facts of placements are not scaled",
         AFTERSTATES,
-        "np.float32(unit or 1)",
-        "np.float32(1)",
+        "units[column], out=told[:, column]",
+        "1, out=told[:, column]",
         "tests/rl/test_afterstates.py",
     ),
     (
@@ -310,7 +310,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "second halves are looked for on the wrong side",
-        OUTCOME,
+        HEADS,
         "first % COLS + column, CELLS)",
         "first % COLS - column, CELLS)",
         "tests/rl/test_features.py",
@@ -339,15 +339,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the teacher's judgement is of the decision before",
         "mlx_drmario/rl/clone/train.py",
-        "judged[rows], len(at)",
-        "np.roll(judged, 40)[rows], len(at)",
+        "judged[after.rows(at)], len(at)",
+        "np.roll(judged, 40)[after.rows(at)], len(at)",
         "tests/rl/test_clone.py",
     ),
     (
         "the teacher never lets go",
         "mlx_drmario/rl/clone/train.py",
-        "(1 - settings.random_moves) * (1 - self.followed) * np.exp(log_probs)",
-        "(1 - settings.random_moves) * np.exp(log_probs)",
+        "planned * (1 - self.followed) * np.exp(log_probs)",
+        "planned * np.exp(log_probs)",
         "tests/rl/test_clone.py",
     ),
     (
@@ -367,8 +367,50 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the network that learns is not in the checkpoint",
         "mlx_drmario/rl/clone/train.py",
-        "self.learning.load_weights([(name",
-        "self.playing.load_weights([(name",
+        "self.learning.load_weights([(name.replace",
+        "self.playing.load_weights([(name.replace",
         "tests/rl/test_clone.py",
+    ),
+    (
+        "padding belongs to the last decision",
+        HEADS,
+        "mx.zeros((batch + 1,)).at[decision]",
+        "mx.zeros((batch + 1,)).at[mx.minimum(decision, batch - 1)]",
+        "tests/rl/test_distribution.py",
+    ),
+    (
+        "rows forget what placements clear",
+        OUTCOME,
+        "super().scores_of_rows(features, scalars, after) + self._gained(after)",
+        "super().scores_of_rows(features, scalars, after)",
+        "tests/rl/test_nets.py",
+    ),
+    (
+        "rows read the second half where the first lies",
+        HEADS,
+        "scores[(2 * beside + 1)",
+        "scores[(2 * (start + first) + 1)",
+        "tests/rl/test_nets.py",
+    ),
+    (
+        "the first layer on a CPU has no gradient of its rows",
+        "mlx_drmario/nets/sparse.py",
+        "mx.array(column), mx.array(row)",
+        "mx.array(column), 0 * mx.array(row)",
+        "tests/rl/test_sparse.py",
+    ),
+    (
+        "the first layer on a CPU does not relabel colours",
+        "mlx_drmario/nets/sparse.py",
+        "if self.model.canonical:",
+        "if False:",
+        "tests/rl/test_sparse.py",
+    ),
+    (
+        "an update leaves what it traced in the network",
+        UPDATE,
+        "        model.update(weights)  # what",
+        "        # what",
+        LAWS,
     ),
 ]

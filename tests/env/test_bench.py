@@ -1,5 +1,6 @@
 """`drmario bench`: what it refuses, what it measures, and that comparing commits leaves nothing behind."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -9,8 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from mlx_drmario import seeds
 from mlx_drmario.cli import bench, main
-from mlx_drmario.cli.bench import against, cases, instructions
+from mlx_drmario.cli.bench import against, cases, instructions, learning
+from mlx_drmario.evaluate import evaluate as evaluate_games
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
+from mlx_drmario.rl.ppo.learner import Learner
+from mlx_drmario.rl.ppo.train import resolve
 
 from ..conftest import ROOT
 
@@ -43,6 +50,58 @@ def test_compares_two_result_files(tmp_path, capsys):
     assert main(["bench", "--compare", *paths]) == 1
     assert "before.json is no result file" in capsys.readouterr().err
     assert main(["bench", "--compare", *paths, "--against", "HEAD"]) == 2
+
+
+def test_learning_refuses_what_does_not_go_with_it(capsys):
+    for others in (["--learning", "--against", "HEAD"], ["--level", "5"], ["--learning", "--compare", "a", "b"]):
+        assert main(["bench", *others]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_time_to_strength_ends_when_it_is_reached_or_the_budget_spent(monkeypatch):
+    net = NetConfig(encoder="mlp", head="dense", width=8)
+    env = dataclasses.replace(PPORunConfig().env, num_envs=16, max_decisions=8, level=3)
+    ppo = PPOConfig(horizon=8, minibatch=64, epochs=1)
+    config = PPORunConfig(seed=7, decisions=5 * 128, compile=False, net=net, env=env, ppo=ppo)
+    seen = []
+    shares = iter([0.25, 0.5, 0.75])
+
+    def clear_rate(learner, games):
+        seen.append((learner.counters.decisions, games))
+        return next(shares)
+
+    spent = learning.reach(config, cleared=0.9, games=4, between=256)
+    assert (spent.seed, spent.decisions, spent.enough) == (7, 5 * 128, False)
+    assert 0 <= spent.cleared < 0.9 and spent.wall > 0 and spent.cpu > 0
+    monkeypatch.setattr(learning, "clear_rate", clear_rate)
+    reached = learning.reach(config, cleared=0.5, games=4, between=256)
+    assert seen == [(256, 4), (512, 4)]
+    assert (reached.decisions, reached.cleared, reached.enough) == (512, 0.5, True)
+
+
+def test_clear_rate_is_that_of_validation_games_at_the_learners_level(monkeypatch):
+    asked = {}
+
+    def evaluate(policy, **settings):
+        asked.update(settings)
+        return evaluate_games(policy, **settings)
+
+    env = dataclasses.replace(PPORunConfig().env, num_envs=16, level=2, speed="med")
+    net, ppo = NetConfig(encoder="mlp", head="dense", width=8), PPOConfig(horizon=4, minibatch=64)
+    monkeypatch.setattr("mlx_drmario.evaluate.evaluate", evaluate)
+    with Learner(resolve(PPORunConfig(compile=False, env=env, net=net, ppo=ppo))) as learner:
+        assert 0 <= learning.clear_rate(learner, 4) <= 1
+    assert (asked["level"], asked["speed"], asked["planes"]) == (2, 1, "bitplane")
+    assert (seeds.split_of(asked["seeds"]) == "validation").all() and len(asked["seeds"]) == 4
+
+
+def test_the_median_run_of_five():
+    def run(wall: float, enough: bool = True) -> learning.Reached:
+        return learning.Reached(0, wall, 2 * wall, 1000, 0.96, enough)
+
+    text = learning.median([run(50), run(10), run(30), run(1, False), run(20)], 0)
+    assert "after 30 s (60 CPU s" in text
+    assert "not reached" in learning.median([run(50), run(1, False), run(30), run(1, False), run(2, False)], 0)
 
 
 def test_a_line_counts_what_was_done():

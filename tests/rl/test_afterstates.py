@@ -11,8 +11,9 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.ppo.learner import Learner
@@ -134,3 +135,13 @@ def test_resume_is_bitwise(tiny, tmp_path):
     train(tiny, broken, StopAfter(2))
     train(tiny, broken, resume=True)
     assert content(straight) == content(broken)
+
+
+def test_rank_is_the_place_of_an_action_among_a_decisions_rows():
+    rng = np.random.default_rng(0)
+    legal = rng.random((20, 512)) < 0.1
+    rows = AfterstateRows.of_legal(legal)
+    action = np.array([rng.choice(np.flatnonzero(row)) for row in legal], np.int32)
+    rank = rows.rank(action)
+    assert rank.max() > 5
+    np.testing.assert_array_equal(rows.action[rows.first[:-1] + rank], action)

@@ -82,7 +82,9 @@ def test_a_run_tells_everything(tiny, tmp_path):
     assert diary.evaluations == [json.loads(line) for line in (run / "best.jsonl").read_text().splitlines()]
     assert {row["split"] for row in diary.evaluations} == {"validation"}
     assert diary.steps == {0: 6 * 8, 1: 6 * 8}
-    assert sum(diary.paid.values()) == pytest.approx(256 * sum(s.metrics["reward/total"] for s in diary.snapshots), abs=1e-4)
+    assert sum(diary.paid.values()) == pytest.approx(
+        256 * sum(s.metrics["reward/total"] for s in diary.snapshots), abs=1e-4
+    )
 
 
 def test_what_is_asked_for_is_done_and_changes_nothing_else(tiny, tmp_path):

@@ -2,11 +2,10 @@
 
 import mlx.core as mx
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_drmario.nets.heads import ILLEGAL, masked_log_softmax
+from mlx_drmario.nets.heads import ILLEGAL, log_softmax_of_rows, masked_log_softmax
 from mlx_drmario.rl import distribution as dist
 
 
@@ -30,41 +29,52 @@ def test_illegal_is_impossible_and_the_rest_sums_to_one(seed, scale):
 
 
 @settings(deadline=None, max_examples=40)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_entropy_equals_the_definition(seed):
-    log_probs, legal = random_distribution(seed)
-    expected = []
-    for row, mask in zip(np.asarray(log_probs, np.float64), legal, strict=True):
-        expected.append(-sum(np.exp(x) * x for x in row[mask]))
-    np.testing.assert_allclose(np.asarray(dist.entropy(log_probs)), expected, rtol=1e-3, atol=1e-4)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0, 50), padding=st.integers(0, 3))
+def test_rows_are_the_legal_entries(seed, scale, padding):
+    """Log-probabilities by rows are those of the whole, and the entropy is its definition; padding changes nothing."""
+    log_probs, legal = random_distribution(seed, scale)
+    wanted = np.asarray(log_probs)[legal]
+    decision, _ = np.nonzero(legal)
+    decision = mx.array(np.append(decision, [6] * padding).astype(np.int32))
+    score = mx.array(np.append(wanted + 7.5, [1e4] * padding).astype(np.float32))  # what is added to all has no say
+    rows = log_softmax_of_rows(score, decision, 6)
+    np.testing.assert_allclose(np.asarray(rows)[: len(wanted)], wanted, rtol=1e-4, atol=1e-4)
+    expected = [-sum(np.exp(x) * x for x in np.asarray(log_probs, np.float64)[n, legal[n]]) for n in range(6)]
+    np.testing.assert_allclose(np.asarray(dist.entropy(rows, decision, 6)), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_uniform_entropy_and_single_choice():
-    legal = np.zeros((2, 512), bool)
-    legal[0, 5:45] = True
-    legal[1, 99] = True
-    log_probs = masked_log_softmax(mx.zeros((2, 512)), mx.array(legal))
-    np.testing.assert_allclose(np.asarray(dist.entropy(log_probs)), [np.log(40), 0.0], atol=1e-5)
-    assert dist.log_prob(log_probs, mx.array([5, 99])).tolist() == pytest.approx([-np.log(40), 0.0], abs=1e-6)
+    decision = mx.array([0] * 40 + [1])
+    log_probs = log_softmax_of_rows(mx.zeros((41,)), decision, 2)
+    np.testing.assert_allclose(np.asarray(dist.entropy(log_probs, decision, 2)), [np.log(40), 0.0], atol=1e-5)
+    np.testing.assert_allclose(np.asarray(log_probs), [-np.log(40)] * 40 + [0.0], atol=1e-6)
 
 
 def test_an_ended_game_is_finite():
     log_probs = masked_log_softmax(mx.ones((1, 512)), mx.zeros((1, 512), mx.bool_))
     assert (np.asarray(log_probs) == ILLEGAL).all()
-    assert np.isfinite(dist.entropy(log_probs).item())
 
 
-def test_gradients_are_finite_and_vanish_on_illegal_entries():
-    legal = mx.array(np.arange(512) % 7 == 0)[None]
+def test_gradients_of_rows_are_those_of_the_whole():
+    legal = np.arange(1024).reshape(2, 512) % 7 == 0
+    decision, action = (places.astype(np.int32) for places in np.nonzero(legal))
+    chosen = mx.array([0, int((decision == 0).sum()) + 3])
 
-    def objective(logits):
-        log_probs = masked_log_softmax(logits, legal)
-        return (dist.entropy(log_probs) + dist.log_prob(log_probs, mx.array([14]))).sum()
+    def by_rows(logits):
+        rows = log_softmax_of_rows(logits[mx.array(decision), mx.array(action)], mx.array(decision), 2)
+        return dist.entropy(rows, mx.array(decision), 2).sum() + 2 * rows[chosen].sum()
 
-    gradient = np.asarray(mx.grad(objective)(mx.random.normal((1, 512), key=mx.random.key(0))))
-    assert np.isfinite(gradient).all()
-    assert (gradient[~np.asarray(legal)] == 0).all()
-    assert np.abs(gradient).max() > 0
+    def whole(logits):
+        log_probs = masked_log_softmax(logits, mx.array(legal))
+        entropy = -(mx.exp(log_probs) * mx.maximum(log_probs, -100.0)).sum()
+        places = mx.array([[action[0].item()], [action[chosen[1].item()].item()]])
+        return entropy + 2 * mx.take_along_axis(log_probs, places, axis=1).sum()
+
+    logits = mx.random.normal((2, 512), key=mx.random.key(0))
+    gradient = np.asarray(mx.grad(by_rows)(logits))
+    assert (gradient[~legal] == 0).all()
+    assert np.abs(gradient).max() > 0.1
+    np.testing.assert_allclose(gradient, np.asarray(mx.grad(whole)(logits)), atol=1e-6)
 
 
 def test_samples_follow_the_distribution():
@@ -86,5 +96,5 @@ def test_samples_follow_the_distribution():
 def test_numpy_log_prob_matches():
     log_probs, legal = random_distribution(1)
     action = np.array([row.nonzero()[0][-1] for row in legal], np.int32)
-    expected = np.asarray(dist.log_prob(log_probs, mx.array(action)))
+    expected = [row[a] for row, a in zip(np.asarray(log_probs), action, strict=True)]
     assert (dist.log_prob_numpy(np.asarray(log_probs), action) == expected).all()

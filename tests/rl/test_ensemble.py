@@ -13,9 +13,9 @@ from mlx_drmario.cli import main
 from mlx_drmario.cli import policy as policies
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
-from mlx_drmario.nets.heads import ILLEGAL
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.runs import checkpoint

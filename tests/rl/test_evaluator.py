@@ -9,7 +9,8 @@ import pytest
 from mlx_drmario import Decisions, seeds
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.nets.config import QuantileNetConfig
-from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
+from mlx_drmario.nets.heads import Afterstates, halves
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import Outlook, frames_of, make_quantile_net, quantile_levels, scaled
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator import data

@@ -10,8 +10,9 @@ from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features
 from mlx_drmario.nets.features import FEATURES, UNIT, FeaturesHead
+from mlx_drmario.nets.heads import Afterstates, halves
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates, halves
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from tests.recolor import one_colored, recolored
@@ -77,7 +78,9 @@ def test_a_placement_is_judged_by_the_cells_of_its_halves(games, policy, half):
     changed[::2, cell // 8, cell % 8] += 3
     head = FeaturesHead(NET, policy.encoder, policy.layout)
     head.halves.weight = head.halves.weight * (mx.arange(128) // 64 == half)[:, None]  # read this half's part alone
-    before, later = (np.asarray(head.scores(Features(mx.zeros((48, 16)), mx.array(g)), after)) for g in (grid, changed))
+    scalars = mx.zeros((48, policy.layout.num_scalars))
+    seen = [Features(mx.zeros((48, 16)), mx.array(g)) for g in (grid, changed)]
+    before, later = (np.asarray(head.scores_of_rows(features, scalars, after)) for features in seen)
     np.testing.assert_array_equal(before != later, touched)
 
 
@@ -85,7 +88,9 @@ def test_a_half_above_the_bottle_reads_nothing(games, policy):
     after = Afterstates(mx.array([0]), mx.array([3 * 128 + 4]), mx.zeros((1, len(policy.facts))))
     head = FeaturesHead(NET, policy.encoder, policy.layout)
     head.halves.weight = head.halves.weight * (mx.arange(128) // 64 == 1)[:, None]  # of second halves alone
-    scores = [head.scores(Features(mx.zeros((1, 16)), mx.full((1, 16, 8, 8), fill)), after).item() for fill in (0, 5)]
+    scalars = mx.zeros((1, policy.layout.num_scalars))
+    seen = [Features(mx.zeros((1, 16)), mx.full((1, 16, 8, 8), fill)) for fill in (0, 5)]
+    scores = [head.scores_of_rows(features, scalars, after).item() for features in seen]
     assert scores[0] == scores[1]
 
 

@@ -14,10 +14,11 @@ from mlx.utils import tree_flatten, tree_map, tree_unflatten
 
 from mlx_drmario import rewards
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.config import REWARD
+from mlx_drmario.rl.distribution import entropy
 from mlx_drmario.rl.ppo import losses
 from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
@@ -196,12 +197,12 @@ def test_what_is_learned_from_is_what_was_played(played):
         batches = list(shard.minibatches)
         assert [len(rows) for _, _, rows in batches] == [96] * 8
         assert sorted(np.concatenate([rows for _, _, rows in batches])) == list(range(32 * 24))
-        *_, action, log_prob, advantage, target = batches[0][0]
-        np.testing.assert_array_equal(action, rollout.action.reshape(-1))
-        np.testing.assert_array_equal(log_prob, rollout.log_prob.reshape(-1))
+        flat, after, _ = batches[0]
+        np.testing.assert_array_equal(after.action[after.first[:-1] + flat.rank], rollout.action.reshape(-1))
+        np.testing.assert_array_equal(flat.log_prob, rollout.log_prob.reshape(-1))
         normalised = (estimates[0] - everything.mean()) / everything.std()
-        np.testing.assert_allclose(advantage, normalised.reshape(-1), atol=1e-4)
-        np.testing.assert_array_equal(target, estimates[1].reshape(-1))
+        np.testing.assert_allclose(flat.advantage, normalised.reshape(-1), atol=1e-4)
+        np.testing.assert_array_equal(flat.target, estimates[1].reshape(-1))
 
 
 def test_a_step_goes_along_the_mean_of_the_shards_gradients(played):
@@ -232,16 +233,18 @@ def test_loss_and_gradient_equal_plain_numpy(played):
     moved = tree_map(lambda w: w + mx.array(rng.normal(0, 0.03, w.shape).astype(np.float32)), before)
     learner._prepare(played.rollouts)
     shard = learner.shards.shards[0]
-    columns, _, rows = next(shard.minibatches)
-    shard.minibatches = iter([(columns, None, rows)])
+    flat, after, rows = next(shard.minibatches)
+    shard.minibatches = iter([(flat, after, rows)])
     metrics, gradient = shard.differentiate(moved, entropy_weight)
 
-    planes, scalars, legal, *others = (column[rows] for column in columns)
+    _, planes, scalars, *others = (column[rows] for column in flat)
+    rollout, _ = played.rollouts[0]
+    legal, action = (column.reshape(-1, *column.shape[2:])[rows] for column in (rollout.legal, rollout.action))
     planes, scalars = map(np.asarray, canonical(learner, planes, scalars))
     inputs = np.concatenate([planes.reshape(len(rows), -1), scalars], axis=1).astype(np.float64)
     weights = {name: np.asarray(weight, np.float64) for name, weight in tree_flatten(moved)}
     parts, expected = reference_ppo.loss_and_gradient(
-        weights, inputs, legal, *others, entropy_weight=entropy_weight, value_weight=0.5, clip=0.2
+        weights, inputs, legal, action, *others, entropy_weight=entropy_weight, value_weight=0.5, clip=0.2
     )
     learner.model.update(before)
     assert 0.05 < parts["clipped"] < 0.95
@@ -264,21 +267,21 @@ def canonical(learner: Learner, planes: np.ndarray, scalars: np.ndarray):
 def test_more_entropy_is_less_loss_and_the_gradient_seeks_it():
     ppo = PPOConfig()
     logits = mx.array(np.random.default_rng(0).normal(0, 2, (8, 512)).astype(np.float32))
-    action, zero = mx.zeros((8,), mx.int32), mx.zeros((8,))
+    decision, zero = mx.repeat(mx.arange(8), 512), mx.zeros((8,))
 
     def loss(logits: mx.array, weight: float) -> mx.array:
         log_probs = logits - mx.logsumexp(logits, axis=1, keepdims=True)
-        old = log_probs[:, 0]
-        return losses.ppo_loss(ppo, log_probs, zero, action, mx.stop_gradient(old), zero, zero, mx.array(weight))[0]
+        new, of_rows = log_probs[:, 0], entropy(log_probs.reshape(-1), decision, 8)
+        return losses.ppo_loss(ppo, new, of_rows, zero, mx.stop_gradient(new), zero, zero, mx.array(weight))[0]
 
-    def entropy(logits: mx.array) -> float:
+    def entropy_of(logits: mx.array) -> float:
         p = np.exp(np.asarray(logits, np.float64))
         p /= p.sum(axis=1, keepdims=True)
         return float(-(p * np.log(p)).sum(axis=1).mean())
 
-    assert loss(logits, 0.1).item() == pytest.approx(-0.1 * entropy(logits), rel=1e-4)
+    assert loss(logits, 0.1).item() == pytest.approx(-0.1 * entropy_of(logits), rel=1e-4)
     step = logits - 10 * mx.grad(loss)(logits, 0.1)
-    assert entropy(step) > entropy(logits) + 0.01
+    assert entropy_of(step) > entropy_of(logits) + 0.01
 
 
 def test_schedules_reach_the_optimiser_and_the_loss(tiny):

@@ -5,17 +5,17 @@ import itertools
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_map
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.heads import ILLEGAL, shift_to_first
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates, shift_to_first
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.nets.symmetry import canonicalize
-from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from tests.recolor import one_colored, recolored
 
 ENCODERS = ("mlp", "axial")
@@ -88,6 +88,25 @@ def test_every_encoder_with_every_head(games, encoder, head):
     choices = np.maximum(games.legal.sum(axis=1, keepdims=True), 1)  # ended games have none
     uniform = -np.log(choices) * np.ones((1, 512))
     np.testing.assert_allclose(log_probs[games.legal], uniform[games.legal], atol=0.5)  # it has no opinion yet
+
+
+@pytest.mark.parametrize("head", (*HEADS, "features"))
+def test_rows_are_the_legal_entries_of_the_whole(games, head):
+    """`judge`, which learning and rollouts go by, says what the network says of all 512; padding changes nothing."""
+    config = NetConfig(head=head, width=8, summary=16)
+    policy = make_policy(config, layout_of(games), seed=0)
+    rng = np.random.default_rng(0)
+    policy.update(tree_map(lambda w: w + mx.array(rng.normal(0, 0.2, w.shape).astype(np.float32)), policy.parameters()))
+    whole, value = outputs(policy, games)
+    assert whole[games.legal].std() > 0.1
+    rows = AfterstateRows.of(games, policy.facts) if policy.facts else AfterstateRows.of_legal(games.legal)
+    decision, action, facts = rows.take(np.arange(64))
+    given = padded((decision, action, facts), 64)
+    assert len(given[0]) > len(decision)
+    planes, scalars = mx.array(games.planes), mx.array(games.scalars)
+    found, same_value = policy.judge(policy.see(planes, scalars), scalars, Afterstates(*map(mx.array, given)))
+    np.testing.assert_allclose(np.asarray(found)[: len(decision)], whole[decision, action], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(np.asarray(same_value), value)
 
 
 def test_weights_depend_on_the_seed_alone(games):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlx.core as mx
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten, tree_map
@@ -139,18 +138,22 @@ def test_shards_together_take_the_step_of_the_whole_batch(tiny):
         def work(shard, given):
             rollout, (advantage, target) = given
             shard.prepare(rollout, advantage, target)
-            flat, _, rows = next(shard.minibatches)
-            batches.append([column[rows] for column in flat])
-            shard.prepare(rollout, advantage, target)
-            shard.minibatches = iter([(flat, None, rows)])
+            flat, after, rows = next(shard.minibatches)
+            batches.append((after.take(rows), after.first[1:][rows] - after.first[:-1][rows], [c[rows] for c in flat]))
+            shard.minibatches = iter([(flat, after, rows)])
             return shard.differentiate(weights, 0.01)
 
         parts = learner.shards.map(work, played)
         mean = tree_map(lambda a, b: (a + b) / 2, *parts)
-        assert len(batches[0][0]) == len(batches[1][0]) == 64
-        both = [mx.array(np.concatenate(pair)) for pair in zip(*batches, strict=True)]
+        decision, action, facts = map(np.concatenate, zip(*(rows for rows, _, _ in batches), strict=True))
+        counts = np.concatenate([counts for _, counts, _ in batches])
+        decision[len(batches[0][0][0]) :] += 64
+        rank, planes, scalars, *others = map(np.concatenate, zip(*(columns for *_, columns in batches), strict=True))
+        assert len(rank) == 128
+        chosen = np.cumsum(counts) - counts + rank
         model = make_policy(config.net, learner.layout, config.seed)
-        whole = make_gradient(model, config.ppo)(*both[:3], (), *both[3:], mx.array(0.01))
+        gradient = make_gradient(model, config.ppo, compile=False)
+        whole = gradient(planes, scalars, (decision, action, facts), chosen, *others, np.float32(0.01))
     for (name, a), (_, b) in zip(tree_flatten(mean), tree_flatten(whole), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-3, atol=2e-5, err_msg=name)
         assert name == "0" or np.abs(np.asarray(b)).max() > 0

@@ -7,9 +7,9 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
+from mlx_drmario.rl.gradient import make_apply
 from mlx_drmario.rl.optimizer import adam
 from mlx_drmario.rl.ppo.config import PPOConfig
-from mlx_drmario.rl.ppo.update import make_apply
 from mlx_drmario.rl.rollout import observation_layout
 
 
@@ -36,7 +36,7 @@ def test_long_gradients_are_scaled_down(tiny):
         model, optimizer = make_policy(tiny.net, layout, seed=0), adam(0.01)
         size = sum(weight.size for _, weight in tree_flatten(model.parameters()))
         gradient = tree_map(lambda w, norm=norm, size=size: mx.full(w.shape, norm / size**0.5), model.parameters())
-        norms = make_apply(model, optimizer, ppo)(gradient)
+        norms = make_apply(model, optimizer, ppo.max_grad_norm)(gradient)
         np.testing.assert_allclose(norms[0].item(), norm, rtol=1e-3)
         results.append(np.concatenate([np.asarray(w).ravel() for _, w in tree_flatten(model.parameters())]))
         np.testing.assert_allclose(norms[1].item(), np.linalg.norm(results[-1]), rtol=1e-4)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mlx_drmario.files import check_output
-from mlx_drmario.ranges import Range, check_ranges
+from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.cli.bench.cases import Effort, Work
@@ -27,6 +27,10 @@ class BenchConfig:
     """print two result files side by side instead of measuring"""
     against: str | None = None
     """build this commit and the one checked out, and let them take turns (training is left out)"""
+    learning: bool = False
+    """train until 95 % of validation games at HI are cleared, with five seeds (many minutes), instead of all else"""
+    level: Level = 0
+    """virus level of --learning"""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -167,8 +171,12 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def check(config: BenchConfig) -> None:
     """Refuse before the work what could only fail after it. ValueError or OSError."""
-    if config.compare is not None and (config.against is not None or config.json is not None):
-        raise ValueError("--compare measures nothing, so neither --against nor --json goes with it")
+    if config.compare is not None and (config.against is not None or config.json is not None or config.learning):
+        raise ValueError("--compare measures nothing, so neither --against nor --json nor --learning goes with it")
+    if config.learning and config.against is not None:
+        raise ValueError("--learning measures one build, so --against does not go with it")
+    if config.level and not config.learning:
+        raise ValueError("--level is that of --learning, which is not given")
     if config.json is not None:
         check_output("--json", config.json)
 
@@ -185,6 +193,10 @@ def run(config: BenchConfig) -> int:
         from mlx_drmario.cli.bench import against
 
         results = against.run(config.against, config.seconds)
+    elif config.learning:
+        from mlx_drmario.cli.bench import learning
+
+        results = {"learning": [asdict(reached) for reached in learning.run(config.level)], "level": config.level}
     else:
         results = {"lines": [asdict(line) for line in measure_all(config.seconds)]}
     if config.json is not None:

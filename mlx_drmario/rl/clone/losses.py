@@ -47,18 +47,16 @@ def judgement_loss(
     config: CloneConfig,
     log_probs: mx.array,
     decision: mx.array,
-    action: mx.array,
     target: mx.array,
     weight: mx.array,
 ) -> mx.array:
     """Mean cross entropy between the target and the network, less the target's own entropy (so 0 is perfect).
 
-    log_probs f32[B, 512]; decision, action i32[M] and target f32[M] of the placements, rows of padding having decision
-    B and target 0; weight f32[B]. With `config.focal` g every term is multiplied by (1 - p)^g.
+    log_probs, decision i32[M] and target f32[M] are of the placements, rows of padding having decision B and target 0;
+    weight f32[B]. With `config.focal` g every term is multiplied by (1 - p)^g.
     """
-    padded = mx.pad(log_probs, [(0, 1), (0, 0)])
-    said = mx.maximum(padded[decision, action], -100.0)
+    said = mx.maximum(log_probs, -100.0)
     distance = target * (mx.log(mx.maximum(target, 1e-12)) - said)
     if config.focal:
         distance = distance * mx.power(1 - mx.exp(said), config.focal)
-    return (distance * mx.pad(weight, [(0, 1)])[decision]).sum() / len(log_probs)
+    return (distance * mx.pad(weight, [(0, 1)])[decision]).sum() / len(weight)

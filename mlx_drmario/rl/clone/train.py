@@ -14,29 +14,33 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
-import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario import Search
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.rl.afterstates import AfterstateRows, padded
+from mlx_drmario.nets.sparse import SparseSight
+from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.gradient import STEP_METRICS, compiled, gradient_of, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.ppo.update import compiled
 from mlx_drmario.rl.rollout import Collector, Rollout, observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.recorder import Recorder
 from mlx_drmario.search import parse, roots_of
+from mlx_drmario.spec import ACTIONS
+
+Batch = tuple[NDArray[Any], NDArray[Any], Columns, NDArray[Any], NDArray[Any], NDArray[Any]]
+"""planes u8[B, C, 16, 8], scalars f32[B, S], placements, target f32[M], weight f32[B], value f32[B]"""
 
 FRAMES = 1000.0
 """The value is minus the frames to go, in so many."""
@@ -89,7 +93,11 @@ class Learner:
         if restored is not None:
             self._restore(restored)
         mx.eval(self.learning.state, self.playing.state, self.optimizer.state)
-        self.update = self._make_update()
+        self.sight = SparseSight(self.playing) if SparseSight.serves(self.playing) else None
+        self.gradient = gradient_of(self.learning, self._loss, config.compile)
+        state = [self.learning.state, self.optimizer.state]
+        apply = make_apply(self.learning, self.optimizer, config.clone.max_grad_norm)
+        self.apply = compiled(apply, config.compile, state)
 
     @property
     def progress(self) -> float:
@@ -118,11 +126,8 @@ class Learner:
         self.iterations += 1
         end = time.perf_counter()
         self.seconds += end - start
-        judgement, value, norm = np.mean(losses, axis=0).tolist()
         return {
-            "loss/judgement": judgement,
-            "loss/value": value,
-            "stats/grad_norm": norm,
+            **dict(zip(("loss/judgement", "loss/value", *STEP_METRICS), np.mean(losses, axis=0).tolist(), strict=True)),
             "stats/agreement": float(np.mean(self.agreed)),
             "stats/followed": followed,
             "stats/learning_rate": rate,
@@ -135,99 +140,80 @@ class Learner:
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows | None
+        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the network's distribution, the teacher's choice and a random one, in their shares.
 
         On the way the teacher judges every placement, which is what will be learnt.
         """
-        settings, every = self.config.clone, np.arange(len(legal))
+        every = np.arange(len(planes))
+        decision, action, facts = after.take(every)
         choice, frames = self.teacher.judge(**roots_of(self.collector.games.view), **self.budget)
-        self.judged.append(frames[legal])
-        log_probs, value = self._say(planes, scalars, legal, after)
+        self.judged.append(frames[decision, action])
+        said, value = self.playing.judge(
+            self.sight.see(planes, scalars).seen if self.sight else self.playing.see(*map(mx.array, (planes, scalars))),
+            mx.array(scalars),
+            Afterstates(*map(mx.array, (decision, action, facts))),
+        )
+        log_probs = np.full((len(planes), ACTIONS), ILLEGAL, np.float32)
+        log_probs[decision, action] = np.asarray(said)
         self.agreed.append(float((log_probs.argmax(axis=1) == choice).mean()))
-        random = settings.random_moves * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
-        share = random + (1 - settings.random_moves) * (1 - self.followed) * np.exp(log_probs)
-        share[every, choice] += (1 - settings.random_moves) * self.followed
-        return np.log(np.maximum(share, 1e-30)).astype(np.float32), value
+        share, planned = np.zeros((len(planes), ACTIONS)), 1 - self.config.clone.random_moves
+        share[decision, action] = self.config.clone.random_moves / np.bincount(decision)[decision]
+        share += planned * (1 - self.followed) * np.exp(log_probs)
+        share[every, choice] += planned * self.followed
+        return np.log(np.maximum(share, 1e-30)).astype(np.float32), np.asarray(value)
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
         """See `rollout.Actor`; not used: the value is the teacher's."""
         return np.zeros(len(planes), np.float32)
 
-    def _say(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Log-probabilities f32[B, 512] and values f32[B] of the network that plays."""
-        assert after is not None  # the collector was asked for them
-        columns = Afterstates(*map(mx.array, after.take(np.arange(len(legal)))))
-        said = self.playing(mx.array(planes), mx.array(scalars), mx.array(legal), columns)
-        mx.eval(said)
-        return np.asarray(said[0]), np.asarray(said[1])
-
-    def batches(self, rollout: Rollout) -> Iterator[list[Any]]:
-        """Arguments of the update: all decisions once per epoch, in a fresh random order."""
+    def batches(self, rollout: Rollout) -> Iterator[Batch]:
+        """What to learn from: all decisions once per epoch, in a fresh random order."""
         settings = self.config.clone
-        planes, scalars, legal = (
-            column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars, rollout.legal)
-        )
+        planes, scalars = (column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars))
         after, judged = AfterstateRows.join(rollout.after), np.concatenate(self.judged)
         least = np.minimum.reduceat(judged, after.first[:-1])
-        value = -np.minimum(least, MOST) / FRAMES
-        names = progress_scalars(self.layout)
-        viruses, level = (np.rint(scalars[:, at] * unit).astype(np.int64) for at, unit in names)
+        value = (-np.minimum(least, MOST) / FRAMES).astype(np.float32)
+        viruses, level = (np.rint(scalars[:, at] * unit).astype(np.int64) for at, unit in progress_scalars(self.layout))
         for _ in range(settings.epochs):
             order = self.rng.permutation(len(planes))
             for first in range(0, len(order), settings.minibatch):
                 at = order[first : first + settings.minibatch]
-                rows = after.rows(at)
-                decision, action, facts = after.take(at)
-                target = targets(settings, decision, judged[rows], len(at))
-                columns = padded((decision, action, facts), len(at))
+                columns = after.take(at)
+                target = targets(settings, columns[0], judged[after.rows(at)], len(at))
+                columns = padded(columns, len(at))
                 target = np.pad(target, (0, len(columns[0]) - len(target)))
                 weight = weights_of(settings, viruses[at], level[at])
-                seen = [mx.array(column[at]) for column in (planes, scalars, legal)]
-                yield [*seen, tuple(map(mx.array, columns)), mx.array(target), mx.array(weight), mx.array(value[at])]
+                yield planes[at], scalars[at], columns, target, weight, value[at]
 
-    def _learn(self, batch: list[Any]) -> NDArray[np.float32]:
-        """One gradient, and the average moves; returns f32[3]: loss of judgement and value, norm of the gradient."""
-        losses = self.update(*batch)
+    def _learn(self, batch: Batch) -> NDArray[np.float32]:
+        """One gradient, and the average moves; returns f32[4]: loss of judgement and of value, and STEP_METRICS."""
+        metrics, tree = self.gradient(*batch)
+        norms = self.apply(tree)
         self.gradients += 1
         kept = min(self.config.clone.average, self.gradients / (10 + self.gradients))
         average = tree_map(
             lambda old, new: kept * old + (1 - kept) * new, self.playing.parameters(), self.learning.parameters()
         )
         self.playing.update(average)
-        mx.eval(self.learning.state, self.playing.state, self.optimizer.state, losses)
-        return np.asarray(losses)
+        mx.eval(self.learning.state, self.playing.state, self.optimizer.state, norms)
+        return np.concatenate([np.asarray(metrics), np.asarray(norms)])
 
-    def _make_update(self) -> Any:
-        """The function from a batch to its losses, which takes the optimiser's step; compiled if that is wanted."""
-        settings, model = self.config.clone, self.learning
-
-        def loss_of(
-            planes: mx.array,
-            scalars: mx.array,
-            legal: mx.array,
-            after: Any,
-            target: mx.array,
-            weight: mx.array,
-            value: mx.array,
-        ) -> tuple[mx.array, tuple[mx.array, mx.array]]:
-            log_probs, said = model(planes, scalars, legal, after)
-            judgement = judgement_loss(settings, log_probs, after[0], after[1], target, weight)
-            error = mx.square(said - value).mean()
-            return judgement + settings.value * error, (judgement, error)
-
-        gradient = nn.value_and_grad(model, loss_of)
-
-        def update(*batch: Any) -> mx.array:
-            (_, losses), tree = gradient(*batch)
-            tree, norm = optim.clip_grad_norm(tree, settings.max_grad_norm)
-            self.optimizer.update(model, tree)
-            return mx.stack([*losses, norm])
-
-        return compiled(update, self.config.compile, [model.state, self.optimizer.state])
+    def _loss(
+        self,
+        log_probs: mx.array,
+        value: mx.array,
+        after: Afterstates,
+        target: mx.array,
+        weight: mx.array,
+        goal: mx.array,
+    ) -> tuple[mx.array, mx.array]:
+        """See `gradient.Loss`; the metrics are the losses of judgement and value."""
+        settings = self.config.clone
+        judgement = judgement_loss(settings, log_probs, after.decision, target, weight)
+        error = mx.square(value - goal).mean()
+        return judgement + settings.value * error, mx.stack([judgement, error])
 
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""

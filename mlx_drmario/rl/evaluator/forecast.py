@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.config import QuantileNetConfig, ReturnNetConfig
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.quantile import Outlook, QuantileNet, frames_of, make_quantile_net
 from mlx_drmario.rl.afterstates import Columns
 from mlx_drmario.rl.runs import checkpoint

@@ -18,14 +18,14 @@ from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario.evaluate import Policy
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.quantile import QuantileNet, frames_of, make_quantile_net, scaled
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import outlook_loss
+from mlx_drmario.rl.gradient import compiled
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.ppo.update import compiled
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.recorder import Recorder

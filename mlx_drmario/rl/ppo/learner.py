@@ -21,12 +21,12 @@ from mlx_drmario.rl.callback import Snapshot
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.episodes import EpisodeWindow
+from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import ProcessGroup, ShardThreads, sum_in_pairs
 from mlx_drmario.rl.ppo import losses, state
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.shard import Shard
-from mlx_drmario.rl.ppo.update import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.returns import explained_variance
 from mlx_drmario.rl.rollout import Rollout, observation_layout
 from mlx_drmario.rl.runs.checkpoint import Checkpoint
@@ -80,7 +80,9 @@ class Learner:
             state.restore(self, restored, fresh_games)
         mx.eval(self.model.state, self.optimizer.state)
         changing = [self.model.state, self.optimizer.state]
-        self.apply = compiled(make_apply(self.model, self.optimizer, config.ppo), config.compile, changing)
+        self.apply = compiled(
+            make_apply(self.model, self.optimizer, config.ppo.max_grad_norm), config.compile, changing
+        )
         self.clock: float | None = None  # end of the last iteration
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_drmario.rl.distribution import entropy, log_prob
 from mlx_drmario.rl.ppo.config import PPOConfig
 
 METRICS = ("loss/policy", "loss/value", "loss/entropy", "stats/approx_kl", "stats/clip_fraction")
@@ -13,9 +12,9 @@ METRICS = ("loss/policy", "loss/value", "loss/entropy", "stats/approx_kl", "stat
 
 def ppo_loss(
     ppo: PPOConfig,
-    log_probs: mx.array,
+    log_prob: mx.array,
+    entropy: mx.array,
     value: mx.array,
-    action: mx.array,
     old_log_prob: mx.array,
     advantage: mx.array,
     target: mx.array,
@@ -23,16 +22,15 @@ def ppo_loss(
 ) -> tuple[mx.array, mx.array]:
     """The loss of a minibatch, and f32[5], METRICS.
 
-    log_probs f32[B, 512] and value f32[B] are what the network says now; action i32[B], old_log_prob, advantage and
-    target f32[B] are of the rollout.
+    All f32[B] but the weight. Of the chosen placement log_prob is what the network says now, old_log_prob what it said
+    in the rollout, which advantage and target are of as well.
     """
-    new_log_prob = log_prob(log_probs, action)
-    policy = policy_loss(new_log_prob, old_log_prob, advantage, ppo.clip)
+    policy = policy_loss(log_prob, old_log_prob, advantage, ppo.clip)
     value_error = value_loss(value, target)
-    mean_entropy = entropy(log_probs).mean()
+    mean_entropy = entropy.mean()
     loss = policy + ppo.value * value_error - entropy_weight * mean_entropy
-    kl = approx_kl(new_log_prob, old_log_prob)
-    clipped = clip_fraction(new_log_prob, old_log_prob, ppo.clip)
+    kl = approx_kl(log_prob, old_log_prob)
+    clipped = clip_fraction(log_prob, old_log_prob, ppo.clip)
     return loss, mx.stack([policy, value_error, mean_entropy, kl, clipped])
 
 

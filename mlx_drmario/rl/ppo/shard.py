@@ -10,25 +10,39 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
 
-from mlx_drmario.nets.outcome import Afterstates
+from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.sparse import SparseSight
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.evaluator.potential import FramesToGo
 from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.rl.ppo.update import compiled, make_gradient
+from mlx_drmario.rl.ppo.update import make_gradient
 from mlx_drmario.rl.returns import smdp_gae
 from mlx_drmario.rl.rollout import Collector, Rollout
+from mlx_drmario.spec import ACTIONS
 
-Minibatch = tuple[list[np.ndarray], AfterstateRows | None, np.ndarray]
-"""All decisions of a rollout as columns [D, ...] and their afterstates, and the rows i64[B] of this minibatch."""
+
+class Flat(NamedTuple):
+    """All decisions of a rollout as columns [D, ...]."""
+
+    rank: np.ndarray  # i32[D]: which of the decision's afterstates was chosen
+    planes: np.ndarray
+    scalars: np.ndarray
+    log_prob: np.ndarray
+    advantage: np.ndarray
+    target: np.ndarray
+
+
+Minibatch = tuple[Flat, AfterstateRows, np.ndarray]
+"""A rollout and its afterstates, and the rows i64[B] of this minibatch."""
 
 
 class Shard:
@@ -68,22 +82,30 @@ class Shard:
         self.frontier = collector(1)  # plays the stage in training
         self.replay = collector(3) if config.curriculum.enabled else None  # plays stages passed earlier
         self.shuffle = np.random.default_rng([config.seed, 2, index, decisions])
-        self.gradient = compiled(make_gradient(model, config.ppo), config.compile, [model.state])
+        self.sight = SparseSight(model) if SparseSight.serves(model) else None
+        self.gradient = make_gradient(model, config.ppo, config.compile)
         self.minibatches: Iterator[Minibatch] = iter(())
 
     def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows | None
+        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU."""
-        rows = None if after is None else after.take(np.arange(len(planes)))
-        resolved = None if rows is None else Afterstates(*map(mx.array, rows))
-        log_probs, value = self.model(mx.array(planes), mx.array(scalars), mx.array(legal), resolved)
-        mx.eval(log_probs, value)
-        return np.asarray(log_probs), np.asarray(value)
+        decision, action, facts = after.take(np.arange(len(planes)))
+        rows = Afterstates(*map(mx.array, (decision, action, facts)))
+        outputs = self.model.judge(self._see(planes, scalars), mx.array(scalars), rows)
+        mx.eval(outputs)
+        log_probs = np.full((len(planes), ACTIONS), ILLEGAL, np.float32)
+        log_probs[decision, action] = np.asarray(outputs[0])
+        return log_probs, np.asarray(outputs[1])
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
         """See `rollout.Actor`."""
-        return np.asarray(self.model.value_of(mx.array(planes), mx.array(scalars)))
+        return np.asarray(self.model.value_of_seen(self._see(planes, scalars), mx.array(scalars)))
+
+    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
+        if self.sight:
+            return self.sight.see(planes, scalars).seen
+        return self.model.see(mx.array(planes), mx.array(scalars))
 
     def collect(self, weights: Any, task: Task | None = None) -> tuple[Rollout, np.ndarray]:
         """Play a rollout with `weights`; returns it and f32[2, T, N], advantage and value target."""
@@ -114,15 +136,15 @@ class Shard:
 
         advantage (normalised) and target are f32[T, N].
         """
-        observed, chosen = (rollout.planes, rollout.scalars, rollout.legal), (rollout.action, rollout.log_prob)
-        columns: list[np.ndarray] = [*observed, *chosen, advantage, target]
-        flat: list[np.ndarray] = [column.reshape(-1, *column.shape[2:]) for column in columns]
-        after = AfterstateRows.join(rollout.after) if rollout.after else None
+        after = AfterstateRows.join(rollout.after)
+        rank = after.rank(rollout.action.reshape(-1))
+        columns: list[np.ndarray] = [rollout.planes, rollout.scalars, rollout.log_prob, advantage, target]
+        flat = Flat(rank, *(column.reshape(-1, *column.shape[2:]) for column in columns))
         size = self.config.ppo.minibatch // self.config.shards
 
         def minibatches() -> Iterator[Minibatch]:
             for _ in range(self.config.ppo.epochs):
-                order = self.shuffle.permutation(len(flat[0]))
+                order = self.shuffle.permutation(len(rank))
                 for first in range(0, len(order), size):
                     yield flat, after, order[first : first + size]
 
@@ -132,11 +154,12 @@ class Shard:
         """(metrics, gradient) at `weights` of this shard's part of the next minibatch, evaluated."""
         self.model.update(weights)
         flat, after, rows = next(self.minibatches)
-        planes, scalars, legal, *others = (mx.array(column[rows]) for column in flat)
-        resolved = () if after is None else tuple(map(mx.array, padded(after.take(rows), len(rows))))
-        part = self.gradient(planes, scalars, legal, resolved, *others, mx.array(entropy_weight))
-        mx.eval(part)  # so that it may cross to another thread
-        return part
+        placements = after.take(rows)
+        first = np.searchsorted(placements[0], np.arange(len(rows)))
+        rank, planes, scalars, *others = (column[rows] for column in flat)
+        chosen = (first + rank).astype(np.int32)
+        weight = np.float32(entropy_weight)
+        return self.gradient(planes, scalars, padded(placements, len(rows)), chosen, *others, weight)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on: arrays and plain values."""

@@ -19,15 +19,16 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
-from mlx_drmario.nets.outcome import FACTS, Afterstates
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.gradient import compiled
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.ppo.update import compiled
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
 from mlx_drmario.rl.rollout import Collector
@@ -123,10 +124,9 @@ class Learner:
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows | None
+        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the best placement, or with chance `epsilon` any."""
-        assert after is not None  # the collector was asked for them
         decision, action, quantiles = self._of_placements(
             self.model, planes, scalars, after.take(np.arange(len(legal)))
         )

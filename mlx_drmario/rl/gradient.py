@@ -1,0 +1,78 @@
+"""Update steps: the gradient of a loss of what a network says of placements, and the optimiser's step along it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+from mlx.utils import tree_reduce
+
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.sparse import SparseSight
+
+STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
+"""What `make_apply`'s function returns, in order: before clipping, and after the step."""
+
+Loss = Callable[..., tuple[mx.array, mx.array]]
+"""(log-probabilities f32[M], values f32[B], the placements, ...) -> (loss, metrics)"""
+
+Gradient = Callable[..., tuple[mx.array, Any]]
+"""(planes u8[B, C, 16, 8], scalars f32[B, S], columns of placements, ...) -> (metrics, gradient)"""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def gradient_of(model: ActorCritic, loss: Loss, compile: bool) -> Gradient:
+    """Return the function from (planes, scalars, rows of placements, what else `loss` takes), all of numpy arrays, to
+    the evaluated metrics and the gradient of the loss."""
+    sight = SparseSight(model) if SparseSight.serves(model) else None
+
+    def loss_of(weights: Any, view: mx.array, scalars: mx.array, after: Any, *batch: mx.array) -> Any:
+        model.update(weights)
+        after = Afterstates(*after)  # mx.compile passes plain tuples
+        seen = view if sight else model.see(view, scalars)
+        log_probs, value = model.judge(seen, scalars, after)
+        return loss(log_probs, value, after, *batch)
+
+    differentiate = mx.value_and_grad(loss_of, argnums=(0, 1) if sight else 0)
+    function = compiled(lambda *given: differentiate(model.trainable_parameters(), *given), compile, [model.state])
+
+    def gradient(planes: np.ndarray, scalars: np.ndarray, after: Any, *batch: np.ndarray) -> tuple[mx.array, Any]:
+        given = (mx.array(scalars), tuple(map(mx.array, after)), *map(mx.array, batch))
+        weights = model.trainable_parameters()
+        looked = sight.see(planes, scalars) if sight else None
+        (_, metrics), derived = function(looked.seen if looked else mx.array(planes), *given)
+        mx.eval(metrics, derived)  # so that they may cross to another thread
+        model.update(weights)  # what the function left there was of its own making, and not evaluated
+        if sight is None or looked is None:
+            return metrics, derived
+        tree, of_seen = derived
+        sight.complete(tree, looked, of_seen)
+        return metrics, tree
+
+    return gradient
+
+
+def make_apply(model: nn.Module, optimizer: optim.Optimizer, max_norm: float) -> Callable[[Any], mx.array]:
+    """Return the function that scales a gradient down to `max_norm` and takes the optimiser's step.
+
+    It returns f32[2], STEP_METRICS.
+    """
+
+    def apply(gradient: Any) -> mx.array:
+        gradient, norm = optim.clip_grad_norm(gradient, max_norm)
+        optimizer.update(model, gradient)
+        squares = tree_reduce(lambda total, w: total + mx.square(w).sum(), model.trainable_parameters(), mx.array(0.0))
+        return mx.stack([norm, mx.sqrt(squares)])
+
+    return apply
+
+
+def compiled(function: Function, wanted: bool, state: Any) -> Function:
+    """`mx.compile` if that is wanted. Tracing writes to the modules it meets, so `state` is an output as well."""
+    return cast(Function, mx.compile(function, inputs=state, outputs=state)) if wanted else function
