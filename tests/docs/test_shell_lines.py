@@ -74,7 +74,7 @@ LINES = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with runs/mine, runs/other and runs/evaluator, trained for an instant, and the YAML files that the pages show."""
+    """A folder with runs/mine, other and evaluator, trained for an instant, and the YAML files that the pages show."""
     folder = tmp_path_factory.mktemp("shell")
     mine = folder / "runs" / "mine"
     assert cli.main([*TRAINING.split(), "--out", str(mine)]) == 0
