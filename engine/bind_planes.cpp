@@ -67,10 +67,11 @@ static std::pair<Floats, Floats> gradients(const Planes& planes, const Source& s
 }
 
 void bind_planes(nb::module_& m) {
-  m.def("plane_sums", &sums, "planes"_a, "source"_a, "column"_a, "row"_a,
-        "f32[B, 16, 8, K]: convolutions of 0/1 planes u8[B, C, 16, 8] along whole columns and along whole rows, added.\n"
-        "Plane c of a decision is planes[source[c]], source i32[B, C]; column f32[31, C, K] and row f32[15, C, K] hold\n"
-        "the weights by offset (where to, less where from, plus 15 or 7). Nobody may write to the arrays meanwhile.");
+  m.def(
+      "plane_sums", &sums, "planes"_a, "source"_a, "column"_a, "row"_a,
+      "f32[B, 16, 8, K]: convolutions of 0/1 planes u8[B, C, 16, 8] along whole columns and along whole rows, added.\n"
+      "Plane c of a decision is planes[source[c]], source i32[B, C]; column f32[31, C, K] and row f32[15, C, K] hold\n"
+      "the weights by offset (where to, less where from, plus 15 or 7). Nobody may write to the arrays meanwhile.");
   m.def("plane_sums_gradient", &gradients, "planes"_a, "source"_a, "gradient"_a,
         "The gradients of `column` and `row` for the gradient f32[B, 16, 8, K] of the sums.");
 }
