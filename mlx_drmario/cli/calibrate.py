@@ -24,7 +24,7 @@ class CalibrateConfig:
     docs/evaluator.md says what every number means.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: tyro.conf.Positional[Path] = Path("runs/evaluator")
     """run directory of an evaluator"""
     levels: str | None = None
     """virus levels, each measured by itself: 3 or 0-5 or 0,5,10-12; by default the run's own"""

@@ -51,7 +51,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         NET,
         "ORIENTATIONS)[None, :, None] == orientation[:, None, None]",
         "ORIENTATIONS)[None, :, None] >= 0 * orientation[:, None, None]",
-        TEST,
+        f"{TEST}::test_every_orientation_has_weights_of_its_own",
     ),
     (
         "the second half of a placement lies elsewhere",
@@ -210,10 +210,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "shaping takes part in what games are worth",
         ROLLOUT,
-        '            self.running_total += terms["total"]\n            if before is not None:\n'
         '                terms |= self._shaped(terms["total"], before)\n',
-        '            if before is not None:\n                terms |= self._shaped(terms["total"], before)\n'
-        '            self.running_total += terms["total"]\n',
+        '                terms |= self._shaped(terms["total"], before)\n'
+        '                self.running_total += terms["shape"]\n',
         TEST_SHAPING,
     ),
 ]

@@ -27,6 +27,10 @@ TRAINING = (
     "train level0 --decisions 128 --env.num-envs 16 --ppo.horizon 4 --ppo.minibatch 32 --net.width 8 --best.games 1"
     " --no-compile"
 )
+FITTING = (
+    "train evaluator --data.levels 0 --data.games 40 --fit.epochs 1 --fit.minibatch 32 --net.width 8 --no-compile"
+    " --data.policy greedy"
+)
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,12 @@ LINES = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with runs/mine and runs/other, trained for an instant, and the YAML files that the pages show."""
+    """A folder with runs/mine, other and evaluator, trained for an instant, and the YAML files that the pages show."""
     folder = tmp_path_factory.mktemp("shell")
     mine = folder / "runs" / "mine"
     assert cli.main([*TRAINING.split(), "--out", str(mine)]) == 0
     shutil.copytree(mine, mine.with_name("other"), symlinks=True)
+    assert cli.main([*FITTING.split(), "--out", str(mine.with_name("evaluator"))]) == 0
     for block in (block for page in PAGES for block in blocks(page)):
         name = re.match(r"# ([\w.-]+\.yaml)\b", block.text)
         if block.language == "yaml" and name:
