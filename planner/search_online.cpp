@@ -42,18 +42,20 @@ void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace
   }
 }
 
-// Adds the boards after one more capsule. Ended ones stay.
+// Adds the boards after one more capsule. Ended ones stay. `judged`, if given, gets the best rank of every first move.
 template <Value V>
-void OnlineSearch<V>::follow(const Best& from, const Pace& pace, Capsule capsule, Best& to) {
+void OnlineSearch<V>::follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged) {
   to.size = 0;
   for (int n = 0; n < from.size; ++n) {
     const Entry& entry = from.at[n];
     if (entry.end != End::kNone) {
+      if (judged) judged[entry.first] = std::min(judged[entry.first], entry.rank);
       to.add(entry);
       continue;
     }
     expand_and_rank(entry.board, entry.frames, pace, capsule);
     for (int i = 0; i < children_.size; ++i) {
+      if (judged) judged[entry.first] = std::min(judged[entry.first], ranks_[i]);
       if (to.size == to.room && ranks_[i] >= to.at[to.size - 1].rank) continue;
       const Child& child = children_.at[i];
       to.add({child.board, ranks_[i], entry.frames + child.tau, entry.first, child.end});
@@ -94,12 +96,12 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
     const Child& child = children_.at[i];
     first_.add({child.board, ranks_[i], child.tau, child.action, child.end});
   }
-  second_.room = options.plies == 3 ? options.boards : judged ? kMaxBoards : 1;
-  follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_);
+  second_.room = options.plies == 2 ? 1 : options.boards;
+  follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_, judged);
   if (options.plies == 2 || second_.at[0].end == End::kCleared) {
-    for (int n = second_.size; judged && n-- > 0;) judged[second_.at[n].first] = second_.at[n].rank;  // the best last
     return {second_.at[0].first, second_.at[0].rank, nodes_, 0};
   }
+  if (judged) std::fill_n(judged, kActions, kNotJudged);
   return look_ahead(root, pace.next().next(), options, judged);
 }
 

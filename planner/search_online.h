@@ -61,7 +61,7 @@ class OnlineSearch {
   };
 
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
-  void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to);
+  void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged = nullptr);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
   Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged);
   Choice best_first(int sequences, i32* judged);

@@ -288,7 +288,7 @@ def test_judging_tells_every_placement_what_choosing_finds(plies: int) -> None:
     followed = np.isfinite(judged[0])
     assert not followed[~games.legal[0]].any() and followed.sum() > 3
     if plies < 3:
-        assert (followed == games.legal[0]).all() if plies == 1 else followed.sum() > 10
+        assert followed.sum() > games.legal.sum() / 2  # of equal boards one is followed
         for placement in np.flatnonzero(followed):
             after = copy_of(games, int(placement))
             rest = value(after, weights) if plies == 1 else best_by_trying(after, 1, weights)

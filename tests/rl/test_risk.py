@@ -64,14 +64,16 @@ def test_it_takes_the_least_cost_of_the_legal_placements(evaluator, risk):
     games = Decisions(5, threads=1)
     games.reset(3, 2, seeds.seeds("training", 5))
     games.step(games.sample_legal(1))
-    chosen = RiskPolicy(evaluator, risk).act(games.view)
+    chosen, _, foreseen = RiskPolicy(evaluator, risk).act_with_details(games.view)
     for place in range(5):
         rows = AfterstateRows.of(games, FACTS)
         decision, actions, facts = rows.take(np.array([place]))
         planes, scalars = games.planes[place : place + 1], games.scalars[place : place + 1]
         said = evaluator.placements(planes, scalars, (np.array([0, len(actions)]), (decision, actions, facts)))
         costs = cost(known(said, facts), risk)
-        assert costs[list(actions).index(chosen[place])] == pytest.approx(costs.min(), rel=1e-6)
+        row = list(actions).index(chosen[place])
+        assert costs[row] == pytest.approx(costs.min(), rel=1e-6)
+        np.testing.assert_allclose(foreseen[place], known(said, facts).frames[row], rtol=1e-4)
 
 
 def test_games_end_legally_and_ended_ones_are_left_alone(evaluator):

@@ -81,7 +81,9 @@ class Analysis(Painted, Static):
         text.append("  " + " · ".join(parts) + "\n")
         if choice.quantiles:
             low, high = choice.quantiles[0], choice.quantiles[-1]
-            text.append(f"  return {low:+.2f} {spread(choice.quantiles)} {high:+.2f}\n")
+            # An evaluator's are frames, a value head's are returns, which stay below a hundred.
+            name, form = ("frames", ",.0f") if high >= 100 else ("return", "+.2f")
+            text.append(f"  {name} {low:{form}} {spread(choice.quantiles)} {high:{form}}\n")
         text.append("\n")
 
     def _rewards(self, text: Text, choice: Choice, earned: dict[str, float]) -> None:

@@ -42,6 +42,11 @@ class Evaluator:
         self.model, self.returns = model, returns
         self.layout = model.layout
 
+    @property
+    def quantiles(self) -> int:
+        """K"""
+        return int(self.model.to_placement.weight.shape[0]) - 1
+
     @classmethod
     def load(cls, path: Path | str) -> Evaluator:
         """That of a run directory (newest intact checkpoint) or of a checkpoint; raises what `load_policy` raises.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario import PublicView
+from mlx_drmario.evaluate import Details
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator.forecast import Evaluator, Floats, Forecast, tail_mean
@@ -34,8 +35,13 @@ class RiskPolicy:
         self.layout = evaluator.layout
 
     def act(self, view: PublicView) -> NDArray[np.int32]:
-        """Choose a placement i32[N] for every game (0 for games that have ended).
+        """Choose a placement i32[N] for every game (0 for games that have ended); raises as `act_with_details`."""
+        return self.act_with_details(view)[0]
 
+    def act_with_details(self, view: PublicView) -> Details:
+        """The placements i32[N], no probabilities, and what is foreseen of each: quantiles f32[N, K], 0 in ended games.
+
+        They are of the frames from now to the clear, given that the game is cleared; of QR-DQN, of the return.
         Raises ValueError when the games show other planes than the network was trained on.
         """
         if tuple(view.plane_names) != self.layout.plane_names:
@@ -43,6 +49,7 @@ class RiskPolicy:
                 f"the policy was trained on planes {self.layout.plane_names}, the games have {view.plane_names}"
             )
         action = np.zeros(view.num_envs, np.int32)
+        foreseen = np.zeros((view.num_envs, self.evaluator.quantiles), np.float32)
         running = np.flatnonzero(~view.ended)
         if running.size:
             decision, actions, facts = AfterstateRows.of(view, FACTS).take(running)
@@ -50,13 +57,12 @@ class RiskPolicy:
             said = self.evaluator.placements(
                 view.planes[running], view.scalars[running], (first, (decision, actions, facts))
             )
-            if self.evaluator.returns:
-                costs = return_cost(said.frames, self.risk_tau)
-            else:
-                costs = cost(known(said, facts), self.risk_tau)
+            if not self.evaluator.returns:
+                said = known(said, facts)
+            costs = return_cost(said.frames, self.risk_tau) if self.evaluator.returns else cost(said, self.risk_tau)
             best = np.lexsort((actions, costs, decision))[first[:-1]]  # of equals the lowest action
-            action[running] = actions[best]
-        return action
+            action[running], foreseen[running] = actions[best], said.frames[best]
+        return action, None, foreseen
 
 
 def known(said: Forecast, facts: NDArray[np.float32]) -> Forecast:

@@ -1,0 +1,72 @@
+"""Figure of scripts/runs/records.sh: how fast games can be cleared whose seed is known, by level.
+
+    python scripts/records_figure.py runs/records --out docs/records.png
+
+Draws, for every level, the frames of the lines that the narrow beam found (one per seed; median, middle half, and from
+the fastest to the slowest), the record in docs/records, and the fastest game of a human.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from mlx_drmario.evaluate import FRAME_RATE
+
+HUMAN = (
+    7.438, 14.134, 19.0, 28.333, 34.033, 40.974, 49.0, 50.54, 51.134, 65.198, 73.233, 80.06, 76.1, 85.433, 90.0, 90.557,
+    96.53, 102.983, 111.633, 127.867, 123.567,
+)  # fmt: skip
+"""Seconds of the fastest known game of a human at each level, 0 to 20, as collected in November 2026; their players
+choose the seed, too."""
+
+
+@dataclass(frozen=True)
+class RecordsFigureConfig:
+    """Draw the distribution over seeds and the records."""
+
+    state: tyro.conf.Positional[Path] = Path("runs/records")
+    """what scripts/known_seeds.py has searched"""
+    records: Path = Path("docs/records")
+    """the records"""
+    out: Path = Path("docs/records.png")
+    """PNG to write"""
+
+
+def narrow(path: Path) -> list[float]:
+    """Seconds of every seed by the beam that most seeds were searched with."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    width = Counter(row["width"] for row in rows).most_common(1)[0][0]
+    return [row["frames"] / FRAME_RATE for row in rows if row["cleared"] and row["width"] == width]
+
+
+def main(config: RecordsFigureConfig) -> None:
+    """Read and draw."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    levels = [level for level in range(21) if (config.state / f"level-{level:02d}-hi.jsonl").exists()]
+    seconds = [narrow(config.state / f"level-{level:02d}-hi.jsonl") for level in levels]
+    axes.boxplot(seconds, positions=levels, whis=(0, 100), widths=0.6, showcaps=False, patch_artist=True,
+                 boxprops={"facecolor": "C0", "alpha": 0.3}, medianprops={"color": "C0"})  # fmt: skip
+    best = [
+        json.loads((config.records / f"level-{level:02d}.json").read_text())["frames"] / FRAME_RATE
+        for level in range(21)
+    ]
+    axes.plot(range(21), best, "o-", color="C3", ms=4, label="record of this project")
+    axes.plot(range(21), HUMAN, "s--", color="black", ms=3, label="fastest human game")
+    axes.set_xlabel("level, HI")
+    axes.set_ylabel("seconds to clear, seed known")
+    axes.legend()
+    figure.savefig(config.out, dpi=110)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(RecordsFigureConfig))
