@@ -2,8 +2,8 @@
 
     python scripts/results_table.py docs/results --page docs/results.md --figure docs/results.png
 
-Prints Markdown: per speed and policy, a row per level group is too much to read, so the table has the levels in columns
-and two lines per policy, the share of games cleared and the median frames to clear. The JSON beside it has the rest.
+Writes into the page, for every speed, the share of games cleared and the median frames to clear of every policy at some
+levels; the JSON files beside it have the rest.
 """
 
 from __future__ import annotations
