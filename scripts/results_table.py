@@ -18,7 +18,7 @@ import tyro
 
 SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 """Levels in the table; the figure and the files have all."""
-ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled", "known")
+ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled")
 LABELS = {
     "best": "`best`, the network alone",
     "1ply": "`search:1ply`",

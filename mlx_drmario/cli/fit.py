@@ -19,12 +19,12 @@ from mlx_drmario.cli.stopping import default_directory, stop_on_signals
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
-from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import to_json
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.evaluator.train import FitResult
+    from mlx_drmario.rl.fit import FitResult
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import mlx.nn as nn
 from mlx_drmario import feature_names
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
-from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, by_action, halves, masked_log_softmax, small
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, halves, small
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import CELLS
@@ -43,15 +43,6 @@ class FeaturesHead(Head):
         self.orientation = mx.zeros((ORIENTATIONS, HIDDEN))
         self.mix = nn.Linear(HIDDEN, HIDDEN)
         self.score = small(nn.Linear(HIDDEN, 1))
-
-    def __call__(
-        self, features: Features, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
-    ) -> mx.array:
-        """Raises ValueError without afterstates."""
-        if after is None:
-            raise ValueError("after must hold the afterstates of every decision for this head, got None")
-        after = Afterstates(*after)  # mx.compile passes plain tuples
-        return masked_log_softmax(by_action(after, self.scores_of_rows(features, scalars, after), len(legal)), legal)
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         assert features.grid is not None  # promised by needs_grid

@@ -78,7 +78,12 @@ class Head(nn.Module):
     def __call__(
         self, features: Features, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
     ) -> mx.array:
-        return masked_log_softmax(self.scores(features, scalars), legal)
+        """Raises ValueError without afterstates for a head that is told `facts`."""
+        if not self.facts:
+            return masked_log_softmax(self.scores(features, scalars), legal)
+        if after is None:
+            raise ValueError("after must hold the afterstates of every decision for this head, got None")
+        return masked_log_softmax(by_action(after, self.scores_of_rows(features, scalars, after), len(legal)), legal)
 
     def of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         """The same as f32[M], of the rows of `after`."""

@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
-from mlx_drmario.nets.heads import Afterstates, ShiftScoreHead, by_action, masked_log_softmax
+from mlx_drmario.nets.heads import Afterstates, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 
 FACTS = ("viruses_cleared/4", "halves_cleared/8", "combos/4", "cascade/4", "tau/256", "cleared", "top_out")
@@ -32,18 +32,6 @@ class OutcomeHead(ShiftScoreHead):
         self.gain = mx.zeros((len(FACTS),))
         self._scale = config.outcome_scale
 
-    def __call__(
-        self, features: Features, scalars: mx.array, legal: mx.array, after: Afterstates | None = None
-    ) -> mx.array:
-        """Raises ValueError without afterstates."""
-        if after is None:
-            raise ValueError("after must hold the afterstates of every decision for this head, got None")
-        gained = by_action(after, self._gained(after), len(legal))
-        return masked_log_softmax(self.scores(features, scalars) + gained, legal)
-
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
-        return super().scores_of_rows(features, scalars, after) + self._gained(after)
-
-    def _gained(self, after: Afterstates) -> mx.array:
-        """f32[M]: what the facts add."""
-        return after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
+        gained = after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
+        return super().scores_of_rows(features, scalars, after) + gained

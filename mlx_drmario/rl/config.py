@@ -170,13 +170,23 @@ class DirectoryConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig(DirectoryConfig):
-    """One training run, without its algorithm."""
+class BudgetConfig(DirectoryConfig):
+    """What runs that play while they learn have."""
 
     decisions: Annotated[int, Range(1, 10**15)] = 500_000
     """Budget in decisions over all games; not used when `minutes` is given."""
     minutes: Minutes = 0.0
     """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
+
+    def spent(self, decisions: int, seconds: float) -> float:
+        """Share of the budget, 0 to 1, that so many decisions, or so many seconds, are."""
+        return min(1.0, seconds / (60 * self.minutes) if self.minutes else decisions / self.decisions)
+
+
+@dataclass(frozen=True)
+class RunConfig(BudgetConfig):
+    """One training run, without its algorithm."""
+
     shards: Annotated[int, Range(0, 256)] = 0
     """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
     (docs/training.md). 0: one per process, but at least 2 on a CPU."""

@@ -98,8 +98,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a resumed fit forgets its target network",
         FIT,
-        '        kept = restored.state["forecaster"]\n',
-        "        kept = {}\n",
+        'restore_kept(self.forecaster, restored.state["forecaster"])',
+        "restore_kept(self.forecaster, {})",
         f"{TEST}::test_an_interrupted_run_goes_on_bit_for_bit",
     ),
     (

@@ -15,9 +15,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "rows forget what placements clear",
         "mlx_drmario/nets/outcome.py",
-        "super().scores_of_rows(features, scalars, after) + self._gained(after)",
+        "super().scores_of_rows(features, scalars, after) + gained",
         "super().scores_of_rows(features, scalars, after)",
-        "tests/rl/test_nets.py",
+        "tests/rl/test_afterstates.py",
     ),
     (
         "rows read the second half where the first lies",

@@ -339,8 +339,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the teacher's judgement is of the decision before",
         "mlx_drmario/rl/clone/train.py",
-        "judged[after.rows(at)], len(at)",
-        "np.roll(judged, 40)[after.rows(at)], len(at)",
+        "wanted[after.rows(at)]",
+        "np.roll(wanted, 40)[after.rows(at)]",
         "tests/rl/test_clone.py",
     ),
     (
@@ -367,8 +367,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the network that learns is not in the checkpoint",
         "mlx_drmario/rl/clone/train.py",
-        "self.learning.load_weights([(name.replace",
-        "self.playing.load_weights([(name.replace",
+        "restore_kept(self.learning,",
+        "restore_kept(self.playing,",
         "tests/rl/test_clone.py",
     ),
 ]

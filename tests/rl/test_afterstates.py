@@ -7,9 +7,6 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-import mlx_drmario as dm
-from mlx_drmario import seeds
-from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
@@ -22,17 +19,6 @@ from tests.recolor import one_colored, recolored
 from tests.training import StopAfter, content
 
 NET = NetConfig(encoder="axial", head="outcome", width=8, depth=1, summary=16)
-
-
-@pytest.fixture(scope="module")
-def games() -> dm.Decisions:
-    """48 games in the middle of play, some of them over."""
-    games = dm.Decisions(num_envs=48)
-    games.reset(5, 2, seeds.seeds("training", 48))
-    player = RandomLegal(0)
-    for _ in range(11):
-        games.step(player.act(games.view))
-    return games
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from mlx_drmario.rl.clone.config import CloneConfig, CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.clone.train import Learner, progress_scalars, train
 from mlx_drmario.rl.config import EnvConfig
-from mlx_drmario.rl.evaluator.listener import Listener
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.search import roots_of
@@ -36,12 +36,12 @@ TINY = CloneRunConfig(
 
 def test_targets_by_the_definition():
     decision = np.array([0, 0, 0, 1, 1], np.int32)
-    frames = np.array([100, 120, np.inf, 7, 7], np.float32)
-    soft = targets(CloneConfig(temperature=20), decision, frames, 2)
+    frames, least = np.array([100, 120, np.inf, 7, 7], np.float32), np.array([100, 7], np.float32)
+    soft = targets(CloneConfig(temperature=20), decision, frames, least)
     np.testing.assert_allclose(soft, [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0, 0.5, 0.5], rtol=1e-6)
-    hard = targets(CloneConfig(temperature=0), decision, frames, 2)
+    hard = targets(CloneConfig(temperature=0), decision, frames, least)
     np.testing.assert_array_equal(hard, [1, 0, 0, 0.5, 0.5])
-    smooth = targets(CloneConfig(temperature=0, smoothing=0.3), decision, frames, 2)
+    smooth = targets(CloneConfig(temperature=0, smoothing=0.3), decision, frames, least)
     np.testing.assert_allclose(smooth, [0.8, 0.1, 0.1, 0.5, 0.5], rtol=1e-6)
 
 

@@ -15,9 +15,9 @@ from mlx_drmario.nets.quantile import Outlook, frames_of, make_quantile_net, qua
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig, FitConfig, GamesConfig
-from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import cross_entropy, outlook_loss, quantile_huber
 from mlx_drmario.rl.evaluator.train import DATA, Fit, train
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory, listing
 from mlx_drmario.search import SearchPolicy, parse

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 
 import mlx_drmario as dm
-from mlx_drmario import seeds
-from mlx_drmario.baselines import RandomLegal
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features
 from mlx_drmario.nets.features import FEATURES, UNIT, FeaturesHead
@@ -18,17 +16,6 @@ from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from tests.recolor import one_colored, recolored
 
 NET = NetConfig(head="features", width=8, depth=2, summary=16)
-
-
-@pytest.fixture(scope="module")
-def games() -> dm.Decisions:
-    """48 games in the middle of play, some of them over."""
-    games = dm.Decisions(num_envs=48)
-    games.reset(5, 2, seeds.seeds("training", 48))
-    player = RandomLegal(0)
-    for _ in range(11):
-        games.step(player.act(games.view))
-    return games
 
 
 @pytest.fixture(scope="module")

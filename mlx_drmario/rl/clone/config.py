@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from mlx_drmario import search
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.ranges import Minutes, Range, Share, check_ranges
-from mlx_drmario.rl.config import DirectoryConfig, EnvConfig
+from mlx_drmario.ranges import Range, Share, check_ranges
+from mlx_drmario.rl.config import BudgetConfig, EnvConfig
 from mlx_drmario.settings import STRICT
 
 
@@ -61,15 +61,13 @@ class CloneConfig:
 
 
 @dataclass(frozen=True)
-class CloneRunConfig(DirectoryConfig):
+class CloneRunConfig(BudgetConfig):
     """One run that learns from search."""
 
     name: str = "clone"
     """Name of the run, without "/"."""
     decisions: Annotated[int, Range(1, 10**15)] = 1_000_000
     """Budget in decisions over all games; not used when `minutes` is given."""
-    minutes: Minutes = 0.0
-    """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
     env: EnvConfig = field(default_factory=lambda: EnvConfig(last_level=20, max_decisions=400))
     net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=32, depth=2, summary=128))
     clone: CloneConfig = field(default_factory=CloneConfig)

@@ -12,15 +12,14 @@ QUARTERS = 4
 
 
 def targets(
-    config: CloneConfig, decision: NDArray[np.int32], frames: NDArray[np.float32], count: int
+    config: CloneConfig, decision: NDArray[np.int32], frames: NDArray[np.float32], least: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """f32[M]: how likely each placement is to be learnt; sums to 1 over the placements of every decision.
 
-    decision: i32[M], rows of `count` decisions that each have some placement
-    frames: f32[M], what the teacher expects after each, inf where it did not look.
+    decision: i32[M], rows of B decisions that each have some placement
+    frames: f32[M], what the teacher expects after each, inf where it did not look; least: f32[B], of each decision.
     """
-    least = np.full(count, np.inf, np.float32)
-    np.minimum.at(least, decision, frames)
+    count = len(least)
     behind = frames - least[decision]
     share = np.exp(-behind / config.temperature) if config.temperature else (behind == 0).astype(np.float32)
     share = share / np.bincount(decision, share, count)[decision]

@@ -19,23 +19,21 @@ from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario import Search
-from mlx_drmario.nets.heads import ILLEGAL, Afterstates
+from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.nets.sparse import SparseSight
+from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.rl.episodes import EpisodeWindow
-from mlx_drmario.rl.evaluator.listener import Listener
-from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, gradient_of, make_apply
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import Collector, Rollout, observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
-from mlx_drmario.rl.runs.recorder import Recorder
 from mlx_drmario.search import parse, roots_of
 from mlx_drmario.spec import ACTIONS
 
@@ -54,21 +52,9 @@ def train(config: CloneRunConfig, run: Path, listener: Listener | None = None, *
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
-    listener = listener or Listener()
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        learner = Learner(config, restored)
-        metrics: dict[str, float] = {}
-        with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
-            while learner.progress < 1 and not listener.should_stop():
-                metrics = learner.iterate()
-                recorder.log.write(learner.decisions, metrics)
-                if learner.iterations % config.checkpoint_every == 0 and learner.progress < 1:
-                    recorder.save(learner.content(recorder.log.size))
-                listener.on_iteration(learner.progress, metrics)
-            recorder.save(learner.content(recorder.log.size))
-            recorder.wait()
-    return FitResult(run, checkpoint.directory(run, learner.decisions), metrics, learner.progress >= 1)
+        return fit(Learner(config, restored), config, run, listener or Listener())
 
 
 class Learner:
@@ -83,7 +69,7 @@ class Learner:
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))
         horizon, seed = config.clone.horizon, (config.seed, 1)
-        self.collector = Collector(config.env, REWARD, horizon, seed, facts=self.learning.facts or FACTS)
+        self.collector = Collector(config.env, REWARD, horizon, seed, facts=self.learning.facts)
         self.optimizer = adam(config.clone.learning_rate)
         self.optimizer.init(self.learning.trainable_parameters())
         self.rng = np.random.default_rng([config.seed, 2])
@@ -93,7 +79,7 @@ class Learner:
         if restored is not None:
             self._restore(restored)
         mx.eval(self.learning.state, self.playing.state, self.optimizer.state)
-        self.sight = SparseSight(self.playing) if SparseSight.serves(self.playing) else None
+        self.actor = NetworkActor(self.playing)
         self.gradient = gradient_of(self.learning, self._loss, config.compile)
         state = [self.learning.state, self.optimizer.state]
         apply = make_apply(self.learning, self.optimizer, config.clone.max_grad_norm)
@@ -102,9 +88,7 @@ class Learner:
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        config = self.config
-        spent = self.seconds / (60 * config.minutes) if config.minutes else self.decisions / config.decisions
-        return min(1.0, spent)
+        return self.config.spent(self.decisions, self.seconds)
 
     @property
     def followed(self) -> float:
@@ -147,22 +131,16 @@ class Learner:
         On the way the teacher judges every placement, which is what will be learnt.
         """
         every = np.arange(len(planes))
-        decision, action, facts = after.take(every)
+        decision, action, _ = after.take(every)
         choice, frames = self.teacher.judge(**roots_of(self.collector.games.view), **self.budget)
         self.judged.append(frames[decision, action])
-        said, value = self.playing.judge(
-            self.sight.see(planes, scalars).seen if self.sight else self.playing.see(*map(mx.array, (planes, scalars))),
-            mx.array(scalars),
-            Afterstates(*map(mx.array, (decision, action, facts))),
-        )
-        log_probs = np.full((len(planes), ACTIONS), ILLEGAL, np.float32)
-        log_probs[decision, action] = np.asarray(said)
+        log_probs, value = self.actor.act(planes, scalars, legal, after)
         self.agreed.append(float((log_probs.argmax(axis=1) == choice).mean()))
         share, planned = np.zeros((len(planes), ACTIONS)), 1 - self.config.clone.random_moves
         share[decision, action] = self.config.clone.random_moves / np.bincount(decision)[decision]
         share += planned * (1 - self.followed) * np.exp(log_probs)
         share[every, choice] += planned * self.followed
-        return np.log(np.maximum(share, 1e-30)).astype(np.float32), np.asarray(value)
+        return np.log(np.maximum(share, 1e-30)).astype(np.float32), value
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
         """See `rollout.Actor`; not used: the value is the teacher's."""
@@ -174,15 +152,16 @@ class Learner:
         planes, scalars = (column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars))
         after, judged = AfterstateRows.join(rollout.after), np.concatenate(self.judged)
         least = np.minimum.reduceat(judged, after.first[:-1])
+        wanted = targets(
+            settings, np.repeat(np.arange(len(planes), dtype=np.int32), np.diff(after.first)), judged, least
+        )
         value = (-np.minimum(least, MOST) / FRAMES).astype(np.float32)
         viruses, level = (np.rint(scalars[:, at] * unit).astype(np.int64) for at, unit in progress_scalars(self.layout))
         for _ in range(settings.epochs):
             order = self.rng.permutation(len(planes))
             for first in range(0, len(order), settings.minibatch):
                 at = order[first : first + settings.minibatch]
-                columns = after.take(at)
-                target = targets(settings, columns[0], judged[after.rows(at)], len(at))
-                columns = padded(columns, len(at))
+                columns, target = padded(after.take(at), len(at)), wanted[after.rows(at)]
                 target = np.pad(target, (0, len(columns[0]) - len(target)))
                 weight = weights_of(settings, viruses[at], level[at])
                 yield planes[at], scalars[at], columns, target, weight, value[at]
@@ -192,9 +171,9 @@ class Learner:
         metrics, tree = self.gradient(*batch)
         norms = self.apply(tree)
         self.gradients += 1
-        kept = min(self.config.clone.average, self.gradients / (10 + self.gradients))
+        left = min(self.config.clone.average, self.gradients / (10 + self.gradients))
         average = tree_map(
-            lambda old, new: kept * old + (1 - kept) * new, self.playing.parameters(), self.learning.parameters()
+            lambda old, new: left * old + (1 - left) * new, self.playing.parameters(), self.learning.parameters()
         )
         self.playing.update(average)
         mx.eval(self.learning.state, self.playing.state, self.optimizer.state, norms)
@@ -218,14 +197,13 @@ class Learner:
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.log_bytes = log_bytes
-        weights = dict(tree_flatten(self.learning.parameters()))
         return checkpoint.Content(
             decisions=self.decisions,
             model=dict(tree_flatten(self.playing.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
             state={
                 "counters": {name: getattr(self, name) for name in COUNTERS},
-                "learning": {name.replace(".", "/"): np.array(weights[name]) for name in weights},
+                "learning": kept(self.learning),
                 "window": {"games": self.window.games.copy(), "count": self.window.count},
                 "games": self.collector.state(),
                 "rng": self.rng.bit_generator.state,
@@ -236,12 +214,10 @@ class Learner:
 
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
         state = restored.state
-        if restored.net != self.config.net or restored.layout != self.layout:
-            raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+        restored.require(self.config.net, self.layout)
         vars(self).update(state["counters"])
         self.playing.load_weights(list(restored.model.items()))
-        learning = state["learning"]
-        self.learning.load_weights([(name.replace("/", "."), mx.array(learning[name])) for name in learning])
+        restore_kept(self.learning, state["learning"])
         self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
         self.window = EpisodeWindow(state["window"]["games"].copy(), state["window"]["count"])
         self.collector.load(state["games"], self.config.env.stage)

@@ -7,7 +7,6 @@ that goes on has the rows that it had; one that was killed among its games plays
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,16 @@ from numpy.typing import NDArray
 
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.nets.heads import Afterstates
-from mlx_drmario.nets.quantile import QuantileNet, frames_of, make_quantile_net, scaled
+from mlx_drmario.nets.quantile import frames_of, make_quantile_net, scaled
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
-from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import outlook_loss
+from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
-from mlx_drmario.rl.runs.recorder import Recorder
 
 DATA = "games.npz"
 """In the run directory: `data.Rows`."""
@@ -37,16 +36,6 @@ ITERATION = 100
 HELD_OUT = 20
 """One game of so many is not learnt from; the losses of its rows are the metrics `held_out/...`."""
 LOSSES = ("state_quantiles", "state_clear", "placement_quantiles", "placement_clear")
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """How a run ended."""
-
-    run: Path
-    checkpoint: Path
-    metrics: dict[str, float]
-    finished: bool
 
 
 def train(
@@ -67,20 +56,7 @@ def train(
     with directory.prepare(run, config, resume):
         rows = games_of(config, run, policy, planes, listener)
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        fit = Fit(config, rows, planes, restored)
-        done = fit.step * config.fit.minibatch
-        with Recorder(run, config, offset=fit.log_bytes, step=done) as recorder:
-            metrics: dict[str, float] = {}
-            while fit.progress < 1 and not listener.should_stop():
-                metrics = fit.iterate()
-                recorder.log.write(fit.step * config.fit.minibatch, metrics)
-                if fit.step // ITERATION % config.checkpoint_every == 0 and fit.progress < 1:
-                    recorder.save(fit.content(recorder.log.size))
-                listener.on_iteration(fit.progress, metrics)
-            recorder.save(fit.content(recorder.log.size))
-            recorder.wait()
-    written = checkpoint.directory(run, fit.step * config.fit.minibatch)
-    return FitResult(run, written, metrics, fit.progress >= 1)
+        return fit(Fit(config, rows, planes, restored), config, run, listener)
 
 
 def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, listener: Listener) -> data.Rows:
@@ -127,7 +103,18 @@ class Fit:
         return self.per_epoch * self.config.fit.epochs
 
     @property
+    def decisions(self) -> int:
+        """Rows learnt from so far, every pass counted: the number of a checkpoint."""
+        return self.step * self.config.fit.minibatch
+
+    @property
+    def iterations(self) -> int:
+        """Whole iterations so far."""
+        return self.step // ITERATION
+
+    @property
     def progress(self) -> float:
+        """Share of the gradients, 0 to 1."""
         return min(1.0, self.step / self.steps)
 
     def iterate(self) -> dict[str, float]:
@@ -241,23 +228,21 @@ class Fit:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.log_bytes = log_bytes
         return checkpoint.Content(
-            decisions=self.step * self.config.fit.minibatch,
-            model=weights(self.model),
+            decisions=self.decisions,
+            model=dict(tree_flatten(self.model.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
             state={
                 "counters": {"step": self.step, "seconds": self.seconds, "log_bytes": log_bytes},
-                "forecaster": {name.replace(".", "/"): np.array(w) for name, w in weights(self.forecaster).items()},
+                "forecaster": kept(self.forecaster),
             },
             net=self.config.net,
             layout=self.layout,
         )
 
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
-        if restored.net != self.config.net or restored.layout != self.layout:
-            raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+        restored.require(self.config.net, self.layout)
         self.model.load_weights(list(restored.model.items()))
-        kept = restored.state["forecaster"]
-        self.forecaster.load_weights([(name.replace("/", "."), mx.array(array)) for name, array in kept.items()])
+        restore_kept(self.forecaster, restored.state["forecaster"])
         self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
         self.step, self.seconds, self.log_bytes = (
             restored.state["counters"][name] for name in ("step", "seconds", "log_bytes")
@@ -266,8 +251,3 @@ class Fit:
 
 def _arrays(*columns: NDArray[Any]) -> list[mx.array]:
     return [mx.array(column) for column in columns]
-
-
-def weights(model: QuantileNet) -> dict[str, mx.array]:
-    """Flat names, as `Content.model`."""
-    return dict(tree_flatten(model.parameters()))

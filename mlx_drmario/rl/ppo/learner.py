@@ -88,9 +88,7 @@ class Learner:
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        config, counters = self.config, self.counters
-        spent = counters.seconds / (60 * config.minutes) if config.minutes else counters.decisions / config.decisions
-        return min(1.0, spent)
+        return self.config.spent(self.counters.decisions, self.counters.seconds)
 
     @property
     def stage(self) -> Stage:

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic
-from mlx_drmario.nets.sparse import SparseSight
 from mlx_drmario.observer import Observer
+from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.curriculum import Curriculum, Task
@@ -27,7 +26,6 @@ from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.update import make_gradient
 from mlx_drmario.rl.returns import smdp_gae
 from mlx_drmario.rl.rollout import Collector, Rollout
-from mlx_drmario.spec import ACTIONS
 
 
 class Flat(NamedTuple):
@@ -46,7 +44,7 @@ Minibatch = tuple[Flat, AfterstateRows, np.ndarray]
 
 
 class Shard:
-    """Number `index` of `config.shards` equal parts; a `rollout.Actor` for its own games.
+    """Number `index` of `config.shards` equal parts.
 
     `decisions` is how far the run is when these games start: games that start anew in a resumed run are other ones.
     """
@@ -82,30 +80,9 @@ class Shard:
         self.frontier = collector(1)  # plays the stage in training
         self.replay = collector(3) if config.curriculum.enabled else None  # plays stages passed earlier
         self.shuffle = np.random.default_rng([config.seed, 2, index, decisions])
-        self.sight = SparseSight(model) if SparseSight.serves(model) else None
+        self.actor = NetworkActor(model)
         self.gradient = make_gradient(model, config.ppo, config.compile)
         self.minibatches: Iterator[Minibatch] = iter(())
-
-    def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `rollout.Actor`. Not compiled: that does not pay for inference on a CPU."""
-        decision, action, facts = after.take(np.arange(len(planes)))
-        rows = Afterstates(*map(mx.array, (decision, action, facts)))
-        outputs = self.model.judge(self._see(planes, scalars), mx.array(scalars), rows)
-        mx.eval(outputs)
-        log_probs = np.full((len(planes), ACTIONS), ILLEGAL, np.float32)
-        log_probs[decision, action] = np.asarray(outputs[0])
-        return log_probs, np.asarray(outputs[1])
-
-    def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
-        """See `rollout.Actor`."""
-        return np.asarray(self.model.value_of_seen(self._see(planes, scalars), mx.array(scalars)))
-
-    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
-        if self.sight:
-            return self.sight.see(planes, scalars).seen
-        return self.model.see(mx.array(planes), mx.array(scalars))
 
     def collect(self, weights: Any, task: Task | None = None) -> tuple[Rollout, np.ndarray]:
         """Play a rollout with `weights`; returns it and f32[2, T, N], advantage and value target."""
@@ -117,7 +94,7 @@ class Shard:
                 collector = self.replay
             if task.fresh:
                 collector.restart(task.stage)
-        rollout = collector.collect(self)
+        rollout = collector.collect(self.actor)
         estimates = smdp_gae(
             rollout.reward,
             rollout.value,

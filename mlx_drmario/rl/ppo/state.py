@@ -48,8 +48,7 @@ def restore(learner: Learner, restored: Checkpoint, fresh_games: bool = False) -
     Raises ValueError when the checkpoint belongs to another network.
     """
     config, state = learner.config, restored.state
-    if restored.net != config.net or restored.layout != learner.layout:
-        raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+    restored.require(config.net, learner.layout)
     learner.model.load_weights(list(restored.model.items()))
     learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
     games = games_of(config)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from mlx_drmario.nets.config import ReturnNetConfig
-from mlx_drmario.ranges import Minutes, Range, Share, check_ranges
+from mlx_drmario.ranges import Range, Share, check_ranges
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.rl.config import REWARD, DirectoryConfig, EnvConfig
+from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig
 from mlx_drmario.settings import STRICT
 
 
@@ -51,15 +51,11 @@ class QRDQNConfig:
 
 
 @dataclass(frozen=True)
-class QRDQNRunConfig(DirectoryConfig):
+class QRDQNRunConfig(BudgetConfig):
     """One training run with QR-DQN."""
 
     name: str = "qrdqn"
     """Name of the run, without "/"."""
-    decisions: Annotated[int, Range(1, 10**15)] = 500_000
-    """Budget in decisions over all games; not used when `minutes` is given."""
-    minutes: Minutes = 0.0
-    """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
     env: EnvConfig = field(default_factory=EnvConfig)
     net: ReturnNetConfig = field(default_factory=ReturnNetConfig)
     reward: RewardConfig = REWARD

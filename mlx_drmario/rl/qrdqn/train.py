@@ -24,16 +24,15 @@ from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.episodes import EpisodeWindow
-from mlx_drmario.rl.evaluator.listener import Listener
 from mlx_drmario.rl.evaluator.losses import quantile_huber
-from mlx_drmario.rl.evaluator.train import FitResult
+from mlx_drmario.rl.fit import FitResult, fit
 from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
 from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
-from mlx_drmario.rl.runs.recorder import Recorder
 
 
 def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
@@ -41,21 +40,9 @@ def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
-    listener = listener or Listener()
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        learner = Learner(config, restored)
-        metrics: dict[str, float] = {}
-        with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
-            while learner.progress < 1 and not listener.should_stop():
-                metrics = learner.iterate()
-                recorder.log.write(learner.decisions, metrics)
-                if learner.iterations % config.checkpoint_every == 0 and learner.progress < 1:
-                    recorder.save(learner.content(recorder.log.size))
-                listener.on_iteration(learner.progress, metrics)
-            recorder.save(learner.content(recorder.log.size))
-            recorder.wait()
-    return FitResult(run, checkpoint.directory(run, learner.decisions), metrics, learner.progress >= 1)
+        return fit(Learner(config, restored), config, run, listener or Listener())
 
 
 class Learner:
@@ -73,8 +60,7 @@ class Learner:
         self.optimizer = adam(config.qrdqn.learning_rate)
         self.optimizer.init(self.model.trainable_parameters())
         if restored is not None:
-            if restored.net != config.net or restored.layout != self.layout:
-                raise ValueError(f"checkpoint {restored.path} belongs to another network: {restored.net}")
+            restored.require(config.net, self.layout)
             self.model.load_weights(list(restored.model.items()))
             self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
         self.target.update(self.model.parameters())
@@ -87,9 +73,7 @@ class Learner:
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        config = self.config
-        spent = self.seconds / (60 * config.minutes) if config.minutes else self.decisions / config.decisions
-        return min(1.0, spent)
+        return self.config.spent(self.decisions, self.seconds)
 
     @property
     def epsilon(self) -> float:

@@ -86,6 +86,11 @@ class Checkpoint(Content):
 
     path: Path
 
+    def require(self, net: EncoderConfig, layout: ObservationLayout) -> None:
+        """ValueError when it belongs to another network."""
+        if self.net != net or self.layout != layout:
+            raise ValueError(f"checkpoint {self.path} belongs to another network: {self.net}")
+
 
 def save(run: Path, content: Content, keep: int) -> Path:
     """Write a checkpoint of `run` atomically, drop all but the newest `keep`, and return its directory.

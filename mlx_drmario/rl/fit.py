@@ -1,0 +1,90 @@
+"""The loop of runs that learn in one process, whatever they learn: iterate, log, checkpoint, until the budget is spent.
+
+PPO has a loop of its own (ppo/train.py), which knows processes, curricula and the best checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten
+
+from mlx_drmario.rl.config import DirectoryConfig
+from mlx_drmario.rl.listener import Listener
+from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.rl.runs.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a run ended."""
+
+    run: Path
+    checkpoint: Path
+    metrics: dict[str, float]
+    finished: bool
+
+
+class Learner(Protocol):
+    """One run in memory."""
+
+    log_bytes: int
+    """length of the metrics that belong to the checkpoint it was made from; 0 for a new run"""
+
+    @property
+    def decisions(self) -> int:
+        """Decisions learnt from so far: the number of a checkpoint."""
+        ...
+
+    @property
+    def iterations(self) -> int:
+        """Iterations so far."""
+        ...
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        ...
+
+    def iterate(self) -> dict[str, float]:
+        """Go on for an iteration; returns its metrics."""
+        ...
+
+    def content(self, log_bytes: int) -> checkpoint.Content:
+        """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
+        ...
+
+
+def fit(learner: Learner, config: DirectoryConfig, run: Path, listener: Listener) -> FitResult:
+    """Go on until the budget is spent or the listener stops it; both end with a checkpoint.
+
+    The run directory must be prepared (directory.prepare).
+    """
+    metrics: dict[str, float] = {}
+    with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
+        while learner.progress < 1 and not listener.should_stop():
+            metrics = learner.iterate()
+            recorder.log.write(learner.decisions, metrics)
+            if learner.iterations % config.checkpoint_every == 0 and learner.progress < 1:
+                recorder.save(learner.content(recorder.log.size))
+            listener.on_iteration(learner.progress, metrics)
+        recorder.save(learner.content(recorder.log.size))
+        recorder.wait()
+    return FitResult(run, checkpoint.directory(run, learner.decisions), metrics, learner.progress >= 1)
+
+
+def kept(model: nn.Module) -> dict[str, np.ndarray]:
+    """The weights of a second network, as a checkpoint's state can hold them: dots part groups there."""
+    weights = dict(tree_flatten(model.parameters()))
+    return {name.replace(".", "/"): np.array(weight) for name, weight in weights.items()}
+
+
+def restore_kept(model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Undo `kept`."""
+    model.load_weights([(name.replace("/", "."), mx.array(weight)) for name, weight in weights.items()])
