@@ -150,10 +150,10 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_CHUNKS,
     ),
     (
-        "rows of an earlier chunk are written again",
+        "a chunk goes where the next one belongs",
         STORAGE,
-        "% len(self._chunk) == 0:",
-        "% len(self._chunk) < 3:",
+        "first = (self._rows - 1) // len(chunk)",
+        "first = self._rows // len(chunk)",
         TEST_CHUNKS,
     ),
     (

@@ -26,7 +26,7 @@ from mlx_drmario.tui.screens.travel import TravelScreen
 from mlx_drmario.tui.session import Died, Session, attach
 
 from ..conftest import ROOT
-from .app import PATIENCE, in_app, until, words_of
+from .app import PATIENCE, in_app, keep_progress, until, words_of
 
 TINY = PPORunConfig(
     name="tiny",
@@ -55,18 +55,6 @@ def training(check, run, view="grid", **settings):
 
 def notes(screen):
     return [note.text for _, note in reversed(screen.events.notes)]
-
-
-def keep_progress(screen):
-    """Every report of progress that the screen shows from now on: a state may be over before anybody looks."""
-    kept, show = [], screen.show_progress
-
-    def show_and_keep(progress):
-        kept.append(progress)
-        show(progress)
-
-    screen.show_progress = show_and_keep
-    return kept
 
 
 def checkpoints(run):
