@@ -145,7 +145,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "",
         SHARING,
     ),
-    ("whoever wakes late begins", POOL, "        if (!open_) continue;\n", "", SHARING),
     (
         "a forfeited game is not lost",
         PLACEMENT,

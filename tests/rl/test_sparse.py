@@ -85,8 +85,10 @@ def test_wrong_arrays_are_refused():
         _core.plane_sums(planes, source[:1], column, row)
     with pytest.raises(ValueError, match="source must hold planes 0 to 2, got 3"):
         _core.plane_sums(planes, source + 3, column, row)
+    wrong = planes.copy()
+    wrong[-1, -1, -1, -1] = 2
     with pytest.raises(ValueError, match="planes must hold 0 and 1"):
-        _core.plane_sums(planes + 2, source, column, row)
+        _core.plane_sums(wrong, source, column, row)
     with pytest.raises(ValueError, match=r"row must have shape \(15, 3, 4\), got \(31, 3, 4\)"):
         _core.plane_sums(planes, source, column, column)
     with pytest.raises(ValueError, match="gradient must be of 2 decisions, got 1"):
