@@ -7,6 +7,7 @@ FRAME, PLACEMENT, VECTOR = (f"mlx_drmario/envs/{name}.py" for name in ("frame", 
 EVALUATE, REWARDS, STATS, SEEDS = (f"mlx_drmario/{name}.py" for name in ("evaluate", "rewards", "stats", "seeds"))
 PARITY, BATCH, SHARING = "tests/golden", "tests/engine/test_batch.py", "tests/engine/test_sharing.py"
 PASSES = "tests/engine/test_passes.py"
+PLANE_SUMS, SPARSE = "engine/plane_sums.cpp", "tests/rl/test_sparse.py"
 TEST_DECISIONS, TWO = "tests/planner/test_decisions.py", "tests/planner/test_two_players.py"
 PLACEMENT_TEST, FRAME_TEST = "tests/env/test_placement_env.py", "tests/env/test_frame_env.py"
 GYMNASIUM, TEST_EVALUATE = "tests/env/test_gymnasium.py", "tests/env/test_evaluate.py"
@@ -115,6 +116,36 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         SHARING,
     ),
     ("two callers at once", POOL, "  crew_->turn.lock();", "", SHARING),
+    ("one wake-up too few", POOL, "i < helpers; ++i) wake_", "i + 1 < helpers; ++i) wake_", SHARING),
+    (
+        "a worker sleeps through the next call",
+        POOL,
+        "wake_.wait(lock, [&] { return stop_ || generation_ != seen; });",
+        "wake_.wait(lock);",
+        SHARING,
+    ),
+    (
+        "two threads take a chunk",
+        POOL,
+        "next_.fetch_add(grain_, std::memory_order_relaxed)",
+        "next_.load(); next_ = begin + grain_",
+        SHARING,
+    ),
+    (
+        "the last chunk is left out",
+        POOL,
+        "if (begin >= count_) return;",
+        "if (begin + grain_ > count_) return;",
+        SHARING,
+    ),
+    (
+        "the caller does not wait for workers",
+        POOL,
+        "    done_.wait(lock, [this] { return busy_ == 0; });\n",
+        "",
+        SHARING,
+    ),
+    ("whoever wakes late begins", POOL, "        if (!open_) continue;\n", "", SHARING),
     (
         "a forfeited game is not lost",
         PLACEMENT,
@@ -157,5 +188,51 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         '"validation": range(4_608, 8_192)',
         '"validation": range(4_000, 8_192)',
         "tests/env/test_seeds.py",
+    ),
+    (
+        "a column's cell lies in another row",
+        PLANE_SUMS,
+        "in_column[col].push_back(down.cell(set.inverted, c, r));",
+        "in_column[col].push_back(down.cell(set.inverted, c, kRows - 1 - r));",
+        SPARSE,
+    ),
+    ("a dense plane is taken as it is", PLANE_SUMS, "for (u64& row : rows) row ^= kOnes;", "", SPARSE),
+    (
+        "cells that are not set take nothing away",
+        PLANE_SUMS,
+        "cell(true, c, place)[k] = -from[k];",
+        "cell(true, c, place)[k] = 0;",
+        SPARSE,
+    ),
+    (
+        "the sum of all cells lacks one",
+        PLANE_SUMS,
+        "for (int place = 0; place < length; ++place) add(all(c), cell",
+        "for (int place = 1; place < length; ++place) add(all(c), cell",
+        SPARSE,
+    ),
+    (
+        "gradients of all cells are dropped",
+        PLANE_SUMS,
+        "for (int place = 0; place < length; ++place) add(cell(false, c, place), all(c), line());",
+        "",
+        SPARSE,
+    ),
+    (
+        "the gradient of taken away cells is added",
+        PLANE_SUMS,
+        "to[k] = cell(false, c, place)[k] - cell",
+        "to[k] = cell(false, c, place)[k] + cell",
+        SPARSE,
+    ),
+    ("recoloured planes are those given", PLANE_SUMS, "of.source[decision * of.planes_each + plane]", "plane", SPARSE),
+    ("lines of the decision before are kept", PLANE_SUMS, "for (Lines& lines : in_row) lines.clear();", "", SPARSE),
+    ("widths that fill no vector overlap", PLANE_SUMS, "(width + kLanes - 1) / kLanes * kLanes", "width", SPARSE),
+    (
+        "bits are looked for in the first decision",
+        PLANE_SUMS,
+        "std::size_t(of.batch) * of.planes_each",
+        "std::size_t(1) * of.planes_each",
+        SPARSE,
     ),
 ]

@@ -1,6 +1,8 @@
 // Several threads use one Batch, and so one thread pool, at the same time; meant for ThreadSanitizer (`make tsan`).
 // Every call plays a few frames with nothing held, so whatever order the calls take, the games end where one thread
 // alone would have brought them. Usage: threads [callers] [calls of each]
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -44,6 +46,24 @@ static void play(Batch& batch, int calls) {
   }
 }
 
+// Chunks that wait for each other: over only when as many threads as there are chunks take one each, every time again.
+static bool all_threads_come(ThreadPool& pool, int rounds) {
+  bool came = true;
+  for (int round = 0; round < rounds && came; ++round) {
+    std::mutex mutex;
+    std::condition_variable arrival;
+    int here = 0;
+    const std::lock_guard turn(pool);
+    pool.for_chunks(pool.threads(), 1, [&](int, int) {
+      std::unique_lock lock(mutex);
+      ++here;
+      arrival.notify_all();
+      if (!arrival.wait_for(lock, std::chrono::seconds(30), [&] { return here == pool.threads(); })) came = false;
+    });
+  }
+  return came;
+}
+
 int main(int argc, char** argv) {
   const int callers = argc > 1 ? std::atoi(argv[1]) : 2;
   const int calls = argc > 2 ? std::atoi(argv[2]) : 1000;
@@ -58,6 +78,10 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < kGames; ++i) {
     if (digest(alone.games()[i]) == digest(shared.games()[i])) continue;
     std::printf("game %zu is not what one thread alone makes of it\n", i);
+    return 1;
+  }
+  if (!all_threads_come(shared.pool(), calls)) {
+    std::printf("a chunk waited 30 s for a thread to take another one\n");
     return 1;
   }
   std::printf("%d callers, %d calls each\n", callers, calls);
