@@ -14,7 +14,7 @@ from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import Afterstates, DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import OutcomeHead
-from mlx_drmario.nets.symmetry import canonical_order, permute_colors
+from mlx_drmario.nets.symmetry import canonical_order, canonicalize, permute_colors
 
 HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
@@ -46,10 +46,10 @@ class ActorCritic(nn.Module):
         return self.head(features, scalars, legal, after), self._value(features)
 
     def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
-        """What the first layer makes of the planes u8[B, C, 16, 8] alone (`Encoder.see`), once relabelled."""
+        """What the first block makes of planes u8[B, C, 16, 8] and scalars f32[B, S] (`Encoder.see`), relabelled."""
         if self.canonical:
-            planes = permute_colors(planes, canonical_order(scalars, self.layout), self.layout.plane_colors)
-        return self.encoder.see(planes.astype(mx.float32))
+            planes, scalars = canonicalize(planes, scalars, self.layout)
+        return self.encoder.see(planes.astype(mx.float32), scalars)
 
     def judge(self, seen: mx.array, scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         """Log-probabilities f32[M] of the rows of `after`, which hold every legal placement, and values f32[B].

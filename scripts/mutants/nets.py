@@ -27,14 +27,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_nets.py",
     ),
     (
-        "the first layer on a CPU has no gradient of its rows",
+        "the first block on a CPU has no gradient of its rows",
         SPARSE,
         "mx.array(column), mx.array(row)",
         "mx.array(column), 0 * mx.array(row)",
         "tests/rl/test_sparse.py",
     ),
     (
-        "the first layer on a CPU does not relabel colours",
+        "the first block on a CPU does not relabel colours",
         SPARSE,
         "if self.model.canonical:",
         "if False:",
