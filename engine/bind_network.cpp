@@ -2,6 +2,7 @@
 
 #include "bind.h"
 #include "first_block.h"
+#include "readout.h"
 
 namespace drm {
 
@@ -96,6 +97,65 @@ static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const
   return {column, row, position, shift, of_mix, bias};
 }
 
+using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+
+static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
+                       const Array& squeeze, const Array& bias, const Array& halves, const Array& orientation,
+                       const Array& gain) {
+  require(cells.ndim() == 4, "cells", "have 4 axes", std::to_string(cells.ndim()));
+  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size(), facts_each = gain.size();
+  require(action.size() == rows, "action", "have shape " + shape_of({rows}), shape_of({action.size()}));
+  const Placements placements{decision.data(), action.data(), floats(facts, "facts", {rows, facts_each}),
+                              static_cast<int>(rows), static_cast<int>(facts_each)};
+  require(are_placements(placements, static_cast<int>(batch)), "decision and action",
+          "ascend from 0 to " + std::to_string(batch) + " and hold 0 to 511", "other values");
+  return {static_cast<int>(batch),
+          static_cast<int>(width),
+          floats(cells, "cells", {batch, kRows, kCols, width}),
+          placements,
+          {floats(squeeze, "squeeze", {kSqueezed, width}), floats(bias, "bias", {kSqueezed}),
+           floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
+           floats(gain, "gain", {facts_each})}};
+}
+
+static std::pair<Floats, Floats> read_forward(const Array& cells, const Indices& decision, const Indices& action,
+                                              const Array& facts, const Array& squeeze, const Array& bias,
+                                              const Array& halves, const Array& orientation, const Array& gain) {
+  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
+  const auto [squeezed, to_squeezed] = fresh({cells.shape(0), std::size_t(kCells * kSqueezed)});
+  const auto [log_probs, to_log_probs] = fresh({decision.size()});
+  {
+    nb::gil_scoped_release release;
+    read_out(of, to_squeezed, to_log_probs);
+  }
+  return {squeezed, log_probs};
+}
+
+static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> read_backward(
+    const Array& cells, const Indices& decision, const Indices& action, const Array& facts, const Array& squeeze,
+    const Array& bias, const Array& halves, const Array& orientation, const Array& gain, const Array& squeezed,
+    const Array& log_probs, const Array& of_squeezed, const Array& of_log_probs) {
+  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
+  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size();
+  const Shape summary{batch, kCells * kSqueezed};
+  const auto* was_squeezed = floats(squeezed, "squeezed", summary);
+  const auto* were_log_probs = floats(log_probs, "log_probs", {rows});
+  const auto* squeezed_gradient = floats(of_squeezed, "of_squeezed", summary);
+  const auto* log_probs_gradient = floats(of_log_probs, "of_log_probs", {rows});
+  const auto [of_cells, to_cells] = fresh({batch, kRows, kCols, width});
+  const auto [of_squeeze, to_squeeze] = fresh({kSqueezed, width});
+  const auto [of_bias, to_bias] = fresh({kSqueezed});
+  const auto [of_halves, to_halves] = fresh({batch, kMaps, width});
+  const auto [of_orientation, to_orientation] = fresh({kOrientations});
+  const auto [of_gain, to_gain] = fresh({gain.size()});
+  {
+    nb::gil_scoped_release release;
+    read_out_gradient(of, was_squeezed, were_log_probs, squeezed_gradient, log_probs_gradient, to_cells,
+                      {to_squeeze, to_bias, to_halves, to_orientation, to_gain});
+  }
+  return {of_cells, of_squeeze, of_bias, of_halves, of_orientation, of_gain};
+}
+
 void bind_network(nb::module_& m) {
   m.def("first_block", &forward, "planes"_a, "source"_a, "column"_a, "row"_a, "position"_a, "shift"_a, "mix"_a,
         "bias"_a,
@@ -107,6 +167,18 @@ void bind_network(nb::module_& m) {
         "shapes or values. Nobody may write to the arrays meanwhile.");
   m.def("first_block_gradient", &backward, "planes"_a, "source"_a, "mix"_a, "seen"_a, "out"_a, "gradient"_a,
         "The gradients of column, row, position, shift, mix and bias, for the gradient f32[B, 16, 8, K] of `out`.");
+  m.def("read_out", &read_forward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a, "halves"_a,
+        "orientation"_a, "gain"_a,
+        "(squeezed f32[B, 1024], log_probs f32[M]) of cells f32[B, 16, 8, K] and M legal placements.\n\n"
+        "squeezed is relu(squeeze f32[8, K] of every cell + bias f32[8]). A placement's score is its first half's\n"
+        "cell times halves[b, orientation], plus its second half's (0 above the bottle) times\n"
+        "halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts f32[M, F] times\n"
+        "gain f32[F]; log_probs is the log-softmax over the rows of each decision i32[M], which ascend; rows of\n"
+        "decision B are padding and get 0. action i32[M]. ValueError for other shapes or values. Nobody may write to\n"
+        "the arrays meanwhile.");
+  m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a,
+        "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a, "of_log_probs"_a,
+        "The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.");
 }
 
 }  // namespace drm

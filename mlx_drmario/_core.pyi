@@ -149,6 +149,54 @@ def first_block_gradient(
     The gradients of column, row, position, shift, mix and bias, for the gradient f32[B, 16, 8, K] of `out`.
     """
 
+def read_out(
+    cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    squeeze: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    gain: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32]]:
+    """
+    (squeezed f32[B, 1024], log_probs f32[M]) of cells f32[B, 16, 8, K] and M legal placements.
+
+    squeezed is relu(squeeze f32[8, K] of every cell + bias f32[8]). A placement's score is its first half's
+    cell times halves[b, orientation], plus its second half's (0 above the bottle) times
+    halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts f32[M, F] times
+    gain f32[F]; log_probs is the log-softmax over the rows of each decision i32[M], which ascend; rows of
+    decision B are padding and get 0. action i32[M]. ValueError for other shapes or values. Nobody may write to
+    the arrays meanwhile.
+    """
+
+def read_out_gradient(
+    cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+    facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    squeeze: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    gain: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    squeezed: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    of_squeezed: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    of_log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+) -> tuple[
+    NDArray[numpy.float32],
+    NDArray[numpy.float32],
+    NDArray[numpy.float32],
+    NDArray[numpy.float32],
+    NDArray[numpy.float32],
+    NDArray[numpy.float32],
+]:
+    """
+    The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.
+    """
+
 class PublicView:
     """
     What the players of N games may know, live: policies, environments and search get this and

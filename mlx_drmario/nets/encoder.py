@@ -85,7 +85,7 @@ class AxialEncoder(Encoder):
         self.grid_channels = width
 
     def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
-        """f32[B, 16, 8, K]; nets.sparse computes the same on a CPU."""
+        """f32[B, 16, 8, K]; nets.native computes the same on a CPU."""
         cells = planes.transpose(0, 2, 3, 1)
         x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
         return nn.relu(self.mix[0](nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])))
@@ -94,8 +94,11 @@ class AxialEncoder(Encoder):
         x = seen
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
             x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))
-        squeezed = nn.relu(self.squeeze(x)).flatten(1)
-        return Features(nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1))), x)
+        return Features(self.summary(nn.relu(self.squeeze(x)).flatten(1), scalars), x)
+
+    def summary(self, squeezed: mx.array, scalars: mx.array) -> mx.array:
+        """The vector f32[B, F] of what is left of every cell, f32[B, 1024], and scalars f32[B, S]."""
+        return nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1)))
 
 
 class Along(nn.Module):
