@@ -54,8 +54,9 @@ static std::pair<Floats, float*> fresh(const Shape& shape) {
   return {take(data, shape), data};
 }
 
-static std::pair<Floats, Floats> forward(const Planes& planes, const Source& source, const Array& column, const Array& row,
-                         const Array& position, const Array& shift, const Array& mix, const Array& bias) {
+static std::pair<Floats, Floats> forward(const Planes& planes, const Source& source, const Array& column,
+                                         const Array& row, const Array& position, const Array& shift, const Array& mix,
+                                         const Array& bias) {
   const std::size_t batch = planes.shape(0), each = planes.shape(1), width = bias.size();
   const PlaneBatch of = plane_batch(planes, source, width);
   const BlockWeights<const float> weights{floats(column, "column", {kColumnOffsets, each, width}),
@@ -74,8 +75,9 @@ static std::pair<Floats, Floats> forward(const Planes& planes, const Source& sou
   return {seen, out};
 }
 
-static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const Planes& planes, const Source& source, const Array& mix, const Array& seen,
-                          const Array& out, const Array& gradient) {
+static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const Planes& planes, const Source& source,
+                                                                           const Array& mix, const Array& seen,
+                                                                           const Array& out, const Array& gradient) {
   const std::size_t batch = planes.shape(0), each = planes.shape(1), width = mix.ndim() ? mix.shape(0) : 0;
   const PlaneBatch of = plane_batch(planes, source, width);
   const Shape cells{batch, kRows, kCols, width};

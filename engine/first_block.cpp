@@ -130,7 +130,8 @@ void sum(const float* start, const std::vector<const float*>& lines, int count, 
 // Rows of `from` floats as rows of `to` floats, cut off or filled with zeros.
 Floats resized(const float* values, int rows, int from, int to) {
   Floats out(std::size_t(rows) * to);
-  for (int i = 0; i < rows; ++i) std::copy_n(values + std::size_t(i) * from, std::min(from, to), &out[std::size_t(i) * to]);
+  for (int i = 0; i < rows; ++i)
+    std::copy_n(values + std::size_t(i) * from, std::min(from, to), &out[std::size_t(i) * to]);
   return out;
 }
 

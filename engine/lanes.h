@@ -25,9 +25,11 @@ struct Matrix {
   int down, right;
 };
 
-// out (4 rows, V vectors wide) = start + a b, all in registers; rows of b and out are `step` apart, of start `start_step`.
+// out (4 rows, V vectors wide) = start + a b, all in registers; rows of b and out are `step` apart, of start
+// `start_step`.
 template <int V>
-inline void multiply_tile(Matrix a, const float* b, int inner, const float* start, int start_step, int step, float* out) {
+inline void multiply_tile(Matrix a, const float* b, int inner, const float* start, int start_step, int step,
+                          float* out) {
   Lanes sum[4][V];
   for (int i = 0; i < 4; ++i) {
     for (int v = 0; v < V; ++v) sum[i][v] = lanes(start + i * start_step + v * kLanes);
@@ -53,9 +55,14 @@ inline void multiply(Matrix a, int rows, int inner, const float* b, const float*
       const float* from = start + i * start_step + n;
       float* to = out + i * step + n;
       switch (step - n) {
-        case kLanes: multiply_tile<1>(four, b + n, inner, from, start_step, step, to); break;
-        case 2 * kLanes: multiply_tile<2>(four, b + n, inner, from, start_step, step, to); break;
-        default: multiply_tile<3>(four, b + n, inner, from, start_step, step, to);
+        case kLanes:
+          multiply_tile<1>(four, b + n, inner, from, start_step, step, to);
+          break;
+        case 2 * kLanes:
+          multiply_tile<2>(four, b + n, inner, from, start_step, step, to);
+          break;
+        default:
+          multiply_tile<3>(four, b + n, inner, from, start_step, step, to);
       }
     }
   }

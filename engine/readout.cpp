@@ -101,7 +101,8 @@ DRM_CLONES void read_out(const Readout& of, float* squeezed, float* log_probs) {
     for (int m = first; m < row; ++m) {
       const Halves at(placements.action[m]);
       float score = outputs[at.first] + (at.second < 0 ? 0.0f : outputs[at.second]) + orientation[at.orientation];
-      for (int f = 0; f < placements.facts_each; ++f) score += placements.facts[m * placements.facts_each + f] * gain[f];
+      for (int f = 0; f < placements.facts_each; ++f)
+        score += placements.facts[m * placements.facts_each + f] * gain[f];
       log_probs[m] = score;
     }
     log_softmax(log_probs + first, row - first);

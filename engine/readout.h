@@ -8,14 +8,14 @@
 
 namespace drm {
 
-inline constexpr int kSqueezed = 8;          // of the summary, per cell
-inline constexpr int kMaps = 8;              // scores per cell: as the first half by orientation, then as the second
+inline constexpr int kSqueezed = 8;  // of the summary, per cell
+inline constexpr int kMaps = 8;      // scores per cell: as the first half by orientation, then as the second
 inline constexpr int kOrientations = 4;
 
 struct Placements {
-  const int* decision;  // [M], ascending; rows of padding come last and have decision B
-  const int* action;    // [M]
-  const float* facts;   // [M][F]
+  const int* decision;   // [M], ascending; rows of padding come last and have decision B
+  const int* action;     // [M]
+  const float* facts;    // [M][F]
   int rows, facts_each;  // M, F
 };
 

@@ -56,7 +56,8 @@ class NativeBlock:
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         """In the graph: as `ActorCritic.judge`, of `Looked.inputs`."""
-        return self.model.judge(*inputs, scalars, after)
+        (seen,) = inputs
+        return self.model.judge(seen, scalars, after)
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
         """The values f32[B] alone."""
@@ -64,7 +65,8 @@ class NativeBlock:
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
         """Write the gradients of what is outside of the graph into `gradient`; of_inputs is that of `looked.inputs`."""
-        self._complete(gradient, *looked.kept, np.asarray(*of_inputs))
+        (block,), (of_cells,) = looked.kept, of_inputs
+        self._complete(gradient, block, np.asarray(of_cells))
 
     def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Block:
         layout, encoder, count = self.model.layout, self.encoder, planes.shape[1]

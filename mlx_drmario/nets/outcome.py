@@ -38,5 +38,5 @@ class OutcomeHead(ShiftScoreHead):
         return self._scale
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
-        gained = after.facts[:, : len(FACTS)] @ (self.scale * self.gain)
+        gained = after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
         return super().scores_of_rows(features, scalars, after) + gained

@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_drmario.nets.heads import ILLEGAL, Afterstates
-from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.nets.native import native
+from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.spec import ACTIONS
 

@@ -12,8 +12,8 @@ import numpy as np
 from mlx.utils import tree_reduce
 
 from mlx_drmario.nets.heads import Afterstates
-from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.nets.native import native
+from mlx_drmario.nets.policy import ActorCritic
 
 STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
@@ -38,7 +38,7 @@ def gradient_of(model: ActorCritic, loss: Loss, compile: bool) -> Gradient:
         if outside:
             log_probs, value = outside.judge(inputs, scalars, after)
         else:
-            log_probs, value = model.judge(model.see(*inputs, scalars), scalars, after)
+            log_probs, value = model.judge(model.see(inputs[0], scalars), scalars, after)
         return loss(log_probs, value, after, *batch)
 
     differentiate = mx.value_and_grad(loss_of, argnums=(0, 1) if outside else 0)

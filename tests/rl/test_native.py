@@ -15,9 +15,9 @@ from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import AxialEncoder
-from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.native import NativeBlock, NativePolicy, native
+from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.afterstates import padded
 from mlx_drmario.rl.gradient import gradient_of
 from mlx_drmario.rl.rollout import observation_layout
@@ -130,6 +130,19 @@ def test_wrong_arrays_are_refused():
         given_arrays[i] = given_arrays[i][:1]
         with pytest.raises(ValueError, match=f"{name} must have shape"):
             _core.first_block_gradient(planes, source, weights[4], *given_arrays)
+
+
+def test_a_half_outside_of_the_bottle_scores_nothing():
+    """Right of the last column, below the last row, left of the first and above the top; the others would score."""
+    cells = np.random.default_rng(0).random((1, 16, 8, 3), np.float32)
+    halves = np.zeros((1, 8, 3), np.float32)
+    halves[:, 4:] = 1
+    action = np.array([15, 128 + 121, 256 + 16, 384 + 5, 384 + 125], np.int32)
+    squeeze, bias, none = np.zeros((8, 3), np.float32), np.zeros(8, np.float32), np.zeros(0, np.float32)
+    given_arrays = (cells, np.zeros(5, np.int32), action, np.zeros((5, 0), np.float32), squeeze, bias, halves)
+    _, log_probs = _core.read_out(*given_arrays, np.zeros(4, np.float32), none)
+    assert (log_probs[:4] == log_probs[0]).all()
+    np.testing.assert_allclose(log_probs[4] - log_probs[0], cells[0, 14, 5].sum(), rtol=1e-5)
 
 
 def test_wrong_placements_are_refused():
