@@ -1,5 +1,6 @@
 #include "bind.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -98,7 +99,40 @@ Integers<T> integer_array(nb::handle value, const char* name, const std::vector<
 template Integers<u8> integer_array(nb::handle, const char*, const std::vector<long>&, long, long);
 template Integers<i32> integer_array(nb::handle, const char*, const std::vector<long>&, long, long);
 
+using AnyArray = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+
+template <typename T>
+static std::vector<long> widened(const AnyArray& array) {
+  const auto* data = static_cast<const T*>(array.data());
+  return std::vector<long>(data, data + array.size());
+}
+
+// What `integers` makes of a Python integer or an array of one axis, empty for other arguments and wrong ones: NumPy's
+// conversions take longer than starting a game.
+static std::vector<long> plain_integers(nb::handle value, const Shape& shape, long lo, long hi) {
+  std::vector<long> values;
+  AnyArray array;
+  if (PyLong_CheckExact(value.ptr())) {
+    long all = 0;
+    if (nb::try_cast<long>(value, all, false)) values.assign(shape[0], all);
+  } else if (nb::try_cast<AnyArray>(value, array, false) && array.ndim() == 1 && array.shape(0) == shape[0]) {
+    if (array.dtype() == nb::dtype<std::int64_t>()) values = widened<std::int64_t>(array);
+    if (array.dtype() == nb::dtype<std::int32_t>()) values = widened<std::int32_t>(array);
+    if (array.dtype() == nb::dtype<u16>()) values = widened<u16>(array);
+    if (array.dtype() == nb::dtype<u8>()) values = widened<u8>(array);
+  }
+  const bool allowed = std::all_of(values.begin(), values.end(), [=](long each) { return lo <= each && each <= hi; });
+  return allowed ? values : std::vector<long>();
+}
+
 std::vector<long> integers(nb::handle value, const char* name, const Shape& shape, long lo, long hi) {
+  const std::vector<long> plain = plain_integers(value, shape, lo, hi);
+  if (!plain.empty()) {
+    const std::size_t each = shape.size() == 2 ? shape[1] : 1;  // [N] serves both players
+    std::vector<long> values;
+    for (long one : plain) values.insert(values.end(), each, one);
+    return values;
+  }
   nb::object array = integer_object(value, name);
   Shape given;
   for (nb::handle extent : array.attr("shape")) given.push_back(nb::cast<std::size_t>(extent));
@@ -145,6 +179,8 @@ Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vect
 
 std::vector<bool> game_mask(nb::handle mask, std::size_t n) {
   if (mask.is_none()) return std::vector<bool>(n, true);
+  nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu> plain;
+  if (nb::try_cast(mask, plain, false) && plain.size() == n) return std::vector<bool>(plain.data(), plain.data() + n);
   nb::object array = numpy().attr("asarray")(mask);
   if (nb::cast<std::string>(array.attr("dtype").attr("kind")) != "b") {
     throw nb::type_error(("mask has dtype " + text(array.attr("dtype")) + ", allowed is bool").c_str());

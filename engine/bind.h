@@ -150,6 +150,6 @@ nb::bytes pack(std::string_view kind, const void* data, std::size_t bytes, std::
 std::string unpack(nb::handle blob, std::string_view kind, std::size_t bytes, std::size_t n, int players);
 
 void bind_batch(nb::module_& m);
-void bind_planes(nb::module_& m);
+void bind_network(nb::module_& m);
 
 }  // namespace drm

@@ -31,10 +31,10 @@ unsigned fork_count() {
 
 class ThreadPool::Crew {
  public:
-  explicit Crew(int threads) {
+  explicit Crew(int threads) : shares_(static_cast<std::size_t>(threads)) {
     workers_.reserve(static_cast<std::size_t>(threads - 1));
     try {
-      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(static_cast<std::size_t>(i)); });
     } catch (...) {
       dismiss();
       throw;
@@ -51,16 +51,15 @@ class ThreadPool::Crew {
     {
       std::lock_guard lock(mutex_);
       body_ = &body;
-      count_ = count;
       grain_ = grain;
-      next_.store(0, std::memory_order_relaxed);
+      share_out(count);
       open_ = true;
       ++generation_;
     }
     const int chunks = (count - 1) / grain + 1;
     const int helpers = std::min(chunks - 1, static_cast<int>(workers_.size()));
     for (int i = 0; i < helpers; ++i) wake_.notify_one();
-    take_chunks();
+    take_chunks(0);
     // Whoever is still asleep has missed it: the caller waits for those alone who are at work.
     std::unique_lock lock(mutex_);
     open_ = false;
@@ -79,15 +78,34 @@ class ThreadPool::Crew {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  void take_chunks() {
-    for (;;) {
-      const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-      if (begin >= count_) return;
-      (*body_)(begin, std::min(begin + grain_, count_));
+  // Neighbouring indices, chunk by chunk, for one thread: the same ones in every call, so that they stay in its cache
+  // and no other thread writes to the cache lines between them.
+  struct alignas(64) Share {
+    std::atomic<int> next{0};
+    int end = 0;
+  };
+
+  void share_out(int count) {
+    const auto chunks = static_cast<std::size_t>((count - 1) / grain_ + 1), threads = shares_.size();
+    for (std::size_t i = 0; i < threads; ++i) {
+      shares_[i].next.store(static_cast<int>(chunks * i / threads) * grain_, std::memory_order_relaxed);
+      shares_[i].end = std::min(static_cast<int>(chunks * (i + 1) / threads) * grain_, count);
     }
   }
 
-  void work() {
+  // First of the thread's own share, then of the others'.
+  void take_chunks(std::size_t own) {
+    for (std::size_t i = 0; i < shares_.size(); ++i) {
+      Share& share = shares_[(own + i) % shares_.size()];
+      for (;;) {
+        const int begin = share.next.fetch_add(grain_, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        (*body_)(begin, std::min(begin + grain_, share.end));
+      }
+    }
+  }
+
+  void work(std::size_t own) {
     unsigned seen = 0;
     for (;;) {
       {
@@ -98,7 +116,7 @@ class ThreadPool::Crew {
         if (!open_) continue;
         ++busy_;
       }
-      take_chunks();
+      take_chunks(own);
       std::lock_guard lock(mutex_);
       if (--busy_ == 0) done_.notify_one();
     }
@@ -108,8 +126,7 @@ class ThreadPool::Crew {
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   const std::function<void(int, int)>* body_ = nullptr;
-  std::atomic<int> next_{0};
-  int count_ = 0;
+  std::vector<Share> shares_;  // by thread, the caller's first
   int grain_ = 1;
   int busy_ = 0;       // workers that are taking chunks
   bool open_ = false;  // whether more of them may begin to

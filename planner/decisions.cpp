@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 
 #include "validate.h"
 
@@ -204,22 +205,41 @@ static u64 mix(u64 z) {
   return z ^ z >> 31;
 }
 
+// The action of the legal row that `draw` out of 2^32 picks, or 0 if there is none.
+static i32 drawn(const u8* legal, u64 draw) {
+  constexpr u64 kOnes = 0x0101010101010101u;
+  constexpr int kWord = sizeof(u64);
+  u8 counts[kActions / kWord];
+  u64 count = 0;
+  for (int i = 0; i < kActions / kWord; ++i) {
+    u64 word;
+    std::memcpy(&word, legal + i * kWord, kWord);
+    counts[i] = static_cast<u8>(word * kOnes >> 56);  // of bytes that are 1
+    count += counts[i];
+  }
+  if (count == 0) return 0;
+  u64 skip = draw * count >> 32;  // a 32 x 32 bit product maps a draw to 0..count-1; the bias is below 512 / 2^32
+  i32 action = 0;
+  for (int i = 0; skip >= counts[i]; ++i, action += kWord) skip -= counts[i];
+  while (!legal[action] || skip--) ++action;
+  return action;
+}
+
 void Decisions::sample_legal(u64 seed, i32* actions) {
   constexpr u64 kGolden = 0x9E3779B97F4A7C15ull;
+  constexpr int kBlock = 64;  // games that are hashed together
   const u64 key = mix(seed + kGolden);
   const auto players = static_cast<std::size_t>(players_);
-  pool_.for_chunks(static_cast<int>(rows()), 256, [&](int begin, int end) {
-    for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
-      const u8* legal_row = &legal[row * kActions];
-      const auto count = static_cast<u64>(std::count(legal_row, legal_row + kActions, u8{1}));
-      // The high half of a 32 x 32 bit product maps a draw to 0..count-1; the bias is below 512 / 2^32.
-      const u64 draw = mix((digest(games[row / players].round.match) ^ key) + row % players * kGolden);
-      u64 skip_legal = (draw >> 32) * count >> 32;
-      i32 action = 0;
-      if (count) {
-        while (!legal_row[action] || skip_legal--) ++action;
+  pool_.for_chunks(size(), kBlock, [&](int begin, int end) {
+    u64 hashes[kBlock];
+    for (int first = begin; first < end; first += kBlock) {
+      const int last = std::min(first + kBlock, end);
+      digests(&games[static_cast<std::size_t>(first)].round.match, static_cast<std::size_t>(last - first), hashes,
+              sizeof(Game));
+      for (auto row = static_cast<std::size_t>(first) * players; row < static_cast<std::size_t>(last) * players; ++row) {
+        const u64 hash = hashes[row / players - static_cast<std::size_t>(first)];
+        actions[row] = drawn(&legal[row * kActions], mix((hash ^ key) + row % players * kGolden) >> 32);
       }
-      actions[row] = action;
     }
   });
 }

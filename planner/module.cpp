@@ -4,7 +4,7 @@
 NB_MODULE(_core, m) {
   m.doc() = "The compiled core: engine and planner.";
   drm::bind_batch(m);
-  drm::bind_planes(m);
+  drm::bind_network(m);
   drm::bind_decisions(m);
   drm::bind_planner(m);
   drm::bind_search(m);

@@ -28,8 +28,8 @@ class Encoder(nn.Module):
     vector_size: int
     grid_channels: int
 
-    def see(self, planes: mx.array) -> mx.array:
-        """What the planes f32[B, C, 16, 8] alone make of the first layer, before anything else goes into it."""
+    def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
+        """What the first block makes of planes f32[B, C, 16, 8] and scalars f32[B, S]; here nothing."""
         return planes
 
     def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
@@ -84,18 +84,21 @@ class AxialEncoder(Encoder):
         self.vector_size = config.summary
         self.grid_channels = width
 
-    def see(self, planes: mx.array) -> mx.array:
-        """f32[B, 16, 8, K]; nets.sparse computes the same on a CPU."""
+    def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
+        """f32[B, 16, 8, K]; nets.native computes the same on a CPU."""
         cells = planes.transpose(0, 2, 3, 1)
-        return along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
+        x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
+        return nn.relu(self.mix[0](nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])))
 
     def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
-        x = nn.relu(seen + self.position + self.from_scalars(scalars)[:, None, None, :])
-        x = nn.relu(self.mix[0](x))
+        x = seen
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
             x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))
-        squeezed = nn.relu(self.squeeze(x)).flatten(1)
-        return Features(nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1))), x)
+        return Features(self.summary(nn.relu(self.squeeze(x)).flatten(1), scalars), x)
+
+    def summary(self, squeezed: mx.array, scalars: mx.array) -> mx.array:
+        """The vector f32[B, F] of what is left of every cell, f32[B, 1024], and scalars f32[B, S]."""
+        return nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1)))
 
 
 class Along(nn.Module):

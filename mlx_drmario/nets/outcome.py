@@ -32,6 +32,11 @@ class OutcomeHead(ShiftScoreHead):
         self.gain = mx.zeros((len(FACTS),))
         self._scale = config.outcome_scale
 
+    @property
+    def scale(self) -> float:
+        """`config.outcome_scale`."""
+        return self._scale
+
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         gained = after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
         return super().scores_of_rows(features, scalars, after) + gained

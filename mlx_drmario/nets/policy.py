@@ -14,7 +14,7 @@ from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import Afterstates, DenseHead, FactorizedHead, Head, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import OutcomeHead
-from mlx_drmario.nets.symmetry import canonical_order, permute_colors
+from mlx_drmario.nets.symmetry import canonical_order, canonicalize, permute_colors
 
 HEADS: dict[str, type[Head]] = {
     "dense": DenseHead,
@@ -43,13 +43,13 @@ class ActorCritic(nn.Module):
     ) -> tuple[mx.array, mx.array]:
         """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after`, told `facts`, if there are any."""
         features, scalars = self._encode(self.see(planes, scalars), scalars)
-        return self.head(features, scalars, legal, after), self._value(features)
+        return self.head(features, scalars, legal, after), self._value(features.vector)
 
     def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
-        """What the first layer makes of the planes u8[B, C, 16, 8] alone (`Encoder.see`), once relabelled."""
+        """What the first block makes of planes u8[B, C, 16, 8] and scalars f32[B, S] (`Encoder.see`), relabelled."""
         if self.canonical:
-            planes = permute_colors(planes, canonical_order(scalars, self.layout), self.layout.plane_colors)
-        return self.encoder.see(planes.astype(mx.float32))
+            planes, scalars = canonicalize(planes, scalars, self.layout)
+        return self.encoder.see(planes.astype(mx.float32), scalars)
 
     def judge(self, seen: mx.array, scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         """Log-probabilities f32[M] of the rows of `after`, which hold every legal placement, and values f32[B].
@@ -57,7 +57,7 @@ class ActorCritic(nn.Module):
         seen is what `see` returned.
         """
         features, scalars = self._encode(seen, scalars)
-        return self.head.of_rows(features, scalars, after), self._value(features)
+        return self.head.of_rows(features, scalars, after), self._value(features.vector)
 
     def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:
         """The values f32[B] alone."""
@@ -66,16 +66,24 @@ class ActorCritic(nn.Module):
     def value_of_seen(self, seen: mx.array, scalars: mx.array) -> mx.array:
         """The same of what `see` returned."""
         features, _ = self._encode(seen, scalars)
-        return self._value(features)
+        return self._value(features.vector)
+
+    def value_of_squeezed(self, squeezed: mx.array, scalars: mx.array) -> mx.array:
+        """The same of what the axial encoder leaves of every cell, f32[B, 1024]."""
+        return self._value(self.encoder.summary(squeezed, self._relabelled(scalars)))
 
     def _encode(self, seen: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
         """Features, and the scalars as the encoder saw them (relabelled)."""
-        if self.canonical:
-            scalars = permute_colors(scalars, canonical_order(scalars, self.layout), self.layout.scalar_colors)
+        scalars = self._relabelled(scalars)
         return self.encoder(seen, scalars), scalars
 
-    def _value(self, features: Features) -> mx.array:
-        return self.value(features.vector).squeeze(1)
+    def _relabelled(self, scalars: mx.array) -> mx.array:
+        if not self.canonical:
+            return scalars
+        return permute_colors(scalars, canonical_order(scalars, self.layout), self.layout.scalar_colors)
+
+    def _value(self, vector: mx.array) -> mx.array:
+        return self.value(vector).squeeze(1)
 
 
 def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> ActorCritic:

@@ -78,7 +78,7 @@ class QuantileNet(nn.Module):
     def encode(self, planes: mx.array, scalars: mx.array) -> Features:
         """Features of planes u8[B, C, 16, 8] and scalars f32[B, S]."""
         planes, scalars = canonicalize(planes, scalars, self.layout)
-        return self.encoder(self.encoder.see(planes.astype(mx.float32)), scalars)
+        return self.encoder(self.encoder.see(planes.astype(mx.float32), scalars), scalars)
 
     def of_state(self, features: Features) -> Outlook:
         """B outlooks: frames from now on."""

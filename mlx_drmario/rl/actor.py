@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_drmario.nets.heads import ILLEGAL, Afterstates
+from mlx_drmario.nets.native import native
 from mlx_drmario.nets.policy import ActorCritic
-from mlx_drmario.nets.sparse import SparseSight
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.spec import ACTIONS
 
@@ -18,25 +18,25 @@ class NetworkActor:
 
     def __init__(self, model: ActorCritic) -> None:
         self.model = model
-        self.sight = SparseSight(model) if SparseSight.serves(model) else None
+        self.outside = native(model)
 
     def act(
         self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `rollout.Actor`."""
-        decision, action, facts = after.take(np.arange(len(planes)))
-        rows = Afterstates(*map(mx.array, (decision, action, facts)))
-        outputs = self.model.judge(self._see(planes, scalars), mx.array(scalars), rows)
+        columns = after.take(np.arange(len(planes)))
+        rows, seen_with = Afterstates(*map(mx.array, columns)), mx.array(scalars)
+        if self.outside:
+            outputs = self.outside.judge(self.outside.look(planes, scalars, columns).inputs, seen_with, rows)
+        else:
+            outputs = self.model.judge(self.model.see(mx.array(planes), seen_with), seen_with, rows)
         mx.eval(outputs)
         log_probs = np.full((len(planes), ACTIONS), ILLEGAL, np.float32)
-        log_probs[decision, action] = np.asarray(outputs[0])
+        log_probs[columns[0], columns[1]] = np.asarray(outputs[0])
         return log_probs, np.asarray(outputs[1])
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> np.ndarray:
         """See `rollout.Actor`."""
-        return np.asarray(self.model.value_of_seen(self._see(planes, scalars), mx.array(scalars)))
-
-    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
-        if self.sight:
-            return self.sight.see(planes, scalars).seen
-        return self.model.see(mx.array(planes), mx.array(scalars))
+        if self.outside:
+            return np.asarray(self.outside.value(planes, scalars))
+        return np.asarray(self.model.value_of(mx.array(planes), mx.array(scalars)))

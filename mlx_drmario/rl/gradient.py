@@ -12,8 +12,8 @@ import numpy as np
 from mlx.utils import tree_reduce
 
 from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.native import native
 from mlx_drmario.nets.policy import ActorCritic
-from mlx_drmario.nets.sparse import SparseSight
 
 STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
@@ -30,29 +30,31 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def gradient_of(model: ActorCritic, loss: Loss, compile: bool) -> Gradient:
     """Return the function from (planes, scalars, rows of placements, what else `loss` takes), all of numpy arrays, to
     the evaluated metrics and the gradient of the loss."""
-    sight = SparseSight(model) if SparseSight.serves(model) else None
+    outside = native(model)
 
-    def loss_of(weights: Any, view: mx.array, scalars: mx.array, after: Any, *batch: mx.array) -> Any:
+    def loss_of(weights: Any, inputs: Any, scalars: mx.array, after: Any, *batch: mx.array) -> Any:
         model.update(weights)
         after = Afterstates(*after)  # mx.compile passes plain tuples
-        seen = view if sight else model.see(view, scalars)
-        log_probs, value = model.judge(seen, scalars, after)
+        if outside:
+            log_probs, value = outside.judge(inputs, scalars, after)
+        else:
+            log_probs, value = model.judge(model.see(inputs[0], scalars), scalars, after)
         return loss(log_probs, value, after, *batch)
 
-    differentiate = mx.value_and_grad(loss_of, argnums=(0, 1) if sight else 0)
+    differentiate = mx.value_and_grad(loss_of, argnums=(0, 1) if outside else 0)
     function = compiled(lambda *given: differentiate(model.trainable_parameters(), *given), compile, [model.state])
 
     def gradient(planes: np.ndarray, scalars: np.ndarray, after: Any, *batch: np.ndarray) -> tuple[mx.array, Any]:
         given = (mx.array(scalars), tuple(map(mx.array, after)), *map(mx.array, batch))
         weights = model.trainable_parameters()
-        looked = sight.see(planes, scalars) if sight else None
-        (_, metrics), derived = function(looked.seen if looked else mx.array(planes), *given)
+        looked = outside.look(planes, scalars, after) if outside else None
+        (_, metrics), derived = function(looked.inputs if looked else (mx.array(planes),), *given)
         mx.eval(metrics, derived)  # so that they may cross to another thread
         model.update(weights)  # what the function left there was of its own making, and not evaluated
-        if sight is None or looked is None:
+        if outside is None or looked is None:
             return metrics, derived
-        tree, of_seen = derived
-        sight.complete(tree, looked, of_seen)
+        tree, of_inputs = derived
+        outside.complete(tree, looked, of_inputs)
         return metrics, tree
 
     return gradient

@@ -7,7 +7,7 @@ FRAME, PLACEMENT, VECTOR = (f"mlx_drmario/envs/{name}.py" for name in ("frame", 
 EVALUATE, REWARDS, STATS, SEEDS = (f"mlx_drmario/{name}.py" for name in ("evaluate", "rewards", "stats", "seeds"))
 PARITY, BATCH, SHARING = "tests/golden", "tests/engine/test_batch.py", "tests/engine/test_sharing.py"
 PASSES = "tests/engine/test_passes.py"
-PLANE_SUMS, SPARSE = "engine/plane_sums.cpp", "tests/rl/test_sparse.py"
+BOARD, TEST_SEARCH = "planner/search_board.cpp", "tests/planner/test_search.py"
 TEST_DECISIONS, TWO = "tests/planner/test_decisions.py", "tests/planner/test_two_players.py"
 PLACEMENT_TEST, FRAME_TEST = "tests/env/test_placement_env.py", "tests/env/test_frame_env.py"
 GYMNASIUM, TEST_EVALUATE = "tests/env/test_gymnasium.py", "tests/env/test_evaluate.py"
@@ -189,49 +189,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/env/test_seeds.py",
     ),
     (
-        "a column's cell lies in another row",
-        PLANE_SUMS,
-        "in_column[col].push_back(down.cell(set.inverted, c, r));",
-        "in_column[col].push_back(down.cell(set.inverted, c, kRows - 1 - r));",
-        SPARSE,
-    ),
-    ("a dense plane is taken as it is", PLANE_SUMS, "for (u64& row : rows) row ^= kOnes;", "", SPARSE),
-    (
-        "cells that are not set take nothing away",
-        PLANE_SUMS,
-        "cell(true, c, place)[k] = -from[k];",
-        "cell(true, c, place)[k] = 0;",
-        SPARSE,
+        "both halves of a pair need not hang",
+        BOARD,
+        "free & board.left & moved_left(free)",
+        "free & board.left",
+        TEST_SEARCH,
     ),
     (
-        "the sum of all cells lacks one",
-        PLANE_SUMS,
-        "for (int place = 0; place < length; ++place) add(all(c), cell",
-        "for (int place = 1; place < length; ++place) add(all(c), cell",
-        SPARSE,
+        "what lies on a falling piece stays",
+        BOARD,
+        "if (more == falls) break;",
+        "falls = more;\n    break;",
+        TEST_SEARCH,
     ),
-    (
-        "gradients of all cells are dropped",
-        PLANE_SUMS,
-        "for (int place = 0; place < length; ++place) add(cell(false, c, place), all(c), line());",
-        "",
-        SPARSE,
-    ),
-    (
-        "the gradient of taken away cells is added",
-        PLANE_SUMS,
-        "to[k] = cell(false, c, place)[k] - cell",
-        "to[k] = cell(false, c, place)[k] + cell",
-        SPARSE,
-    ),
-    ("recoloured planes are those given", PLANE_SUMS, "of.source[decision * of.planes_each + plane]", "plane", SPARSE),
-    ("lines of the decision before are kept", PLANE_SUMS, "for (Lines& lines : in_row) lines.clear();", "", SPARSE),
-    ("widths that fill no vector overlap", PLANE_SUMS, "(width + kLanes - 1) / kLanes * kLanes", "width", SPARSE),
-    (
-        "bits are looked for in the first decision",
-        PLANE_SUMS,
-        "std::size_t(of.batch) * of.planes_each",
-        "std::size_t(1) * of.planes_each",
-        SPARSE,
-    ),
+    ("viruses fall", BOARD, "loose = occupied & ~board.virus;", "loose = occupied;", TEST_SEARCH),
 ]

@@ -1,7 +1,7 @@
 """Deliberate faults in what networks make of legal placements and planes; see rl.py."""
 
 HEADS = "mlx_drmario/nets/heads.py"
-SPARSE = "mlx_drmario/nets/sparse.py"
+NATIVE, BLOCK, READOUT = "mlx_drmario/nets/native.py", "engine/first_block.cpp", "engine/readout.cpp"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -27,18 +27,60 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_nets.py",
     ),
     (
-        "the first layer on a CPU has no gradient of its rows",
-        SPARSE,
+        "the first block on a CPU has no gradient of its rows",
+        NATIVE,
         "mx.array(column), mx.array(row)",
         "mx.array(column), 0 * mx.array(row)",
-        "tests/rl/test_sparse.py",
+        "tests/rl/test_native.py",
     ),
     (
-        "the first layer on a CPU does not relabel colours",
-        SPARSE,
+        "the first block on a CPU does not relabel colours",
+        NATIVE,
         "if self.model.canonical:",
         "if False:",
-        "tests/rl/test_sparse.py",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the policy on a CPU learns the outcomes' weights at their own pace",
+        NATIVE,
+        "mx.array(self.model.head.scale * gain)",
+        "mx.array(gain)",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the policy on a CPU takes the second half's weights for the first's",
+        NATIVE,
+        "joined = np.concatenate(halves, axis=1)",
+        "joined = np.concatenate(halves[::-1], axis=1)",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the first block on a CPU adds what the most frequent kind of cell has and another lacks",
+        BLOCK,
+        "for (int k = 0; k < width; ++k) to[k] += sign * kernel",
+        "for (int k = 0; k < width; ++k) to[k] += kernel",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the first block on a CPU has no gradient of the cells of the most frequent kind",
+        BLOCK,
+        "for (int place = 0; place < length; ++place) add(cell(0, place), whole.data(), line());",
+        "",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the policy on a CPU does not normalise its gradient",
+        READOUT,
+        "of_log_probs[m] - std::exp(log_probs[m]) * total",
+        "of_log_probs[m]",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the policy on a CPU reads beside the bottle",
+        READOUT,
+        "col >= 0 && col < kCols;",
+        "col >= 0;",
+        "tests/rl/test_native.py",
     ),
     (
         "what was chosen is looked for among the placements of the whole rollout",

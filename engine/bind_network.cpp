@@ -1,0 +1,186 @@
+#include <algorithm>
+
+#include "bind.h"
+#include "first_block.h"
+#include "readout.h"
+
+namespace drm {
+
+using Planes = nb::ndarray<const u8, nb::shape<-1, -1, kRows, kCols>, nb::c_contig, nb::device::cpu>;
+using Source = nb::ndarray<const int, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
+using Array = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<nb::numpy, float>;
+
+static std::string shape_of(const Shape& shape) {
+  std::string text;
+  for (const std::size_t extent : shape) text += (text.empty() ? "(" : ", ") + std::to_string(extent);
+  return text + ")";
+}
+
+static void require(bool right, const char* name, const std::string& wanted, const std::string& got) {
+  if (!right) throw nb::value_error((std::string(name) + " must " + wanted + ", got " + got).c_str());
+}
+
+static const float* floats(const Array& array, const char* name, const Shape& wanted) {
+  const Shape shape(array.shape_ptr(), array.shape_ptr() + array.ndim());
+  require(shape == wanted, name, "have shape " + shape_of(wanted), shape_of(shape));
+  return array.data();
+}
+
+static PlaneBatch plane_batch(const Planes& planes, const Source& source, std::size_t width) {
+  const std::size_t batch = planes.shape(0), each = planes.shape(1);
+  require(each <= kMostPlanes, "planes", "be at most " + std::to_string(kMostPlanes), std::to_string(each));
+  require(source.shape(0) == batch && source.shape(1) == each, "source", "have shape " + shape_of({batch, each}),
+          shape_of({source.shape(0), source.shape(1)}));
+  const auto [least, most] = std::minmax_element(source.data(), source.data() + batch * each);
+  const bool inside = batch * each == 0 || (*least >= 0 && *most < static_cast<int>(each));
+  require(inside, "source", "hold planes 0 to " + std::to_string(each - 1),
+          inside ? "" : std::to_string(*least < 0 ? *least : *most));
+  const PlaneBatch of{planes.data(), source.data(), static_cast<int>(batch), static_cast<int>(each),
+                      static_cast<int>(width)};
+  require(holds_bits(of), "planes", "hold 0 and 1", "other values");
+  return of;
+}
+
+static std::size_t product(const Shape& shape) {
+  std::size_t size = 1;
+  for (const std::size_t extent : shape) size *= extent;
+  return size;
+}
+
+// An array to be written, and its memory.
+static std::pair<Floats, float*> fresh(const Shape& shape) {
+  auto* data = new float[product(shape) + 1];
+  return {take(data, shape), data};
+}
+
+static std::pair<Floats, Floats> forward(const Planes& planes, const Source& source, const Array& column,
+                                         const Array& row, const Array& position, const Array& shift, const Array& mix,
+                                         const Array& bias) {
+  const std::size_t batch = planes.shape(0), each = planes.shape(1), width = bias.size();
+  const PlaneBatch of = plane_batch(planes, source, width);
+  const BlockWeights<const float> weights{floats(column, "column", {kColumnOffsets, each, width}),
+                                          floats(row, "row", {kRowOffsets, each, width}),
+                                          floats(position, "position", {kRows, kCols, width}),
+                                          floats(shift, "shift", {batch, width}),
+                                          floats(mix, "mix", {width, width}),
+                                          floats(bias, "bias", {width})};
+  const std::size_t seen_each = seen_size(static_cast<int>(width));
+  const auto [seen, to_seen] = fresh({batch, seen_each});
+  const auto [out, to_out] = fresh({batch, kRows, kCols, width});
+  {
+    nb::gil_scoped_release release;
+    first_block(of, weights, to_seen, to_out);
+  }
+  return {seen, out};
+}
+
+static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const Planes& planes, const Source& source,
+                                                                           const Array& mix, const Array& seen,
+                                                                           const Array& out, const Array& gradient) {
+  const std::size_t batch = planes.shape(0), each = planes.shape(1), width = mix.ndim() ? mix.shape(0) : 0;
+  const PlaneBatch of = plane_batch(planes, source, width);
+  const Shape cells{batch, kRows, kCols, width};
+  const auto* mixing = floats(mix, "mix", {width, width});
+  const auto* was_seen = floats(seen, "seen", {batch, static_cast<std::size_t>(seen_size(static_cast<int>(width)))});
+  const auto* was_out = floats(out, "out", cells);
+  const auto* of_out = floats(gradient, "gradient", cells);
+  const auto [column, to_column] = fresh({kColumnOffsets, each, width});
+  const auto [row, to_row] = fresh({kRowOffsets, each, width});
+  const auto [position, to_position] = fresh({kRows, kCols, width});
+  const auto [shift, to_shift] = fresh({batch, width});
+  const auto [of_mix, to_mix] = fresh({width, width});
+  const auto [bias, to_bias] = fresh({width});
+  {
+    nb::gil_scoped_release release;
+    first_block_gradient(of, mixing, was_seen, was_out, of_out,
+                         {to_column, to_row, to_position, to_shift, to_mix, to_bias});
+  }
+  return {column, row, position, shift, of_mix, bias};
+}
+
+using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+
+static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
+                       const Array& squeeze, const Array& bias, const Array& halves, const Array& orientation,
+                       const Array& gain) {
+  require(cells.ndim() == 4, "cells", "have 4 axes", std::to_string(cells.ndim()));
+  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size(), facts_each = gain.size();
+  require(action.size() == rows, "action", "have shape " + shape_of({rows}), shape_of({action.size()}));
+  const Placements placements{decision.data(), action.data(), floats(facts, "facts", {rows, facts_each}),
+                              static_cast<int>(rows), static_cast<int>(facts_each)};
+  require(are_placements(placements, static_cast<int>(batch)), "decision and action",
+          "ascend from 0 to " + std::to_string(batch) + " and hold 0 to 511", "other values");
+  return {static_cast<int>(batch),
+          static_cast<int>(width),
+          floats(cells, "cells", {batch, kRows, kCols, width}),
+          placements,
+          {floats(squeeze, "squeeze", {kSqueezed, width}), floats(bias, "bias", {kSqueezed}),
+           floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
+           floats(gain, "gain", {facts_each})}};
+}
+
+static std::pair<Floats, Floats> read_forward(const Array& cells, const Indices& decision, const Indices& action,
+                                              const Array& facts, const Array& squeeze, const Array& bias,
+                                              const Array& halves, const Array& orientation, const Array& gain) {
+  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
+  const auto [squeezed, to_squeezed] = fresh({cells.shape(0), std::size_t(kCells * kSqueezed)});
+  const auto [log_probs, to_log_probs] = fresh({decision.size()});
+  {
+    nb::gil_scoped_release release;
+    read_out(of, to_squeezed, to_log_probs);
+  }
+  return {squeezed, log_probs};
+}
+
+static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> read_backward(
+    const Array& cells, const Indices& decision, const Indices& action, const Array& facts, const Array& squeeze,
+    const Array& bias, const Array& halves, const Array& orientation, const Array& gain, const Array& squeezed,
+    const Array& log_probs, const Array& of_squeezed, const Array& of_log_probs) {
+  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
+  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size();
+  const Shape summary{batch, kCells * kSqueezed};
+  const auto* was_squeezed = floats(squeezed, "squeezed", summary);
+  const auto* were_log_probs = floats(log_probs, "log_probs", {rows});
+  const auto* squeezed_gradient = floats(of_squeezed, "of_squeezed", summary);
+  const auto* log_probs_gradient = floats(of_log_probs, "of_log_probs", {rows});
+  const auto [of_cells, to_cells] = fresh({batch, kRows, kCols, width});
+  const auto [of_squeeze, to_squeeze] = fresh({kSqueezed, width});
+  const auto [of_bias, to_bias] = fresh({kSqueezed});
+  const auto [of_halves, to_halves] = fresh({batch, kMaps, width});
+  const auto [of_orientation, to_orientation] = fresh({kOrientations});
+  const auto [of_gain, to_gain] = fresh({gain.size()});
+  {
+    nb::gil_scoped_release release;
+    read_out_gradient(of, was_squeezed, were_log_probs, squeezed_gradient, log_probs_gradient, to_cells,
+                      {to_squeeze, to_bias, to_halves, to_orientation, to_gain});
+  }
+  return {of_cells, of_squeeze, of_bias, of_halves, of_orientation, of_gain};
+}
+
+void bind_network(nb::module_& m) {
+  m.def("first_block", &forward, "planes"_a, "source"_a, "column"_a, "row"_a, "position"_a, "shift"_a, "mix"_a,
+        "bias"_a,
+        "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out).\n\n"
+        "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along\n"
+        "whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;\n"
+        "out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]). column f32[31, C, K] and\n"
+        "row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7. ValueError for other\n"
+        "shapes or values. Nobody may write to the arrays meanwhile.");
+  m.def("first_block_gradient", &backward, "planes"_a, "source"_a, "mix"_a, "seen"_a, "out"_a, "gradient"_a,
+        "The gradients of column, row, position, shift, mix and bias, for the gradient f32[B, 16, 8, K] of `out`.");
+  m.def("read_out", &read_forward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a, "halves"_a,
+        "orientation"_a, "gain"_a,
+        "(squeezed f32[B, 1024], log_probs f32[M]) of cells f32[B, 16, 8, K] and M legal placements.\n\n"
+        "squeezed is relu(squeeze f32[8, K] of every cell + bias f32[8]). A placement's score is its first half's\n"
+        "cell times halves[b, orientation], plus its second half's (0 above the bottle) times\n"
+        "halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts f32[M, F] times\n"
+        "gain f32[F]; log_probs is the log-softmax over the rows of each decision i32[M], which ascend; rows of\n"
+        "decision B are padding and get 0. action i32[M]. ValueError for other shapes or values. Nobody may write to\n"
+        "the arrays meanwhile.");
+  m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a,
+        "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a, "of_log_probs"_a,
+        "The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.");
+}
+
+}  // namespace drm

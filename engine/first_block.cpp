@@ -1,0 +1,247 @@
+#include "first_block.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "clones.h"
+#include "lanes.h"
+
+namespace drm {
+
+namespace {
+
+using Floats = std::vector<float>;
+
+// Which kind every cell of a batch is of. The most frequent one comes first and is summed over the whole bottle once;
+// cells of others count as the difference to it.
+struct Kinds {
+  std::vector<u32> planes;  // per kind, the planes that are set, as bits
+  std::vector<int> of;      // [B][128]
+
+  explicit Kinds(const PlaneBatch& batch) : of(std::size_t(batch.batch) * kCells) {
+    std::vector<int> count;
+    std::vector<int> slots(1024, -1);  // open addressing, at most half full
+    for (int n = 0; n < batch.batch; ++n) {
+      u32 bits[kCells] = {};
+      for (int c = 0; c < batch.planes_each; ++c) {
+        const int source = batch.source[n * batch.planes_each + c];
+        const u8* plane = batch.planes + (std::size_t(n) * batch.planes_each + source) * kCells;
+        for (int i = 0; i < kCells; ++i) bits[i] |= u32(plane[i]) << c;
+      }
+      for (int i = 0; i < kCells; ++i) {
+        const int kind = find(bits[i], slots);
+        if (kind == static_cast<int>(count.size())) count.push_back(0);
+        ++count[kind];
+        of[std::size_t(n) * kCells + i] = kind;
+      }
+    }
+    if (count.empty()) return;
+    const int most = static_cast<int>(std::max_element(count.begin(), count.end()) - count.begin());
+    std::swap(planes[0], planes[most]);
+    for (int& kind : of) kind = kind == 0 ? most : kind == most ? 0 : kind;
+  }
+
+ private:
+  int find(u32 bits, std::vector<int>& slots) {
+    std::size_t slot = home(bits, slots);
+    while (slots[slot] >= 0 && planes[slots[slot]] != bits) slot = (slot + 1) & (slots.size() - 1);
+    if (slots[slot] >= 0) return slots[slot];
+    const int kind = static_cast<int>(planes.size());
+    slots[slot] = kind;
+    planes.push_back(bits);
+    if (2 * planes.size() > slots.size()) {
+      slots.assign(2 * slots.size(), -1);
+      for (int k = 0; k <= kind; ++k) {
+        std::size_t free = home(planes[k], slots);
+        while (slots[free] >= 0) free = (free + 1) & (slots.size() - 1);
+        slots[free] = k;
+      }
+    }
+    return kind;
+  }
+
+  static std::size_t home(u32 bits, const std::vector<int>& slots) {
+    return (bits * 0x9E3779B1u >> 8) & (slots.size() - 1);
+  }
+};
+
+// One axis of the sums: lines (columns or rows) of `length` cells, a cell being K channels and zeros up to `step`.
+struct Axis {
+  const std::vector<u32>& kinds;
+  int length, planes, width;
+  int step = padded(width), offsets = 2 * length - 1;
+  // [kind][offset][step]: what a cell adds to its line lies side by side. Of all but the first kind it is the
+  // difference to that.
+  Floats weights = Floats(kinds.size() * offsets * step);
+  Floats whole = Floats(length * step);  // what a line adds up to, all of whose cells are of the first kind
+
+  int line() const { return length * step; }
+  float* of(int kind) { return &weights[std::size_t(kind) * offsets * step]; }
+  float* cell(int kind, int place) { return of(kind) + (length - 1 - place) * step; }
+
+  // From a kernel f32[offsets][C][K].
+  void read(const float* kernel) {
+    for (int kind = static_cast<int>(kinds.size()) - 1; kind >= 0; --kind) {
+      for (int c = 0; c < planes; ++c) {
+        const int here = kinds[kind] >> c & 1, first = kind > 0 ? kinds[0] >> c & 1 : 0;
+        if (here == first) continue;
+        const float sign = here ? 1.0f : -1.0f;
+        for (int offset = 0; offset < offsets; ++offset) {
+          float* to = of(kind) + offset * step;
+          for (int k = 0; k < width; ++k) to[k] += sign * kernel[(offset * planes + c) * width + k];
+        }
+      }
+    }
+    for (int place = 0; place < length; ++place) add(whole.data(), cell(0, place), line());
+  }
+
+  // The reverse, where `weights` (but for the first kind) and `whole` hold the gradients of theirs.
+  void write(float* kernel) {
+    for (int place = 0; place < length; ++place) add(cell(0, place), whole.data(), line());
+    std::fill_n(kernel, std::size_t(offsets) * planes * width, 0.0f);
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      for (int c = 0; c < planes; ++c) {
+        const int here = kinds[kind] >> c & 1, first = kind > 0 ? kinds[0] >> c & 1 : 0;
+        if (here == first) continue;
+        const float sign = here ? 1.0f : -1.0f;
+        for (int offset = 0; offset < offsets; ++offset) {
+          const float* from = of(static_cast<int>(kind)) + offset * step;
+          for (int k = 0; k < width; ++k) kernel[(offset * planes + c) * width + k] += sign * from[k];
+        }
+      }
+    }
+  }
+};
+
+// out = start + the sum of lines, four vectors at a time in registers.
+void sum(const float* start, const std::vector<const float*>& lines, int count, float* out) {
+  static_assert(kCols % 4 == 0 && kRows % 4 == 0);
+  for (int i = 0; i < count; i += 4 * kLanes) {
+    Lanes part[4];
+    for (int j = 0; j < 4; ++j) part[j] = lanes(start + i + j * kLanes);
+    for (const float* line : lines) {
+      for (int j = 0; j < 4; ++j) part[j] += lanes(line + i + j * kLanes);
+    }
+    for (int j = 0; j < 4; ++j) lanes(out + i + j * kLanes) = part[j];
+  }
+}
+
+// Rows of `from` floats as rows of `to` floats, cut off or filled with zeros.
+Floats resized(const float* values, int rows, int from, int to) {
+  Floats out(std::size_t(rows) * to);
+  for (int i = 0; i < rows; ++i)
+    std::copy_n(values + std::size_t(i) * from, std::min(from, to), &out[std::size_t(i) * to]);
+  return out;
+}
+
+Lanes positive(Lanes x) { return x > 0.0f ? x : Lanes{}; }
+Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
+
+}  // namespace
+
+int seen_size(int width) { return kCells * padded(width); }
+
+bool holds_bits(const PlaneBatch& of) {
+  u8 all = 0;
+  const std::size_t bytes = std::size_t(of.batch) * of.planes_each * kCells;
+  for (std::size_t i = 0; i < bytes; ++i) all |= of.planes[i];
+  return all <= 1;
+}
+
+DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights, float* seen, float* out) {
+  const Kinds kinds(of);
+  Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
+  if (of.batch == 0) return;
+  down.read(weights.column);
+  across.read(weights.row);
+  const int step = down.step, width = of.width;
+  const Floats position = resized(weights.position, kCells, width, step), bias = resized(weights.bias, 1, width, step);
+  Floats turned(std::size_t(step) * step);  // mix, from and to
+  for (int to = 0; to < width; ++to) {
+    for (int from = 0; from < width; ++from) turned[from * step + to] = weights.mix[to * width + from];
+  }
+  std::vector<const float*> in_column[kCols], in_row[kRows];
+  Floats columns(kCols * down.line()), mixed(kCells * step);  // columns [8][16][step]
+  for (int n = 0; n < of.batch; ++n, seen += kCells * step, out += kCells * width) {
+    for (auto& lines : in_column) lines.clear();
+    for (auto& lines : in_row) lines.clear();
+    const int* kind = &kinds.of[std::size_t(n) * kCells];
+    for (int i = 0; i < kCells; ++i) {
+      if (kind[i] == 0) continue;
+      in_column[i % kCols].push_back(down.cell(kind[i], i / kCols));
+      in_row[i / kCols].push_back(across.cell(kind[i], i % kCols));
+    }
+    for (int col = 0; col < kCols; ++col) {
+      sum(down.whole.data(), in_column[col], down.line(), &columns[col * down.line()]);
+    }
+    const Floats shift = resized(weights.shift + std::size_t(n) * width, 1, width, step);
+    for (int r = 0; r < kRows; ++r) {
+      float* cells = seen + r * across.line();
+      sum(across.whole.data(), in_row[r], across.line(), cells);
+      for (int col = 0; col < kCols; ++col, cells += step) {
+        for (int k = 0; k < step; k += kLanes) {
+          lanes(cells + k) = positive(lanes(cells + k) + lanes(&columns[col * down.line() + r * step + k]) +
+                                      lanes(&position[(r * kCols + col) * step + k]) + lanes(&shift[k]));
+        }
+      }
+    }
+    multiply({seen, step, 1}, kCells, width, turned.data(), bias.data(), 0, step, mixed.data());
+    for (int i = 0; i < kCells; ++i) {
+      for (int k = 0; k < width; ++k) out[i * width + k] = std::max(mixed[i * step + k], 0.0f);
+    }
+  }
+}
+
+DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, const float* seen, const float* out,
+                                     const float* gradient, const BlockWeights<float>& gradients) {
+  const Kinds kinds(of);
+  Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
+  const int step = down.step, width = of.width;
+  const Floats weights = resized(mix, width, width, step), zeros(step);
+  Floats of_mixed(kCells * step), of_seen(kCells * step), columns(kCols * down.line());
+  Floats of_position(kCells * step), of_mix(std::size_t(step) * step), of_bias(step), of_shift(step);
+  for (int n = 0; n < of.batch; ++n, seen += kCells * step, out += kCells * width, gradient += kCells * width) {
+    for (int i = 0; i < kCells; ++i) {
+      for (int k = 0; k < width; ++k) {
+        of_mixed[i * step + k] = out[i * width + k] > 0.0f ? gradient[i * width + k] : 0.0f;
+      }
+      add(of_bias.data(), &of_mixed[i * step], step);
+    }
+    multiply({of_mixed.data(), 1, step}, step, kCells, seen, of_mix.data(), step, step, of_mix.data());
+    multiply({of_mixed.data(), step, 1}, kCells, width, weights.data(), zeros.data(), 0, step, of_seen.data());
+    std::fill(of_shift.begin(), of_shift.end(), 0.0f);
+    for (int i = 0; i < kCells; ++i) {
+      for (int k = 0; k < step; k += kLanes) {
+        float* here = &of_seen[i * step + k];
+        lanes(here) = where_positive(lanes(seen + i * step + k), lanes(here));
+        lanes(&of_shift[k]) += lanes(here);
+        lanes(&columns[i % kCols * down.line() + i / kCols * step + k]) = lanes(here);
+      }
+    }
+    std::copy_n(of_shift.data(), width, gradients.shift + std::size_t(n) * width);
+    add(of_position.data(), of_seen.data(), kCells * step);
+    const int* kind = &kinds.of[std::size_t(n) * kCells];
+    for (int i = 0; i < kCells; ++i) {
+      if (kind[i] == 0) continue;
+      add(down.cell(kind[i], i / kCols), &columns[i % kCols * down.line()], down.line());
+      add(across.cell(kind[i], i % kCols), &of_seen[i / kCols * across.line()], across.line());
+    }
+  }
+  // Every line starts with `whole`.
+  for (int i = 0; i < kCells; ++i) {
+    add(&down.whole[i / kCols * step], &of_position[i * step], step);
+    add(&across.whole[i % kCols * step], &of_position[i * step], step);
+  }
+  down.write(gradients.column);
+  across.write(gradients.row);
+  const auto put = [&](const Floats& from, int rows, float* to) {
+    const Floats narrow = resized(from.data(), rows, step, width);
+    std::copy(narrow.begin(), narrow.end(), to);
+  };
+  put(of_position, kCells, gradients.position);
+  put(of_mix, width, gradients.mix);
+  put(of_bias, 1, gradients.bias);
+}
+
+}  // namespace drm

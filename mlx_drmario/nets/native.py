@@ -1,0 +1,152 @@
+"""Networks on a CPU: what the engine's own code computes, outside of MLX's graph, forward and backward.
+
+The planes are 0 or 1, and few cells differ from the most frequent one, so the first block is sums of weights instead of
+products (engine/first_block.h). What a network of one block reads off its cells follows while they are at hand
+(engine/readout.h). Neither's gradient need go on to anything before it: MLX's graph takes their results as inputs and
+returns the gradients of those.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+import numpy as np
+
+from mlx_drmario import _core
+from mlx_drmario.nets.encoder import AxialEncoder
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, ShiftScoreHead
+from mlx_drmario.nets.outcome import OutcomeHead
+from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.nets.symmetry import canonical_order, permute_colors, relabelled
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The fields of `Afterstates` as NumPy arrays; decisions ascend."""
+
+
+class Block(NamedTuple):
+    """The first block of B decisions, with what its gradient needs."""
+
+    planes: np.ndarray  # u8[B, C, 16, 8]
+    source: np.ndarray  # i32[B, C]: which plane takes the place of each (colours are relabelled)
+    scalars: np.ndarray  # f32[B, S], relabelled
+    inner: np.ndarray  # the block's inner layer
+    cells: np.ndarray  # f32[B, 16, 8, K], as ActorCritic.see returns it, but for rounding
+
+
+class Looked(NamedTuple):
+    """What is computed outside of the graph."""
+
+    inputs: tuple[mx.array, ...]  # of the graph
+    kept: tuple[Any, ...]  # for `complete`
+
+
+class NativeBlock:
+    """The first block of an axial encoder."""
+
+    def __init__(self, model: ActorCritic) -> None:
+        assert isinstance(model.encoder, AxialEncoder)
+        self.model = model
+        self.encoder = model.encoder
+
+    def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
+        """planes u8[B, C, 16, 8], scalars f32[B, S], and every legal placement."""
+        block = self._see(planes, scalars)
+        return Looked((mx.array(block.cells),), (block,))
+
+    def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
+        """In the graph: as `ActorCritic.judge`, of `Looked.inputs`."""
+        (seen,) = inputs
+        return self.model.judge(seen, scalars, after)
+
+    def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
+        """The values f32[B] alone."""
+        return self.model.value_of_seen(mx.array(self._see(planes, scalars).cells), mx.array(scalars))
+
+    def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
+        """Write the gradients of what is outside of the graph into `gradient`; of_inputs is that of `looked.inputs`."""
+        (block,), (of_cells,) = looked.kept, of_inputs
+        self._complete(gradient, block, np.asarray(of_cells))
+
+    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Block:
+        layout, encoder, count = self.model.layout, self.encoder, planes.shape[1]
+        source = np.broadcast_to(np.arange(count, dtype=np.int32), (len(planes), count))
+        if self.model.canonical:
+            order = canonical_order(scalars, layout)
+            source = relabelled(order, layout.plane_colors, count)
+            scalars = permute_colors(scalars, order, layout.scalar_colors)
+        shift = scalars @ np.asarray(encoder.from_scalars.weight).T + np.asarray(encoder.from_scalars.bias)
+        mix = encoder.mix[0]
+        weights = (encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position, shift, mix.weight, mix.bias)
+        return Block(planes, source, scalars, *_core.first_block(planes, source, *map(np.asarray, weights)))
+
+    def _complete(self, gradient: dict[str, Any], block: Block, of_cells: np.ndarray) -> None:
+        planes, source, scalars, inner, cells = block
+        mix = np.asarray(self.encoder.mix[0].weight)
+        found = _core.first_block_gradient(planes, source, mix, inner, cells, of_cells)
+        column, row, position, shift, weight, bias = found
+        encoder = gradient["encoder"]
+        encoder["stem_column"]["kernel"], encoder["stem_row"]["kernel"] = mx.array(column), mx.array(row)
+        encoder["position"] = mx.array(position)
+        encoder["from_scalars"] = {"weight": mx.array(shift.T @ scalars), "bias": mx.array(shift.sum(axis=0))}
+        encoder["mix"][0] = {"weight": mx.array(weight), "bias": mx.array(bias)}
+
+
+class NativePolicy(NativeBlock):
+    """All of a one-block network with a shift-score head but the summary vector and the value."""
+
+    def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
+        block = self._see(planes, scalars)
+        given = (block.cells, *after, *self._weights(block.scalars))
+        outputs = _core.read_out(*given)
+        return Looked(tuple(map(mx.array, outputs)), (block, given, outputs))
+
+    def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
+        squeezed, log_probs = inputs
+        return log_probs, self.model.value_of_squeezed(squeezed, scalars)
+
+    def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
+        none = np.zeros(0, np.int32)
+        looked = self.look(planes, scalars, (none, none, np.zeros((0, len(self.model.facts)), np.float32)))
+        return self.model.value_of_squeezed(looked.inputs[0], mx.array(scalars))
+
+    def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
+        block, given, outputs = looked.kept
+        found = _core.read_out_gradient(*given, *outputs, *map(np.asarray, of_inputs))
+        of_cells, squeeze, bias, halves, orientation, gain = found
+        self._complete(gradient, block, of_cells)
+        gradient["encoder"]["squeeze"] = {"weight": mx.array(squeeze), "bias": mx.array(bias)}
+        head = gradient["head"]
+        for name, start, of_half in zip(("first", "second"), self._colors, np.split(halves, 2, axis=1), strict=True):
+            by_color = block.scalars[:, start : start + 3].T @ of_half.reshape(len(of_half), -1)
+            head[name] = mx.array(by_color.reshape(3, ORIENTATIONS, -1).swapaxes(1, 2).reshape(3, -1))
+        head["orientation"] = mx.array(orientation)
+        if isinstance(self.model.head, OutcomeHead):
+            head["gain"] = mx.array(self.model.head.scale * gain)
+
+    @property
+    def _colors(self) -> tuple[int, ...]:
+        """Where the colours of the capsule's halves begin among the scalars."""
+        return self.model.layout.scalar_colors[:2]
+
+    def _weights(self, scalars: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What `_core.read_out` takes after the placements."""
+        head, squeeze = self.model.head, self.encoder.squeeze
+        assert isinstance(head, ShiftScoreHead)
+        halves = []
+        for start, weights in zip(self._colors, (head.first, head.second), strict=True):
+            by_color = np.asarray(weights).reshape(3, -1, ORIENTATIONS).swapaxes(1, 2)
+            of_decisions = scalars[:, start : start + 3] @ by_color.reshape(3, -1)
+            halves.append(of_decisions.reshape(len(scalars), ORIENTATIONS, -1))
+        gain = head.scale * np.asarray(head.gain) if isinstance(head, OutcomeHead) else np.zeros(0, np.float32)
+        joined = np.concatenate(halves, axis=1)
+        return np.asarray(squeeze.weight), np.asarray(squeeze.bias), joined, np.asarray(head.orientation), gain
+
+
+def native(model: ActorCritic) -> NativeBlock | None:
+    """As much of a network as the engine computes faster, or None: on a GPU, and for other encoders."""
+    encoder = model.encoder
+    if not isinstance(encoder, AxialEncoder) or mx.default_device() != mx.cpu:
+        return None
+    whole = len(encoder.mix) == 1 and type(model.head) in (ShiftScoreHead, OutcomeHead)
+    return NativePolicy(model) if whole else NativeBlock(model)

@@ -1,0 +1,172 @@
+"""The first block outside of MLX's graph, and the policy of one block, are those inside, forward and backward."""
+
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlx_drmario import _core
+
+# isort: split
+import mlx.core as mx
+from mlx.utils import tree_flatten, tree_map
+
+from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.encoder import AxialEncoder
+from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.native import NativeBlock, NativePolicy, native
+from mlx_drmario.nets.policy import make_policy
+from mlx_drmario.rl.afterstates import padded
+from mlx_drmario.rl.gradient import gradient_of
+from mlx_drmario.rl.rollout import observation_layout
+
+
+def planes_of(rng: np.random.Generator, batch: int, planes: int) -> np.ndarray:
+    """u8[B, C, 16, 8], each plane with a density of its own, so that cells are of one kind or of thousands."""
+    density = rng.choice([0.0, 0.05, 0.5, 0.95, 1.0], size=(batch, planes, 1, 1))
+    return (rng.random((batch, planes, 16, 8)) < density).astype(np.uint8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 41), planes=st.integers(1, 13), batch=st.integers(0, 12))
+def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, batch):
+    rng = np.random.default_rng(seed)
+    encoder = AxialEncoder(NetConfig(width=width, summary=4), planes, 2)
+    shapes = [(31, planes, width), (15, planes, width), (16, 8, width), (batch, width), (width, width), (width,)]
+    weights = [rng.normal(size=shape).astype(np.float32) / (1 + width * (i == 4)) for i, shape in enumerate(shapes)]
+    given_planes = planes_of(rng, batch, planes)
+    source = rng.integers(0, planes, (batch, planes)).astype(np.int32)
+    meant = np.take_along_axis(given_planes, source[:, :, None, None], axis=1)
+
+    def block(*weights: mx.array) -> mx.array:
+        encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position, shift, *mix = weights
+        encoder.from_scalars.weight, encoder.from_scalars.bias = mx.eye(width, batch), mx.zeros(width)
+        encoder.from_scalars.weight = shift.T  # every decision has a scalar of its own
+        encoder.mix[0].weight, encoder.mix[0].bias = mix
+        return encoder.see(mx.array(meant).astype(mx.float32), mx.eye(batch))
+
+    seen, out = _core.first_block(given_planes, source, *weights)
+    if batch == 0:
+        assert out.shape == (0, 16, 8, width)
+        return
+    np.testing.assert_allclose(out, np.asarray(block(*map(mx.array, weights))), atol=5e-4)
+
+    weight = rng.normal(size=out.shape).astype(np.float32)
+    gradients = mx.grad(lambda *given: (block(*given) * mx.array(weight)).sum(), argnums=tuple(range(6)))(
+        *map(mx.array, weights)
+    )
+    found = _core.first_block_gradient(given_planes, source, weights[4], seen, out, weight)
+    for one, other in zip(found, gradients, strict=True):
+        np.testing.assert_allclose(one, np.asarray(other), rtol=1e-3, atol=2e-2)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.sampled_from([1, 7, 8, 24]),
+    depth=st.integers(1, 2),
+    head=st.sampled_from(["outcome", "shift_score", "dense"]),
+    canonical=st.booleans(),
+)
+def test_a_network_learns_the_same_either_way(seed, width, depth, head, canonical):
+    """What is said and its gradient by every weight, of what the engine computes and of MLX's graph alone."""
+    rng, layout = np.random.default_rng(seed), observation_layout("bitplane")
+    config = NetConfig(width=width, depth=depth, summary=8, head=head, canonical_colors=canonical)
+    model = make_policy(config, layout, 0)
+    model.update(tree_map(lambda w: mx.array(rng.normal(0, 0.3, w.shape).astype(np.float32)), model.parameters()))
+    outside = native(model)
+    assert type(outside) is (NativePolicy if depth == 1 and head != "dense" else NativeBlock)
+
+    batch = 6
+    planes = planes_of(rng, batch, layout.num_planes)
+    scalars = rng.random((batch, layout.num_scalars), np.float32)
+    for start in layout.scalar_colors[:4]:
+        scalars[:, start : start + 3] = np.eye(3)[rng.integers(0, 3, batch)]
+    legal = rng.random((batch, 512)) < 0.1
+    places = legal.reshape(batch, 4, 16, 8)
+    places[:, 0, :, 7] = places[:, 2, :, 0] = False  # beside the bottle
+    legal[2] = False  # a game that has ended
+    decision, action = (each.astype(np.int32) for each in np.nonzero(legal))
+    after = padded((decision, action, rng.random((len(action), len(model.facts)), np.float32)), batch)
+    pull = [rng.normal(size=size).astype(np.float32) for size in (len(after[0]), batch)]
+    pull[0][len(action) :] = 0  # nobody reads padding
+
+    def loss(log_probs: mx.array, value: mx.array, after: Afterstates, *pull: mx.array) -> tuple[mx.array, mx.array]:
+        said = (log_probs * pull[0]).sum() + (value * pull[1]).sum()
+        return said, mx.concatenate([log_probs[: len(action)], value])
+
+    said, found = gradient_of(model, loss, compile=False)(planes, scalars, after, *pull)
+    with mock.patch("mlx_drmario.rl.gradient.native", return_value=None):
+        meant, wanted = gradient_of(model, loss, compile=False)(planes, scalars, after, *pull)
+    np.testing.assert_allclose(np.asarray(said), np.asarray(meant), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(np.asarray(outside.value(planes, scalars)), np.asarray(said)[len(action) :])
+    for (name, one), (_, other) in zip(tree_flatten(found), tree_flatten(wanted), strict=True):
+        scale = max(1.0, float(mx.abs(other).max()))
+        np.testing.assert_allclose(np.asarray(one) / scale, np.asarray(other) / scale, atol=1e-3, err_msg=name)
+
+
+def test_wrong_arrays_are_refused():
+    planes, source = np.zeros((2, 3, 16, 8), np.uint8), np.zeros((2, 3), np.int32)
+    shapes = [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,)]
+    names = ["column", "row", "position", "shift", "mix"]
+    weights = [np.zeros(shape, np.float32) for shape in shapes]
+    with pytest.raises(ValueError, match=r"source must have shape \(2, 3\), got \(1, 3\)"):
+        _core.first_block(planes, source[:1], *weights)
+    with pytest.raises(ValueError, match="source must hold planes 0 to 2, got 3"):
+        _core.first_block(planes, source + 3, *weights)
+    with pytest.raises(ValueError, match="planes must hold 0 and 1"):
+        _core.first_block(planes + 2, source, *weights)
+    for i, name in enumerate(names):
+        with pytest.raises(ValueError, match=rf"{name} must have shape .*, got \(5, 4\)"):
+            _core.first_block(planes, source, *weights[:i], np.zeros((5, 4), np.float32), *weights[i + 1 :])
+    many = np.zeros((1, 33, 16, 8), np.uint8)
+    with pytest.raises(ValueError, match="planes must be at most 32, got 33"):
+        _core.first_block(many, np.zeros((1, 33), np.int32), *weights)
+    seen, out = _core.first_block(planes, source, *weights)
+    for i, name in enumerate(["seen", "out", "gradient"]):
+        given_arrays = [seen, out, out]
+        given_arrays[i] = given_arrays[i][:1]
+        with pytest.raises(ValueError, match=f"{name} must have shape"):
+            _core.first_block_gradient(planes, source, weights[4], *given_arrays)
+
+
+def test_a_half_outside_of_the_bottle_scores_nothing():
+    """Right of the last column, below the last row, left of the first and above the top; the others would score."""
+    cells = np.random.default_rng(0).random((1, 16, 8, 3), np.float32)
+    halves = np.zeros((1, 8, 3), np.float32)
+    halves[:, 4:] = 1
+    action = np.array([15, 128 + 121, 256 + 16, 384 + 5, 384 + 125], np.int32)
+    squeeze, bias, none = np.zeros((8, 3), np.float32), np.zeros(8, np.float32), np.zeros(0, np.float32)
+    given_arrays = (cells, np.zeros(5, np.int32), action, np.zeros((5, 0), np.float32), squeeze, bias, halves)
+    _, log_probs = _core.read_out(*given_arrays, np.zeros(4, np.float32), none)
+    assert (log_probs[:4] == log_probs[0]).all()
+    np.testing.assert_allclose(log_probs[4] - log_probs[0], cells[0, 14, 5].sum(), rtol=1e-5)
+
+
+def test_wrong_placements_are_refused():
+    shapes = [(2, 16, 8, 3), (3,), (3,), (3, 5), (8, 3), (8,), (2, 8, 3), (4,), (5,)]
+    names = ["cells", "decision", "action", "facts", "squeeze", "bias", "halves", "orientation", "gain"]
+    arrays = [np.zeros(shape, np.int32 if i in (1, 2) else np.float32) for i, shape in enumerate(shapes)]
+    outputs = _core.read_out(*arrays)
+    assert [output.shape for output in outputs] == [(2, 1024), (3,)]
+    for i, name in enumerate(names):
+        if name in ("cells", "decision", "gain"):  # the others are measured by these
+            continue
+        wrong = [*arrays[:i], np.zeros((5,) * arrays[i].ndim, arrays[i].dtype), *arrays[i + 1 :]]
+        if name == "orientation":
+            wrong[i] = np.zeros(3, np.float32)
+        with pytest.raises(ValueError, match=f"^{name} must have shape"):
+            _core.read_out(*wrong)
+    with pytest.raises(ValueError, match="cells must have 4 axes, got 1"):
+        _core.read_out(arrays[0][0, 0, 0], *arrays[1:])
+    for decision, action in (([1, 0, 0], [0] * 3), ([0, 0, 3], [0] * 3), ([-1, 0, 0], [0] * 3), ([0] * 3, [0, 0, 512])):
+        given = [np.array(each, np.int32) for each in (decision, action)]
+        with pytest.raises(ValueError, match="decision and action must ascend from 0 to 2 and hold 0 to 511"):
+            _core.read_out(arrays[0], *given, *arrays[3:])
+    for i, name in enumerate(["squeezed", "log_probs", "of_squeezed", "of_log_probs"]):
+        given = [*outputs, *outputs]
+        given[i] = given[i][:1]
+        with pytest.raises(ValueError, match=f"^{name} must have shape"):
+            _core.read_out_gradient(*arrays, *given)
