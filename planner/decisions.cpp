@@ -8,7 +8,7 @@
 
 namespace drm {
 
-static constexpr int kGrain = 4;  // games per chunk of work: a planner query takes microseconds
+static constexpr int kGrain = 2;  // games per chunk of work: a planner query takes microseconds
 
 // Calls body(n) for every game, on all threads.
 template <typename Body>
@@ -236,7 +236,8 @@ void Decisions::sample_legal(u64 seed, i32* actions) {
       const int last = std::min(first + kBlock, end);
       digests(&games[static_cast<std::size_t>(first)].round.match, static_cast<std::size_t>(last - first), hashes,
               sizeof(Game));
-      for (auto row = static_cast<std::size_t>(first) * players; row < static_cast<std::size_t>(last) * players; ++row) {
+      for (auto row = static_cast<std::size_t>(first) * players; row < static_cast<std::size_t>(last) * players;
+           ++row) {
         const u64 hash = hashes[row / players - static_cast<std::size_t>(first)];
         actions[row] = drawn(&legal[row * kActions], mix((hash ^ key) + row % players * kGolden) >> 32);
       }

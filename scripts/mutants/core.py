@@ -115,6 +115,27 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if (false) {",
         SHARING,
     ),
+    (
+        "nobody does the share of a thread that sleeps",
+        POOL,
+        "for (std::size_t i = 0; i < shares_.size(); ++i) {",
+        "for (std::size_t i = 0; i < 1; ++i) {",
+        TEST_DECISIONS,
+    ),
+    (
+        "integers of one axis are taken as they are",
+        "engine/bind.cpp",
+        "return allowed ? values : std::vector<long>();",
+        "return values;",
+        BATCH,
+    ),
+    (
+        "the last legal placement is never drawn",
+        DECISIONS,
+        "u64 skip = draw * count >> 32;",
+        "u64 skip = draw * (count - 1) >> 32;",
+        "tests/planner/test_decisions.py",
+    ),
     ("two callers at once", POOL, "  crew_->turn.lock();", "", SHARING),
     ("one wake-up too few", POOL, "i < helpers; ++i) wake_", "i + 1 < helpers; ++i) wake_", SHARING),
     (

@@ -1,5 +1,8 @@
 """Laws of `Batch`: snapshots, digests, independence of games and threads, and one clear sentence for bad input."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +113,39 @@ def test_bottles_view() -> None:
         batch.bottles[0] = 0
     with pytest.raises(ValueError, match="read-only"):
         batch.state["p1_pill_x"] = 200
+
+
+@pytest.mark.parametrize("players", [1, 2])
+def test_arguments_of_every_kind(players: int) -> None:
+    """Integers and masks mean the same however wide they are, wherever they lie, and as lists."""
+    level, speed, seed, counter = [3, 0, 9, 20, 7], [0, 1, 2, 0, 1], [2, 99, 77, 127, 5], [0, 3, 88, 127, 9]
+    mask = [True, False, True, True, False]
+
+    def digest(convert: Callable[[list[int]], Any], convert_mask: Callable[[list[bool]], Any]) -> list[int]:
+        batch = dm.Batch(num_envs=5, players=players)
+        batch.reset(*map(convert, (level, speed, seed)), frame_counter=convert(counter), mask=convert_mask(mask))
+        found: list[int] = batch.digest().tolist()
+        return found
+
+    wanted = digest(list, np.array)
+    assert wanted != digest(list, lambda mask: None)
+    for kind in "bBhHiIlLqQ":
+        assert digest(lambda values, kind=kind: np.array(values, kind), list) == wanted
+        assert digest(lambda values, kind=kind: np.array(values, kind)[::-1].copy()[::-1], np.array) == wanted
+    assert (
+        digest(lambda values: np.array(values).reshape(5, 1)[:, 0], lambda mask: np.array(mask)[::-1][::-1]) == wanted
+    )
+    same = dm.Batch(num_envs=5, players=players)
+    same.reset(np.int64(7), np.array(1), 99)
+    other = dm.Batch(num_envs=5, players=players)
+    other.reset([7] * 5, np.ones(5, np.uint16), np.full(5, 99, ">i4"))
+    assert same.digest().tolist() == other.digest().tolist()
+    for wrong in (np.array([2, 3, 4, 5, 2**63], np.uint64), np.array([2, 3, 4, 5, 65536]), [2, 3, 4, 5, -1]):
+        with pytest.raises(ValueError, match=r"seed\[4\] is .*, allowed are"):
+            same.reset(0, 0, wrong)
+    for wrong in (True, np.ones(5, bool), 1.0):
+        with pytest.raises(TypeError, match="level must be integers"):
+            same.reset(wrong, 0, 2)
 
 
 def test_reset_mask() -> None:

@@ -129,6 +129,27 @@ def test_every_legal_script_locks_exactly_there_and_then(rng: np.random.Generato
             assert rows["p1_bottle"][lock][second] & 15 == state["p1_pill_color_r"]
 
 
+def test_every_game_is_played_however_many_threads() -> None:
+    """Calls are short enough for a thread to sleep through some of them: the others do its share."""
+    many, one = (dm.Decisions(num_envs=70, threads=threads) for threads in (5, 1))
+    for step in range(300):
+        action = one.sample_legal(step)
+        assert (many.sample_legal(step) == action).all()
+        for games in (many, one):
+            games.step(action)
+            games.reset(0, 2, 77 + step, mask=games.ended)
+        assert (many.digest() == one.digest()).all()
+
+
+def test_every_legal_placement_is_drawn_and_no_other() -> None:
+    games = dm.Decisions(num_envs=1)
+    games.reset(20, 2, 0x8988)
+    legal = np.flatnonzero(games.legal[0])
+    drawn = [int(games.sample_legal(seed)[0]) for seed in range(40 * len(legal))]
+    assert sorted(set(drawn)) == legal.tolist()
+    assert np.bincount(drawn).max() < 80  # 40 are expected
+
+
 @given(sts.generators)
 @settings(max_examples=15)
 def test_masks_are_the_planner_s(rng: np.random.Generator) -> None:
