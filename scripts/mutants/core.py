@@ -148,15 +148,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "two threads take a chunk",
         POOL,
-        "next_.fetch_add(grain_, std::memory_order_relaxed)",
-        "next_.load(); next_ = begin + grain_",
+        "share.next.fetch_add(grain_, std::memory_order_relaxed)",
+        "share.next.load(); share.next = begin + grain_",
         SHARING,
     ),
     (
         "the last chunk is left out",
         POOL,
-        "if (begin >= count_) return;",
-        "if (begin + grain_ > count_) return;",
+        "if (begin >= share.end) break;",
+        "if (begin + grain_ > share.end) break;",
         SHARING,
     ),
     (

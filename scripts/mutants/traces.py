@@ -84,7 +84,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the player never waits for the disk",
         CAPTURE,
-        "while self._waiting and (self._log.ready > most or self._waiting[0].done()):",
+        "while self._waiting and (self.log.ready > most or self._waiting[0].done()):",
         "while self._waiting and self._waiting[0].done():",
         TEST_BEHIND,
     ),
