@@ -868,6 +868,12 @@ def decision_row_dtype() -> numpy.dtype[numpy.void]:
     Of LogBlock.rows: columns of a trace's decisions, beside the numbers of game and step.
     """
 
+def compressed_chunk(rows: numpy.typing.NDArray[numpy.uint8], width: int = 1) -> bytes | None:
+    """
+    The bytes u8[N, B] of a chunk's rows as HDF5's filters shuffle (elements of width bytes; 1: none) and lzf
+    store them, None when that would not be shorter.
+    """
+
 class StepLog:
     """
     Rows of the decisions of a batch of games, made while these are played, in blocks.

@@ -1,6 +1,7 @@
 #include <nanobind/stl/unique_ptr.h>
 
 #include "bind_planner.h"
+#include "lzf.h"
 #include "step_log.h"
 
 namespace drm {
@@ -72,6 +73,26 @@ static void before(StepLog& log, nb::handle action) {
   exclusively(log.games(), [&] { log.before(actions.data.data()); });
 }
 
+static nb::object compressed_chunk(nb::ndarray<const u8, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
+                                   std::size_t width) {
+  const std::size_t row = rows.shape(1);
+  if (width < 1 || row < 1 || row % width) {
+    throw std::invalid_argument("width is " + std::to_string(width) + ", rows have " + std::to_string(row) +
+                                " bytes; it must divide that");
+  }
+  std::vector<u8> bytes(rows.data(), rows.data() + rows.size()), out;
+  bool shorter = false;
+  {
+    nb::gil_scoped_release release;
+    if (width > 1) {
+      shuffle(bytes.data(), bytes.size(), width, out);
+      bytes.swap(out);
+    }
+    shorter = Lzf().compress(bytes.data(), bytes.size(), row / width, out);
+  }
+  return shorter ? nb::object(nb::bytes(out.data(), out.size())) : nb::none();
+}
+
 static void bind_block(nb::module_& m) {
   nb::class_<LogBlock>(m, "LogBlock", "Consecutive steps of a `StepLog`; the arrays are views of it.")
       .def_ro("first_step", &LogBlock::first_step, "number of its first step")
@@ -93,6 +114,10 @@ void bind_step_log(nb::module_& m) {
   bind_block(m);
   m.def("decision_row_dtype", &row_dtype, nb::sig("def decision_row_dtype() -> numpy.dtype[numpy.void]"),
         "Of LogBlock.rows: columns of a trace's decisions, beside the numbers of game and step.");
+  m.def("compressed_chunk", &compressed_chunk, "rows"_a, "width"_a = 1,
+        nb::sig("def compressed_chunk(rows: numpy.typing.NDArray[numpy.uint8], width: int = 1) -> bytes | None"),
+        "The bytes u8[N, B] of a chunk's rows as HDF5's filters shuffle (elements of width bytes; 1: none) and lzf\n"
+        "store them, None when that would not be shorter.");
   nb::class_<StepLog>(m, "StepLog",
                       "Rows of the decisions of a batch of games, made while these are played, in blocks.\n"
                       "A game begins wherever somebody else moved or changed it since the last logged step.")

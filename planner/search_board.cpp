@@ -65,22 +65,19 @@ bool at_rest(const u8 bottle[kCells]) {
 }
 
 bool drop_pass(Board& board) {
-  const Cells occupied = board.occupied();
-  // From the floor up: a piece stays when any of its cells is a virus or lies on something that stays.
-  u64 half[2] = {0, 0};  // what stays
-  const u64 occupied_half[2] = {occupied.low, occupied.high};
-  const u64 virus_half[2] = {board.virus.low, board.virus.high};
-  const u64 left_half[2] = {board.left.low, board.left.high};
-  u64 below = 0xFF;
-  for (int row = kRows - 1; row >= 0; --row) {
-    const int i = row / 8, shift = row % 8 * 8;
-    u64 stays = (occupied_half[i] >> shift & 0xFF) & (below | (virus_half[i] >> shift & 0xFF));
-    const u64 lefts = left_half[i] >> shift & 0xFF;
-    stays |= (stays & lefts) << 1 | (stays >> 1 & lefts);
-    half[i] |= stays << shift;
-    below = stays;
+  const Cells occupied = board.occupied(), loose = occupied & ~board.virus;
+  const Cells right = moved_right(board.left), paired = board.left | right;
+  constexpr Cells kFloor{0, u64{0xFF} << 56};
+  // A piece falls when all that is below its cells is empty or falls. Whatever falls stands on a lowest piece that has
+  // nothing below it, so the first round finds none in a bottle at rest; every round more goes up the stacks.
+  Cells falls{};
+  for (;;) {
+    const Cells free = loose & ~(moved_up(occupied & ~falls) | kFloor);  // nothing that stays is below
+    const Cells both = free & board.left & moved_left(free);
+    const Cells more = (free & ~paired) | both | moved_right(both);
+    if (more == falls) break;
+    falls = more;
   }
-  const Cells falls = occupied & ~Cells{half[0], half[1]};
   if (!any(falls)) return false;
   const auto fall = [falls](Cells& cells) { cells = (cells & ~falls) | moved_down(cells & falls); };
   for (Cells& color : board.color) fall(color);

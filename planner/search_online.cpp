@@ -155,7 +155,7 @@ Choice OnlineSearch<V>::best_first(int sequences, i32* judged) {
       total += least;
     }
     const i32 mean = static_cast<i32>(total / sequences);
-    if (judged) judged[first] = std::min(judged[first], mean);
+    if (judged) judged[first] = mean;  // the same for all its boards
     if (mean < choice.value) {
       choice.value = mean;
       choice.action = first;

@@ -6,6 +6,7 @@
 
 namespace drm {
 
+static constexpr std::size_t kSpares = 4;
 static constexpr float kNotKnown = std::numeric_limits<float>::quiet_NaN();
 
 static DecisionRow blank_row() {
@@ -83,12 +84,26 @@ StepLog::StepLog(Decisions& games, std::size_t block_rows, double block_seconds,
       left_(games.games.size()),
       open_(games.rows(), kNoRow) {}
 
+LogBlock::LogBlock(std::shared_ptr<SpareRows> spares, std::size_t room) : spares_(std::move(spares)) {
+  std::lock_guard turn(spares_->lock);
+  if (!spares_->rows.empty()) {
+    rows = std::move(spares_->rows.back());
+    spares_->rows.pop_back();
+  }
+  rows.reserve(room);
+  seats.reserve(room);
+}
+
+LogBlock::~LogBlock() {
+  rows.clear();
+  std::lock_guard turn(spares_->lock);
+  if (spares_->rows.size() < kSpares) spares_->rows.push_back(std::move(rows));
+}
+
 std::unique_ptr<LogBlock> StepLog::new_block() const {
-  auto block = std::make_unique<LogBlock>();
+  auto block = std::make_unique<LogBlock>(spares_, block_rows_ + games_.rows());
   block->players = games_.players();
   block->first_step = block->end_step = step_;
-  block->rows.reserve(block_rows_ + games_.rows());
-  block->seats.reserve(block_rows_ + games_.rows());
   return block;
 }
 

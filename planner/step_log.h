@@ -71,8 +71,19 @@ struct GameEnd {
 #undef DRM_END_FIELD
 };
 
+// Memory of blocks that nobody reads any more: fresh one would have to be got from the system, page after page.
+struct SpareRows {
+  std::mutex lock;
+  std::vector<std::vector<DecisionRow>> rows;
+};
+
 // Consecutive steps.
 struct LogBlock {
+  LogBlock(std::shared_ptr<SpareRows> spares, std::size_t room);
+  ~LogBlock();
+  LogBlock(const LogBlock&) = delete;
+  LogBlock& operator=(const LogBlock&) = delete;
+
   int players = 1;
   u32 first_step = 0, end_step = 0;  // numbers, end_step is not in it
   bool fills_file = false;           // a new file begins after it
@@ -82,6 +93,9 @@ struct LogBlock {
   std::vector<Events> late;          // what came of the last decisions of earlier blocks; two players only
   std::vector<u32> late_seats;
   std::vector<GameEnd> ends;
+
+ private:
+  std::shared_ptr<SpareRows> spares_;
 };
 
 class StepLog {
@@ -124,6 +138,7 @@ class StepLog {
   u32 step_ = 0;
   u64 next_game_ = 0;
 
+  std::shared_ptr<SpareRows> spares_ = std::make_shared<SpareRows>();
   std::unique_ptr<LogBlock> block_;
   std::size_t rows_ = 0, starts_ = 0;  // of the block: those after them are of a step that is not over
   bool begun_ = false;                 // between `before` and `after`

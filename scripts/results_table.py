@@ -18,9 +18,11 @@ import tyro
 
 SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 """Levels in the table; the figure and the files have all."""
-ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled")
+ORDER = ("random", "greedy", "1ply", "ppo", "best", "2ply", "3ply", "sampled", "known")
 LABELS = {
+    "ppo": "PPO, a network alone",
     "best": "`best`, the network alone",
+    "known": "seed known",
     "1ply": "`search:1ply`",
     "2ply": "`search:2ply`",
     "3ply": "`search:3ply`",

@@ -77,19 +77,24 @@ class Capture(Observer):
 
         Raises ValueError after `close`, and RuntimeError in a process forked from the one that made this object.
         """
-        self._refuse()
-        key = (part, id(games))
-        if key not in self._parts:
-            others = sum(number == part for number, _ in tuple(self._parts))
-            self._parts[key] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
-        self._parts[key].before(action, log_prob, value)
+        known = self._parts.get((part, id(games)))
+        if known is None or self._closed or getpid() != self._process:
+            known = self._begin_part(games, part)
+        known.before(action, log_prob, value)
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """See `Observer`. Raises as `before_step` does."""
-        self._refuse()
+        if self._closed or getpid() != self._process:
+            self._refuse()
         known = self._parts.get((part, id(games)))
-        if known is not None:  # else `before_step` was interrupted
-            known.after()
+        if known is not None and known.log.after():  # None: `before_step` was interrupted
+            known.hand_over()
+
+    def _begin_part(self, games: Decisions, part: int) -> "_Part":
+        self._refuse()
+        others = sum(number == part for number, _ in tuple(self._parts))
+        begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
+        return begun
 
     def flush(self) -> None:
         """Wait until all whole steps are with the operating system: they outlive this process. Raises OSError.
@@ -147,10 +152,10 @@ class _Part:
 
     def __init__(self, capture: Capture, number: str, games: Decisions) -> None:
         self.games = games  # held, so that no other batch can get its id
-        self._log = StepLog(games, BLOCK_ROWS, BLOCK_SECONDS, capture.file_rows)
+        self.log = StepLog(games, BLOCK_ROWS, BLOCK_SECONDS, capture.file_rows)
         self._thread = capture.rows_thread
         open_next = partial(capture.open_file, number, games.players)
-        self._recorder = Recorder(games, self._log, capture.policy, open_next, capture.files_thread)
+        self._recorder = Recorder(games, self.log, capture.policy, open_next, capture.files_thread)
         self._said: Said | None = None
         """of the last step"""
         self._waiting: deque[Future[None]] = deque()
@@ -161,34 +166,30 @@ class _Part:
             self._collect(QUEUE)
         if log_prob is not None or value is not None or self._said is not None:
             self._listen(log_prob, value)
-        self._log.before(action)
+        self.log.before(action)
 
     def _listen(self, log_prob: Array | None, value: Array | None) -> None:
         """Keep what the policy says of the coming step. The steps of a block have equal shapes."""
         said = Said(*(None if column is None else np.array(column, np.float32) for column in (log_prob, value)))
-        if (self._said and self._said.shapes) != said.shapes and self._log.seal():
-            self._hand_over()
-        self._said = self._recorder.said[self._log.step] = said
+        if (self._said and self._said.shapes) != said.shapes and self.log.seal():
+            self.hand_over()
+        self._said = self._recorder.said[self.log.step] = said
 
-    def after(self) -> None:
-        if self._log.after():
-            self._hand_over()
-
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
         """Have full blocks taken. An interruption before loses nothing: the next one takes them too."""
         self._waiting.append(self._thread.submit(self._recorder.take))
 
     def _collect(self, most: int) -> None:
         """Look what is done, and wait until at most so many blocks are not. Raises what went wrong."""
-        while self._waiting and (self._log.ready > most or self._waiting[0].done()):
+        while self._waiting and (self.log.ready > most or self._waiting[0].done()):
             future = self._waiting[0]
             wait([future])
             self._waiting.popleft()
             future.result()
 
     def flush(self) -> None:
-        self._log.seal()
-        self._hand_over()
+        self.log.seal()
+        self.hand_over()
         while self._waiting:
             wait([self._waiting[0]])
             self._waiting.popleft().result()

@@ -131,17 +131,21 @@ def _index(sources: list[dict[str, Any]], source: dict[str, Any]) -> int:
 
 def content_hashes(games: Games) -> NDArray[np.uint8]:
     """u8[E, 16]: hash of each episode's first state and of all that was done in it; what `dedup` compares."""
-    hashes = np.empty((len(games), DIGEST_SIZE), np.uint8)
-    for e in range(len(games)):
-        rows = games.decisions_of(e)
-        digest = hashlib.blake2b(games.start[e].tobytes(), digest_size=DIGEST_SIZE)
-        buttons = games.buttons_of(e)
-        if len(buttons):
-            digest.update(b"buttons" + buttons.tobytes())
+    state, by_frame = games.start.dtype.itemsize, games.players
+    starts, buttons = games.start.tobytes(), games.buttons.tobytes()
+    players, actions = games.decision["player"].tobytes(), games.decision["action"].tobytes()
+    names = ("first_decision", "decisions", "first_frame", "buttons")
+    hashes = []
+    for e, (first, decisions, frame, frames) in enumerate(
+        zip(*(games.episode[n].tolist() for n in names), strict=True)
+    ):
+        if frames:
+            done = b"buttons" + buttons[frame * by_frame : (frame + frames) * by_frame]
         else:
-            digest.update(games.decision["player"][rows].tobytes() + games.decision["action"][rows].tobytes())
-        hashes[e] = np.frombuffer(digest.digest(), np.uint8)
-    return hashes
+            last = first + decisions
+            done = players[first:last] + actions[2 * first : 2 * last]
+        hashes.append(hashlib.blake2b(starts[e * state : (e + 1) * state] + done, digest_size=DIGEST_SIZE).digest())
+    return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, DIGEST_SIZE).copy()
 
 
 def misplaced(episode: Table, rows: int, frames: int) -> list[str]:

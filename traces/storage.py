@@ -11,14 +11,16 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from mlx_drmario._core import compressed_chunk
 from mlx_drmario.files import replacing
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.games import Games, join
+from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
 
 BLOCK_ROWS = 1 << 16
-"""decision rows that `blocks` and `save` hold in memory at a time"""
+"""decision rows that `blocks` holds in memory at a time"""
 
 
 def save(path: Path, parts: Iterable[Games], players: int) -> int:
@@ -88,65 +90,84 @@ class _Sink(io.RawIOBase):
 
 def _write(file: Any, parts: Iterable[Games], players: int, sink: _Sink) -> int:
     file.attrs.update(format=FORMAT, version=VERSION, players=players, engine=schema.engine_signature())
-    for group, columns in (("episode", EPISODE), ("decision", DECISION)):
-        for name, column in columns.items():
-            _create(file, f"{group}/{name}", np.dtype(column.dtype), schema.row_shape(column, players), column)
-    _create(file, "episode/start", schema.state_dtype(players), (), Column("", "first state, fields of Batch.state"))
-    _create(file, "frame/buttons", np.dtype(np.uint8), schema.row_shape(BUTTONS, players), BUTTONS)
+    table = {
+        f"{group}/{name}": _Growing(file, f"{group}/{name}", np.dtype(column.dtype), column, players)
+        for group, columns in (("episode", EPISODE), ("decision", DECISION))
+        for name, column in columns.items()
+    }
+    first = Column("", "first state, fields of Batch.state")
+    table["episode/start"] = _Growing(file, "episode/start", schema.state_dtype(players), first, players)
+    table["frame/buttons"] = _Growing(file, "frame/buttons", np.dtype(np.uint8), BUTTONS, players)
     sources: list[dict[str, Any]] = []
     rows = frames = episodes = 0
-    for part in _regroup(parts):
-        table = dict(part.episode)
-        table["first_decision"] = table["first_decision"] + np.uint64(rows)
-        table["first_frame"] = table["first_frame"] + np.uint64(frames)
+    for part in parts:
+        episode = dict(part.episode)
+        episode["first_decision"] = episode["first_decision"] + np.uint64(rows)
+        episode["first_frame"] = episode["first_frame"] + np.uint64(frames)
         sources += [source for source in part.sources if source not in sources]
         known = np.array([sources.index(source) for source in part.sources], EPISODE["source"].dtype)
-        table["source"] = known[table["source"]] if len(known) else table["source"]
+        episode["source"] = known[episode["source"]] if len(known) else episode["source"]
         for name in EPISODE:
-            _append(file[f"episode/{name}"], table[name])
+            table[f"episode/{name}"].append(episode[name])
         for name in DECISION:
-            _append(file[f"decision/{name}"], part.decision[name])
-        _append(file["episode/start"], part.start)
-        _append(file["frame/buttons"], part.buttons)
+            table[f"decision/{name}"].append(part.decision[name])
+        table["episode/start"].append(part.start)
+        table["frame/buttons"].append(part.buttons)
         rows, frames, episodes = rows + part.rows, frames + len(part.buttons), episodes + len(part)
         if sink.error is not None:
             break
+    for column in table.values():
+        column.finish()
     texts = [json.dumps(source) for source in sources]
     file.create_dataset("source", data=np.array(texts, object), dtype=h5py.string_dtype())
     return episodes
 
 
-def _create(file: Any, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], column: Column) -> None:
-    """An empty, growing dataset. gzip 1 with shuffle: see docs/LOG.md for what else was measured."""
-    rows = CHUNK_ROWS if name.startswith("decision") else 1024
-    dataset = file.create_dataset(
-        name,
-        (0, *shape),
-        dtype,
-        maxshape=(None, *shape),
-        chunks=(rows, *shape),
-        compression="lzf",
-        shuffle=dtype.itemsize > 1 and dtype.names is None,
-    )
-    dataset.attrs["text"] = column.text
+class _Growing:
+    """A dataset to which rows are appended. Its chunks are compressed here, several times as fast as by HDF5's filter,
+    and handed over as they lie in the file (docs/LOG.md has what else was measured)."""
 
+    def __init__(self, file: Any, name: str, dtype: np.dtype[Any], column: Column, players: int) -> None:
+        shape = schema.row_shape(column, players)
+        self._width = dtype.itemsize if dtype.names is None and dtype.kind != "S" else 1
+        chunk_rows = CHUNK_ROWS if name.startswith("decision") else 1024
+        filters = {"compression": "lzf", "shuffle": self._width > 1}
+        self._dataset = file.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape), **filters
+        )
+        self._dataset.attrs["text"] = column.text
+        self._chunk = np.zeros((chunk_rows, *shape), dtype)
+        self._rows = 0
+        """appended so far; those beyond whole chunks are in `_chunk`"""
 
-def _append(dataset: Any, rows: np.ndarray) -> None:
-    if len(rows):
-        dataset.resize(len(dataset) + len(rows), axis=0)
-        dataset[-len(rows) :] = rows
+    def append(self, rows: NDArray[Any]) -> None:
+        if len(rows):
+            self._dataset.resize(self._rows + len(rows), axis=0)
+        while len(rows):
+            waiting = self._rows % len(self._chunk)
+            some = rows[: len(self._chunk) - waiting]
+            self._rows += len(some)
+            if len(some) < len(self._chunk):
+                self._chunk[waiting : waiting + len(some)] = some
+            if self._rows % len(self._chunk) == 0:
+                self._write(some if len(some) == len(self._chunk) else self._chunk)
+            rows = rows[len(some) :]
 
+    def finish(self) -> None:
+        """Write the last chunk, which HDF5 wants whole."""
+        waiting = self._rows % len(self._chunk)
+        if waiting:
+            self._chunk[waiting:] = np.zeros((), self._chunk.dtype)
+            self._write(self._chunk)
 
-def _regroup(parts: Iterable[Games]) -> Iterator[Games]:
-    """The same episodes in larger parts: many small writes are slow."""
-    waiting: list[Games] = []
-    for part in parts:
-        waiting.append(part)
-        if sum(each.rows + len(each.buttons) for each in waiting) >= BLOCK_ROWS:
-            yield join(waiting)
-            waiting = []
-    if waiting:
-        yield join(waiting)
+    def _write(self, chunk: NDArray[Any]) -> None:
+        first = (self._rows - 1) // len(chunk) * len(chunk)
+        data = np.ascontiguousarray(chunk).reshape(-1).view(np.uint8).reshape(len(chunk), -1)
+        stored = compressed_chunk(data, self._width)
+        left_out = 0 if stored is not None else 0b11 if self._width > 1 else 0b1  # filters, by their order
+        self._dataset.id.write_direct_chunk(
+            (first, *(0,) * (chunk.ndim - 1)), data.tobytes() if stored is None else stored, left_out
+        )
 
 
 def check(path: Path) -> int:

@@ -31,8 +31,8 @@ class Copy:
         self.python = tree / ".venv" / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tree / ".venv")], check=True)
         inside = tree / ".venv" / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-        # A plain path: .pth files found there, an editable install's among them, are not run.
-        (inside / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        # Plain paths: .pth files found there, an editable install's among them, are not run.
+        (inside / "borrowed.pth").write_text("".join(f"{path}\n" for path in sys.path if path.endswith(inside.name)))
         for tool in ("cmake", "ninja"):
             (tree / ".venv" / "bin" / tool).symlink_to(Path(sys.executable).parent / tool)
 

@@ -7,6 +7,7 @@ FRAME, PLACEMENT, VECTOR = (f"mlx_drmario/envs/{name}.py" for name in ("frame", 
 EVALUATE, REWARDS, STATS, SEEDS = (f"mlx_drmario/{name}.py" for name in ("evaluate", "rewards", "stats", "seeds"))
 PARITY, BATCH, SHARING = "tests/golden", "tests/engine/test_batch.py", "tests/engine/test_sharing.py"
 PASSES = "tests/engine/test_passes.py"
+BOARD, TEST_SEARCH = "planner/search_board.cpp", "tests/planner/test_search.py"
 TEST_DECISIONS, TWO = "tests/planner/test_decisions.py", "tests/planner/test_two_players.py"
 PLACEMENT_TEST, FRAME_TEST = "tests/env/test_placement_env.py", "tests/env/test_frame_env.py"
 GYMNASIUM, TEST_EVALUATE = "tests/env/test_gymnasium.py", "tests/env/test_evaluate.py"
@@ -136,6 +137,35 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/planner/test_decisions.py",
     ),
     ("two callers at once", POOL, "  crew_->turn.lock();", "", SHARING),
+    ("one wake-up too few", POOL, "i < helpers; ++i) wake_", "i + 1 < helpers; ++i) wake_", SHARING),
+    (
+        "a worker sleeps through the next call",
+        POOL,
+        "wake_.wait(lock, [&] { return stop_ || generation_ != seen; });",
+        "wake_.wait(lock);",
+        SHARING,
+    ),
+    (
+        "two threads take a chunk",
+        POOL,
+        "next_.fetch_add(grain_, std::memory_order_relaxed)",
+        "next_.load(); next_ = begin + grain_",
+        SHARING,
+    ),
+    (
+        "the last chunk is left out",
+        POOL,
+        "if (begin >= count_) return;",
+        "if (begin + grain_ > count_) return;",
+        SHARING,
+    ),
+    (
+        "the caller does not wait for workers",
+        POOL,
+        "    done_.wait(lock, [this] { return busy_ == 0; });\n",
+        "",
+        SHARING,
+    ),
     (
         "a forfeited game is not lost",
         PLACEMENT,
@@ -179,4 +209,19 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         '"validation": range(4_000, 8_192)',
         "tests/env/test_seeds.py",
     ),
+    (
+        "both halves of a pair need not hang",
+        BOARD,
+        "free & board.left & moved_left(free)",
+        "free & board.left",
+        TEST_SEARCH,
+    ),
+    (
+        "what lies on a falling piece stays",
+        BOARD,
+        "if (more == falls) break;",
+        "falls = more;\n    break;",
+        TEST_SEARCH,
+    ),
+    ("viruses fall", BOARD, "loose = occupied & ~board.virus;", "loose = occupied;", TEST_SEARCH),
 ]

@@ -330,10 +330,10 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_features.py",
     ),
     (
-        "judging keeps the worst continuation of a placement",
+        "judging keeps the last continuation of a placement, not the best",
         "planner/search_online.cpp",
-        "judged[first] = std::min(judged[first], mean)",
-        "judged[first] = judged[first] == kNotJudged ? mean : std::max(judged[first], mean)",
+        "if (judged) judged[entry.first] = std::min(judged[entry.first], ranks_[i]);",
+        "if (judged) judged[entry.first] = ranks_[i];",
         "tests/planner/test_search.py",
     ),
     (

@@ -1,10 +1,11 @@
 """Deliberate faults in traces: recording, journals, files, replay, movies, records."""
 
 CAPTURE, RECORDER = (f"mlx_drmario/traces/{name}.py" for name in ("capture", "recorder"))
-LOG = "planner/step_log.cpp"
+LOG, LZF = "planner/step_log.cpp", "planner/lzf.cpp"
 JOURNAL, WRITER, STORAGE = (f"mlx_drmario/traces/{name}.py" for name in ("journal", "writer", "storage"))
 REPLAY, CONSOLE, RECORDS = (f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "records"))
 TEST_CAPTURE, TEST_CRASH, TEST_BEHIND = (f"tests/traces/test_{name}.py" for name in ("capture", "crash", "behind"))
+TEST_CHUNKS = "tests/traces/test_chunks.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -123,5 +124,43 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "return seed if seed in seeds.orbit() else seed ^ 1",
         "return seed",
         "tests/traces/test_records.py",
+    ),
+    (
+        "a match lies further back than its token can say",
+        LZF,
+        "kFarthest = 1 << 13",
+        "kFarthest = 1 << 14",
+        TEST_CHUNKS,
+    ),
+    ("a match is longer than its token can say", LZF, "kLongest = 264", "kLongest = 265", TEST_CHUNKS),
+    ("the last literals are left out", LZF, "to = put_literals(to, waiting, bytes + size);", "", TEST_CHUNKS),
+    ("the row before is not looked at", LZF, "row <= std::min(at, kFarthest)", "false", TEST_CHUNKS),
+    (
+        "elements are not shuffled to the end",
+        LZF,
+        "for (std::size_t i = 0; i < count; ++i) out[b",
+        "for (std::size_t i = 0; i + 1 < count; ++i) out[b",
+        TEST_CHUNKS,
+    ),
+    (
+        "a chunk that is not compressed is read as if it were",
+        STORAGE,
+        "0b11 if self._width > 1 else 0b1",
+        "0",
+        TEST_CHUNKS,
+    ),
+    (
+        "a chunk goes where the next one belongs",
+        STORAGE,
+        "first = (self._rows - 1) // len(chunk)",
+        "first = self._rows // len(chunk)",
+        TEST_CHUNKS,
+    ),
+    (
+        "the last rows are not written",
+        STORAGE,
+        "        if waiting:\n            self._chunk[waiting:]",
+        "        if False:\n            self._chunk[waiting:]",
+        TEST_CHUNKS,
     ),
 ]

@@ -1,6 +1,9 @@
 // Several threads use one Batch, and so one thread pool, at the same time; meant for ThreadSanitizer (`make tsan`).
 // Every call plays a few frames with nothing held, so whatever order the calls take, the games end where one thread
 // alone would have brought them. Usage: threads [callers] [calls of each]
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -44,6 +47,30 @@ static void play(Batch& batch, int calls) {
   }
 }
 
+// The first chunks wait for each other, so as many threads must come as there are of these, every time again; then all
+// of them take what is left at once, and each chunk has to be done once.
+static bool all_threads_come(ThreadPool& pool, int rounds) {
+  constexpr int kRest = 2000;
+  bool came = true;
+  for (int round = 0; round < rounds && came; ++round) {
+    std::mutex mutex;
+    std::condition_variable arrival;
+    int here = 0;
+    std::vector<std::atomic<int>> done(static_cast<std::size_t>(pool.threads() + kRest));
+    const std::lock_guard turn(pool);
+    pool.for_chunks(pool.threads() + kRest, 1, [&](int begin, int) {
+      ++done[static_cast<std::size_t>(begin)];
+      if (begin >= pool.threads()) return;
+      std::unique_lock lock(mutex);
+      ++here;
+      arrival.notify_all();
+      if (!arrival.wait_for(lock, std::chrono::seconds(30), [&] { return here >= pool.threads(); })) came = false;
+    });
+    for (const std::atomic<int>& times : done) came &= times == 1;
+  }
+  return came;
+}
+
 int main(int argc, char** argv) {
   const int callers = argc > 1 ? std::atoi(argv[1]) : 2;
   const int calls = argc > 2 ? std::atoi(argv[2]) : 1000;
@@ -58,6 +85,10 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < kGames; ++i) {
     if (digest(alone.games()[i]) == digest(shared.games()[i])) continue;
     std::printf("game %zu is not what one thread alone makes of it\n", i);
+    return 1;
+  }
+  if (!all_threads_come(shared.pool(), calls)) {
+    std::printf("a chunk was not done once, or waited 30 s for a thread to take another one\n");
     return 1;
   }
   std::printf("%d callers, %d calls each\n", callers, calls);

@@ -13,11 +13,17 @@ from mlx_drmario.traces.games import Games
 
 
 def capture_random(
-    directory: Path, games: int = 8, steps: int = 40, seed: int = 0, level: int | None = None, **options: object
+    directory: Path,
+    games: int = 8,
+    steps: int = 40,
+    seed: int = 0,
+    level: int | None = None,
+    threads: int = 1,
+    **options: object,
 ) -> list[Path]:
     """Random legal games of all levels and speeds, restarted when they end; returns the files."""
     rng = np.random.default_rng(seed)
-    play = dm.Decisions(num_envs=games, threads=1)
+    play = dm.Decisions(num_envs=games, threads=threads)
 
     def start(mask: np.ndarray) -> None:
         levels = rng.integers(0, 21, games) if level is None else level

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -52,6 +54,21 @@ def test_write_and_read_in_blocks(tmp_path: Path, random_games: Games) -> None:
     assert (table.episode["frames"] == random_games.episode["frames"]).all() and table.rows == 0
 
 
+@pytest.mark.parametrize("filters", [{}, {"compression": "lzf"}, {"compression": "gzip", "shuffle": True}])
+def test_files_of_other_writers_are_read(tmp_path: Path, random_games: Games, filters: dict[str, object]) -> None:
+    """Compression is a column's own affair: files of earlier releases, and of h5repack, hold the same games."""
+    storage.save(tmp_path / "a.dmtrace.h5", [random_games], 1)
+    with h5py.File(tmp_path / "a.dmtrace.h5") as source, h5py.File(tmp_path / "b.dmtrace.h5", "w") as target:
+        target.attrs.update(source.attrs)
+        target["source"] = source["source"][:]
+        for group in ("episode", "decision", "frame"):
+            for name, column in source[group].items():
+                target.create_dataset(f"{group}/{name}", data=column[:], chunks=(100, *column.shape[1:]), maxshape=(
+                    None, *column.shape[1:]), **filters)  # fmt: skip
+    again = storage.read(tmp_path / "b.dmtrace.h5")
+    assert equal(again, random_games) and again.sources == random_games.sources
+
+
 @given(st.data())
 def test_taken_episodes_keep_their_rows(random_games: Games, data: st.DataObject) -> None:
     chosen = np.array(data.draw(st.lists(st.integers(0, len(random_games) - 1), max_size=9)), np.int64)
@@ -75,6 +92,16 @@ def test_equal_games_have_equal_content(tmp_path: Path, random_games: Games) -> 
     changed = again.take(np.arange(len(again)))
     changed.decision["action"][3] ^= 1
     assert (content_hashes(changed) != again.episode["content"]).any(axis=1).sum() == 1
+
+
+def test_threads_and_processes_make_no_difference(tmp_path: Path) -> None:
+    """Recorded with one thread and with four; replayed here, and in processes of their own."""
+    paths = [capture_random(tmp_path / str(threads), threads=threads)[0] for threads in (1, 4)]
+    first, second = (storage.read(path) for path in paths)
+    assert equal(first, second) and replay.verify(first) == replay.verify(second) == []
+    arguments = [sys.executable, "-m", "mlx_drmario", "trace", "verify", str(tmp_path), "--jobs", "2"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert f"2 files, {2 * len(first)} games, {2 * first.rows} decisions" in done.stdout
 
 
 def test_two_players(tmp_path: Path, random_games: Games) -> None:

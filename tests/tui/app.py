@@ -42,6 +42,18 @@ async def until(pilot, condition, what="something"):
         await pilot.pause(0.01)
 
 
+def keep_progress(screen):
+    """Every report of progress that the screen shows from now on: a state may be over before anybody looks."""
+    kept, show = [], screen.show_progress
+
+    def show_and_keep(progress):
+        kept.append(progress)
+        show(progress)
+
+    screen.show_progress = show_and_keep
+    return kept
+
+
 def words_of(screen):
     """All text of a screen's static widgets."""
     return " ".join(str(static.render()) for static in screen.query("Static"))
