@@ -106,14 +106,14 @@ class PlacementVectorEnv(GameVectorEnv):
         before = d.state.copy() if self._films else None
         # The engine steps every game it thinks is running. One that is not to be played takes any legal placement; what
         # becomes of it is hidden here and restarted before it could matter.
-        all_played = bool(played.all())
-        chosen = actions if all_played else np.where(played, actions, d.legal.argmax(axis=1))
-        d.step(chosen.astype(np.int32))
+        hidden = ~(played | d.ended)
+        hides = bool(hidden.any())
+        d.step(np.where(hidden, d.legal.argmax(axis=1) if hides else 0, actions).astype(np.int32))
         if before is not None:
             self._shoot(before, actions, played)
         self._forfeit = forfeit
         due, events = counts(d), told(d)
-        if not all_played:
+        if hides:
             due = {name: np.where(played, column, 0) for name, column in due.items()}
             due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
             events = {name: np.where(played, column, 0) for name, column in events.items()}

@@ -225,12 +225,12 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     def _check_actions(self, actions: Any) -> NDArray[np.int64]:
         actions = np.asarray(actions)
         choices = int(self.single_action_space.n)
-        if actions.shape != (self.num_envs,) or not np.issubdtype(actions.dtype, np.integer):
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             raise ValueError(
                 f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({self.num_envs},)"
             )
-        wrong = np.flatnonzero((actions < 0) | (actions >= choices))
-        if wrong.size:
+        if actions.min() < 0 or actions.max() >= choices:
+            wrong = np.flatnonzero((actions < 0) | (actions >= choices))
             raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
         return actions.astype(np.int64)
 
@@ -258,6 +258,6 @@ def _with_masks(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     mask = mask.copy()
     info: dict[str, Any] = {}
     for name, column in columns.items():
-        info[name] = _with_masks(column, mask) if isinstance(column, Mapping) else column
+        info[name] = _with_masks(column, mask) if isinstance(column, dict) else column
         info[f"_{name}"] = mask
     return info
