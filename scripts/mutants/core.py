@@ -224,4 +224,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_SEARCH,
     ),
     ("viruses fall", BOARD, "loose = occupied & ~board.virus;", "loose = occupied;", TEST_SEARCH),
+    (
+        "a forfeited game is held by what the engine overwrites",
+        PLACEMENT,
+        "seen = _copied(self._views())",
+        "seen = self._views()",
+        PLACEMENT_TEST,
+    ),
 ]

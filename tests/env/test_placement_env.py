@@ -104,3 +104,19 @@ def test_legal_observation_is_a_gymnasium_mask():
     observation, _ = vector.reset(seed=0)
     for _ in range(5):
         observation, *_ = vector.step(vector.action_space.sample(mask=tuple(observation["legal"])))
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_observations_that_are_not_copied_show_the_same(mode):
+    kept, viewed = (PlacementVectorEnv(8, level=1, copy=copy, autoreset_mode=mode) for copy in (True, False))
+    rng = np.random.default_rng(0)
+    first, second = (env.reset(seed=5)[0] for env in (kept, viewed))
+    for step in range(60):
+        for name, column in first.items():
+            assert np.array_equal(column, second[name]), (step, name)
+        actions = rng.integers(0, 512, 8)  # most of them legal, some forfeit
+        actions[:6] = np.argmax(first["legal"][:6] * rng.random((6, 512)), axis=1)
+        first, *_, told = kept.step(actions)
+        second, *_, also = viewed.step(actions)
+        assert np.array_equal(told["legal"], also["legal"])
+        assert not second["planes"].flags.writeable or told["forfeit"].any()  # a forfeited game's rows are its own
