@@ -148,8 +148,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "two threads take a chunk",
         POOL,
-        "next_.fetch_add(grain_, std::memory_order_relaxed)",
-        "next_.load(); next_ = begin + grain_",
+        "share.next.fetch_add(grain_, std::memory_order_relaxed)",
+        "share.next.load();\n        share.next = begin + grain_",
         SHARING,
     ),
     (
