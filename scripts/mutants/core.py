@@ -149,7 +149,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "two threads take a chunk",
         POOL,
         "share.next.fetch_add(grain_, std::memory_order_relaxed)",
-        "share.next.load(); share.next = begin + grain_",
+        "share.next.load();\n        share.next = begin + grain_",
         SHARING,
     ),
     (

@@ -58,7 +58,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "the first block on a CPU adds what the most frequent kind of cell has and another lacks",
         BLOCK,
         "for (int k = 0; k < width; ++k) to[k] += sign * kernel",
-        "for (int k = 0; k < width; ++k) to[k] += kernel",
+        "for (int k = 0; k < width; ++k) to[k] += sign * sign * kernel",
         "tests/rl/test_native.py",
     ),
     (
@@ -72,7 +72,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "the policy on a CPU does not normalise its gradient",
         READOUT,
         "of_log_probs[m] - std::exp(log_probs[m]) * total",
-        "of_log_probs[m]",
+        "of_log_probs[m] - 0 * std::exp(log_probs[m]) * total",
         "tests/rl/test_native.py",
     ),
     (
