@@ -155,8 +155,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the last chunk is left out",
         POOL,
-        "if (begin >= count_) return;",
-        "if (begin + grain_ > count_) return;",
+        "if (begin >= share.end) break;",
+        "if (begin + grain_ > share.end) break;",
         SHARING,
     ),
     (
