@@ -9,6 +9,7 @@ levels; the JSON files beside it have the rest.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,10 @@ import tyro
 
 SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 """Levels in the table; the figure and the files have all."""
-ORDER = ("random", "greedy", "1ply", "ppo", "best", "2ply", "3ply", "sampled", "known")
+ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled", "known")
 LABELS = {
-    "ppo": "PPO, a network alone",
     "best": "`best`, the network alone",
-    "known": "seed known",
+    "known": "seed known, beam of 50",
     "1ply": "`search:1ply`",
     "2ply": "`search:2ply`",
     "3ply": "`search:3ply`",
@@ -89,7 +89,7 @@ def games(rows: Rows) -> str:
     for policy in (name for name in ORDER if name in rows):
         counts = sorted({cell["games"] for cell in rows[policy].values()})
         parts.append(f"{policy} {' or '.join(f'{count:,}' for count in counts)}")
-    return f"Test games a level: {', '.join(parts)}."
+    return textwrap.fill(f"Test games a level: {', '.join(parts)}.", 118)
 
 
 def draw(rows: Rows, path: Path) -> None:
