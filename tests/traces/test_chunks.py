@@ -119,3 +119,14 @@ def test_parts_meet_anywhere_in_a_chunk(tmp_path: Path, random_games: Games, siz
     for name, column in wanted.episode.items():
         np.testing.assert_array_equal(read.episode[name], column)
     assert (read.start == wanted.start).all()
+
+
+def test_the_row_before_is_looked_at_first() -> None:
+    rng = np.random.default_rng(2)
+    blocks = rng.integers(0, 255, (1, 16, 16), dtype=np.uint8)
+    blocks[:, :, :6] = (1, 2, 3, 4, 5, 6)  # so the last place with these bytes is seldom the one to go on from
+    rows = np.tile(blocks, (2048, 1, 1))
+    rows[np.arange(2048), rng.integers(0, 16, 2048), 15] = np.arange(2048) % 251  # the byte before such a place
+    stream = compressed_chunk(rows.reshape(2048, 256))
+    assert stream is not None and len(stream) < 9 * 2048
+    assert decoded(stream) == rows.tobytes()
