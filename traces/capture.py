@@ -77,21 +77,18 @@ class Capture(Observer):
 
         Raises ValueError after `close`, and RuntimeError in a process forked from the one that made this object.
         """
-        known = self._parts.get((part, id(games)))
-        if known is None or self._closed or getpid() != self._process:
-            known = self._begin_part(games, part)
+        self._refuse()
+        known = self._parts.get((part, id(games))) or self._begin_part(games, part)
         known.before(action, log_prob, value)
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         """See `Observer`. Raises as `before_step` does."""
-        if self._closed or getpid() != self._process:
-            self._refuse()
+        self._refuse()
         known = self._parts.get((part, id(games)))
         if known is not None and known.log.after():  # None: `before_step` was interrupted
             known.hand_over()
 
     def _begin_part(self, games: Decisions, part: int) -> "_Part":
-        self._refuse()
         others = sum(number == part for number, _ in tuple(self._parts))
         begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
         return begun
