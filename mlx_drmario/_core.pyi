@@ -698,7 +698,8 @@ class Search:
 
     def __init__(self, weights: object | None = None, threads: int = 0) -> None:
         """
-        weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones.
+        weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which
+        plies = 1 and 2 have their own.
         threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.
         """
 

@@ -187,15 +187,22 @@ def fit(data: Placements, config: Regression) -> tuple[NDArray[np.float64], floa
     order = np.argsort(data.group, kind="stable")
     order = order[data.frames[order] < LARGEST]
     x, y = data.features[order], data.frames[order]
-    _, first, inverse = np.unique(data.group[order], return_index=True, return_inverse=True)
-    size = np.bincount(inverse)[:, None]
-    mean_x = np.add.reduceat(x, first, axis=0) / size
+    group = data.group[order]
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     median_y = np.array([np.median(part) for part in np.split(y, first[1:])])
-    y = np.clip(y - median_y[inverse], -config.greatest, config.greatest)
-    y = y - (np.add.reduceat(y, first) / size[:, 0])[inverse]
-    x = x - mean_x[inverse]
+    y = within_groups(np.clip(y - median_y[inverse], -config.greatest, config.greatest), group)[0]
+    x, mean_x = within_groups(x, group)
     scale = x.std(axis=0)
     scale[scale == 0] = 1.0
     normal = x.T @ x / len(y) + config.anchor * mean_x.T @ mean_x / len(first) + config.ridge * np.diag(scale**2)
     weights = np.linalg.solve(normal, x.T @ y / len(y) + config.anchor * mean_x.T @ median_y / len(first))
     return weights, float(np.sqrt(np.mean((x @ weights - y) ** 2)))
+
+
+def within_groups(
+    values: NDArray[np.float64], group: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """([M, ...], [G, ...]): values less the means of their groups, and the means; equal groups stand together."""
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    means = np.add.reduceat(values, first, axis=0) / np.bincount(inverse).reshape(-1, *(1 for _ in values.shape[1:]))
+    return values - means[inverse], means

@@ -5,12 +5,15 @@
 #include "decisions.h"
 #include "search_known.h"
 #include "search_online.h"
+#include "value_weights.h"
 
 namespace drm {
 
 namespace {
 
 using Online = OnlineSearch<LinearValue>;
+
+constexpr int kKnownPlies = kMaxFuture;  // a search of known capsules looks far ahead
 
 // The parameters of an online search by name, checked.
 OnlineOptions online_options(long plies, long first, long boards, long depth, long width, long sequences,
@@ -39,43 +42,55 @@ std::vector<i32> weights_from(nb::handle weights) {
 
 class Search {
  public:
-  Search(std::unique_ptr<LinearValue> value, int threads) : value_(std::move(value)), pool_(threads) {}
+  // Weights of searches of one or two plies, and of those that look further.
+  Search(std::span<const i32> shallow, std::span<const i32> deep, int threads)
+      : shallow_(shallow), deep_(deep), pool_(threads) {}
 
   ThreadPool& pool() { return pool_; }
-  const LinearValue& value() const { return *value_; }
+  const LinearValue& known_value() const { return *deep_.value; }
   SearchControl control;
 
   // Calls use(search, index) for 0..count-1 on all threads, each with a search of its own; stops early on request.
   template <class Use>
-  void for_each(int count, const Use& use) {
+  void for_each(int count, int plies, const Use& use) {
     control.begin();
+    Shelf& shelf = plies < 3 ? shallow_ : deep_;
     pool_.for_chunks(count, 1, [&](int begin, int end) {
-      std::unique_ptr<Online> online = take();
+      std::unique_ptr<Online> online = shelf.take();
       for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
         use(*online, static_cast<std::size_t>(i));
         control.done.fetch_add(1, std::memory_order_relaxed);
       }
-      give(std::move(online));
+      shelf.give(std::move(online));
     });
     control.stop = false;
   }
 
  private:
-  std::unique_ptr<Online> take() {
-    const std::lock_guard lock(mutex_);
-    if (idle_.empty()) return std::make_unique<Online>(*value_);
-    std::unique_ptr<Online> online = std::move(idle_.back());
-    idle_.pop_back();
-    return online;
-  }
-  void give(std::unique_ptr<Online> online) {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(online));
-  }
+  // A value, and the memory of the searches by it between calls.
+  class Shelf {
+   public:
+    explicit Shelf(std::span<const i32> weights) : value(std::make_unique<LinearValue>(weights)) {}
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Online>> idle_;  // the memory of searches between calls
-  std::unique_ptr<LinearValue> value_;
+    std::unique_ptr<Online> take() {
+      const std::lock_guard lock(mutex_);
+      if (idle_.empty()) return std::make_unique<Online>(*value);
+      std::unique_ptr<Online> online = std::move(idle_.back());
+      idle_.pop_back();
+      return online;
+    }
+    void give(std::unique_ptr<Online> online) {
+      const std::lock_guard lock(mutex_);
+      idle_.push_back(std::move(online));
+    }
+    const std::unique_ptr<const LinearValue> value;  // is over-aligned
+
+   private:
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Online>> idle_;
+  };
+
+  Shelf shallow_, deep_;
   ThreadPool pool_;
 };
 
@@ -130,7 +145,7 @@ Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle cap
   std::vector<float> values(roots.size(), 0);
   std::vector<u32> expanded(roots.size(), 0);
   exclusively(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), [&](Online& online, std::size_t i) {
+    search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
       const Choice choice = online.choose(roots[i], options);
       actions[i] = choice.action;
       values[i] = static_cast<float>(choice.value) / kFrameUnits;
@@ -151,7 +166,7 @@ std::pair<nb::ndarray<nb::numpy, i32>, nb::ndarray<nb::numpy, float>> judge(
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
   exclusively(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), [&](Online& online, std::size_t i) {
+    search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
       i32 judged[kActions];
       const Choice choice = online.choose(roots[i], options, judged);
       actions[i] = choice.action;
@@ -175,7 +190,7 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
   std::vector<u8> cleared(n);
   std::vector<u32> frames(n), capsules(n), viruses(n);
   exclusively(search, [&] {
-    search.for_each(static_cast<int>(n), [&](Online& online, std::size_t i) {
+    search.for_each(static_cast<int>(n), options.plies, [&](Online& online, std::size_t i) {
       Round round{};
       start_at_play(round.match, configs[i]);
       begin(round);
@@ -209,13 +224,13 @@ std::vector<Line> solve(Search& search, Decisions& games, long width, double alp
   exclusively(search, [&] {
     if (known.size() == 1) {
       search.control.begin();
-      lines[0] = solve_known(known[0], search.value(), options, search.pool(), search.control);
+      lines[0] = solve_known(known[0], search.known_value(), options, search.pool(), search.control);
       search.control.stop = false;
       return;
     }
-    search.for_each(static_cast<int>(known.size()), [&](Online&, std::size_t i) {
+    search.for_each(static_cast<int>(known.size()), kKnownPlies, [&](Online&, std::size_t i) {
       ThreadPool alone(1);
-      lines[i] = solve_known(known[i], search.value(), options, alone, search.control);
+      lines[i] = solve_known(known[i], search.known_value(), options, alone, search.control);
     });
   });
   return lines;
@@ -281,12 +296,17 @@ void bind_search(nb::module_& m) {
   c.def(
        "__init__",
        [](Search* self, nb::object weights, long threads) {
-         auto value =
-             weights.is_none() ? std::make_unique<LinearValue>() : std::make_unique<LinearValue>(weights_from(weights));
-         new (self) Search(std::move(value), checked(threads, "threads", 0, 1024));
+         const int count = checked(threads, "threads", 0, 1024);
+         if (weights.is_none()) {
+           new (self) Search(kShallowWeights, kDeepWeights, count);
+         } else {
+           const std::vector<i32> given = weights_from(weights);
+           new (self) Search(given, given, count);
+         }
        },
        "weights"_a = nb::none(), "threads"_a = 0,
-       "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones.\n"
+       "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
+       "plies = 1 and 2 have their own.\n"
        "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.")
       .def("choose", &choose, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
            "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,

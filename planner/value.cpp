@@ -7,7 +7,6 @@
 #include <cstring>
 
 #include "clones.h"
-#include "value_weights.h"
 
 #pragma GCC diagnostic ignored "-Wpsabi"
 
@@ -234,8 +233,6 @@ LinearValue::LinearValue(std::span<const i32> weights) : plane_{}, scalar_{} {
   }
   std::copy_n(weights.begin() + kPlaneFeatures, kValueScalars, scalar_);
 }
-
-LinearValue::LinearValue() : LinearValue(kDefaultWeights) {}
 
 void LinearValue::evaluate(const Child* children, int n, i32* out) const {
   for (int i = 0; i < n; i += 4) {

@@ -40,7 +40,6 @@ class LinearValue {
   // weights[feature_count()] in kFrameUnits; empty problem when they are usable.
   static const char* problem_with(std::span<const i32> weights);
   explicit LinearValue(std::span<const i32> weights);
-  LinearValue();  // value_weights.h
 
   void evaluate(const Child* children, int n, i32* out) const;
 

@@ -1,12 +1,13 @@
 // The tuned weights of LinearValue, in quarters of a frame; written by
-//   drmario tune --seed 0 --header planner/value_weights.h
+//   drmario tune --seed 0
 #pragma once
 
 #include "types.h"
 
 namespace drm {
 
-inline constexpr i32 kDefaultWeights[] = {
+// Of searches of one or two plies: by regression.
+inline constexpr i32 kShallowWeights[] = {
     309,   // viruses_0_7
     201,   // viruses_8_11
     191,   // viruses_12_15
@@ -52,6 +53,55 @@ inline constexpr i32 kDefaultWeights[] = {
     117,   // virus_columns
     489,   // virus_colors
     170,   // absent_tops
+};
+
+// Of those that look further: by games as well, on another machine (docs/LOG.md, 2026-11-27, polishing).
+inline constexpr i32 kDeepWeights[] = {
+    282,   // viruses_0_7
+    144,   // viruses_8_11
+    10,    // viruses_12_15
+    228,   // halves_0_1
+    104,   // halves_2_3
+    60,    // halves_4_5
+    78,    // halves_6_9
+    104,   // halves_10_15
+    -10,   // filled
+    -14,   // center_0_1
+    -58,   // center_2_3
+    9,     // center_4_5
+    75,    // holes
+    24,    // steps
+    92,    // mixed
+    -2,    // mixed_on_virus
+    225,   // mixed_above_virus
+    -116,  // covered_viruses
+    -12,   // top_two
+    112,   // top_three
+    -158,  // virus_down_1
+    -18,   // virus_down_2
+    -100,  // virus_down_3
+    98,    // virus_across_1
+    -82,   // virus_across_2
+    -142,  // virus_across_3
+    -98,   // virus_ready_2
+    22,    // virus_ready_3
+    -32,   // virus_buried
+    94,    // virus_dead
+    27,    // half_down_1
+    -68,   // half_down_2
+    -74,   // half_down_3
+    -36,   // half_across_1
+    14,    // half_across_2
+    -14,   // half_across_3
+    -26,   // half_ready_2
+    -20,   // half_ready_3
+    -89,   // half_buried
+    81,    // half_dead
+    499,   // one
+    171,   // root_viruses
+    47,    // virus_columns
+    316,   // virus_colors
+    88,    // absent_tops
 };
 
 }  // namespace drm

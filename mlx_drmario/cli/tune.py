@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from mlx_drmario.files import check_output
+from mlx_drmario.polishing import Polish
 from mlx_drmario.ranges import Level, Range, Seed, check_ranges
 from mlx_drmario.tuning import Regression
 
@@ -28,6 +29,7 @@ class TuneConfig:
     games: Annotated[int, Range(1, 3_584)] = 200
     """validation games per level"""
     regression: Regression = field(default_factory=Regression)
+    polish: Polish = field(default_factory=Polish)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -40,34 +42,40 @@ def run(config: TuneConfig) -> int:
     import numpy as np
 
     import mlx_drmario as dm
-    from mlx_drmario import files, seeds, tuning
+    from mlx_drmario import files, polishing, seeds, tuning
 
     if config.header is not None:
         check_output("--header", config.header)
     validation = seeds.seeds("validation", config.games)
     rng = np.random.default_rng(config.seed)
     weights = tuning.regression(config.regression, tuning.first_guess(), rng, config.threads, print)
-    whole = tuning.usable(weights)
-    for name, weight in zip(dm.feature_names(), whole, strict=True):
-        print(f"{name:20} {weight / tuning.UNITS:+9.2f}")
-    for level in config.levels:
-        cleared, frames, capsules, _ = dm.Search(weights=whole, threads=config.threads).play(level, 2, validation)
-        median = np.median(frames[cleared > 0]) if cleared.any() else float("nan")
-        print(
-            f"level {level} HI, one ply, {config.games} validation games: {cleared.mean():.1%} cleared,"
-            f" median {median:,.0f} frames, {capsules.mean():.0f} capsules"
-        )
+    polished = polishing.polish(config.polish, weights, rng, config.threads, print)
+    shallow, deep = tuning.usable(weights), tuning.usable(polished)
+    for name, first, second in zip(dm.feature_names(), shallow, deep, strict=True):
+        print(f"{name:20} {first / tuning.UNITS:+9.2f} {second / tuning.UNITS:+9.2f}")
+    for plies, whole in ((1, shallow), (3, deep)):
+        search = dm.Search(weights=whole, threads=config.threads)
+        for level in config.levels:
+            cleared, frames, capsules, _ = search.play(level, 2, validation, plies=plies, first=16, boards=12)
+            median = np.median(frames[cleared > 0]) if cleared.any() else float("nan")
+            print(
+                f"level {level} HI, {plies} plies, {config.games} validation games: {cleared.mean():.1%} cleared,"
+                f" median {median:,.0f} frames, {capsules.mean():.0f} capsules"
+            )
     if config.header is not None:
-        text = header_text(whole, " ".join(["drmario tune", *sys.argv[2:]]))
+        text = header_text(shallow, deep, " ".join(["drmario tune", *sys.argv[2:]]))
         files.write_text(config.header, text)
     return 0
 
 
-def header_text(weights: "NDArray[np.int32]", command: str) -> str:
-    """The C++ header of the built-in weights, i32[F]."""
+def header_text(shallow: "NDArray[np.int32]", deep: "NDArray[np.int32]", command: str) -> str:
+    """The C++ header of the built-in weights, i32[F] each."""
     import mlx_drmario as dm
 
-    lines = [f"    {weight},  // {name}" for name, weight in zip(dm.feature_names(), weights.tolist(), strict=True)]
+    def table(name: str, weights: "NDArray[np.int32]") -> list[str]:
+        rows = zip(dm.feature_names(), weights.tolist(), strict=True)
+        return [f"inline constexpr i32 {name}[] = {{", *(f"    {weight},  // {row}" for row, weight in rows), "};", ""]
+
     return "\n".join([
         "// The tuned weights of LinearValue, in quarters of a frame; written by",
         f"//   {command}",
@@ -77,10 +85,10 @@ def header_text(weights: "NDArray[np.int32]", command: str) -> str:
         "",
         "namespace drm {",
         "",
-        "inline constexpr i32 kDefaultWeights[] = {",
-        *lines,
-        "};",
-        "",
+        "// Of searches of one or two plies: by regression.",
+        *table("kShallowWeights", shallow),
+        "// Of those that look further: by the games of a beam as well.",
+        *table("kDeepWeights", deep),
         "}  // namespace drm",
         "",
     ])  # fmt: skip

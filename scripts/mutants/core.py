@@ -7,6 +7,7 @@ FRAME, PLACEMENT, VECTOR = (f"mlx_drmario/envs/{name}.py" for name in ("frame", 
 EVALUATE, REWARDS, STATS, SEEDS = (f"mlx_drmario/{name}.py" for name in ("evaluate", "rewards", "stats", "seeds"))
 PARITY, BATCH, SHARING = "tests/golden", "tests/engine/test_batch.py", "tests/engine/test_sharing.py"
 PASSES = "tests/engine/test_passes.py"
+BIND_SEARCH, POLISHING, TUNING = "planner/bind_search.cpp", "mlx_drmario/polishing.py", "tests/test_tuning.py"
 BOARD, TEST_SEARCH = "planner/search_board.cpp", "tests/planner/test_search.py"
 TEST_DECISIONS, TWO = "tests/planner/test_decisions.py", "tests/planner/test_two_players.py"
 PLACEMENT_TEST, FRAME_TEST = "tests/env/test_placement_env.py", "tests/env/test_frame_env.py"
@@ -222,6 +223,48 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if (more == falls) break;",
         "falls = more;\n    break;",
         TEST_SEARCH,
+    ),
+    (
+        "two plies play by the weights of deeper searches",
+        BIND_SEARCH,
+        "Shelf& shelf = plies < 3 ? shallow_ : deep_;",
+        "Shelf& shelf = plies < 2 ? shallow_ : deep_;",
+        TUNING,
+    ),
+    (
+        "known capsules are searched by the weights of shallow searches",
+        BIND_SEARCH,
+        "return *deep_.value; }",
+        "return *shallow_.value; }",
+        TUNING,
+    ),
+    (
+        "polishing leaves the weights as they are",
+        POLISHING,
+        "return weights + basis @ average",
+        "return weights + 0 * (basis @ average)",
+        TUNING,
+    ),
+    (
+        "polishing tells the strategy the opposite",
+        POLISHING,
+        "strategy.tell(list(zip(asked, ratios, strict=True)))",
+        "strategy.tell([(z, -ratio) for z, ratio in zip(asked, ratios, strict=True)])",
+        TUNING,
+    ),
+    (
+        "directions are not scaled by how much they move",
+        POLISHING,
+        "axes / np.sqrt(np.maximum(variance, SMALLEST))",
+        "axes / np.maximum(variance, SMALLEST)",
+        TUNING,
+    ),
+    (
+        "groups share the mean of all",
+        "mlx_drmario/tuning.py",
+        "return values - means[inverse], means",
+        "return values - means.mean(axis=0), means",
+        TUNING,
     ),
     ("viruses fall", BOARD, "loose = occupied & ~board.virus;", "loose = occupied;", TEST_SEARCH),
     (
