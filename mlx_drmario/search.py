@@ -46,6 +46,7 @@ BUDGETS: dict[str, Budget] = {
     "2ply": Budget(plies=2, first=16),
     "3ply": Budget(plies=3, first=16),
     "sampled": Budget(plies=3, first=16, boards=6, depth=6, width=2, sequences=8),
+    "deep": Budget(plies=3, first=16, boards=12, depth=6, width=2, sequences=10),
 }
 """Searches by name"""
 

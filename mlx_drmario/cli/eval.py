@@ -29,9 +29,9 @@ class EvalConfig:
     """
 
     policy: str = "greedy"
-    """best (the network that comes with this), random, greedy, search:1ply (or 2ply, 3ply, sampled; docs/search.md),
-    the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2; an evaluator by a risk:
-    risk:0.25:RUN (docs/evaluator.md)"""
+    """best (the network that comes with this), random, greedy, search:1ply (or 2ply, 3ply, sampled, deep:
+    docs/search.md), the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2; an evaluator by a
+    risk: risk:0.25:RUN (docs/evaluator.md)"""
     levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"

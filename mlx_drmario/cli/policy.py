@@ -31,7 +31,7 @@ RISK = "risk:"
 def load(name: str, option: str = "policy") -> tuple[Policy, str]:
     """The policy and the plane set it reads: "best", "random", "greedy", a search, a run or a checkpoint.
 
-    "search:1ply", "search:2ply", "search:3ply", "search:sampled" play by search, with settings such as
+    "search:1ply", "search:2ply", "search:3ply", "search:sampled", "search:deep" play by search, with settings such as
     "search:sampled,ms=10,boards=8" (see `search.Budget`).
 
     "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities, "risk:0.25:RUN" by the worst quarter of what
