@@ -12,6 +12,7 @@ namespace drm {
 namespace {
 
 using Online = OnlineSearch<LinearValue>;
+using Weights = std::span<const i32>;
 
 constexpr int kKnownPlies = kMaxFuture;  // a search of known capsules looks far ahead
 
@@ -43,8 +44,7 @@ std::vector<i32> weights_from(nb::handle weights) {
 class Search {
  public:
   // Weights of searches of one or two plies, and of those that look further.
-  Search(std::span<const i32> shallow, std::span<const i32> deep, int threads)
-      : shallow_(shallow), deep_(deep), pool_(threads) {}
+  Search(Weights shallow, Weights deep, int threads) : shallow_(shallow), deep_(deep), pool_(threads) {}
 
   ThreadPool& pool() { return pool_; }
   const LinearValue& known_value() const { return *deep_.value; }
@@ -70,7 +70,7 @@ class Search {
   // A value, and the memory of the searches by it between calls.
   class Shelf {
    public:
-    explicit Shelf(std::span<const i32> weights) : value(std::make_unique<LinearValue>(weights)) {}
+    explicit Shelf(Weights weights) : value(std::make_unique<LinearValue>(weights)) {}
 
     std::unique_ptr<Online> take() {
       const std::lock_guard lock(mutex_);
@@ -297,12 +297,10 @@ void bind_search(nb::module_& m) {
        "__init__",
        [](Search* self, nb::object weights, long threads) {
          const int count = checked(threads, "threads", 0, 1024);
-         if (weights.is_none()) {
-           new (self) Search(kShallowWeights, kDeepWeights, count);
-         } else {
-           const std::vector<i32> given = weights_from(weights);
-           new (self) Search(given, given, count);
-         }
+         const std::vector<i32> given = weights.is_none() ? std::vector<i32>() : weights_from(weights);
+         const bool own = !weights.is_none();
+         new (self) Search(own ? Weights(given) : Weights(kShallowWeights),
+                           own ? Weights(given) : Weights(kDeepWeights), count);
        },
        "weights"_a = nb::none(), "threads"_a = 0,
        "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
