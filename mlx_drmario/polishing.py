@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.ranges import Count, Range, check_ranges
+from mlx_drmario.ranges import Count, Level, Range, check_ranges
 from mlx_drmario.search import Budget
 from mlx_drmario.tuning import Regression, Say, placements, usable, within_groups
 
@@ -39,7 +39,7 @@ class Polish:
     """first step, in frames that it moves the values of placements by, in every direction"""
     games: Count = 32
     """training games per level and generation, the same for all weights of it"""
-    levels: tuple[int, ...] = (20, 14, 8)
+    levels: tuple[Level, ...] = (20, 14, 8)
     """of those games; each level counts the same"""
     width: Annotated[int, Range(1, 10_000)] = 6
     """of the beam"""
