@@ -33,7 +33,9 @@ OnlineOptions online_options(long plies, long first, long boards, long depth, lo
   return options;
 }
 
-std::vector<i32> weights_from(nb::handle weights) {
+// As given, checked; None takes the built-in ones.
+std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
+  if (weights.is_none()) return {built_in.begin(), built_in.end()};
   auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
   if (const char* problem = LinearValue::problem_with(given.data)) {
     throw nb::value_error((std::string("weights ") + problem).c_str());
@@ -297,10 +299,7 @@ void bind_search(nb::module_& m) {
        "__init__",
        [](Search* self, nb::object weights, long threads) {
          const int count = checked(threads, "threads", 0, 1024);
-         const std::vector<i32> given = weights.is_none() ? std::vector<i32>() : weights_from(weights);
-         const bool own = !weights.is_none();
-         new (self) Search(own ? Weights(given) : Weights(kShallowWeights),
-                           own ? Weights(given) : Weights(kDeepWeights), count);
+         new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
        },
        "weights"_a = nb::none(), "threads"_a = 0,
        "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
