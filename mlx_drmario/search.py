@@ -25,7 +25,8 @@ class Budget:
     first: Annotated[int, Range(1, 256)] = 256
     """moves of this capsule that are followed"""
     boards: Annotated[int, Range(1, 256)] = 40
-    """boards after the preview that are followed"""
+    """boards after the preview that are followed; with a number of futures, all of them through the first quarter, half
+    of them through the second, and so on"""
     depth: Annotated[int, Range(1, 32)] = 1
     """capsules after the preview"""
     width: Annotated[int, Range(1, 16)] = 1
@@ -45,8 +46,8 @@ BUDGETS: dict[str, Budget] = {
     "1ply": Budget(plies=1),
     "2ply": Budget(plies=2, first=16),
     "3ply": Budget(plies=3, first=16),
-    "sampled": Budget(plies=3, first=16, boards=6, depth=6, width=2, sequences=8),
-    "deep": Budget(plies=3, first=16, boards=12, depth=6, width=2, sequences=10),
+    "sampled": Budget(plies=3, first=16, boards=16, depth=6, width=2, sequences=8),
+    "deep": Budget(plies=3, first=16, boards=24, depth=6, width=2, sequences=12),
 }
 """Searches by name"""
 

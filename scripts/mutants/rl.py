@@ -337,6 +337,27 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/planner/test_search.py",
     ),
     (
+        "the better half of the boards is dropped",
+        "planner/search_online.cpp",
+        "totals_[a] < totals_[b] ||",
+        "totals_[a] > totals_[b] ||",
+        "tests/planner/test_search.py",
+    ),
+    (
+        "no board is dropped",
+        "planner/search_online.cpp",
+        "followed_.resize((followed_.size() + 1) / 2);",
+        "",
+        "tests/planner/test_search.py",
+    ),
+    (
+        "a dropped move is judged by the futures that it did not see",
+        "planner/search_online.cpp",
+        "s < static_cast<std::size_t>(seen_[b]); ++s",
+        "s < thirds_.size(); ++s",
+        "tests/planner/test_search.py",
+    ),
+    (
         "the teacher's judgement is of the decision before",
         "mlx_drmario/rl/clone/train.py",
         "wanted[after.rows(at)]",

@@ -183,6 +183,30 @@ def test_results_do_not_depend_on_threads_or_company() -> None:
     assert [line.frames for line in many] == [dm.Search(threads=1).solve(one, width=10)[0].frames for one in alone]
 
 
+def test_boards_that_fell_behind_are_dropped() -> None:
+    """Sequential halving: with three futures, the first of which decides which half of the boards sees the second."""
+    games = dm.Decisions(num_envs=40, threads=1)
+    games.reset(np.arange(40) % 21, 2, seeds.seeds("training", 40))
+    root = roots_of(games.view)
+    search = dm.Search(threads=1)
+    deep = dict(plies=3, depth=3, width=2)
+
+    action, pair = search.judge(**root, **deep, boards=2, sequences=3)
+    alone, first = search.judge(**root, **deep, boards=2, sequences=1)
+    two = np.isfinite(first).sum(axis=1) == 2  # of different first moves: one is left, and nothing to decide
+    assert two.sum() > 3
+    assert np.array_equal(pair[two], first[two]) and np.array_equal(action[two], alone[two])
+
+    action, judged = search.judge(**root, **deep, boards=16, sequences=3)
+    _, first = search.judge(**root, **deep, boards=16, sequences=1)
+    rows = np.arange(40)
+    assert np.array_equal(np.isfinite(judged), np.isfinite(first))
+    assert np.array_equal(judged[rows, action], judged.min(axis=1))
+    nodes = [search.choose(**root, **deep, boards=16, sequences=s)[2].astype(int) for s in (1, 3)]
+    rollouts = (nodes[1] - nodes[0]) / (2 * deep["depth"] - 1)  # boards expanded after the first future, of two each
+    assert (rollouts <= 8 + 4).all() and rollouts.max() > 2
+
+
 def test_policies_play_and_know_only_what_is_public() -> None:
     games = parked(1, 0x8988)
     state = games.state.copy()
