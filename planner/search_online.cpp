@@ -1,11 +1,8 @@
 #include "search_online.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <limits>
 #include <memory>
-#include <numeric>
 
 #include "search_known.h"
 
@@ -115,25 +112,16 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
   const int wanted = options.sequences == 0 ? futures.outcomes() : options.sequences;
   const int stage = options.sequences == 0 ? wanted : std::max(1, options.sequences / kStages);
-  const auto boards = static_cast<std::size_t>(second_.size);
-  results_.clear();
-  thirds_.clear();
-  totals_.assign(boards, 0);
-  seen_.assign(boards, 0);
-  followed_.resize(boards);
-  std::iota(followed_.begin(), followed_.end(), std::size_t{0});
+  halving_.clear();
+  for (int b = 0; b < second_.size; ++b) halving_.add_board(second_.at[b].first);
   for (int s = 0; s < wanted;) {
     Capsule capsules[kMaxFuture];
     futures.draw(s, options.depth, capsules);
-    results_.resize(results_.size() + boards);
-    for (const std::size_t b : followed_) {
+    halving_.begin_future(capsules[0]);
+    for (const std::size_t b : halving_.followed()) {
       const Entry& entry = second_.at[b];
-      const i32 rank = entry.end == End::kNone ? rollout(entry, pace, capsules, options) : entry.rank;
-      results_[static_cast<std::size_t>(s) * boards + b] = rank;
-      totals_[b] += rank;
-      ++seen_[b];
+      halving_.add(b, entry.end == End::kNone ? rollout(entry, pace, capsules, options) : entry.rank);
     }
-    thirds_.push_back(static_cast<u8>(number_of(capsules[0])));
     ++s;
     if (options.max_nodes && nodes_ >= options.max_nodes) break;
     if (options.max_ms > 0 &&
@@ -141,77 +129,12 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
       break;
     }
     if (s % stage == 0 && s < wanted) {
-      drop_worse_half();
-      if (one_first_left()) break;
+      halving_.drop_worse_half();
+      if (halving_.one_first_left()) break;
     }
   }
-  return best_first(static_cast<int>(thirds_.size()), judged);
-}
-
-// Sequential halving: all boards that are followed have seen the same futures.
-template <Value V>
-void OnlineSearch<V>::drop_worse_half() {
-  std::sort(followed_.begin(), followed_.end(), [&](std::size_t a, std::size_t b) {
-    return totals_[a] < totals_[b] || (totals_[a] == totals_[b] && a < b);
-  });
-  followed_.resize((followed_.size() + 1) / 2);
-}
-
-template <Value V>
-bool OnlineSearch<V>::one_first_left() const {
-  const auto other = [&](std::size_t b) { return second_.at[b].first != second_.at[followed_[0]].first; };
-  return std::none_of(followed_.begin(), followed_.end(), other);
-}
-
-// The first move with the least mean. Its second move may depend on the third capsule, which shows by then: for each
-// third capsule the board that is best over the sequences that begin with it, then the mean over all of them.
-template <Value V>
-Choice OnlineSearch<V>::best_first(int sequences, i32* judged) {
-  const auto boards = static_cast<std::size_t>(second_.size);
-  sums_.assign(boards * kCapsules, 0);
-  for (std::size_t s = 0; s < static_cast<std::size_t>(sequences); ++s) {
-    for (const std::size_t b : followed_) sums_[b * kCapsules + thirds_[s]] += results_[s * boards + b];
-  }
-  Choice choice{0, std::numeric_limits<i32>::max(), nodes_, sequences};
-  for (const std::size_t b : followed_) {
-    const u16 first = second_.at[b].first;
-    long long total = 0;
-    for (std::size_t third = 0; third < kCapsules; ++third) {
-      long long least = sums_[b * kCapsules + third];
-      for (const std::size_t other : followed_) {
-        if (second_.at[other].first == first) least = std::min(least, sums_[other * kCapsules + third]);
-      }
-      total += least;
-    }
-    const i32 mean = static_cast<i32>(total / sequences);
-    if (judged) judged[first] = mean;  // the same for all its boards
-    if (mean < choice.value) {
-      choice.value = mean;
-      choice.action = first;
-    }
-  }
-  if (judged) judge_dropped(choice.value, judged);
-  return choice;
-}
-
-// A first move of which no board is followed any more is worth the choice and how much its best board fell behind, over
-// the futures that it saw, the best of those that are left.
-template <Value V>
-void OnlineSearch<V>::judge_dropped(i32 choice, i32* judged) const {
-  const auto boards = static_cast<std::size_t>(second_.size);
-  std::array<bool, kActions> left{};
-  for (const std::size_t b : followed_) left[second_.at[b].first] = true;
-  for (std::size_t b = 0; b < boards; ++b) {
-    const u16 first = second_.at[b].first;
-    if (left[first]) continue;
-    long long least = std::numeric_limits<long long>::max();
-    for (const std::size_t other : followed_) {
-      long long total = 0;
-      for (std::size_t s = 0; s < static_cast<std::size_t>(seen_[b]); ++s) total += results_[s * boards + other];
-      least = std::min(least, total);
-    }
-    judged[first] = std::min(judged[first], choice + static_cast<i32>((totals_[b] - least) / seen_[b]));
-  }
+  const auto [first, mean] = halving_.best(judged);
+  return {first, mean, nodes_, halving_.futures()};
 }
 
 template <Value V>

@@ -3,9 +3,8 @@
 
 #include <chrono>
 #include <limits>
-#include <vector>
 
-#include "search_chance.h"
+#include "search_halving.h"
 #include "value.h"
 
 namespace drm {
@@ -13,9 +12,6 @@ namespace drm {
 inline constexpr int kMaxBoards = 256;
 inline constexpr int kMaxWidth = 16;
 inline constexpr int kMaxSequences = 1 << 12;
-// Parts of the futures, between which boards are dropped: sequential halving (Z. Karnin, T. Koren, O. Somekh, Almost
-// optimal exploration in multi-armed bandits, ICML 2013), stopped before one board is left.
-inline constexpr int kStages = 4;
 inline constexpr i32 kNotJudged = std::numeric_limits<i32>::max();
 
 struct OnlineOptions {
@@ -68,10 +64,6 @@ class OnlineSearch {
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged = nullptr);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
   Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged);
-  void drop_worse_half();
-  bool one_first_left() const;
-  Choice best_first(int sequences, i32* judged);
-  void judge_dropped(i32 choice, i32* judged) const;
 
   const V& value_;
   int phase_ = 0;  // of the root
@@ -79,12 +71,7 @@ class OnlineSearch {
   Children children_;
   i32 ranks_[kActions];
   Best first_, second_, beam_[2];
-  std::vector<std::size_t> followed_;  // boards that are not dropped, of those in second_
-  std::vector<i32> results_;           // [sequence, board]: frames and value at the sequence's end; 0 for a dropped one
-  std::vector<long long> totals_;      // [board]: of its results
-  std::vector<int> seen_;              // [board]: how many these are
-  std::vector<u8> thirds_;             // [sequence]: its first capsule
-  std::vector<long long> sums_;        // [board, third capsule]
+  Halving halving_;
 };
 
 // How a game went.

@@ -338,23 +338,23 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the better half of the boards is dropped",
-        "planner/search_online.cpp",
+        "planner/search_halving.cpp",
         "totals_[a] < totals_[b] ||",
         "totals_[a] > totals_[b] ||",
         "tests/planner/test_search.py",
     ),
     (
         "no board is dropped",
-        "planner/search_online.cpp",
+        "planner/search_halving.cpp",
         "followed_.resize((followed_.size() + 1) / 2);",
         "",
         "tests/planner/test_search.py",
     ),
     (
         "a dropped move is judged by the futures that it did not see",
-        "planner/search_online.cpp",
-        "s < static_cast<std::size_t>(seen_[b]); ++s",
-        "s < thirds_.size(); ++s",
+        "planner/search_halving.cpp",
+        "for (int s = 0; s < seen_[board]; ++s)",
+        "for (int s = 0; s < futures(); ++s)",
         "tests/planner/test_search.py",
     ),
     (
