@@ -728,9 +728,10 @@ class Search:
         (action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],
         capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: and
         the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by a
-        beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further
-        future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1
-        where nothing was chosen. ValueError for a bottle that is not at rest.
+        beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the
+        better half of the boards is followed after each quarter of them). No further future is begun after `nodes`
+        boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.
+        ValueError for a bottle that is not at rest.
         """
 
     def judge(
@@ -756,7 +757,7 @@ class Search:
     ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
         """
         (action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it
-        found; inf for placements that it did not follow to the end. Arguments as of choose().
+        found; inf for placements that it did not follow. Arguments as of choose().
         """
 
     def play(

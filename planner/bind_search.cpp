@@ -136,13 +136,9 @@ nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
 template <class... Columns>
 using Arrays = std::tuple<nb::ndarray<nb::numpy, Columns>...>;
 
-Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
-                               nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
-                               nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
-                               long depth, long width, long sequences, double nodes, double ms) {
-  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
-  const auto roots =
-      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
+using Roots = std::vector<PublicState>;
+
+Arrays<i32, float, u32> choose(Search& search, const Roots& roots, const OnlineOptions& options) {
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size(), 0);
   std::vector<u32> expanded(roots.size(), 0);
@@ -158,13 +154,7 @@ Arrays<i32, float, u32> choose(Search& search, nb::handle bottle, nb::handle cap
   return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
-std::pair<nb::ndarray<nb::numpy, i32>, nb::ndarray<nb::numpy, float>> judge(
-    Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
-    nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left, nb::handle capsules_thrown,
-    long plies, long first, long boards, long depth, long width, long sequences, double nodes, double ms) {
-  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
-  const auto roots =
-      roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);
+Arrays<i32, float> judge(Search& search, const Roots& roots, const OnlineOptions& options) {
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
   exclusively(search, [&] {
@@ -178,7 +168,26 @@ std::pair<nb::ndarray<nb::numpy, i32>, nb::ndarray<nb::numpy, float>> judge(
       search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
     });
   });
-  return {array_of(actions), copied(values, {roots.size(), static_cast<std::size_t>(kActions)})};
+  return std::make_tuple(array_of(actions), copied(values, {roots.size(), static_cast<std::size_t>(kActions)}));
+}
+
+// A method of N situations and a budget.
+template <class Result>
+void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, const Roots&, const OnlineOptions&),
+            const char* documentation) {
+  const auto method = [use](Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
+                            nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
+                            nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
+                            long depth, long width, long sequences, double nodes, double ms) {
+    const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+    return use(
+        search,
+        roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown),
+        options);
+  };
+  c.def(name, method, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "level"_a,
+        "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40,
+        "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0, documentation);
 }
 
 Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
@@ -296,36 +305,33 @@ void bind_search(nb::module_& m) {
                        "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
                        "used from another thread meanwhile.");
   c.def(
-       "__init__",
-       [](Search* self, nb::object weights, long threads) {
-         const int count = checked(threads, "threads", 0, 1024);
-         new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
-       },
-       "weights"_a = nb::none(), "threads"_a = 0,
-       "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
-       "plies = 1 and 2 have their own.\n"
-       "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.")
-      .def("choose", &choose, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
-           "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
-           "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
-           "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"
-           "capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: "
-           "and\n"
-           "the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by "
-           "a\n"
-           "beam of `width` over `sequences` futures (0: as many as make the law of the first exact). No further\n"
-           "future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives action -1\n"
-           "where nothing was chosen. ValueError for a bottle that is not at rest.")
-      .def("judge", &judge, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a,
-           "level"_a, "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards,
-           "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
-           "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
-           "found; inf for placements that it did not follow to the end. Arguments as of choose().")
-      .def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
-           "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
-           "nodes"_a = 0.0, "ms"_a = 0.0,
-           "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, played\n"
-           "as by choose().")
+      "__init__",
+      [](Search* self, nb::object weights, long threads) {
+        const int count = checked(threads, "threads", 0, 1024);
+        new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
+      },
+      "weights"_a = nb::none(), "threads"_a = 0,
+      "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
+      "plies = 1 and 2 have their own.\n"
+      "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.");
+  define(
+      c, "choose", &choose,
+      "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"
+      "capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: and\n"
+      "the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by a\n"
+      "beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the\n"
+      "better half of the boards is followed after each quarter of them). No further future is begun after `nodes`\n"
+      "boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.\n"
+      "ValueError for a bottle that is not at rest.");
+  define(c, "judge", &judge,
+         "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
+         "found; inf for placements that it did not follow. Arguments as of choose().");
+  c.def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
+        "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
+        "nodes"_a = 0.0, "ms"_a = 0.0,
+        "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, "
+        "played\n"
+        "as by choose().")
       .def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
            "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
            "frames + alpha * value. It reads the reserve: every capsule to come is known.")
