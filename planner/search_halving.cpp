@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace drm {
 
@@ -47,7 +46,7 @@ bool Halving::one_first_left() const {
 }
 
 Halving::Best Halving::best(i32* judged) const {
-  Best best{0, std::numeric_limits<i32>::max()};
+  Best best{0, kNotJudged};
   std::array<bool, kActions> done{};
   for (const std::size_t board : followed_) {
     const u16 first = first_[board];

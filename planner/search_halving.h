@@ -2,6 +2,7 @@
 // T. Koren, O. Somekh, Almost optimal exploration in multi-armed bandits, ICML 2013), stopped before one board is left.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "search_chance.h"
@@ -10,6 +11,8 @@ namespace drm {
 
 // Parts of the futures, after each of which but the last the worse half of the boards is dropped.
 inline constexpr int kStages = 4;
+
+inline constexpr i32 kNotJudged = std::numeric_limits<i32>::max();
 
 class Halving {
  public:
@@ -34,8 +37,8 @@ class Halving {
   // All boards followed have the same first move: nothing is left to decide.
   bool one_first_left() const;
 
-  // The first move with the least mean, of those followed. `judged`, if given, gets every first move's at its action;
-  // those of dropped ones must not be less than what is to be written there.
+  // The first move with the least mean, of those followed. `judged`, if given, is full of kNotJudged and gets the mean
+  // of every first move.
   Best best(i32* judged) const;
 
  private:

@@ -1,9 +1,6 @@
 // Search with what a player may know: the capsule, the preview, and the law of those that follow.
 #pragma once
 
-#include <chrono>
-#include <limits>
-
 #include "search_halving.h"
 #include "value.h"
 
@@ -12,7 +9,6 @@ namespace drm {
 inline constexpr int kMaxBoards = 256;
 inline constexpr int kMaxWidth = 16;
 inline constexpr int kMaxSequences = 1 << 12;
-inline constexpr i32 kNotJudged = std::numeric_limits<i32>::max();
 
 struct OnlineOptions {
   int plies = 1;      // 1: this capsule; 2: and the preview; 3: and capsules after it
