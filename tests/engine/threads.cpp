@@ -50,7 +50,7 @@ static void play(Batch& batch, int calls) {
 // The first chunks wait for each other, so as many threads must come as there are of these, every time again; then all
 // of them take what is left at once, and each chunk has to be done once.
 static bool all_threads_come(ThreadPool& pool, int rounds) {
-  constexpr int kRest = 2000;
+  constexpr int kRest = 60000;  // enough that a thread has woken up while others are still at it
   bool came = true;
   for (int round = 0; round < rounds && came; ++round) {
     std::mutex mutex;
