@@ -27,7 +27,7 @@ class GamesConfig:
     """Virus levels of the games, drawn uniformly: 3 or 0-5 or 0,5,10-12."""
     speeds: str = "hi"
     """Speeds of the games, drawn uniformly, with commas."""
-    games: Annotated[int, Range(1, 10_000_000)] = 20_000
+    games: Annotated[int, Range(1, 10_000_000)] = 60_000
     """Number of games."""
     rows: Annotated[int, Range(1, 1_000)] = 12
     """Situations kept of a game, at random."""
@@ -55,7 +55,7 @@ class GamesConfig:
 class FitConfig:
     """How the network learns."""
 
-    epochs: Annotated[int, Range(1, 10_000)] = 4
+    epochs: Annotated[int, Range(1, 10_000)] = 2
     """Passes over the data."""
     minibatch: Annotated[int, Range(1, 2**20)] = 256
     """Situations per gradient."""
