@@ -28,7 +28,8 @@ play best best hi 20 "${TWENTY:-4096}" -20
 play best best hi 0-20 "${NETWORK:-250}"
 play 2ply search:2ply hi 0-20 "$games"
 play 3ply search:3ply hi 0-20 "${DEEP:-250}"
-play sampled search:sampled hi 0-20 "${DEEPEST:-100}"
+play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
+play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"
 python scripts/known_results.py --out "$out/known-hi.json" --games "${KNOWN:-200}"
 for speed in med low; do
