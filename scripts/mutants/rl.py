@@ -351,6 +351,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/planner/test_search.py",
     ),
     (
+        "a search goes on when one first move is left",
+        "planner/search_online.cpp",
+        "      if (halving_.one_first_left()) break;\n",
+        "",
+        "tests/planner/test_search.py",
+    ),
+    (
         "a dropped move is judged by the futures that it did not see",
         "planner/search_halving.cpp",
         "for (int s = 0; s < seen_[board]; ++s)",
