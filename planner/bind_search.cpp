@@ -254,7 +254,9 @@ nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
   std::vector<i32> out(n * each);
   {
     nb::gil_scoped_release release;
-    for (std::size_t i = 0; i < n; ++i) features_of(board_of(&bottles.data[i * kCells]), &out[i * each]);
+    std::vector<Board> boards(n);
+    for (std::size_t i = 0; i < n; ++i) boards[i] = board_of(&bottles.data[i * kCells]);
+    features_of(boards, out.data());
   }
   return copied(out, {n, each});
 }

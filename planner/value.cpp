@@ -146,21 +146,22 @@ struct Weigh {
 };
 
 struct Record {
-  i32 planes[kPlanes][kRows];
-  i32 scalars[kValueScalars];
+  i32 planes[kPlanes][kRows][4];
+  i32 scalars[kValueScalars][4];
 
-  void plane(int number, const FourCells& cells) {
+  DRM_INLINE void plane(int number, const FourCells& cells) {
     for_groups(cells, [&](int group, const Counts& counts) {
-      for (int row = 0; row < kRows; ++row) {
-        if (group_of(row) == group) planes[number][row] = counts[place_of(row)];
+      for (int place = 0; place < 4; ++place) {
+        const int row = group / 2 * 8 + place * 2 + group % 2;
+        for (int board = 0; board < 4; ++board) planes[number][row][board] = counts[4 * board + place];
       }
     });
   }
-  void scalar(int number, const Words& values) { scalars[number] = static_cast<i32>(values[0]); }
-  void viruses(const FourCells& virus) {
-    virus_scalars(virus, [&](int number, int board, i32 value) {
-      if (board == 0) scalars[number] = value;
-    });
+  DRM_INLINE void scalar(int number, const Words& values) {
+    for (int board = 0; board < 4; ++board) scalars[number][board] = static_cast<i32>(values[board]);
+  }
+  DRM_INLINE void viruses(const FourCells& virus) {
+    virus_scalars(virus, [&](int number, int board, i32 value) { scalars[number][board] = value; });
   }
 };
 
@@ -182,24 +183,39 @@ DRM_CLONES void weigh_four(const Board* const (&boards)[4], const u16 (&plane_we
   sink.finish(out);
 }
 
+DRM_CLONES void list_four(const Board* const (&boards)[4], i32 (&out)[kPlaneFeatures + kValueScalars][4]) {
+  FourCells color[kColors], virus;
+  load(boards, color, virus);
+  Record record{};
+  visit_planes(color, virus, record);
+  for (int f = 0; f < kPlaneFeatures; ++f) {
+    const Feature& feature = kFeatures[f];
+    i32 sums[4] = {};
+    for (int row = feature.first_row; row <= feature.last_row; ++row) {
+      for (int board = 0; board < 4; ++board) sums[board] += record.planes[feature.plane][row][board];
+    }
+    std::copy_n(sums, 4, out[f]);
+  }
+  std::memcpy(out[kPlaneFeatures], record.scalars, sizeof record.scalars);
+}
+
 }  // namespace
 
 std::span<const Feature> plane_features() { return kFeatures; }
 std::span<const char* const> scalar_features() { return kScalarNames_; }
 int feature_count() { return kPlaneFeatures + kValueScalars; }
 
-void features_of(const Board& board, i32* out) {
-  const Board* const boards[4] = {&board, &board, &board, &board};
-  FourCells color[kColors], virus;
-  load(boards, color, virus);
-  Record record{};
-  visit_planes(color, virus, record);
-  for (const Feature& feature : kFeatures) {
-    *out = 0;
-    for (int row = feature.first_row; row <= feature.last_row; ++row) *out += record.planes[feature.plane][row];
-    ++out;
+void features_of(std::span<const Board> boards, i32* out) {
+  const std::size_t each = kPlaneFeatures + kValueScalars;
+  for (std::size_t i = 0; i < boards.size(); i += 4) {
+    const Board* four[4];
+    for (std::size_t k = 0; k < 4; ++k) four[k] = &boards[std::min(i + k, boards.size() - 1)];
+    i32 listed[each][4];
+    list_four(four, listed);
+    for (std::size_t k = 0; k < std::min<std::size_t>(4, boards.size() - i); ++k) {
+      for (std::size_t f = 0; f < each; ++f) *out++ = listed[f][k];
+    }
   }
-  std::copy_n(record.scalars, kValueScalars, out);
 }
 
 const char* LinearValue::problem_with(std::span<const i32> weights) {

@@ -30,8 +30,8 @@ std::span<const Feature> plane_features();
 std::span<const char* const> scalar_features();
 int feature_count();  // planes, then scalars
 
-// The features of a board: i32[feature_count()].
-void features_of(const Board& board, i32* out);
+// The features of every board: i32[N][feature_count()].
+void features_of(std::span<const Board> boards, i32* out);
 
 // The sum of features times weights. Sums are taken modulo 2^16 per row, so weights whose planes could exceed that in
 // a row are refused.

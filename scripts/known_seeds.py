@@ -1,10 +1,10 @@
 """Search many seeds of one level with their capsules known, and keep the fastest line, verified frame by frame.
 
-    python scripts/known_seeds.py 20 --seeds 200 --width 100 --best 10 --wide 2000 --out docs/records
+    python scripts/known_seeds.py 20 --seeds 200 --widths 100 2000 --alphas 1.0 0.5 --best 10 --out docs/records
 
-First a narrow beam for all seeds, then a wide one, with several weights of the value, for the best of them. Progress is
-kept in STATE (JSON lines, one per search), so a run that was stopped goes on. Every record is played again from reset
-through the buttons of its placements before it is written. What a known seed means: docs/search.md.
+First a narrow beam for all seeds, then wider and wider ones for the best few of what was left. Progress is kept in
+STATE (JSON lines, one per search), so a run that was stopped goes on. Every record is played again from reset through
+the buttons of its placements before it is written. What a known seed means: docs/search.md.
 """
 
 from __future__ import annotations
@@ -34,19 +34,24 @@ class KnownSeedsConfig:
     speed: Literal["low", "med", "hi"] = "hi"
     seeds: int | None = None
     """only so many, spread over the training seeds; None: all 32,767 of the orbit"""
-    width: int = 50
-    """of the beam for every seed"""
-    best: int = 10
-    """seeds that are searched again"""
-    wide: int = 2_000
-    """of the beam for those"""
-    alphas: tuple[float, ...] = (0.4, 0.7, 1.0)
-    """weights of the value in the wide searches"""
+    widths: tuple[int, ...] = (10, 200, 3_000, 20_000)
+    """of the beams: of every seed's first, then those of the best ones"""
+    alphas: tuple[float, ...] = (1.0, 0.7, 0.5, 0.4)
+    """weight of the value in each of them; the wider the beam, the less it needs to be told"""
+    best: tuple[int, ...] = (300, 60, 12)
+    """seeds that go on to each further beam"""
     out: Path = Path("docs/records")
     """directory for level-NN.json"""
     state: Path = Path("runs/records")
     """directory for what was searched so far"""
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not len(self.widths) == len(self.alphas) == len(self.best) + 1:
+            raise SystemExit(
+                f"alphas must be as many as widths, {len(self.widths)}, and best one less,"
+                f" got {len(self.alphas)} and {len(self.best)}"
+            )
 
 
 def main(config: KnownSeedsConfig) -> None:
@@ -57,14 +62,12 @@ def main(config: KnownSeedsConfig) -> None:
     log = config.state / f"level-{config.level:02d}-{config.speed}.jsonl"
     done = {(row["seed"], row["width"], row["alpha"]): row for row in read(log)}
     chosen = splits.orbit() if config.seeds is None else splits.seeds("training", config.seeds)
-    for seed in chosen.tolist():
-        solve(search, config, log, done, seed, config.width, 1.0)
-    narrow = sorted(
-        (row["frames"], row["seed"]) for key, row in done.items() if key[1] == config.width and row["cleared"]
-    )
-    for _, seed in narrow[: config.best]:
-        for alpha in config.alphas:
-            solve(search, config, log, done, seed, config.wide, alpha)
+    left = chosen.tolist()
+    for width, alpha, best in zip(config.widths, config.alphas, (*config.best, 0), strict=True):
+        rows = [solve(search, config, log, done, seed, width, alpha) for seed in left]
+        ranked = sorted((row["frames"], row["seed"]) for row in rows if row["cleared"])
+        report(config, width, ranked, len(left), time.perf_counter() - start)
+        left = [seed for _, seed in ranked[:best]]
     cleared = [row for row in done.values() if row["cleared"]]
     if not cleared:
         raise SystemExit(f"level {config.level}: no seed was cleared")
@@ -77,22 +80,29 @@ def main(config: KnownSeedsConfig) -> None:
             f"level {config.level}: seed {record['seed']} plays in {frames} frames, not {record['frames']}"
         )
     write(config, record)
-    times = np.array([frames for frames, _ in narrow])
-    seconds = record["frames"] / FRAME_RATE
     print(
-        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames = {seconds:.2f} s,"
-        f" seed 0x{record['seed']:04x}; {len(times):,} of {len(chosen):,} seeds cleared by width {config.width}, median"
-        f" {np.median(times):,.0f}, best {times.min():,}; {time.perf_counter() - start:,.0f} s",
+        f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames ="
+        f" {record['frames'] / FRAME_RATE:.2f} s, seed 0x{record['seed']:04x}",
+        flush=True,
+    )
+
+
+def report(config: KnownSeedsConfig, width: int, ranked: list[tuple[int, int]], seeds: int, seconds: float) -> None:
+    """One line on the searches by one width: (frames, seed) of those that cleared, best first, of so many seeds."""
+    frames = np.array([frames for frames, _ in ranked] or [0])
+    print(
+        f"level {config.level}, width {width:,}: {len(ranked):,} of {seeds:,} seeds cleared, median"
+        f" {np.median(frames):,.0f}, best {frames[0]:,}; {seconds:,.0f} s so far",
         flush=True,
     )
 
 
 def solve(
     search: dm.Search, config: KnownSeedsConfig, log: Path, done: dict[Any, Any], seed: int, width: int, alpha: float
-) -> None:
+) -> dict[str, Any]:
     """One search, unless it was done before; its result is added to the log at once."""
     if (seed, width, alpha) in done:
-        return
+        return done[seed, width, alpha]
     games = dm.Decisions(num_envs=1, threads=1)
     games.reset(config.level, speed_number(config.speed), seed)
     line = search.solve(games, width, alpha, max_capsules=400)[0]
@@ -107,6 +117,7 @@ def solve(
     with log.open("a") as file:
         file.write(json.dumps(row) + "\n")
     done[seed, width, alpha] = row
+    return row
 
 
 def read(log: Path) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The head that is told what a placement does and what board it leaves, as the search's value function sees it.
 
 shift_score and outcome add up numbers; this one lets them meet. For every legal placement a small network reads the
-grid under both halves, the FACTS of the way and the features of the board afterwards (docs/search.md has them), whose
-weights it learns itself.
+grid under both halves, the encoder's summary of the whole bottle, the FACTS of the way and the features of the board
+afterwards (docs/search.md has them), whose weights it learns itself.
 
 Axis letters: B decisions, M afterstates of all of them together (ragged), H hidden units.
 """
@@ -40,6 +40,7 @@ class FeaturesHead(Head):
         super().__init__(config, encoder, layout)
         self.halves = nn.Linear(encoder.grid_channels, 2 * HIDDEN, bias=False)
         self.told = nn.Linear(len(self.facts), HIDDEN)
+        self.summary = nn.Linear(encoder.vector_size, HIDDEN, bias=False)
         self.orientation = mx.zeros((ORIENTATIONS, HIDDEN))
         self.mix = nn.Linear(HIDDEN, HIDDEN)
         self.score = small(nn.Linear(HIDDEN, 1))
@@ -54,5 +55,6 @@ class FeaturesHead(Head):
         first = under[decision * CELLS + first_cell][:, :HIDDEN]
         inside = (second_cell < CELLS)[:, None]
         second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, HIDDEN:], 0.0)
-        x = nn.relu(first + second + self.told(after.facts) + self.orientation[orientation])
+        of_all = self.summary(features.vector)[decision]
+        x = nn.relu(first + second + self.told(after.facts) + of_all + self.orientation[orientation])
         return self.score(x + nn.relu(self.mix(x)))[:, 0]

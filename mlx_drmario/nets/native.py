@@ -1,9 +1,9 @@
-"""Networks on a CPU: what the engine's own code computes, outside of MLX's graph, forward and backward.
+"""Networks on a CPU: what is computed outside of MLX's graph, forward and backward, because that is faster.
 
 The planes are 0 or 1, and few cells differ from the most frequent one, so the first block is sums of weights instead of
 products (engine/first_block.h). What a network of one block reads off its cells follows while they are at hand
-(engine/readout.h). Neither's gradient need go on to anything before it: MLX's graph takes their results as inputs and
-returns the gradients of those.
+(engine/readout.h; nets/native_features.py for the features head). Neither's gradient need go on to anything before it:
+MLX's graph takes their results as inputs and returns the gradients of those.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import numpy as np
 
 from mlx_drmario import _core
 from mlx_drmario.nets.encoder import AxialEncoder
-from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, ShiftScoreHead
+from mlx_drmario.nets.features import FeaturesHead
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, ShiftScoreHead
+from mlx_drmario.nets.native_features import FeaturesRows
 from mlx_drmario.nets.outcome import OutcomeHead
 from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.nets.symmetry import canonical_order, permute_colors, relabelled
@@ -68,6 +70,11 @@ class NativeBlock:
         (block,), (of_cells,) = looked.kept, of_inputs
         self._complete(gradient, block, np.asarray(of_cells))
 
+    def _nowhere(self) -> Columns:
+        """No placements."""
+        none = np.zeros(0, np.int32)
+        return none, none, np.zeros((0, len(self.model.facts)), np.float32)
+
     def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Block:
         layout, encoder, count = self.model.layout, self.encoder, planes.shape[1]
         source = np.broadcast_to(np.arange(count, dtype=np.int32), (len(planes), count))
@@ -92,23 +99,68 @@ class NativeBlock:
         encoder["mix"][0] = {"weight": mx.array(weight), "bias": mx.array(bias)}
 
 
-class NativePolicy(NativeBlock):
-    """All of a one-block network with a shift-score head but the summary vector and the value."""
+class NativeFeatures(NativeBlock):
+    """All of a one-block network with a features head but the value."""
 
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
-        block = self._see(planes, scalars)
-        given = (block.cells, *after, *self._weights(block.scalars))
-        outputs = _core.read_out(*given)
-        return Looked(tuple(map(mx.array, outputs)), (block, given, outputs))
+        block, squeeze, summarize = self._see(planes, scalars), self.encoder.squeeze, self.encoder.summarize
+        assert isinstance(self.model.head, FeaturesHead)
+        squeezed = relu(block.cells.reshape(-1, block.cells.shape[3]) @ np.asarray(squeeze.weight).T, squeeze.bias)
+        read = np.concatenate([squeezed.reshape(len(planes), -1), block.scalars], axis=1)
+        vector = relu(read @ np.asarray(summarize.weight).T, summarize.bias)
+        rows = FeaturesRows(self.model.head, block.cells, vector, after)
+        log_probs = rows.log_probs()
+        return Looked((mx.array(vector), mx.array(log_probs)), (block, squeezed, read, vector, rows, log_probs))
+
+    def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
+        vector, log_probs = inputs
+        return log_probs, self.model.value_of_vector(vector)
+
+    def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
+        return self.model.value_of_vector(self.look(planes, scalars, self._nowhere()).inputs[0])
+
+    def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
+        block, squeezed, read, vector, rows, log_probs = looked.kept
+        of_vector, of_log_probs = map(np.asarray, of_inputs)
+        tree, of_cells, more = rows.gradient(log_probs, of_log_probs)
+        gradient["head"].update(tree)
+        of_vector = (of_vector + more) * (vector > 0)
+        of_read = of_vector @ np.asarray(self.encoder.summarize.weight)
+        of_squeezed = of_read[:, : -block.scalars.shape[1]].reshape(squeezed.shape) * (squeezed > 0)
+        of_cells += of_squeezed @ np.asarray(self.encoder.squeeze.weight)
+        self._complete(gradient, block, of_cells.reshape(block.cells.shape))
+        encoder = gradient["encoder"]
+        encoder["summarize"] = linear_gradient(of_vector, read)
+        encoder["squeeze"] = linear_gradient(of_squeezed, rows.cells)
+
+
+def linear_gradient(of_outputs: np.ndarray, inputs: np.ndarray) -> dict[str, mx.array]:
+    """Of the weights of outputs f32[N, O] = inputs f32[N, I] @ weight^T + bias."""
+    return {"weight": mx.array(of_outputs.T @ inputs), "bias": mx.array(of_outputs.sum(axis=0))}
+
+
+def relu(values: np.ndarray, bias: mx.array) -> np.ndarray:
+    """max(values + bias, 0), in place."""
+    values += np.asarray(bias)
+    return np.maximum(values, 0, out=values)
+
+
+class NativeScores(NativeBlock):
+    """All of a one-block network with a shift-score or outcome head but the summary vector and the value."""
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         squeezed, log_probs = inputs
         return log_probs, self.model.value_of_squeezed(squeezed, scalars)
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
-        none = np.zeros(0, np.int32)
-        looked = self.look(planes, scalars, (none, none, np.zeros((0, len(self.model.facts)), np.float32)))
-        return self.model.value_of_squeezed(looked.inputs[0], mx.array(scalars))
+        squeezed, _ = self.look(planes, scalars, self._nowhere()).inputs
+        return self.model.value_of_squeezed(squeezed, mx.array(scalars))
+
+    def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
+        block = self._see(planes, scalars)
+        given = (block.cells, *after, *self._weights(block.scalars))
+        outputs = _core.read_out(*given)
+        return Looked(tuple(map(mx.array, outputs)), (block, given, outputs))
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
         block, given, outputs = looked.kept
@@ -148,5 +200,14 @@ def native(model: ActorCritic) -> NativeBlock | None:
     encoder = model.encoder
     if not isinstance(encoder, AxialEncoder) or mx.default_device() != mx.cpu:
         return None
-    whole = len(encoder.mix) == 1 and type(model.head) in (ShiftScoreHead, OutcomeHead)
-    return NativePolicy(model) if whole else NativeBlock(model)
+    if len(encoder.mix) > 1:
+        return NativeBlock(model)
+    return NATIVE_HEADS.get(type(model.head), NativeBlock)(model)
+
+
+NATIVE_HEADS: dict[type[Head], type[NativeBlock]] = {
+    ShiftScoreHead: NativeScores,
+    OutcomeHead: NativeScores,
+    FeaturesHead: NativeFeatures,
+}
+"""What computes each head of a one-block network."""

@@ -43,7 +43,7 @@ class ActorCritic(nn.Module):
     ) -> tuple[mx.array, mx.array]:
         """planes u8[B, C, 16, 8], scalars f32[B, S], legal bool[B, 512]; `after`, told `facts`, if there are any."""
         features, scalars = self._encode(self.see(planes, scalars), scalars)
-        return self.head(features, scalars, legal, after), self._value(features.vector)
+        return self.head(features, scalars, legal, after), self.value_of_vector(features.vector)
 
     def see(self, planes: mx.array, scalars: mx.array) -> mx.array:
         """What the first block makes of planes u8[B, C, 16, 8] and scalars f32[B, S] (`Encoder.see`), relabelled."""
@@ -57,7 +57,7 @@ class ActorCritic(nn.Module):
         seen is what `see` returned.
         """
         features, scalars = self._encode(seen, scalars)
-        return self.head.of_rows(features, scalars, after), self._value(features.vector)
+        return self.head.of_rows(features, scalars, after), self.value_of_vector(features.vector)
 
     def value_of(self, planes: mx.array, scalars: mx.array) -> mx.array:
         """The values f32[B] alone."""
@@ -66,11 +66,11 @@ class ActorCritic(nn.Module):
     def value_of_seen(self, seen: mx.array, scalars: mx.array) -> mx.array:
         """The same of what `see` returned."""
         features, _ = self._encode(seen, scalars)
-        return self._value(features.vector)
+        return self.value_of_vector(features.vector)
 
     def value_of_squeezed(self, squeezed: mx.array, scalars: mx.array) -> mx.array:
         """The same of what the axial encoder leaves of every cell, f32[B, 1024]."""
-        return self._value(self.encoder.summary(squeezed, self._relabelled(scalars)))
+        return self.value_of_vector(self.encoder.summary(squeezed, self._relabelled(scalars)))
 
     def _encode(self, seen: mx.array, scalars: mx.array) -> tuple[Features, mx.array]:
         """Features, and the scalars as the encoder saw them (relabelled)."""
@@ -82,7 +82,8 @@ class ActorCritic(nn.Module):
             return scalars
         return permute_colors(scalars, canonical_order(scalars, self.layout), self.layout.scalar_colors)
 
-    def _value(self, vector: mx.array) -> mx.array:
+    def value_of_vector(self, vector: mx.array) -> mx.array:
+        """The same of the encoder's vector f32[B, F]."""
         return self.value(vector).squeeze(1)
 
 

@@ -5,6 +5,8 @@ An algorithm adds a group of its own by a subclass of `RunConfig` (ppo/config.py
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +56,11 @@ class EnvConfig:
             raise ValueError(f"env.last_level must be between env.level = {self.level} and 24, got {self.last_level}")
         if self.speed not in SPEEDS:
             raise ValueError(f"env.speed must be one of {', '.join(SPEEDS)}, got {self.speed!r}")
+
+    def share(self, shards: int) -> EnvConfig:
+        """The games of one of so many shards."""
+        cores = max(1, (os.cpu_count() or 1) // shards)
+        return dataclasses.replace(self, num_envs=self.num_envs // shards, threads=self.threads or cores)
 
     @property
     def stage(self) -> Stage:

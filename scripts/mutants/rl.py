@@ -331,14 +331,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the teacher's judgement is of the decision before",
-        "mlx_drmario/rl/clone/train.py",
+        "mlx_drmario/rl/clone/shard.py",
         "wanted[after.rows(at)]",
         "np.roll(wanted, 40)[after.rows(at)]",
         "tests/rl/test_clone.py",
     ),
     (
         "the teacher never lets go",
-        "mlx_drmario/rl/clone/train.py",
+        "mlx_drmario/rl/clone/shard.py",
         "planned * (1 - self.followed) * np.exp(log_probs)",
         "planned * np.exp(log_probs)",
         "tests/rl/test_clone.py",

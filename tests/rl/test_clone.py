@@ -14,10 +14,12 @@ from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.clone.config import CloneConfig, CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
-from mlx_drmario.rl.clone.train import Learner, progress_scalars, train
+from mlx_drmario.rl.clone.shard import Shard, progress_scalars
+from mlx_drmario.rl.clone.train import Learner, resolve, train
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.player import load_policy
+from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.search import roots_of
 from tests.training import content, timeless
@@ -32,6 +34,11 @@ TINY = CloneRunConfig(
     net=NetConfig(head="features", width=8, depth=1, summary=16),
     clone=CloneConfig(teacher="2ply,first=4", horizon=8, minibatch=64, weaning=0.5),
 )
+
+
+def only_shard(config: CloneRunConfig) -> Shard:
+    """All of a run's games in one shard."""
+    return Shard(dataclasses.replace(config, shards=1), 0, observation_layout(config.env.planes))
 
 
 def test_targets_by_the_definition():
@@ -74,21 +81,21 @@ def test_loss_is_the_distance_to_the_target():
 
 def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     """Row by row: judging the observed situation again gives the stored target and value."""
-    learner = Learner(TINY)
-    games = learner.collector.games
-    seen, act = [], learner.act
+    shard = only_shard(TINY)
+    games = shard.collector.games
+    seen, act = [], shard.act
 
     def remember(planes, scalars, legal, after):
-        judged = learner.teacher.judge(**roots_of(games.view), **learner.budget)[1]
+        judged = shard.teacher.judge(**roots_of(games.view), **shard.budget)[1]
         seen.append((planes.copy(), judged))
         return act(planes, scalars, legal, after)
 
-    learner.act = remember
-    rollout = learner.collector.collect(learner)
+    shard.act = remember
+    rollout = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
     planes, allowed = np.concatenate([planes for planes, _ in seen]), rollout.legal.reshape(-1, 512)
     rows = 0
-    for batch in learner.batches(rollout):
+    for batch in shard.minibatches:
         shown, _, (decision, action, _), target, weight, value = batch
         for b, board in enumerate(shown):
             candidates = np.flatnonzero((planes == board).all(axis=(1, 2, 3)))
@@ -109,23 +116,26 @@ def test_shares_of_the_teacher_the_network_and_chance():
     config = dataclasses.replace(
         TINY, clone=dataclasses.replace(TINY.clone, follow=0.25, weaning=0.0, random_moves=0.1)
     )
-    learner = Learner(config)
-    games = learner.collector.games
-    after = AfterstateRows.of(games, learner.learning.facts)
-    log_share, _ = learner.act(games.planes, games.scalars, games.legal, after)
+    shard = only_shard(config)
+    games = shard.collector.games
+    after = AfterstateRows.of(games, shard.learning.facts)
+    with Learner(dataclasses.replace(config, shards=1)) as learner:
+        shard.followed = learner.followed
+    log_share, _ = shard.act(games.planes, games.scalars, games.legal, after)
     columns = Afterstates(*map(mx.array, after.take(np.arange(16))))
-    own, _ = learner.playing(*map(mx.array, (games.planes, games.scalars, games.legal)), columns)
-    choice = learner.teacher.judge(**roots_of(games.view), **learner.budget)[0]
+    own, _ = shard.playing(*map(mx.array, (games.planes, games.scalars, games.legal)), columns)
+    choice = shard.teacher.judge(**roots_of(games.view), **shard.budget)[0]
     expected = 0.9 * 0.75 * np.exp(own) + 0.1 * games.legal / games.legal.sum(axis=1, keepdims=True)
     expected[np.arange(16), choice] += 0.9 * 0.25
     np.testing.assert_allclose(np.exp(log_share), expected, atol=1e-5)
-    assert Learner(TINY).followed == 1.0
+    with Learner(resolve(TINY)) as learner:
+        assert learner.followed == 1.0
 
 
 def test_scalars_that_weigh_decisions():
-    learner = Learner(TINY)
-    (viruses, unit), (level, most) = progress_scalars(learner.layout)
-    games = learner.collector.games
+    shard = only_shard(TINY)
+    (viruses, unit), (level, most) = progress_scalars(shard.layout)
+    games = shard.collector.games
     np.testing.assert_allclose(games.scalars[:, viruses] * unit, games.viruses_left, rtol=1e-5)
     np.testing.assert_allclose(games.scalars[:, level] * most, games.view.public["level"], rtol=1e-5)
 
@@ -167,8 +177,8 @@ def test_the_network_comes_to_agree_with_its_teacher():
         env=dataclasses.replace(TINY.env, num_envs=64),
         clone=dataclasses.replace(TINY.clone, teacher="1ply", average=0.9, learning_rate=0.005),
     )
-    learner = Learner(config)
-    metrics = [learner.iterate() for _ in range(12)]
+    with Learner(resolve(config)) as learner:
+        metrics = [learner.iterate() for _ in range(12)]
     assert metrics[0]["stats/agreement"] < 0.15 < 0.25 < metrics[-1]["stats/agreement"]
     assert metrics[-1]["loss/judgement"] < 0.75 * metrics[0]["loss/judgement"]
 
@@ -184,7 +194,7 @@ def test_from_the_command_line(tmp_path, capsys):
     assert main(["eval", "--policy", str(run), "--levels", "0", "--seeds", "4", "--out", str(tmp_path / "e")]) == 0
     for wrong, said in (
         (["--clone.teacher", "4ply"], "clone.teacher is '4ply': no search '4ply'; choose one of"),
-        (["--clone.minibatch", "100"], "clone.minibatch must divide env.num_envs * clone.horizon = 4096, got 100"),
+        (["--clone.minibatch", "100"], "clone.minibatch must divide env.num_envs * clone.horizon = 16384, got 100"),
         (["--clone.temperature", "-1"], "must be between 0 and 10,000"),
     ):
         assert main(["train", "clone", "--out", str(tmp_path / "no"), *wrong]) == 2

@@ -16,7 +16,7 @@ from mlx.utils import tree_flatten, tree_map
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import AxialEncoder
 from mlx_drmario.nets.heads import Afterstates
-from mlx_drmario.nets.native import NativeBlock, NativePolicy, native
+from mlx_drmario.nets.native import NATIVE_HEADS, NativeBlock, native
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.afterstates import padded
 from mlx_drmario.rl.gradient import gradient_of
@@ -67,7 +67,7 @@ def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, 
     seed=st.integers(0, 2**32 - 1),
     width=st.sampled_from([1, 7, 8, 24]),
     depth=st.integers(1, 2),
-    head=st.sampled_from(["outcome", "shift_score", "dense"]),
+    head=st.sampled_from(["outcome", "shift_score", "features", "dense"]),
     canonical=st.booleans(),
 )
 def test_a_network_learns_the_same_either_way(seed, width, depth, head, canonical):
@@ -77,7 +77,7 @@ def test_a_network_learns_the_same_either_way(seed, width, depth, head, canonica
     model = make_policy(config, layout, 0)
     model.update(tree_map(lambda w: mx.array(rng.normal(0, 0.3, w.shape).astype(np.float32)), model.parameters()))
     outside = native(model)
-    assert type(outside) is (NativePolicy if depth == 1 and head != "dense" else NativeBlock)
+    assert type(outside) is (NATIVE_HEADS.get(type(model.head), NativeBlock) if depth == 1 else NativeBlock)
 
     batch = 6
     planes = planes_of(rng, batch, layout.num_planes)

@@ -16,7 +16,7 @@ from mlx_drmario.settings import STRICT
 class CloneConfig:
     """How it is taught."""
 
-    teacher: str = "3ply,boards=12"
+    teacher: str = "3ply,boards=12,depth=3,sequences=8"
     """The search that judges placements, as after "search:" of `drmario eval --policy`."""
     temperature: Annotated[float, Range(0, 10_000)] = 20.0
     """Frames: a placement that the teacher finds so much slower than the best is e times less likely in what is learnt;
@@ -34,13 +34,13 @@ class CloneConfig:
     """Share of the budget in which that falls from 1."""
     random_moves: Share = 0.03
     """Share of decisions that are random, so that there are bad bottles."""
-    horizon: Annotated[int, Range(1, 65_536)] = 16
+    horizon: Annotated[int, Range(1, 65_536)] = 64
     """Decisions per game and iteration."""
-    epochs: Annotated[int, Range(1, 1_000)] = 2
+    epochs: Annotated[int, Range(1, 1_000)] = 4
     """Passes over the decisions of an iteration."""
     minibatch: Annotated[int, Range(1, 2**20)] = 512
     """Decisions per gradient."""
-    learning_rate: Annotated[float, Range(0, 10)] = 2e-3
+    learning_rate: Annotated[float, Range(0, 10)] = 4e-3
     """Step size of Adam at the start; falls linearly to a fiftieth over the budget."""
     value: Annotated[float, Range(0, 1_000)] = 0.05
     """Weight of the error of the value, thousands of frames to go."""
@@ -68,8 +68,10 @@ class CloneRunConfig(BudgetConfig):
     """Name of the run, without "/"."""
     decisions: Annotated[int, Range(1, 10**15)] = 1_000_000
     """Budget in decisions over all games; not used when `minutes` is given."""
+    shards: Annotated[int, Range(0, 256)] = 0
+    """Parts that games and minibatches are divided into, each with its own thread. 0: 2 on a CPU, else 1."""
     env: EnvConfig = field(default_factory=lambda: EnvConfig(last_level=20, max_decisions=400))
-    net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=32, depth=2, summary=128))
+    net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=64, summary=128))
     clone: CloneConfig = field(default_factory=CloneConfig)
 
     def __post_init__(self) -> None:
@@ -79,3 +81,11 @@ class CloneRunConfig(BudgetConfig):
             raise ValueError(
                 f"clone.minibatch must divide env.num_envs * clone.horizon = {size}, got {self.clone.minibatch}"
             )
+        for name, count in (("env.num_envs", self.env.num_envs), ("clone.minibatch", self.clone.minibatch)):
+            if count % (self.shards or 2):
+                raise ValueError(f"shards must divide {name} = {count}, got {self.shards or 2}")
+
+    @property
+    def steps_per_iteration(self) -> int:
+        """Gradients on a rollout."""
+        return self.clone.epochs * self.env.num_envs * self.clone.horizon // self.clone.minibatch

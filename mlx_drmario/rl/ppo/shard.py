@@ -7,8 +7,6 @@ therefore the same wherever they live.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -19,7 +17,6 @@ from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
-from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.evaluator.potential import FramesToGo
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -67,7 +64,7 @@ class Shard:
 
         def collector(stream: int) -> Collector:
             return Collector(
-                share(config),
+                config.env.share(config.shards),
                 config.reward,
                 config.ppo.horizon,
                 (config.seed, stream, index, decisions),
@@ -149,10 +146,3 @@ class Shard:
         if self.replay and curriculum:
             self.replay.load(state["replay"], curriculum.replayed or self.replay.stage)
         self.shuffle.bit_generator.state = state["shuffle"]
-
-
-def share(config: PPORunConfig) -> EnvConfig:
-    """The games of one shard."""
-    cores = max(1, (os.cpu_count() or 1) // config.shards)
-    games = config.env.num_envs // config.shards
-    return dataclasses.replace(config.env, num_envs=games, threads=config.env.threads or cores)
