@@ -669,27 +669,6 @@ def canonical(action: int) -> int:
     The name under which an equal-coloured capsule's placement appears in the mask.
     """
 
-class Line:
-    """The best line that a known-seed search found."""
-
-    @property
-    def cleared(self) -> bool: ...
-    @property
-    def frames(self) -> int:
-        """frames to clear; of the line if it does not clear"""
-
-    @property
-    def actions(self) -> NDArray[numpy.int32]:
-        """i32[T]: a placement per capsule"""
-
-    @property
-    def nodes(self) -> int:
-        """boards expanded"""
-
-    @property
-    def children(self) -> int:
-        """boards evaluated"""
-
 class Search:
     """
     Placements by search (docs/search.md). One call at a time; stop() and the counters may be
@@ -723,6 +702,7 @@ class Search:
         sequences: int = 0,
         nodes: float = 0.0,
         ms: float = 0.0,
+        futures: object | None = None,
     ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32], NDArray[numpy.uint32]]:
         """
         (action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],
@@ -731,6 +711,8 @@ class Search:
         beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the
         better half of the boards is followed after each quarter of them). No further future is begun after `nodes`
         boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.
+        futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,
+        for who knows more of them than their law; None: the law.
         ValueError for a bottle that is not at rest.
         """
 
@@ -754,6 +736,7 @@ class Search:
         sequences: int = 0,
         nodes: float = 0.0,
         ms: float = 0.0,
+        futures: object | None = None,
     ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
         """
         (action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it
@@ -782,12 +765,6 @@ class Search:
         as by choose().
         """
 
-    def solve(self, games: Decisions, width: int = 1000, alpha: float = 1.0, max_capsules: int = 1000) -> list[Line]:
-        """
-        The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by
-        frames + alpha * value. It reads the reserve: every capsule to come is known.
-        """
-
     def stop(self) -> None:
         """Ends the call under way early; without one, the next."""
 
@@ -805,6 +782,54 @@ class Search:
 
     @property
     def threads(self) -> int: ...
+    def solve(self, games: Decisions, width: int = 1000, alpha: float = 1.0, max_capsules: int = 1000) -> list[Line]:
+        """
+        The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by
+        frames + alpha * value. It reads the reserve: every capsule to come is known.
+        """
+
+    def plan(
+        self,
+        bottle: object,
+        capsule: object,
+        preview: object,
+        frame_counter: object,
+        speed: object,
+        speed_ups: object,
+        level: object,
+        viruses_left: object,
+        capsules_thrown: object,
+        *,
+        to_come: object,
+        width: int = 1000,
+        alpha: float = 1.0,
+        max_capsules: int = 1000,
+    ) -> list[Line]:
+        """
+        The same from what N players see, as in choose(), and what they believe will come: to_come u8[N, 128],
+        3 * first colour + second of the capsules after the preview, which begin anew after the last.
+        """
+
+class Line:
+    """The best line that a known-seed search found."""
+
+    @property
+    def cleared(self) -> bool: ...
+    @property
+    def frames(self) -> int:
+        """frames to clear; of the line if it does not clear"""
+
+    @property
+    def actions(self) -> NDArray[numpy.int32]:
+        """i32[T]: a placement per capsule"""
+
+    @property
+    def nodes(self) -> int:
+        """boards expanded"""
+
+    @property
+    def children(self) -> int:
+        """boards evaluated"""
 
 def features(bottle: object) -> NDArray[numpy.int32]:
     """i32[N, F]: the value function's features of bottles u8[N, 128]"""

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Budget:
     def __post_init__(self) -> None:
         check_ranges(self)
 
+
+AnyBudget = TypeVar("AnyBudget", bound=Budget)
 
 BUDGETS: dict[str, Budget] = {
     "1ply": Budget(plies=1),
@@ -92,7 +94,13 @@ def parse(text: str) -> Budget:
     name, *changes = text.split(",")
     if name not in BUDGETS:
         raise ValueError(f"no search {name!r}; choose one of {', '.join(BUDGETS)}")
-    kinds = ranges(Budget)
+    return changed(BUDGETS[name], changes)
+
+
+def changed(budget: AnyBudget, changes: list[str]) -> AnyBudget:
+    """A budget with changes, each "NAME=NUMBER"; ValueError as of `parse`."""
+    kind: Any = type(budget)
+    kinds = ranges(kind)
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, value = change.partition("=")
@@ -103,7 +111,7 @@ def parse(text: str) -> Budget:
         except ValueError:
             what = "a whole number" if kinds[key][1] else "a number"
             raise ValueError(f"{key} must be {what}, got {value!r}") from None
-    return dataclasses.replace(BUDGETS[name], **values)
+    return dataclasses.replace(budget, **values)
 
 
 @dataclass(frozen=True)

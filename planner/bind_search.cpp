@@ -1,20 +1,42 @@
-#include <memory>
-#include <mutex>
+#include "bind_search.h"
 
-#include "bind_planner.h"
-#include "decisions.h"
-#include "search_known.h"
-#include "search_online.h"
+#include "round.h"
 #include "value_weights.h"
 
 namespace drm {
 
+Roots roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter, nb::handle speed,
+                 nb::handle speed_ups, nb::handle level, nb::handle viruses_left, nb::handle capsules_thrown) {
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto rows = static_cast<long>(n);
+  const auto now = integer_array<u8>(capsule, "capsule", {rows, 2}, 0, kColors - 1);
+  const auto next = integer_array<u8>(preview, "preview", {rows, 2}, 0, kColors - 1);
+  const auto counters = integer_array<u8>(frame_counter, "frame_counter", {rows}, 0, 255);
+  const auto speeds = integer_array<u8>(speed, "speed", {rows}, kLow, kHi);
+  const auto ups = integer_array<u8>(speed_ups, "speed_ups", {rows}, 0, kMaxSpeedUps);
+  const auto levels = integer_array<u8>(level, "level", {rows}, 0, kMaxLevel);
+  const auto viruses = integer_array<u8>(viruses_left, "viruses_left", {rows}, 1, 99);
+  const auto thrown = integers(capsules_thrown, "capsules_thrown", {n}, 0, 9999);
+  Roots roots(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    PublicState& root = roots[i];
+    std::copy_n(&bottles.data[i * kCells], kCells, root.bottle);
+    std::copy_n(&now.data[2 * i], 2, root.capsule);
+    std::copy_n(&next.data[2 * i], 2, root.preview);
+    root.frame_counter = counters.data[i];
+    root.speed = speeds.data[i];
+    root.speed_ups = ups.data[i];
+    root.level = levels.data[i];
+    root.viruses_left = viruses.data[i];
+    root.capsules_thrown = static_cast<u16>(thrown[i]);
+    const std::string problem = describe_root(root);
+    if (!problem.empty()) throw nb::value_error(("bottle[" + std::to_string(i) + "] " + problem).c_str());
+  }
+  return roots;
+}
+
 namespace {
-
-using Online = OnlineSearch<LinearValue>;
-using Weights = std::span<const i32>;
-
-constexpr int kKnownPlies = kMaxFuture;  // a search of known capsules looks far ahead
 
 // The parameters of an online search by name, checked.
 OnlineOptions online_options(long plies, long first, long boards, long depth, long width, long sequences,
@@ -43,108 +65,39 @@ std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
   return std::move(given.data);
 }
 
-class Search {
- public:
-  // Weights of searches of one or two plies, and of those that look further.
-  Search(Weights shallow, Weights deep, int threads) : shallow_(shallow), deep_(deep), pool_(threads) {}
-
-  ThreadPool& pool() { return pool_; }
-  const LinearValue& known_value() const { return *deep_.value; }
-  SearchControl control;
-
-  // Calls use(search, index) for 0..count-1 on all threads, each with a search of its own; stops early on request.
-  template <class Use>
-  void for_each(int count, int plies, const Use& use) {
-    control.begin();
-    Shelf& shelf = plies < 3 ? shallow_ : deep_;
-    pool_.for_chunks(count, 1, [&](int begin, int end) {
-      std::unique_ptr<Online> online = shelf.take();
-      for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
-        use(*online, static_cast<std::size_t>(i));
-        control.done.fetch_add(1, std::memory_order_relaxed);
-      }
-      shelf.give(std::move(online));
-    });
-    control.stop = false;
-  }
-
- private:
-  // A value, and the memory of the searches by it between calls.
-  class Shelf {
-   public:
-    explicit Shelf(Weights weights) : value(std::make_unique<LinearValue>(weights)) {}
-
-    std::unique_ptr<Online> take() {
-      const std::lock_guard lock(mutex_);
-      if (idle_.empty()) return std::make_unique<Online>(*value);
-      std::unique_ptr<Online> online = std::move(idle_.back());
-      idle_.pop_back();
-      return online;
-    }
-    void give(std::unique_ptr<Online> online) {
-      const std::lock_guard lock(mutex_);
-      idle_.push_back(std::move(online));
-    }
-    const std::unique_ptr<const LinearValue> value;  // is over-aligned
-
-   private:
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Online>> idle_;
-  };
-
-  Shelf shallow_, deep_;
-  ThreadPool pool_;
-};
-
-std::vector<PublicState> roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter,
-                                    nb::handle speed, nb::handle speed_ups, nb::handle level, nb::handle viruses_left,
-                                    nb::handle capsules_thrown) {
-  const auto bottles = checked_bottles(bottle, "bottle", {-1});
-  const std::size_t n = bottles.shape[0];
-  const auto rows = static_cast<long>(n);
-  const auto now = integer_array<u8>(capsule, "capsule", {rows, 2}, 0, kColors - 1);
-  const auto next = integer_array<u8>(preview, "preview", {rows, 2}, 0, kColors - 1);
-  const auto counters = integer_array<u8>(frame_counter, "frame_counter", {rows}, 0, 255);
-  const auto speeds = integer_array<u8>(speed, "speed", {rows}, kLow, kHi);
-  const auto ups = integer_array<u8>(speed_ups, "speed_ups", {rows}, 0, kMaxSpeedUps);
-  const auto levels = integer_array<u8>(level, "level", {rows}, 0, kMaxLevel);
-  const auto viruses = integer_array<u8>(viruses_left, "viruses_left", {rows}, 1, 99);
-  const auto thrown = integers(capsules_thrown, "capsules_thrown", {n}, 0, 9999);
-  std::vector<PublicState> roots(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    PublicState& root = roots[i];
-    std::copy_n(&bottles.data[i * kCells], kCells, root.bottle);
-    std::copy_n(&now.data[2 * i], 2, root.capsule);
-    std::copy_n(&next.data[2 * i], 2, root.preview);
-    root.frame_counter = counters.data[i];
-    root.speed = speeds.data[i];
-    root.speed_ups = ups.data[i];
-    root.level = levels.data[i];
-    root.viruses_left = viruses.data[i];
-    root.capsules_thrown = static_cast<u16>(thrown[i]);
-    const std::string problem = describe_root(root);
-    if (!problem.empty()) throw nb::value_error(("bottle[" + std::to_string(i) + "] " + problem).c_str());
-  }
-  return roots;
-}
-
-template <class T>
-nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
-  return copied(values, {values.size()});
-}
-
 template <class... Columns>
 using Arrays = std::tuple<nb::ndarray<nb::numpy, Columns>...>;
 
-using Roots = std::vector<PublicState>;
+// What N players see, and of each, if given, the capsules that come in every future.
+struct Situations {
+  Roots roots;
+  std::vector<Capsule> futures;  // [N][sequences][depth]
 
-Arrays<i32, float, u32> choose(Search& search, const Roots& roots, const OnlineOptions& options) {
+  const Capsule* futures_of(std::size_t i) const {
+    return futures.empty() ? nullptr : &futures[i * (futures.size() / roots.size())];
+  }
+};
+
+std::vector<Capsule> futures_from(nb::handle futures, std::size_t n, const OnlineOptions& options) {
+  if (futures.is_none()) return {};
+  if (options.plies < 3 || options.sequences < 1) {
+    throw nb::value_error("futures needs plies = 3 and sequences of 1 or more");
+  }
+  const auto given =
+      integer_array<u8>(futures, "futures", {static_cast<long>(n), options.sequences, options.depth}, 0, kCapsules - 1);
+  std::vector<Capsule> capsules;
+  for (const u8 number : given.data) capsules.push_back(capsule_of(number));
+  return capsules;
+}
+
+Arrays<i32, float, u32> choose(Search& search, const Situations& given, const OnlineOptions& options) {
+  const Roots& roots = given.roots;
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size(), 0);
   std::vector<u32> expanded(roots.size(), 0);
   exclusively(search, [&] {
     search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
-      const Choice choice = online.choose(roots[i], options);
+      const Choice choice = online.choose(roots[i], options, nullptr, given.futures_of(i));
       actions[i] = choice.action;
       values[i] = static_cast<float>(choice.value) / kFrameUnits;
       expanded[i] = choice.nodes;
@@ -154,13 +107,14 @@ Arrays<i32, float, u32> choose(Search& search, const Roots& roots, const OnlineO
   return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
-Arrays<i32, float> judge(Search& search, const Roots& roots, const OnlineOptions& options) {
+Arrays<i32, float> judge(Search& search, const Situations& given, const OnlineOptions& options) {
+  const Roots& roots = given.roots;
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
   exclusively(search, [&] {
     search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
       i32 judged[kActions];
-      const Choice choice = online.choose(roots[i], options, judged);
+      const Choice choice = online.choose(roots[i], options, judged, given.futures_of(i));
       actions[i] = choice.action;
       for (std::size_t a = 0; a < kActions; ++a) {
         if (judged[a] != kNotJudged) values[i * kActions + a] = static_cast<float>(judged[a]) / kFrameUnits;
@@ -173,21 +127,23 @@ Arrays<i32, float> judge(Search& search, const Roots& roots, const OnlineOptions
 
 // A method of N situations and a budget.
 template <class Result>
-void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, const Roots&, const OnlineOptions&),
+void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, const Situations&, const OnlineOptions&),
             const char* documentation) {
   const auto method = [use](Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
                             nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
                             nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
-                            long depth, long width, long sequences, double nodes, double ms) {
+                            long depth, long width, long sequences, double nodes, double ms, nb::handle futures) {
     const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
-    return use(
-        search,
+    Situations given{
         roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown),
-        options);
+        {}};
+    given.futures = futures_from(futures, given.roots.size(), options);
+    return use(search, given, options);
   };
   c.def(name, method, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "level"_a,
         "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40,
-        "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0, documentation);
+        "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0, "futures"_a = nb::none(),
+        documentation);
 }
 
 Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
@@ -213,38 +169,6 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
     });
   });
   return std::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
-}
-
-std::vector<Line> solve(Search& search, Decisions& games, long width, double alpha, long max_capsules) {
-  KnownOptions options;
-  options.width = checked(width, "width", 1, 1 << 20);
-  if (!(alpha >= 0 && alpha <= 100)) throw nb::value_error("alpha must be in 0..100");
-  options.alpha = alpha;
-  options.max_capsules = checked(max_capsules, "max_capsules", 1, 9999);
-  if (games.players() != 1) throw nb::value_error("games has two players, allowed are games of one");
-  const std::vector<Game> copies = exclusively(games, [&] { return games.games; });
-  std::vector<KnownGame> known;
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    const std::string name = "games[" + std::to_string(i) + "] ";
-    if (copies[i].ended()) throw nb::value_error((name + "has ended").c_str());
-    known.emplace_back(copies[i].round.match);
-    const std::string problem = describe_root(known.back().root);
-    if (!problem.empty()) throw nb::value_error((name + problem).c_str());
-  }
-  std::vector<Line> lines(known.size());
-  exclusively(search, [&] {
-    if (known.size() == 1) {
-      search.control.begin();
-      lines[0] = solve_known(known[0], search.known_value(), options, search.pool(), search.control);
-      search.control.stop = false;
-      return;
-    }
-    search.for_each(static_cast<int>(known.size()), kKnownPlies, [&](Online&, std::size_t i) {
-      ThreadPool alone(1);
-      lines[i] = solve_known(known[i], search.known_value(), options, alone, search.control);
-    });
-  });
-  return lines;
 }
 
 nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
@@ -288,21 +212,9 @@ nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview
   return array_of(out);
 }
 
-void bind_line(nb::module_& m) {
-  nb::class_<Line>(m, "Line", "The best line that a known-seed search found.")
-      .def_ro("cleared", &Line::cleared)
-      .def_ro("frames", &Line::frames, "frames to clear; of the line if it does not clear")
-      .def_prop_ro(
-          "actions", [](const Line& line) { return array_of(line.actions); }, nb::rv_policy::automatic,
-          "i32[T]: a placement per capsule")
-      .def_ro("nodes", &Line::nodes, "boards expanded")
-      .def_ro("children", &Line::children, "boards evaluated");
-}
-
 }  // namespace
 
 void bind_search(nb::module_& m) {
-  bind_line(m);
   nb::class_<Search> c(m, "Search",
                        "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
                        "used from another thread meanwhile.");
@@ -324,6 +236,8 @@ void bind_search(nb::module_& m) {
       "beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the\n"
       "better half of the boards is followed after each quarter of them). No further future is begun after `nodes`\n"
       "boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.\n"
+      "futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,\n"
+      "for who knows more of them than their law; None: the law.\n"
       "ValueError for a bottle that is not at rest.");
   define(c, "judge", &judge,
          "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
@@ -334,9 +248,6 @@ void bind_search(nb::module_& m) {
         "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, "
         "played\n"
         "as by choose().")
-      .def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
-           "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
-           "frames + alpha * value. It reads the reserve: every capsule to come is known.")
       .def(
           "stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
       .def_prop_ro(
@@ -347,6 +258,7 @@ void bind_search(nb::module_& m) {
           "capsules", [](const Search& s) { return s.control.capsules.load(); },
           "capsules into the known game begun last")
       .def_prop_ro("threads", [](Search& s) { return s.pool().threads(); });
+  bind_known(m, c);
   m.def("features", &features, "bottle"_a, "i32[N, F]: the value function's features of bottles u8[N, 128]");
   m.def(
       "next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,

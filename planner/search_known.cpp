@@ -16,6 +16,11 @@ KnownGame::KnownGame(const Match& parked)
   std::copy_n(parked.reserve, kReserve, reserve_);
 }
 
+KnownGame::KnownGame(const PublicState& seen, std::span<const u8, kReserve> to_come)
+    : root(seen), now_{seen.capsule[0], seen.capsule[1]}, next_{seen.preview[0], seen.preview[1]}, index_(0) {
+  std::copy_n(to_come.data(), kReserve, reserve_);
+}
+
 namespace {
 
 constexpr int kGrain = 16;  // boards per chunk of work

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <span>
 #include <vector>
 
 #include "thread_pool.h"
@@ -13,6 +14,8 @@ namespace drm {
 class KnownGame {
  public:
   explicit KnownGame(const Match& parked);
+  // What a player sees, and the capsules after the preview, which begin anew after the last.
+  KnownGame(const PublicState& seen, std::span<const u8, kReserve> to_come);
 
   // The capsule of the n-th decision from here, 0 = the one to be placed.
   Capsule capsule(int n) const { return n == 0 ? now_ : n == 1 ? next_ : capsule_at((index_ + n - 2) % kReserve); }

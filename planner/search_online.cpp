@@ -77,7 +77,8 @@ i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsul
 }
 
 template <Value V>
-Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options, i32* judged) {
+Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options, i32* judged,
+                               const Capsule* futures) {
   assert(at_rest(root.bottle));
   phase_ = root.frame_counter & 1;
   nodes_ = 0;
@@ -102,12 +103,12 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
     return {second_.at[0].first, second_.at[0].rank, nodes_, 0};
   }
   if (judged) std::fill_n(judged, kActions, kNotJudged);
-  return look_ahead(root, pace.next().next(), options, judged);
+  return look_ahead(root, pace.next().next(), options, judged, futures);
 }
 
 template <Value V>
-Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options,
-                                   i32* judged) {
+Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged,
+                                   const Capsule* given) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
@@ -116,8 +117,9 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
   halving_.clear();
   for (int b = 0; b < second_.size; ++b) halving_.add_board(second_.at[b].first);
   for (int s = 0; s < wanted;) {
-    Capsule capsules[kMaxFuture];
-    futures.draw(s, options.depth, capsules);
+    Capsule drawn[kMaxFuture];
+    if (!given) futures.draw(s, options.depth, drawn);
+    const Capsule* capsules = given ? given + s * options.depth : drawn;
     halving_.begin_future(capsules[0]);
     for (const std::size_t b : halving_.followed()) {
       const Entry& entry = second_.at[b];

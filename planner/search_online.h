@@ -37,7 +37,10 @@ class OnlineSearch {
 
   // The best placement of a capsule that can be placed somewhere. The board must be at rest. `judged`, if given, gets
   // the expected frames to go of every placement that was followed to the end of the search, kNotJudged for others.
-  Choice choose(const PublicState& root, const OnlineOptions& options, i32* judged = nullptr);
+  // `futures`, if given, are the capsules after the preview to look at, instead of those of the law:
+  // [options.sequences][options.depth].
+  Choice choose(const PublicState& root, const OnlineOptions& options, i32* judged = nullptr,
+                const Capsule* futures = nullptr);
 
  private:
   struct Entry {
@@ -59,7 +62,8 @@ class OnlineSearch {
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged = nullptr);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
-  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged);
+  Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged,
+                    const Capsule* given);
 
   const V& value_;
   int phase_ = 0;  // of the root

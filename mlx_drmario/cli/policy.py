@@ -24,6 +24,9 @@ SEARCH = "search:"
 ENSEMBLE = "ensemble:"
 """Prefix of a list of runs that play together."""
 
+MEMORY = "memory"
+"""The search that remembers, alone or with ":" and settings (mlx_drmario/memory.py)."""
+
 RISK = "risk:"
 """Prefix of a number and an evaluator's run: how it chooses (rl/evaluator/player.py)."""
 
@@ -32,7 +35,8 @@ def load(name: str, option: str = "policy") -> tuple[Policy, str]:
     """The policy and the plane set it reads: "best", "random", "greedy", a search, a run or a checkpoint.
 
     "search:1ply", "search:2ply", "search:3ply", "search:sampled", "search:deep" play by search, with settings such as
-    "search:sampled,ms=10,boards=8" (see `search.Budget`).
+    "search:sampled,ms=10,boards=8" (see `search.Budget`). "memory" remembers the capsules of its game as well; settings
+    as in "memory:beam=300" (see `memory.MemoryBudget`).
 
     "ensemble:RUN1,RUN2" plays by the mean of the runs' log-probabilities, "risk:0.25:RUN" by the worst quarter of what
     an evaluator foresees (a RUN of an evaluator by itself: by the mean, as "risk:1:RUN"). Errors call the name
@@ -43,14 +47,17 @@ def load(name: str, option: str = "policy") -> tuple[Policy, str]:
             that read different planes.
         FileNotFoundError: a directory without a checkpoint.
     """
-    from mlx_drmario import baselines, search  # late: the app asks only `check`
+    from mlx_drmario import baselines, memory, search  # late: the app asks only `check`
 
     if name == "random":
         return baselines.RandomLegal(), PLANE_SETS[0]
     if name == "greedy":
         return baselines.Greedy(), PLANE_SETS[0]
-    if name.startswith(SEARCH):
-        return search.SearchPolicy(_budget(name, option)), PLANE_SETS[0]
+    if _searches(name):
+        budget = _budget(name, option)
+        if isinstance(budget, memory.MemoryBudget):
+            return memory.MemoryPolicy(budget), PLANE_SETS[0]
+        return search.SearchPolicy(budget), PLANE_SETS[0]
     policy = _trained(name, option)
     known = {_core.plane_names(planes): planes for planes in PLANE_SETS}
     return policy, known[policy.layout.plane_names]
@@ -58,7 +65,7 @@ def load(name: str, option: str = "policy") -> tuple[Policy, str]:
 
 def check(name: str, option: str = "policy") -> None:
     """ValueError for a name that no policy can have; does not load anything."""
-    if name.startswith(SEARCH):
+    if _searches(name):
         _budget(name, option)
     elif name not in ("random", "greedy"):
         _paths(name, option)
@@ -66,11 +73,15 @@ def check(name: str, option: str = "policy") -> None:
             _risk(name, option, "")
 
 
+def _searches(name: str) -> bool:
+    return name.startswith(SEARCH) or name.partition(":")[0] == MEMORY
+
+
 def _budget(name: str, option: str) -> search.Budget:
-    from mlx_drmario import search
+    from mlx_drmario import memory, search
 
     try:
-        return search.parse(name.removeprefix(SEARCH))
+        return search.parse(name.removeprefix(SEARCH)) if name.startswith(SEARCH) else memory.parse(name)
     except ValueError as error:
         raise ValueError(f"{option} is {name!r}: {error}") from None
 

@@ -2,6 +2,7 @@
 
 HEADS = "mlx_drmario/nets/heads.py"
 NATIVE, BLOCK, READOUT = "mlx_drmario/nets/native.py", "engine/first_block.cpp", "engine/readout.cpp"
+FEATURES = "mlx_drmario/nets/native_features.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -95,5 +96,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "while share < cleared and learner.progress < 1:",
         "while learner.progress < 1:",
         "tests/env/test_bench.py",
+    ),
+    (
+        "the features head on a CPU reads a cell for the half above the bottle",
+        FEATURES,
+        "inputs[~self.inside[rows], width : 2 * width] = 0",
+        "pass",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the features head on a CPU does not normalise its gradient",
+        FEATURES,
+        "of_score -= np.exp(log_probs[:rows]) * total",
+        "pass",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the features head on a CPU loses what several rows give to one cell",
+        FEATURES,
+        "totals[at[starts]] += np.add.reduceat(rows, starts)",
+        "totals[at] += rows",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the summary on a CPU learns nothing from the features head",
+        NATIVE,
+        "of_vector = (of_vector + more) * (vector > 0)",
+        "of_vector = of_vector * (vector > 0)",
+        "tests/rl/test_native.py",
     ),
 ]

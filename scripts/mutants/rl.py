@@ -364,4 +364,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "restore_kept(self.playing,",
         "tests/rl/test_clone.py",
     ),
+    (
+        "shards play the same games",
+        "mlx_drmario/rl/clone/shard.py",
+        "seed = (config.seed, 1, index)",
+        "seed = (config.seed, 1)",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "half of a minibatch is learnt",
+        "mlx_drmario/rl/clone/train.py",
+        "sum_in_pairs(self.shards.map(lambda shard: shard.differentiate(weights)))",
+        "sum_in_pairs(self.shards.map(lambda shard: shard.differentiate(weights))[:1])",
+        "tests/rl/test_clone.py",
+    ),
 ]

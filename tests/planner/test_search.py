@@ -183,6 +183,43 @@ def test_results_do_not_depend_on_threads_or_company() -> None:
     assert [line.frames for line in many] == [dm.Search(threads=1).solve(one, width=10)[0].frames for one in alone]
 
 
+def test_given_futures_take_the_place_of_their_law() -> None:
+    """The third capsule is told, so the choice is the best of all triples of placements, tried in the engine."""
+    weights = np.arange(len(dm.feature_names()), dtype=np.int32) * 7 % 50
+    search = dm.Search(weights, threads=1)
+    options = dict(plies=3, first=256, boards=256, sequences=1)
+    for preview in ("BB", "YR"):
+        games = positioned(WELL, preview=preview)
+        third = games.state["reserve"][0, games.state["p1_reserve_index"][0]]
+        told = np.full((1, 1, 1), third)
+        _, found, _ = search.choose(**roots_of(games.view), **options, futures=told)
+        assert found[0] == best_by_trying(games, 3, weights)
+        values = [search.choose(**roots_of(games.view), **options, futures=told * 0 + c)[1][0] for c in range(9)]
+        assert len(set(values)) > 2
+    root = roots_of(games.view)
+    for wrong, said in (
+        (np.zeros((1, 2, 1), np.uint8), r"futures has shape \(1, 2, 1\), allowed is \(1, 1, 1\)"),
+        (np.full((1, 1, 1), 9), r"futures\[0, 0, 0\] is 9, allowed are 0\.\.8"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            search.choose(**root, **options, futures=wrong)
+    with pytest.raises(ValueError, match="futures needs plies = 3 and sequences of 1 or more"):
+        search.choose(**root, plies=2, futures=np.zeros((1, 1, 1), np.uint8))
+
+
+def test_a_plan_of_what_is_believed_is_the_line_of_the_game_that_believes_it() -> None:
+    games = dm.Decisions(num_envs=4, threads=1)
+    games.reset(np.arange(4), 2, seeds.seeds("training", 4))
+    search = dm.Search(threads=1)
+    state, lines = games.state, search.solve(games, width=30)
+    after = (state["p1_reserve_index"][:, None] + np.arange(128)) % 128
+    plans = search.plan(**roots_of(games.view), to_come=np.take_along_axis(state["reserve"], after, 1), width=30)
+    for line, plan in zip(lines, plans, strict=True):
+        assert line.cleared and plan.frames == line.frames and np.array_equal(plan.actions, line.actions)
+    other = search.plan(**roots_of(games.view), to_come=np.zeros((4, 128), np.uint8), width=30)
+    assert any(plan.frames != line.frames for line, plan in zip(lines, other, strict=True))
+
+
 def test_boards_that_fell_behind_are_dropped() -> None:
     """Sequential halving: with three futures, the first of which decides which half of the boards sees the second."""
     games = dm.Decisions(num_envs=40, threads=1)

@@ -132,6 +132,29 @@ def test_shares_of_the_teacher_the_network_and_chance():
         assert learner.followed == 1.0
 
 
+def test_two_shards_learn_what_one_would_of_both_their_games():
+    """Other games in each, and a step along the mean of both gradients."""
+    config = dataclasses.replace(TINY, shards=2)
+    with Learner(config) as learner:
+        weights = learner.learning.parameters()
+        rollouts = [shard.collect(weights, 1.0) for shard in learner.shards.shards]
+        assert (rollouts[0].planes[0] != rollouts[1].planes[0]).any()
+        halves = [next(shard.minibatches) for shard in learner.shards.shards]
+        first, second = ([*half] for half in halves)
+        columns = [np.concatenate(pair) for pair in zip(first, second, strict=True) if not isinstance(pair[0], tuple)]
+        kept = [columns_of[0] < 32 for columns_of in (first[2], second[2])]
+        rows = [tuple(c[k] for c in half[2]) for half, k in zip((first, second), kept, strict=True)]
+        joined = tuple(np.concatenate(pair) for pair in zip(*rows, strict=True))
+        joined[0][kept[0].sum() :] += 32
+        target = np.concatenate([half[3][k] for half, k in zip((first, second), kept, strict=True)])
+        whole = learner.shards.shards[0]
+        metrics, _ = whole.gradient(columns[0], columns[1], joined, target, columns[3], columns[4])
+        for shard, half in zip(learner.shards.shards, halves, strict=True):
+            shard.minibatches = iter([half])
+        found = learner._step()
+    np.testing.assert_allclose(found[:2], np.asarray(metrics), rtol=1e-4)
+
+
 def test_scalars_that_weigh_decisions():
     shard = only_shard(TINY)
     (viruses, unit), (level, most) = progress_scalars(shard.layout)

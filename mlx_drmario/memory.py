@@ -1,0 +1,167 @@
+"""A player who remembers every capsule of a game, and so comes to know those that will come.
+
+The reserve of capsules is made by a generator of 32,767 states (docs/rules.md, section 4). Each capsule that shows
+rules out some of them; after a dozen one is left, and the rest of the game is known. Nothing else is used: neither the
+seed nor the layout of the viruses, which would tell it at once. docs/search.md has what that means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mlx_drmario as dm
+from mlx_drmario import seeds
+from mlx_drmario.ranges import Range
+from mlx_drmario.search import BUDGETS, Budget, Roots, changed, chosen_rows, roots_of
+
+RESERVE = 128
+"""Capsules of a reserve, which is played again and again."""
+
+
+@dataclass(frozen=True)
+class MemoryBudget(Budget):
+    """How far it looks: as `search:sampled` as long as capsules are uncertain, then one plan to the end."""
+
+    beam: Annotated[int, Range(1, 100_000)] = 1000
+    """boards kept per capsule when the plan is made"""
+    alpha: Annotated[float, Range(0, 100)] = 0.5
+    """weight of the value in that beam"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.plies < 3 or self.sequences < 1:
+            raise ValueError(
+                f"plies must be 3 and sequences 1 or more for a memory, got {self.plies} and {self.sequences}"
+            )
+
+
+MEMORY = MemoryBudget(**dataclasses.asdict(BUDGETS["sampled"]))
+"""What `memory` alone stands for."""
+
+
+def parse(text: str) -> MemoryBudget:
+    """The budget that "memory" or "memory:beam=300,boards=8" names; ValueError as of `search.parse`."""
+    _, _, changes = text.partition(":")
+    return changed(MEMORY, changes.split(",") if changes else [])
+
+
+def reserves() -> NDArray[np.uint8]:
+    """u8[32767, 128]: the reserves that the generator can make, 3 * first colour + second of every capsule."""
+    orbit = seeds.orbit()
+    games = dm.Decisions(num_envs=len(orbit))
+    games.reset(0, 2, orbit)
+    return games.state["reserve"].copy()
+
+
+class Memory:
+    """Which reserves agree with what N games have shown."""
+
+    def __init__(self, games: int) -> None:
+        self.reserves = reserves()
+        self.left = [np.arange(len(self.reserves)) for _ in range(games)]
+        self.thrown = np.zeros(games, np.int64)
+
+    def see(self, game: int, thrown: int, capsule: int, preview: int) -> NDArray[np.intp]:
+        """Take in what a game shows, numbers of capsules and how many were thrown (as in `PublicView`), and return
+        the rows of `reserves` that agree with it since it began; none for capsules that the generator cannot make."""
+        if thrown != self.thrown[game] + 1:
+            self.left[game] = np.arange(len(self.reserves))  # another game, or what was in between is unknown
+        agreeing = self._agreeing(self.left[game], thrown, capsule, preview)
+        if not len(agreeing):
+            agreeing = self._agreeing(np.arange(len(self.reserves)), thrown, capsule, preview)
+        self.left[game], self.thrown[game] = agreeing, thrown
+        return agreeing
+
+    def to_come(self, game: int) -> NDArray[np.uint8]:
+        """u8[L, 128]: the capsules after the preview by each reserve that is left, a whole lap of them."""
+        entries = (self.thrown[game] + 1 + np.arange(RESERVE)) % RESERVE
+        return self.reserves[self.left[game]][:, entries]
+
+    def _agreeing(self, rows: NDArray[np.intp], thrown: int, capsule: int, preview: int) -> NDArray[np.intp]:
+        shown = self.reserves[rows][:, [(thrown - 1) % RESERVE, thrown % RESERVE]]
+        return rows[(shown == (capsule, preview)).all(axis=1)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left of a line, and the situation that it goes on from."""
+
+    actions: list[int]
+    thrown: int
+    bottle: bytes
+
+
+class MemoryPolicy:
+    """Searches over what may still come, then follows a plan; every game as if it were alone."""
+
+    def __init__(self, budget: MemoryBudget, search: dm.Search | None = None) -> None:
+        self.budget = budget
+        self.search = search or dm.Search()
+        self.options: dict[str, Any] = {field.name: getattr(budget, field.name) for field in dataclasses.fields(Budget)}
+        self.memory: Memory | None = None
+        self.plans: dict[int, Plan] = {}
+
+    def act(self, view: dm.PublicView) -> NDArray[np.int32]:
+        """See `evaluate.Policy.act`; ended games get action 0."""
+        if self.memory is None or len(self.memory.left) != view.num_envs:
+            self.memory, self.plans = Memory(view.num_envs), {}
+        memory, roots, running = self.memory, roots_of(view), np.flatnonzero(~view.ended)
+        capsules, previews = (3 * roots[name][:, 0] + roots[name][:, 1] for name in ("capsule", "preview"))
+        counts = np.zeros(view.num_envs, np.int64)
+        for game in running.tolist():
+            thrown = int(roots["capsules_thrown"][game])
+            counts[game] = len(memory.see(game, thrown, int(capsules[game]), int(previews[game])))
+        actions = np.full(view.num_envs, -1, np.int32)
+        self._follow_plans(view, roots, np.flatnonzero(counts == 1), actions)
+        undecided = actions < 0
+        for rows, told in ((counts > 0, True), (counts == 0, False)):
+            chosen = running[(rows & undecided)[running]]
+            if len(chosen):
+                futures = self._futures(chosen) if told else None
+                actions[chosen] = self.search.choose(**chosen_rows(roots, chosen), **self.options, futures=futures)[0]
+        return np.maximum(actions, 0)
+
+    def _follow_plans(
+        self, view: dm.PublicView, roots: Roots, known: NDArray[np.intp], actions: NDArray[np.int32]
+    ) -> None:
+        """Write what the known games' plans say into actions i32[N]; -1 stays where none clears the level."""
+        assert self.memory is not None
+        thrown, bottles = roots["capsules_thrown"], roots["bottle"]
+        fresh = [game for game in known.tolist() if not self._on_plan(game, int(thrown[game]), bottles[game].tobytes())]
+        if fresh:
+            to_come = np.concatenate([self.memory.to_come(game) for game in fresh])
+            now = chosen_rows(roots, np.array(fresh))
+            lines = self.search.plan(**now, to_come=to_come, width=self.budget.beam, alpha=self.budget.alpha)
+            for game, line in zip(fresh, lines, strict=True):
+                planned = line.actions.tolist() if line.cleared else []
+                self.plans[game] = Plan(planned, int(thrown[game]), bottles[game].tobytes())
+        following = [game for game in known.tolist() if self.plans[game].actions]
+        if not following:
+            return
+        after = view.afterstates()
+        for game in following:
+            plan = self.plans[game]
+            actions[game] = plan.actions[0]
+            (row,) = np.flatnonzero((after.env == game) & (after.action == plan.actions[0]))
+            self.plans[game] = Plan(plan.actions[1:], plan.thrown + 1, after.bottle[row].tobytes())
+
+    def _on_plan(self, game: int, thrown: int, bottle: bytes) -> bool:
+        plan = self.plans.get(game)
+        return plan is not None and bool(plan.actions) and plan.thrown == thrown and plan.bottle == bottle
+
+    def _futures(self, games: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """u8[N, sequences, depth]: capsules that may come after the preview; every reserve that is left once, before
+        any comes twice."""
+        assert self.memory is not None
+        futures = []
+        for game in games.tolist():
+            to_come = self.memory.to_come(game)
+            order = np.random.default_rng(len(to_come)).permutation(len(to_come))
+            rows = np.resize(order, self.budget.sequences)
+            futures.append(to_come[rows, : self.budget.depth])
+        return np.stack(futures)

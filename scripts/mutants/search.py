@@ -1,0 +1,64 @@
+"""Deliberate faults in search by who remembers the capsules of a game; those of other searches are in core.py."""
+
+MEMORY, TEST = "mlx_drmario/memory.py", "tests/test_memory.py"
+TEST_SEARCH = "tests/planner/test_search.py"
+
+# (name, file, old text, new text, test that fails)
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "given futures are not looked at",
+        "planner/search_online.cpp",
+        "given ? given + s * options.depth : drawn",
+        "given ? given : drawn",
+        TEST,
+    ),
+    (
+        "a plan begins one capsule late",
+        "planner/search_known.cpp",
+        "next_{seen.preview[0], seen.preview[1]}, index_(0)",
+        "next_{seen.preview[0], seen.preview[1]}, index_(1)",
+        TEST_SEARCH,
+    ),
+    (
+        "a memory goes on from the game before",
+        MEMORY,
+        "if thrown != self.thrown[game] + 1:",
+        "if False:",
+        TEST,
+    ),
+    (
+        "a memory forgets",
+        MEMORY,
+        "if thrown != self.thrown[game] + 1:",
+        "if True:",
+        TEST,
+    ),
+    (
+        "a memory takes the preview for what follows it",
+        MEMORY,
+        "(self.thrown[game] + 1 + np.arange(RESERVE))",
+        "(self.thrown[game] + np.arange(RESERVE))",
+        TEST,
+    ),
+    (
+        "a plan is followed whatever the bottle",
+        MEMORY,
+        " and plan.bottle == bottle",
+        "",
+        TEST,
+    ),
+    (
+        "a plan is made again for every capsule",
+        MEMORY,
+        "Plan(plan.actions[1:], plan.thrown + 1,",
+        "Plan(plan.actions[1:], plan.thrown,",
+        TEST,
+    ),
+    (
+        "capsules that no generator makes leave nothing to choose from",
+        MEMORY,
+        "(counts == 0, False)",
+        "(counts < 0, False)",
+        TEST,
+    ),
+]

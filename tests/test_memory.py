@@ -1,0 +1,152 @@
+"""A player who remembers capsules: what is left is true, a plan is kept to, other games are not mixed up with it."""
+
+import numpy as np
+import pytest
+
+import mlx_drmario as dm
+from mlx_drmario import memory, seeds
+from mlx_drmario.cli import policy as policies
+from mlx_drmario.memory import Memory, MemoryPolicy
+from mlx_drmario.search import roots_of
+
+SMALL = "memory:beam=20,boards=4,depth=2,sequences=4"
+
+
+@pytest.fixture(scope="module")
+def reserves() -> np.ndarray:
+    return memory.reserves()
+
+
+@pytest.fixture
+def remember(reserves, monkeypatch):
+    """Memories without making the reserves each time."""
+    monkeypatch.setattr(memory, "reserves", lambda: reserves)
+
+
+def shown(games: dm.Decisions, game: int) -> tuple[int, int, int]:
+    roots = roots_of(games.view)
+    numbers = (int(3 * roots[name][game, 0] + roots[name][game, 1]) for name in ("capsule", "preview"))
+    return int(roots["capsules_thrown"][game]), *numbers
+
+
+def to_come(games: dm.Decisions, game: int) -> np.ndarray:
+    """The capsules after the preview, read off the hidden state."""
+    state = games.state[game]
+    return state["reserve"][(state["p1_reserve_index"] + np.arange(128)) % 128]
+
+
+def test_reserves_are_those_of_the_generator(reserves):
+    assert len(np.unique(reserves, axis=0)) == len(reserves) == 32_767
+    games = dm.Decisions(num_envs=5)
+    games.reset(7, 1, seeds.seeds("validation", 5))
+    rows = [int(np.flatnonzero((reserves == each).all(axis=1))[0]) for each in games.state["reserve"]]
+    assert (seeds.orbit()[rows] == seeds.seeds("validation", 5)).all()
+
+
+def test_the_true_capsules_are_always_among_those_left(remember):
+    """Through more than a lap of the reserve; what is left shrinks to the one that is played."""
+    games = dm.Decisions(num_envs=6)
+    games.reset(0, 0, seeds.seeds("training", 6))
+    state = games.state.copy()
+    seen = Memory(6)
+    counts = []
+    for n in range(150):
+        counts.append([len(seen.see(game, *shown(games, game))) for game in range(6)])
+        for game in range(6):
+            assert (seen.to_come(game) == to_come(games, game)).all(axis=1).any()
+        games.step(games.sample_legal(n))
+        going = games.state.copy()
+        for name in ("p1_bottle", "p1_virus_left_bcd"):
+            going[name] = state[name]  # so that no game ends
+        games.set_state(going, state["reserve"])
+    counts = np.array(counts)
+    assert (np.diff(counts, axis=0) <= 0).all() and (counts[0] > 100).all() and (counts[20:] == 1).all()
+
+
+def test_another_game_is_not_taken_for_the_same(remember):
+    games = dm.Decisions(num_envs=1)
+    seen = Memory(1)
+    for seed in (0x8988, 0x1234):
+        games.reset(3, 2, seed)
+        for _ in range(12):
+            left = seen.see(0, *shown(games, 0))
+            games.step(np.array([np.flatnonzero(games.legal[0])[-1]], np.int32))
+        assert (memory.reserves()[left] == games.state["reserve"]).all(axis=1).any()
+    assert len(seen.see(0, 2, 0, 0)) > len(left)
+    assert len(seen.see(0, 9, 3, 8)) > len(left)  # looked away for a while
+
+
+def test_a_plan_is_made_once_and_kept_to(remember, monkeypatch):
+    """From the moment that a game is known it takes the frames that its line said, and no further search."""
+    games, policy = dm.Decisions(num_envs=4), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
+    games.reset(np.arange(4) * 3, 2, seeds.seeds("training", 4))
+    plans: dict[int, tuple[int, int]] = {}
+    plan = policy.search.plan
+
+    class Watched:
+        """The search, and what it plans."""
+
+        def __getattr__(self, name):
+            return getattr(dm.Search, name).__get__(search) if name != "plan" else self.watched
+
+        def watched(self, **given):
+            lines = plan(**given)
+            for line, bottle in zip(lines, given["bottle"], strict=True):
+                (game,) = np.flatnonzero((roots_of(games.view)["bottle"] == bottle).all(axis=1))
+                assert int(game) not in plans
+                plans[int(game)] = (int(games.frames[game]) + line.frames, int(games.decisions[game]))
+            return lines
+
+    search, policy.search = policy.search, Watched()
+    cleared = np.zeros(4, bool)
+    while not games.ended.all():
+        actions = policy.act(games.view)
+        assert games.legal[np.arange(4), actions][~games.ended].all()
+        games.step(actions)
+        cleared |= games.cleared
+    assert cleared.all() and len(plans) >= 3
+    for game, (frames, decided) in plans.items():
+        assert games.frames[game] == frames and decided < games.decisions[game]
+
+
+def test_a_hand_that_does_something_else_makes_a_new_plan(remember):
+    """The plan is of a bottle: after another's move it is made anew, and still clears."""
+    games, policy = dm.Decisions(num_envs=1), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
+    games.reset(5, 2, 0x8988)
+    for n in range(200):
+        action = policy.act(games.view)
+        if n == 16:
+            assert policy.plans
+            action = np.array([next(a for a in np.flatnonzero(games.legal[0]) if a != action[0])], np.int32)
+        games.step(action)
+        if games.ended[0]:
+            break
+    assert games.cleared[0]
+
+
+def test_capsules_that_no_generator_makes(remember):
+    """Then it plays by the law of two capsules, as any search."""
+    games = dm.Decisions(num_envs=1)
+    games.reset(1, 2, 0x8988)
+    state = games.state.copy()
+    games.set_state(state, np.zeros((1, 128), np.uint8))
+    policy = MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
+    for _ in range(8):
+        action = policy.act(games.view)
+        assert games.legal[0, action[0]]
+        games.step(action)
+
+
+def test_by_name():
+    policy, planes = policies.load("memory:beam=30")
+    assert isinstance(policy, MemoryPolicy) and policy.budget.beam == 30 and planes == "bitplane"
+    assert memory.parse("memory") == memory.MEMORY
+    policies.check("memory")
+    for wrong, said in (
+        ("memory:beam=0", "policy is 'memory:beam=0': beam must be between 1 and 100,000, got 0"),
+        ("memory:fish=1", "no setting 'fish=1'; give NAME=NUMBER with a name of plies, first"),
+        ("memory:plies=2", "plies must be 3 and sequences 1 or more for a memory, got 2 and 8"),
+        ("memory:sequences=0", "got 3 and 0"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            policies.check(wrong)
