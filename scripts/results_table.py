@@ -19,7 +19,7 @@ import tyro
 
 SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 """Levels in the table; the figure and the files have all."""
-ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled", "deep", "known")
+ORDER = ("random", "greedy", "1ply", "best", "2ply", "3ply", "sampled", "deep", "memory", "known")
 LABELS = {
     "best": "`best`, the network alone",
     "known": "seed known, beam of 50",
@@ -28,6 +28,7 @@ LABELS = {
     "3ply": "`search:3ply`",
     "sampled": "`search:sampled`",
     "deep": "`search:deep`",
+    "memory": "`memory` of past capsules",
 }
 MARKS = ("<!-- results -->", "<!-- /results -->")
 """Between these lines of the page the tables are written."""

@@ -12,6 +12,7 @@ import numpy as np
 from mlx_drmario import PublicView
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
+from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
@@ -82,6 +83,9 @@ def _network(path: Path) -> ActorCritic:
     if not isinstance(saved.net, NetConfig):
         raise ValueError(f"{path} holds the network of an {saved.net.network}, which plays as 'risk:1:{path}'")
     model = make_policy(saved.net, saved.layout, seed=0)
-    model.load_weights(list(saved.model.items()))
+    weights = dict(saved.model)
+    if isinstance(model.head, FeaturesHead):  # networks of before this head read the summary have no weight for it
+        weights.setdefault("head.summary.weight", mx.zeros_like(model.head.summary.weight))
+    model.load_weights(list(weights.items()))
     mx.eval(model.parameters())
     return model

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The fastest lines of levels 0 to 20 at HI with the seed known: a narrow beam for many seeds, a wide one for the best.
+# The fastest lines of levels 0 to 20 at HI with the seed known: a narrow beam for many seeds, wider ones for the best.
 #
 #   scripts/runs/records.sh [seeds per level]   # 300 by default, spread over the training seeds; "all" takes all 32,767
 #
@@ -11,5 +11,5 @@ seeds=${1:-300}
 limit=(--seeds "$seeds")
 [ "$seeds" = all ] && limit=()
 for level in $(seq 0 20); do
-    nice -n 10 python scripts/known_seeds.py "$level" "${limit[@]}" 
+    nice -n 10 python scripts/known_seeds.py "$level" "${limit[@]}"
 done

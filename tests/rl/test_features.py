@@ -3,6 +3,7 @@
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 import mlx_drmario as dm
 from mlx_drmario.nets.config import NetConfig
@@ -13,6 +14,8 @@ from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows, padded
+from mlx_drmario.rl.player import load_policy
+from mlx_drmario.rl.runs import checkpoint
 from tests.recolor import one_colored, recolored
 
 NET = NetConfig(head="features", width=8, depth=2, summary=16)
@@ -104,3 +107,16 @@ def test_recoloring_changes_nothing(games, policy, rename):
 def test_without_afterstates_it_says_so(games, policy):
     with pytest.raises(ValueError, match="after must hold"):
         policy(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
+
+
+def test_a_network_of_before_the_summary_was_read_plays_as_it_did(games, policy, tmp_path):
+    """Its file has no weight for the summary: the same as a weight of zero."""
+    weights = dict(tree_flatten(policy.parameters()))
+    weights["head.summary.weight"] = mx.zeros_like(weights["head.summary.weight"])
+    chosen = []
+    for number, kept in enumerate([weights, {n: w for n, w in weights.items() if n != "head.summary.weight"}]):
+        checkpoint.save(
+            tmp_path / str(number), checkpoint.Content(1, kept, NET, policy.layout, optimizer={}, state={}), keep=1
+        )
+        chosen.append(load_policy(tmp_path / str(number)).act(games.view))
+    assert (chosen[0] == chosen[1]).all()
