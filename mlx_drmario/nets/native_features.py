@@ -49,7 +49,8 @@ class FeaturesRows:
         self.vector, self.summary = vector, np.asarray(head.summary.weight)
         self.of_all = vector @ self.summary.T
         self.decision, self.facts, self.orientation = decision, facts, action // CELLS
-        row, column = (np.array(SECOND)[self.orientation, axis] + at for axis, at in enumerate(divmod_cells(action)))
+        step = np.array(SECOND)[self.orientation]
+        row, column = action % CELLS // COLS + step[:, 0], action % COLS + step[:, 1]
         self.inside = (row >= 0) & (row < ROWS)
         self.at = np.stack([decision * CELLS + action % CELLS, decision * CELLS + row * COLS + column])
         self.at[1] *= self.inside  # any cell will do above the bottle
@@ -157,9 +158,3 @@ def add_rows(totals: np.ndarray, at: np.ndarray, rows: np.ndarray) -> None:
     """totals[at[i]] += rows[i], f32[m, n], for all i; `at` i64[m] ascends."""
     starts = np.flatnonzero(np.diff(at, prepend=-1))
     totals[at[starts]] += np.add.reduceat(rows, starts)
-
-
-def divmod_cells(action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of the first half of actions i32[M]."""
-    row, column = np.divmod(action % CELLS, COLS)
-    return row, column
