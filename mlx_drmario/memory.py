@@ -68,12 +68,16 @@ class Memory:
 
     def see(self, game: int, thrown: int, capsule: int, preview: int) -> NDArray[np.intp]:
         """Take in what a game shows, numbers of capsules and how many were thrown (as in `PublicView`), and return
-        the rows of `reserves` that agree with it since it began; none for capsules that the generator cannot make."""
+        the rows of `reserves` that agree with it since it began; all of them when none does (a state that was put
+        together by hand)."""
+        everything = np.arange(len(self.reserves))
         if thrown != self.thrown[game] + 1:
-            self.left[game] = np.arange(len(self.reserves))  # another game, or what was in between is unknown
-        agreeing = self._agreeing(self.left[game], thrown, capsule, preview)
+            self.left[game] = everything  # another game, or something was missed
+        left = self.left[game]
+        shown = self.reserves[left][:, [(thrown - 1) % RESERVE, thrown % RESERVE]]
+        agreeing = left[(shown == (capsule, preview)).all(axis=1)]
         if not len(agreeing):
-            agreeing = self._agreeing(np.arange(len(self.reserves)), thrown, capsule, preview)
+            agreeing = everything
         self.left[game], self.thrown[game] = agreeing, thrown
         return agreeing
 
@@ -81,10 +85,6 @@ class Memory:
         """u8[L, 128]: the capsules after the preview by each reserve that is left, a whole lap of them."""
         entries = (self.thrown[game] + 1 + np.arange(RESERVE)) % RESERVE
         return self.reserves[self.left[game]][:, entries]
-
-    def _agreeing(self, rows: NDArray[np.intp], thrown: int, capsule: int, preview: int) -> NDArray[np.intp]:
-        shown = self.reserves[rows][:, [(thrown - 1) % RESERVE, thrown % RESERVE]]
-        return rows[(shown == (capsule, preview)).all(axis=1)]
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,10 @@ class MemoryPolicy:
             counts[game] = len(memory.see(game, thrown, int(capsules[game]), int(previews[game])))
         actions = np.full(view.num_envs, -1, np.int32)
         self._follow_plans(view, roots, np.flatnonzero(counts == 1), actions)
-        undecided = actions < 0
-        for rows, told in ((counts > 0, True), (counts == 0, False)):
-            chosen = running[(rows & undecided)[running]]
-            if len(chosen):
-                futures = self._futures(chosen) if told else None
-                actions[chosen] = self.search.choose(**chosen_rows(roots, chosen), **self.options, futures=futures)[0]
+        undecided = running[actions[running] < 0]
+        if len(undecided):
+            futures = self._futures(undecided)
+            actions[undecided] = self.search.choose(**chosen_rows(roots, undecided), **self.options, futures=futures)[0]
         return np.maximum(actions, 0)
 
     def _follow_plans(

@@ -55,10 +55,10 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST,
     ),
     (
-        "capsules that no generator makes leave nothing to choose from",
+        "capsules that no generator makes leave nothing to go on from",
         MEMORY,
-        "(counts == 0, False)",
-        "(counts < 0, False)",
+        "if not len(agreeing):",
+        "if False:",
         TEST,
     ),
 ]
