@@ -63,28 +63,28 @@ class Memory:
 
     def __init__(self, games: int) -> None:
         self.reserves = reserves()
-        self.left = [np.arange(len(self.reserves)) for _ in range(games)]
+        self.everything = np.arange(len(self.reserves))
+        self.left = [self.everything] * games
         self.thrown = np.zeros(games, np.int64)
 
     def see(self, game: int, thrown: int, capsule: int, preview: int) -> NDArray[np.intp]:
         """Take in what a game shows, numbers of capsules and how many were thrown (as in `PublicView`), and return
         the rows of `reserves` that agree with it since it began; all of them when none does (a state that was put
         together by hand)."""
-        everything = np.arange(len(self.reserves))
-        if thrown != self.thrown[game] + 1:
-            self.left[game] = everything  # another game, or something was missed
+        if thrown - self.thrown[game] not in (0, 1):
+            self.left[game] = self.everything  # another game, or something was missed
         left = self.left[game]
-        shown = self.reserves[left][:, [(thrown - 1) % RESERVE, thrown % RESERVE]]
+        shown = self.reserves[left[:, None], [(thrown - 1) % RESERVE, thrown % RESERVE]]
         agreeing = left[(shown == (capsule, preview)).all(axis=1)]
         if not len(agreeing):
-            agreeing = everything
+            agreeing = self.everything
         self.left[game], self.thrown[game] = agreeing, thrown
         return agreeing
 
     def to_come(self, game: int) -> NDArray[np.uint8]:
         """u8[L, 128]: the capsules after the preview by each reserve that is left, a whole lap of them."""
         entries = (self.thrown[game] + 1 + np.arange(RESERVE)) % RESERVE
-        return self.reserves[self.left[game]][:, entries]
+        return self.reserves[self.left[game][:, None], entries]
 
 
 @dataclass(frozen=True)

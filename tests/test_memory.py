@@ -74,6 +74,8 @@ def test_another_game_is_not_taken_for_the_same(remember, reserves):
             left = seen.see(0, *shown(games, 0))
             assert (reserves[left] == games.state["reserve"]).all(axis=1).any()
             games.step(np.array([np.flatnonzero(games.legal[0])[-1]], np.int32))
+    assert seen.see(0, *shown(games, 0)) is not left
+    assert len(seen.see(0, *shown(games, 0))) <= len(left)  # asked once more
     assert len(seen.see(0, 2, 0, 0)) > len(left)
     assert len(seen.see(0, 9, 3, 8)) > len(left)  # looked away for a while
 
