@@ -15,7 +15,7 @@ from mlx_drmario.cli import bench, main
 from mlx_drmario.cli.bench import against, cases, instructions, learning
 from mlx_drmario.evaluate import evaluate as evaluate_games
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
+from mlx_drmario.rl.ppo.config import PRESETS, PPOConfig, PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.ppo.train import resolve
 
@@ -86,13 +86,19 @@ def test_clear_rate_is_that_of_validation_games_at_the_learners_level(monkeypatc
         asked.update(settings)
         return evaluate_games(policy, **settings)
 
-    env = dataclasses.replace(PPORunConfig().env, num_envs=16, level=2, speed="med")
+    env = dataclasses.replace(PPORunConfig().env, num_envs=16, level=1, last_level=2, speed="med")
     net, ppo = NetConfig(encoder="mlp", head="dense", width=8), PPOConfig(horizon=4, minibatch=64)
     monkeypatch.setattr("mlx_drmario.evaluate.evaluate", evaluate)
     with Learner(resolve(PPORunConfig(compile=False, env=env, net=net, ppo=ppo))) as learner:
         assert 0 <= learning.clear_rate(learner, 4) <= 1
     assert (asked["level"], asked["speed"], asked["planes"]) == (2, 1, "bitplane")
     assert (seeds.split_of(asked["seeds"]) == "validation").all() and len(asked["seeds"]) == 4
+
+
+def test_a_level_is_learnt_with_those_below():
+    assert learning.config_for(0, 3) == dataclasses.replace(PRESETS["level0"], seed=3)
+    five = learning.config_for(5, 3)
+    assert (five.seed, five.env.level, five.env.last_level, five.net.head) == (3, 0, 5, "features")
 
 
 def test_the_median_run_of_five():

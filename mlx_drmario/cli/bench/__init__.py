@@ -30,7 +30,7 @@ class BenchConfig:
     learning: bool = False
     """train until 95 % of validation games at HI are cleared, with five seeds (many minutes), instead of all else"""
     level: Level = 0
-    """virus level of --learning"""
+    """virus level that --learning asks for"""
 
     def __post_init__(self) -> None:
         check_ranges(self)

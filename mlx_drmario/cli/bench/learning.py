@@ -45,7 +45,8 @@ class Reached:
 
 
 def reach(config: "PPORunConfig", cleared: float = CLEARED, games: int = GAMES, between: int = BETWEEN) -> Reached:
-    """Train until `cleared` of the validation games are, evaluating every `between` decisions, or to the budget."""
+    """Train until `cleared` of the highest level's validation games are, evaluating every `between` decisions, or to
+    the budget."""
     from mlx_drmario.rl.ppo.learner import Learner
     from mlx_drmario.rl.ppo.train import resolve
 
@@ -65,7 +66,7 @@ def reach(config: "PPORunConfig", cleared: float = CLEARED, games: int = GAMES, 
 
 
 def clear_rate(learner: "Learner", games: int) -> float:
-    """Of the first validation games, at the level and speed that the learner trains on."""
+    """Of the first validation games, at the highest level and the speed that the learner trains on."""
     from mlx_drmario import seeds
     from mlx_drmario.evaluate import evaluate
     from mlx_drmario.rl.config import SPEEDS
@@ -74,7 +75,7 @@ def clear_rate(learner: "Learner", games: int) -> float:
     env = learner.config.env
     result = evaluate(
         NetworkPolicy(learner.model),
-        level=env.level,
+        level=env.level if env.last_level is None else env.last_level,
         speed=SPEEDS[env.speed],
         seeds=seeds.seeds("validation", games),
         max_decisions=300,
@@ -83,17 +84,24 @@ def clear_rate(learner: "Learner", games: int) -> float:
     return float(result.cleared.mean())
 
 
-def run(level: int) -> list[Reached]:
-    """SEEDS runs of the preset level0 on `level`, one after the other, printed as they end, and their medians."""
+def config_for(level: int, seed: int) -> "PPORunConfig":
+    """The preset level0; above that level, levels 0 to `level` and the head that learns them (docs/LOG.md)."""
     import dataclasses
 
     from mlx_drmario.rl.ppo.config import PRESETS
 
-    preset = PRESETS["level0"]
+    preset = dataclasses.replace(PRESETS["level0"], seed=seed)
+    if level == 0:
+        return preset
+    env, net = dataclasses.replace(preset.env, last_level=level), dataclasses.replace(preset.net, head="features")
+    return dataclasses.replace(preset, env=env, net=net)
+
+
+def run(level: int) -> list[Reached]:
+    """SEEDS runs, one after the other, printed as they end, and their medians."""
     runs = []
     for seed in range(SEEDS):
-        env = dataclasses.replace(preset.env, level=level)
-        runs.append(reach(dataclasses.replace(preset, seed=seed, env=env)))
+        runs.append(reach(config_for(level, seed)))
         print(runs[-1], flush=True)
     print(median(runs, level))
     return runs
