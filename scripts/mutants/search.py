@@ -6,11 +6,11 @@ TEST_SEARCH = "tests/planner/test_search.py"
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
-        "given futures are not looked at",
+        "the first of the given futures stands for all",
         "planner/search_online.cpp",
         "given ? given + s * options.depth : drawn",
         "given ? given : drawn",
-        TEST,
+        TEST_SEARCH,
     ),
     (
         "a plan begins one capsule late",

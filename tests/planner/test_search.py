@@ -196,6 +196,11 @@ def test_given_futures_take_the_place_of_their_law() -> None:
         assert found[0] == best_by_trying(games, 3, weights)
         values = [search.choose(**roots_of(games.view), **options, futures=told * 0 + c)[1][0] for c in range(9)]
         assert len(set(values)) > 2
+        one = dict(plies=3, boards=1)  # board, so that it is followed through two of eight futures, and all is said
+        alone = [search.choose(**roots_of(games.view), **one, sequences=1, futures=told * 0 + c)[1][0] for c in (0, 4)]
+        pair = np.array([0, 4] * 4).reshape(1, 8, 1)
+        _, mean, _ = search.choose(**roots_of(games.view), **one, sequences=8, futures=pair)
+        assert alone[0] != alone[1] and mean[0] == pytest.approx(np.mean(alone), abs=0.25)
     root = roots_of(games.view)
     for wrong, said in (
         (np.zeros((1, 2, 1), np.uint8), r"futures has shape \(1, 2, 1\), allowed is \(1, 1, 1\)"),
