@@ -17,7 +17,7 @@ from mlx_drmario.cli.errors import parsed, refuse_empty, sentence
 
 # command -> (module in this package, name of its config class or None if it has its own `parse`, one line of help)
 COMMANDS: dict[str, tuple[str, str | None, str]] = {
-    "demo": ("demo", "DemoConfig", "train on level 0 for three minutes, evaluate, and say how to go on"),
+    "demo": ("demo", "DemoConfig", "train on all levels for three minutes, evaluate, and say how to go on"),
     "train": ("train", None, "train a policy with SMDP-PPO, or fit an evaluator"),
     "runs": ("runs", "RunsConfig", "list, describe and compare the runs on disk"),
     "eval": ("eval", "EvalConfig", "play games with a policy and with two baselines"),

@@ -1,4 +1,4 @@
-"""`drmario demo`: from nothing to a policy that clears level 0, in a few minutes."""
+"""`drmario demo`: from nothing to a policy that clears the lower half of the levels, in a few minutes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Train on level 0 HI, then play test games against two baselines."""
+    """Train on levels 0 to 20 HI, then play test games, those of level 0 against two baselines."""
 
     minutes: Annotated[float, Range(0, YEAR, without="low")] = 3.0
     """minutes of training"""
     games: Annotated[int, Range(1, 4_096)] = 500
-    """test games to play"""
+    """test games of level 0 to play, and a fifth of them of every fifth level above"""
     seed: Seed = 0
     """seed of weights, games and sampling"""
     out: Path | None = None
@@ -66,18 +66,25 @@ def run(config: DemoConfig) -> int:
 
 
 def play_test_games(settings: PPORunConfig, games: int, run: str) -> dict[str, dict[str, Any]]:
-    """Print the table of the trained policy and both baselines on test seeds, and return its numbers by policy."""
+    """Print the tables of the trained policy and both baselines on test seeds; returns their numbers by row."""
     from mlx_drmario import seeds
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.cli.eval import HEADER, row
     from mlx_drmario.evaluate import evaluate
 
-    level, speed = settings.env.level, settings.env.speed
-    print(f"\nlevel {level} {speed.upper()}, {games} test games (never trained on)\n{HEADER}")
-    summaries = {}
-    for name, source in (("trained", run), ("greedy", "greedy"), ("random", "random")):
+    speed, summaries = settings.env.speed, {}
+
+    def play(name: str, source: str, level: int, count: int) -> None:
         policy, planes = policies.load(source)
-        result = evaluate(policy, level=level, speed=SPEEDS[speed], seeds=seeds.seeds("test", games), planes=planes)
+        result = evaluate(policy, level=level, speed=SPEEDS[speed], seeds=seeds.seeds("test", count), planes=planes)
         print(row(name, result), flush=True)
         summaries[name] = result.summary()
+
+    print(f"\nlevel 0 {speed.upper()}, {games} test games (never trained on)\n{HEADER}")
+    for name, source in (("trained", run), ("greedy", "greedy"), ("random", "random")):
+        play(name, source, 0, games)
+    more = max(1, games // 5)
+    print(f"\nlevels above, {more} test games each\n{HEADER}")
+    for level in range(5, 21, 5):
+        play(f"trained, level {level}", run, level, more)
     return summaries

@@ -26,6 +26,10 @@ for speed in hi med low; do
 done
 play best best hi 20 "${TWENTY:-4096}" -20
 play best best hi 0-20 "${NETWORK:-250}"
+if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 88 --out runs/clone`, two cores
+    play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
+    play clone "$CLONE" hi 0-20 "${SLOWER:-100}"
+fi
 play 2ply search:2ply hi 0-20 "$games"
 play 3ply search:3ply hi 0-20 "${DEEP:-250}"
 play sampled search:sampled hi 0-20 "${DEEPEST:-200}"

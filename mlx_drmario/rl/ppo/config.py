@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
 from mlx_drmario.rl.config import BestConfig, CurriculumConfig, EnvConfig, RunConfig
 from mlx_drmario.settings import STRICT
@@ -97,7 +98,14 @@ class PPORunConfig(RunConfig):
 PRESETS: dict[str, PPORunConfig] = {
     "level0": PPORunConfig(name="level0"),
     # Uncompiled: on a machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %.
-    "demo": PPORunConfig(name="demo", minutes=3.0, compile=False, best=BestConfig(games=0)),
+    "demo": PPORunConfig(
+        name="demo",
+        minutes=3.0,
+        compile=False,
+        env=EnvConfig(last_level=20),
+        net=NetConfig(head="features"),
+        best=BestConfig(games=0),
+    ),
     # The highest levels take several hundred capsules.
     "ladder": PPORunConfig(
         name="ladder", decisions=50_000_000, env=EnvConfig(max_decisions=512), curriculum=CurriculumConfig(enabled=True)
@@ -107,7 +115,7 @@ PRESETS: dict[str, PPORunConfig] = {
 
 PRESET_HELP = {
     "level0": "Level 0 HI, 500,000 decisions: what comparisons start from.",
-    "demo": "Level 0 HI in three minutes of a laptop, without compiling and without looking for the best checkpoint.",
+    "demo": "Levels 0 to 20 HI in three minutes of a laptop, uncompiled and without looking for the best checkpoint.",
     "ladder": "All levels in turn, each until it is cleared often enough: 50 million decisions.",
 }
 """What tells them apart, for `drmario train --help`"""
