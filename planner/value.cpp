@@ -78,6 +78,7 @@ constexpr auto kRoots = make_roots();
 // Lane of rows 0..15 in LinearValue's groups: (group, place).
 constexpr int group_of(int row) { return row / 8 * 2 + row % 2; }
 constexpr int place_of(int row) { return row % 8 / 2; }
+constexpr int row_of(int group, int place) { return group / 2 * 8 + place * 2 + group % 2; }
 
 using Counts = u16 __attribute__((vector_size(32)));  // four rows of each of four boards
 using Sums = i32 __attribute__((vector_size(32)));
@@ -152,8 +153,8 @@ struct Record {
   DRM_INLINE void plane(int number, const FourCells& cells) {
     for_groups(cells, [&](int group, const Counts& counts) {
       for (int place = 0; place < 4; ++place) {
-        const int row = group / 2 * 8 + place * 2 + group % 2;
-        for (int board = 0; board < 4; ++board) planes[number][row][board] = counts[4 * board + place];
+        i32(&row)[4] = planes[number][row_of(group, place)];
+        for (int board = 0; board < 4; ++board) row[board] = counts[4 * board + place];
       }
     });
   }

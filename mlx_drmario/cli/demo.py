@@ -70,21 +70,22 @@ def play_test_games(settings: PPORunConfig, games: int, run: str) -> dict[str, d
     from mlx_drmario import seeds
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.cli.eval import HEADER, row
-    from mlx_drmario.evaluate import evaluate
+    from mlx_drmario.evaluate import Policy, evaluate
 
     speed, summaries = settings.env.speed, {}
 
-    def play(name: str, source: str, level: int, count: int) -> None:
-        policy, planes = policies.load(source)
+    def play(name: str, loaded: tuple[Policy, str], level: int, count: int) -> None:
+        policy, planes = loaded
         result = evaluate(policy, level=level, speed=SPEEDS[speed], seeds=seeds.seeds("test", count), planes=planes)
         print(row(name, result), flush=True)
         summaries[name] = result.summary()
 
     print(f"\nlevel 0 {speed.upper()}, {games} test games (never trained on)\n{HEADER}")
-    for name, source in (("trained", run), ("greedy", "greedy"), ("random", "random")):
-        play(name, source, 0, games)
+    trained = policies.load(run)
+    for name, loaded in (("trained", trained), *((name, policies.load(name)) for name in ("greedy", "random"))):
+        play(name, loaded, 0, games)
     more = max(1, games // 5)
     print(f"\nlevels above, {more} test games each\n{HEADER}")
     for level in range(5, 21, 5):
-        play(f"trained, level {level}", run, level, more)
+        play(f"trained, level {level}", trained, level, more)
     return summaries

@@ -14,7 +14,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 import mlx.core as mx
 import numpy as np
@@ -47,6 +48,20 @@ class ShardThreads(Generic[Shard]):
             thread.submit(mx.clear_streams).result()
             thread.shutdown()
         self._threads = []
+
+
+class OwnsShards(Generic[Shard]):
+    """A context manager whose `shards` end with it."""
+
+    shards: ShardThreads[Shard]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shards.close()
 
 
 class ProcessGroup:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from types import TracebackType
 
 import mlx.core as mx
 import numpy as np
@@ -25,7 +24,7 @@ from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.parallel import ShardThreads, sum_in_pairs
+from mlx_drmario.rl.parallel import OwnsShards, ShardThreads, sum_in_pairs
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 
@@ -49,7 +48,7 @@ def resolve(config: CloneRunConfig) -> CloneRunConfig:
     return dataclasses.replace(config, shards=config.shards or (2 if mx.default_device() == mx.cpu else 1))
 
 
-class Learner:
+class Learner(OwnsShards[Shard]):
     """One run in memory; `config.shards` must be resolved."""
 
     def __init__(self, config: CloneRunConfig, restored: checkpoint.Checkpoint | None = None) -> None:
@@ -69,14 +68,6 @@ class Learner:
         state = [self.learning.state, self.optimizer.state]
         apply = make_apply(self.learning, self.optimizer, config.clone.max_grad_norm)
         self.apply = compiled(apply, config.compile, state)
-
-    def __enter__(self) -> Learner:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shards.close()
 
     @property
     def progress(self) -> float:

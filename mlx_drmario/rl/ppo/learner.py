@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 import mlx.core as mx
 import numpy as np
@@ -23,7 +22,7 @@ from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
-from mlx_drmario.rl.parallel import ProcessGroup, ShardThreads, sum_in_pairs
+from mlx_drmario.rl.parallel import OwnsShards, ProcessGroup, ShardThreads, sum_in_pairs
 from mlx_drmario.rl.ppo import losses, state
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.shard import Shard
@@ -43,7 +42,7 @@ class Counters:
     log_bytes: int = 0
 
 
-class Learner:
+class Learner(OwnsShards[Shard]):
     """One run in memory: network, optimiser, shards and counters; `config.shards` must be resolved.
 
     Every process of the group must call its methods.
@@ -191,14 +190,6 @@ class Learner:
             stage=self.stage,
             metrics=metrics,
         )
-
-    def __enter__(self) -> Learner:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.shards.close()
 
 
 def make_curriculum(config: PPORunConfig) -> Curriculum:
