@@ -675,11 +675,14 @@ class Search:
     used from another thread meanwhile.
     """
 
-    def __init__(self, weights: object | None = None, threads: int = 0) -> None:
+    def __init__(self, weights: object | None = None, threads: int = 0, *, value: object | None = None) -> None:
         """
         weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which
         plies = 1 and 2 have their own.
         threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.
+        value: what judges boards instead, a function of bottles u8[n, 128] at rest that gives their frames to go
+        f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one.
+        What it raises, the call raises.
         """
 
     def choose(

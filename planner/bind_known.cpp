@@ -19,16 +19,18 @@ KnownOptions known_options(long width, double alpha, long max_capsules) {
 // One game by all threads, several one by one on each.
 std::vector<Line> lines_of(Search& search, const std::vector<KnownGame>& known, const KnownOptions& options) {
   std::vector<Line> lines(known.size());
-  exclusively(search, [&] {
-    if (known.size() == 1) {
-      search.control.begin();
-      lines[0] = solve_known(known[0], search.known_value(), options, search.pool(), search.control);
-      search.control.stop = false;
-      return;
-    }
-    search.for_each(static_cast<int>(known.size()), kKnownPlies, [&](Online&, std::size_t i) {
-      ThreadPool alone(1);
-      lines[i] = solve_known(known[i], search.known_value(), options, alone, search.control);
+  with_search(search, [&] {
+    search.by_known_value([&](const auto& value) {
+      if (known.size() == 1) {
+        search.control.begin();
+        lines[0] = solve_known(known[0], value, options, search.pool(), search.control);
+        search.control.stop = false;
+        return;
+      }
+      search.for_each(static_cast<int>(known.size()), kKnownPlies, [&](auto&, std::size_t i) {
+        ThreadPool alone(1);
+        lines[i] = solve_known(known[i], value, options, alone, search.control);
+      });
     });
   });
   return lines;

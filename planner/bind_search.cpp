@@ -1,7 +1,6 @@
 #include "bind_search.h"
 
 #include "round.h"
-#include "value_weights.h"
 
 namespace drm {
 
@@ -55,16 +54,6 @@ OnlineOptions online_options(long plies, long first, long boards, long depth, lo
   return options;
 }
 
-// As given, checked; None takes the built-in ones.
-std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
-  if (weights.is_none()) return {built_in.begin(), built_in.end()};
-  auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
-  if (const char* problem = LinearValue::problem_with(given.data)) {
-    throw nb::value_error((std::string("weights ") + problem).c_str());
-  }
-  return std::move(given.data);
-}
-
 template <class... Columns>
 using Arrays = std::tuple<nb::ndarray<nb::numpy, Columns>...>;
 
@@ -95,8 +84,8 @@ Arrays<i32, float, u32> choose(Search& search, const Situations& given, const On
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size(), 0);
   std::vector<u32> expanded(roots.size(), 0);
-  exclusively(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
+  with_search(search, [&] {
+    search.for_each(static_cast<int>(roots.size()), options.plies, [&](auto& online, std::size_t i) {
       const Choice choice = online.choose(roots[i], options, nullptr, given.futures_of(i));
       actions[i] = choice.action;
       values[i] = static_cast<float>(choice.value) / kFrameUnits;
@@ -111,8 +100,8 @@ Arrays<i32, float> judge(Search& search, const Situations& given, const OnlineOp
   const Roots& roots = given.roots;
   std::vector<i32> actions(roots.size(), -1);
   std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
-  exclusively(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), options.plies, [&](Online& online, std::size_t i) {
+  with_search(search, [&] {
+    search.for_each(static_cast<int>(roots.size()), options.plies, [&](auto& online, std::size_t i) {
       i32 judged[kActions];
       const Choice choice = online.choose(roots[i], options, judged, given.futures_of(i));
       actions[i] = choice.action;
@@ -156,8 +145,8 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
   const auto limit = static_cast<u32>(checked(max_capsules, "max_capsules", 1, 9999));
   std::vector<u8> cleared(n);
   std::vector<u32> frames(n), capsules(n), viruses(n);
-  exclusively(search, [&] {
-    search.for_each(static_cast<int>(n), options.plies, [&](Online& online, std::size_t i) {
+  with_search(search, [&] {
+    search.for_each(static_cast<int>(n), options.plies, [&](auto& online, std::size_t i) {
       Round round{};
       start_at_play(round.match, configs[i]);
       begin(round);
@@ -215,19 +204,7 @@ nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview
 }  // namespace
 
 void bind_search(nb::module_& m) {
-  nb::class_<Search> c(m, "Search",
-                       "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
-                       "used from another thread meanwhile.");
-  c.def(
-      "__init__",
-      [](Search* self, nb::object weights, long threads) {
-        const int count = checked(threads, "threads", 0, 1024);
-        new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
-      },
-      "weights"_a = nb::none(), "threads"_a = 0,
-      "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
-      "plies = 1 and 2 have their own.\n"
-      "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.");
+  nb::class_<Search> c = bind_search_class(m);
   define(
       c, "choose", &choose,
       "(action i32[N], frames to go f32[N], boards expanded u32[N]) of N players who see bottle u8[N, 128],\n"

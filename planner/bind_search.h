@@ -1,8 +1,11 @@
-// The object behind dm.Search, whose methods stand in bind_search.cpp (a player's view) and bind_known.cpp.
+// The object behind dm.Search, whose methods stand in bind_search.cpp (a player's view) and bind_known.cpp; what makes
+// it, in bind_value.cpp.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <vector>
 
 #include "bind_planner.h"
@@ -11,26 +14,66 @@
 
 namespace drm {
 
-using Online = OnlineSearch<LinearValue>;
 using Weights = std::span<const i32>;
 using Roots = std::vector<PublicState>;
 
 class Search {
  public:
-  // Weights of searches of one or two plies, and of those that look further.
-  Search(Weights shallow, Weights deep, int threads) : shallow_(shallow), deep_(deep), pool_(threads) {}
+  // By the built-in kind of value, with weights of searches of one or two plies and of those that look further.
+  Search(Weights shallow, Weights deep, int threads);
+  // By a function of Python, bottles u8[n, 128] to frames to go f32[n], which the calling thread alone asks.
+  explicit Search(nb::callable function);
 
   ThreadPool& pool() { return pool_; }
-  const LinearValue& known_value() const { return *deep_.value; }
   SearchControl control;
 
   // Calls use(search, index) for 0..count-1 on all threads, each with a search of its own; stops early on request.
   template <class Use>
   void for_each(int count, int plies, const Use& use) {
+    if (foreign_) return for_each_by(*foreign_, count, use);
+    for_each_by(plies < 3 ? *shallow_ : *deep_, count, use);
+  }
+
+  // Calls use(value) with the value of known capsules.
+  template <class Use>
+  void by_known_value(const Use& use) const {
+    if (foreign_) return use(*foreign_->value);
+    use(*deep_->value);
+  }
+
+  // Whether this thread is in the function of Python, which must not wait for the search that waits for it.
+  bool is_asking() const { return asked_by_.load() == std::this_thread::get_id(); }
+
+  nb::object function;  // where the garbage collector finds it
+
+ private:
+  // A value, and the memory of the searches by it between calls.
+  template <Value V>
+  struct Shelf {
+    explicit Shelf(std::unique_ptr<const V> of) : value(std::move(of)) {}
+
+    std::unique_ptr<OnlineSearch<V>> take() {
+      const std::lock_guard lock(mutex);
+      if (idle.empty()) return std::make_unique<OnlineSearch<V>>(*value);
+      std::unique_ptr<OnlineSearch<V>> online = std::move(idle.back());
+      idle.pop_back();
+      return online;
+    }
+    void give(std::unique_ptr<OnlineSearch<V>> online) {
+      const std::lock_guard lock(mutex);
+      idle.push_back(std::move(online));
+    }
+
+    const std::unique_ptr<const V> value;  // linear ones are over-aligned
+    std::mutex mutex;
+    std::vector<std::unique_ptr<OnlineSearch<V>>> idle;
+  };
+
+  template <Value V, class Use>
+  void for_each_by(Shelf<V>& shelf, int count, const Use& use) {
     control.begin();
-    Shelf& shelf = plies < 3 ? shallow_ : deep_;
     pool_.for_chunks(count, 1, [&](int begin, int end) {
-      std::unique_ptr<Online> online = shelf.take();
+      std::unique_ptr<OnlineSearch<V>> online = shelf.take();
       for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
         use(*online, static_cast<std::size_t>(i));
         control.done.fetch_add(1, std::memory_order_relaxed);
@@ -40,33 +83,20 @@ class Search {
     control.stop = false;
   }
 
- private:
-  // A value, and the memory of the searches by it between calls.
-  class Shelf {
-   public:
-    explicit Shelf(Weights weights) : value(std::make_unique<LinearValue>(weights)) {}
+  void ask(const Child* children, int n, i32* out);
 
-    std::unique_ptr<Online> take() {
-      const std::lock_guard lock(mutex_);
-      if (idle_.empty()) return std::make_unique<Online>(*value);
-      std::unique_ptr<Online> online = std::move(idle_.back());
-      idle_.pop_back();
-      return online;
-    }
-    void give(std::unique_ptr<Online> online) {
-      const std::lock_guard lock(mutex_);
-      idle_.push_back(std::move(online));
-    }
-    const std::unique_ptr<const LinearValue> value;  // is over-aligned
-
-   private:
-    std::mutex mutex_;
-    std::vector<std::unique_ptr<Online>> idle_;
-  };
-
-  Shelf shallow_, deep_;
+  std::optional<Shelf<LinearValue>> shallow_, deep_;
+  std::optional<Shelf<ForeignValue>> foreign_;  // or this one instead
+  std::atomic<std::thread::id> asked_by_{};
   ThreadPool pool_;
 };
+
+// Calls work() while nobody else uses the search.
+template <class Work>
+void with_search(Search& search, const Work& work) {
+  if (search.is_asking()) throw nb::value_error("value must not use the Search that asks it");
+  exclusively(search, work);
+}
 
 // What N players see, arrays [N, ...] by name, checked.
 Roots roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::handle frame_counter, nb::handle speed,
@@ -77,6 +107,7 @@ nb::ndarray<nb::numpy, T> array_of(const std::vector<T>& values) {
   return copied(values, {values.size()});
 }
 
+nb::class_<Search> bind_search_class(nb::module_& m);
 void bind_known(nb::module_& m, nb::class_<Search>& c);
 
 }  // namespace drm

@@ -260,5 +260,6 @@ Line solve_known(const KnownGame& game, const V& value, const KnownOptions& opti
 }
 
 template Line solve_known(const KnownGame&, const LinearValue&, const KnownOptions&, ThreadPool&, SearchControl&);
+template Line solve_known(const KnownGame&, const ForeignValue&, const KnownOptions&, ThreadPool&, SearchControl&);
 
 }  // namespace drm

@@ -175,6 +175,8 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
 }
 
 template class OnlineSearch<LinearValue>;
+template class OnlineSearch<ForeignValue>;
 template Played play_out(const Match&, OnlineSearch<LinearValue>&, const OnlineOptions&, u32);
+template Played play_out(const Match&, OnlineSearch<ForeignValue>&, const OnlineOptions&, u32);
 
 }  // namespace drm

@@ -5,7 +5,9 @@
 // and search is a template of it, so the choice costs nothing per node.
 #pragma once
 
+#include <functional>
 #include <span>
+#include <utility>
 
 #include "search_moves.h"
 #include "value_planes.h"
@@ -46,6 +48,18 @@ class LinearValue {
  private:
   alignas(32) u16 plane_[kPlanes][4][16];  // rows 0 2 4 6, 1 3 5 7, 8 10 12 14, 9 11 13 15, for each of four boards
   i32 scalar_[kValueScalars];
+};
+
+// A value computed elsewhere, a network in Python for instance: `function` is evaluate. A call per board expanded.
+class ForeignValue {
+ public:
+  using Function = std::function<void(const Child* children, int n, i32* out)>;
+  explicit ForeignValue(Function function) : function_(std::move(function)) {}
+
+  void evaluate(const Child* children, int n, i32* out) const { function_(children, n, out); }
+
+ private:
+  Function function_;
 };
 
 }  // namespace drm

@@ -227,8 +227,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "two plies play by the weights of deeper searches",
         BIND_SEARCH,
-        "Shelf& shelf = plies < 3 ? shallow_ : deep_;",
-        "Shelf& shelf = plies < 2 ? shallow_ : deep_;",
+        "for_each_by(plies < 3 ? *shallow_ : *deep_, count, use);",
+        "for_each_by(plies < 2 ? *shallow_ : *deep_, count, use);",
         TUNING,
     ),
     (

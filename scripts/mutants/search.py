@@ -2,6 +2,7 @@
 
 MEMORY, TEST = "mlx_drmario/memory.py", "tests/test_memory.py"
 TEST_SEARCH = "tests/planner/test_search.py"
+VALUE, TEST_VALUE = "planner/bind_value.cpp", "tests/planner/test_foreign_value.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -60,5 +61,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if not len(agreeing):",
         "if False:",
         TEST,
+    ),
+    (
+        "a value of Python is asked of the first bottle only",
+        VALUE,
+        "write_bottle(children[i].board,",
+        "write_bottle(children[0].board,",
+        TEST_VALUE,
+    ),
+    (
+        "a value of Python is of whole frames",
+        VALUE,
+        "std::lround(frames(i) * kFrameUnits)",
+        "std::lround(frames(i)) * kFrameUnits",
+        TEST_VALUE,
+    ),
+    (
+        "an answer that is no number is taken",
+        VALUE,
+        "if (!(std::abs(frames(i)) <= kMostFrames)) {",
+        "if (std::abs(frames(i)) > kMostFrames) {",
+        TEST_VALUE,
+    ),
+    (
+        "the collector does not see the function of a search",
+        VALUE,
+        "  Py_VISIT(nb::inst_ptr<Search>(self)->function.ptr());\n",
+        "",
+        TEST_VALUE,
     ),
 ]

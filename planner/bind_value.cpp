@@ -1,0 +1,107 @@
+#include <cmath>
+
+#include "bind_search.h"
+#include "value_weights.h"
+
+namespace drm {
+
+namespace {
+
+constexpr float kMostFrames = 1e6f;  // that a function of Python may say
+
+// As given, checked; None takes the built-in ones.
+std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
+  if (weights.is_none()) return {built_in.begin(), built_in.end()};
+  auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
+  if (const char* problem = LinearValue::problem_with(given.data)) {
+    throw nb::value_error((std::string("weights ") + problem).c_str());
+  }
+  return std::move(given.data);
+}
+
+// The garbage collector's way through a Search: its function may well lead back to it.
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (!nb::inst_ready(self)) return 0;
+  Py_VISIT(nb::inst_ptr<Search>(self)->function.ptr());
+  return 0;
+}
+int clear(PyObject* self) {
+  nb::inst_ptr<Search>(self)->function.reset();
+  return 0;
+}
+PyType_Slot kSlots[] = {
+    {Py_tp_traverse, reinterpret_cast<void*>(traverse)}, {Py_tp_clear, reinterpret_cast<void*>(clear)}, {0, nullptr}};
+
+}  // namespace
+
+Search::Search(Weights shallow, Weights deep, int threads) : pool_(threads) {
+  shallow_.emplace(std::make_unique<const LinearValue>(shallow));
+  deep_.emplace(std::make_unique<const LinearValue>(deep));
+}
+
+Search::Search(nb::callable given) : function(std::move(given)), pool_(1) {
+  foreign_.emplace(
+      std::make_unique<const ForeignValue>([this](const Child* children, int n, i32* out) { ask(children, n, out); }));
+}
+
+// Throws what the function raises, and ValueError for an answer that is no frames.
+void Search::ask(const Child* children, int n, i32* out) {
+  const auto count = static_cast<std::size_t>(n);
+  std::vector<u8> bottles(count * kCells);
+  for (std::size_t i = 0; i < count; ++i) write_bottle(children[i].board, &bottles[i * kCells]);
+  const nb::gil_scoped_acquire acquire;
+  struct Asking {
+    explicit Asking(std::atomic<std::thread::id>& by) : by_(by) { by_ = std::this_thread::get_id(); }
+    ~Asking() { by_ = std::thread::id(); }
+    std::atomic<std::thread::id>& by_;
+  } const asking(asked_by_);
+  const nb::object said = nb::module_::import_("numpy").attr("asarray")(
+      function(copied(bottles, {count, static_cast<std::size_t>(kCells)})), "float32");
+  nb::ndarray<const float, nb::ndim<1>, nb::device::cpu> frames;
+  if (!nb::try_cast(said, frames) || frames.shape(0) != count) {
+    const auto got = nb::cast<std::string>(said.attr("shape").attr("__str__")());
+    throw nb::value_error(
+        ("value must give frames f32[n] for bottles u8[n, 128], got shape " + got + " for n = " + std::to_string(n))
+            .c_str());
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!(std::abs(frames(i)) <= kMostFrames)) {
+      throw nb::value_error(
+          ("value gave " + std::to_string(frames(i)) + ", allowed are frames in -1000000..1000000").c_str());
+    }
+    out[i] = static_cast<i32>(std::lround(frames(i) * kFrameUnits));
+  }
+}
+
+nb::class_<Search> bind_search_class(nb::module_& m) {
+  nb::class_<Search> c(m, "Search", nb::type_slots(kSlots),
+                       "Placements by search (docs/search.md). One call at a time; stop() and the counters may be\n"
+                       "used from another thread meanwhile.");
+  c.def(
+      "__init__",
+      [](Search* self, nb::object weights, long threads, nb::object value) {
+        const int count = checked(threads, "threads", 0, 1024);
+        if (value.is_none()) {
+          new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
+          return;
+        }
+        if (!weights.is_none()) throw nb::value_error("weights must be None when a value is given");
+        if (count > 1) {
+          throw nb::value_error(
+              ("threads is " + std::to_string(count) + ", allowed is 1 when a value is given").c_str());
+        }
+        if (!PyCallable_Check(value.ptr())) throw nb::type_error("value must be a function of bottles");
+        new (self) Search(nb::borrow<nb::callable>(value));
+      },
+      "weights"_a = nb::none(), "threads"_a = 0, nb::kw_only(), "value"_a = nb::none(),
+      "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
+      "plies = 1 and 2 have their own.\n"
+      "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.\n"
+      "value: what judges boards instead, a function of bottles u8[n, 128] at rest that gives their frames to go\n"
+      "f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one.\n"
+      "What it raises, the call raises.");
+  return c;
+}
+
+}  // namespace drm
