@@ -234,8 +234,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "known capsules are searched by the weights of shallow searches",
         BIND_SEARCH,
-        "return *deep_.value; }",
-        "return *shallow_.value; }",
+        "use(*deep_->value);",
+        "use(*shallow_->value);",
         TUNING,
     ),
     (
