@@ -33,6 +33,8 @@ from mlx_drmario._core import (  # noqa: E402
     feature_names,
     features,
     next_capsules,
+    preview_feature_names,
+    preview_features,
     reach,
     script,
 )
@@ -53,6 +55,8 @@ __all__ = [
     "feature_names",
     "features",
     "next_capsules",
+    "preview_feature_names",
+    "preview_features",
     "reach",
     "script",
 ]

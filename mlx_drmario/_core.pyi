@@ -846,6 +846,14 @@ def next_capsules(capsule: object, preview: object, capsules_thrown: int) -> NDA
 def feature_names() -> tuple[str, ...]:
     """Names of the features, in order"""
 
+def preview_features(bottle: object, preview: object) -> NDArray[numpy.int32]:
+    """
+    i32[N, P]: what bottles u8[N, 128] offer the capsules preview [N, 2] that come next (docs/search.md).
+    """
+
+def preview_feature_names() -> tuple[str, ...]:
+    """Names of the preview features, in order"""
+
 class LogBlock:
     """Consecutive steps of a `StepLog`; the arrays are views of it."""
 

@@ -1,6 +1,7 @@
 #include "bind_search.h"
 
 #include "round.h"
+#include "value_preview.h"
 
 namespace drm {
 
@@ -174,11 +175,30 @@ nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
   return copied(out, {n, each});
 }
 
+nb::ndarray<nb::numpy, i32> preview_features(nb::handle bottle, nb::handle preview) {
+  const auto bottles = checked_bottles(bottle, "bottle", {-1});
+  const std::size_t n = bottles.shape[0];
+  const auto next = integer_array<u8>(preview, "preview", {static_cast<long>(n), 2}, 0, kColors - 1);
+  constexpr std::size_t each = kPreviewFeatures;
+  std::vector<i32> out(n * each);
+  {
+    nb::gil_scoped_release release;
+    for (std::size_t i = 0; i < n; ++i) {
+      preview_features_of(board_of(&bottles.data[i * kCells]), {next.data[2 * i], next.data[2 * i + 1]}, &out[i * each]);
+    }
+  }
+  return copied(out, {n, each});
+}
+
 nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
   std::vector<const char*> list;
   for (const Feature& feature : plane_features()) list.push_back(feature.name);
   for (const char* name : scalar_features()) list.push_back(name);
   return names(list);
+}
+
+nb::typed<nb::tuple, nb::str, nb::ellipsis> preview_names() {
+  return names(preview_feature_names());
 }
 
 // Numbers of the capsules that may follow the preview, each as often as it is likely.
@@ -242,6 +262,9 @@ void bind_search(nb::module_& m) {
       "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as\n"
       "it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
+  m.def("preview_features", &preview_features, "bottle"_a, "preview"_a,
+        "i32[N, P]: what bottles u8[N, 128] offer the capsules preview [N, 2] that come next (docs/search.md).");
+  m.def("preview_feature_names", &preview_names, "Names of the preview features, in order");
 }
 
 }  // namespace drm

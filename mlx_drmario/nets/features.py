@@ -1,8 +1,8 @@
 """The head that is told what a placement does and what board it leaves, as the search's value function sees it.
 
 shift_score and outcome add up numbers; this one lets them meet. For every legal placement a small network reads the
-grid under both halves, the encoder's summary of the whole bottle, the FACTS of the way and the features of the board
-afterwards (docs/search.md has them), whose weights it learns itself.
+grid under both halves, the encoder's summary of the whole bottle, the FACTS of the way, the features of the board
+afterwards and what that board offers the next capsule (docs/search.md has them), whose weights it learns itself.
 
 Axis letters: B decisions, M afterstates of all of them together (ragged), H hidden units.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_drmario import feature_names
+from mlx_drmario import feature_names, preview_feature_names
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
 from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, halves, small
@@ -26,6 +26,12 @@ UNIT = 8
 FEATURES = tuple(f"{name}/{UNIT}" for name in feature_names())
 """The features of the board afterwards, as further columns of `Afterstates.facts`."""
 
+PREVIEW_UNIT = 2
+"""What the preview features are divided by."""
+
+PREVIEW = tuple(f"{name}/{PREVIEW_UNIT}" for name in preview_feature_names())
+"""What the board afterwards offers the next capsule, as columns after those."""
+
 HIDDEN = 64
 """Units that judge a placement."""
 
@@ -34,7 +40,7 @@ class FeaturesHead(Head):
     """A network over each legal placement: what lies where its halves will, what it does, what it leaves."""
 
     needs_grid = True
-    facts = FACTS + FEATURES
+    facts = FACTS + FEATURES + PREVIEW
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_drmario import Decisions, PublicView, features
+from mlx_drmario import Decisions, PublicView, features, preview_features
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import ACTIONS
 
@@ -30,7 +30,7 @@ class AfterstateRows:
     def of(cls, games: Decisions | PublicView, facts: Sequence[str]) -> AfterstateRows:
         """Resolve every legal placement of every running game; ended games have no rows.
 
-        `facts` names the columns, FACTS alone or with the FEATURES of the board afterwards (nets/features.py).
+        `facts` names the columns, FACTS alone or with FEATURES and PREVIEW of the board afterwards (nets/features.py).
         """
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)
@@ -39,7 +39,8 @@ class AfterstateRows:
         for column, name in enumerate(FACTS):
             np.divide(getattr(after, name.partition("/")[0]), units[column], out=told[:, column], casting="unsafe")
         if len(facts) > len(FACTS):
-            np.divide(features(after.bottle), units[len(FACTS) :], out=told[:, len(FACTS) :], casting="unsafe")
+            counted = features(after.bottle), preview_features(after.bottle, games.public["preview"][after.env])
+            np.divide(np.concatenate(counted, axis=1), units[len(FACTS) :], out=told[:, len(FACTS) :], casting="unsafe")
         return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), told)
 
     @classmethod

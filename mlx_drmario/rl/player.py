@@ -12,7 +12,7 @@ import numpy as np
 from mlx_drmario import PublicView
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.ensemble import Ensemble
-from mlx_drmario.nets.features import FeaturesHead
+from mlx_drmario.nets.features import PREVIEW, FeaturesHead
 from mlx_drmario.nets.heads import ILLEGAL, Afterstates
 from mlx_drmario.nets.policy import ActorCritic, make_policy
 from mlx_drmario.rl.afterstates import AfterstateRows
@@ -84,8 +84,16 @@ def _network(path: Path) -> ActorCritic:
         raise ValueError(f"{path} holds the network of an {saved.net.network}, which plays as 'risk:1:{path}'")
     model = make_policy(saved.net, saved.layout, seed=0)
     weights = dict(saved.model)
-    if isinstance(model.head, FeaturesHead):  # networks of before this head read the summary have no weight for it
-        weights.setdefault("head.summary.weight", mx.zeros_like(model.head.summary.weight))
+    if isinstance(model.head, FeaturesHead):
+        _complete(model.head, weights)
     model.load_weights(list(weights.items()))
     mx.eval(model.parameters())
     return model
+
+
+def _complete(head: FeaturesHead, weights: dict[str, mx.array]) -> None:
+    """Networks of before this head read the summary, or was told of the next capsule, have no weights for these."""
+    weights.setdefault("head.summary.weight", mx.zeros_like(head.summary.weight))
+    told, known = weights["head.told.weight"], head.told.weight.shape[1]
+    if told.shape[1] == known - len(PREVIEW):
+        weights["head.told.weight"] = mx.pad(told, [(0, 0), (0, len(PREVIEW))])

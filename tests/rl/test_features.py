@@ -8,7 +8,7 @@ from mlx.utils import tree_flatten
 import mlx_drmario as dm
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Features
-from mlx_drmario.nets.features import FEATURES, UNIT, FeaturesHead
+from mlx_drmario.nets.features import FEATURES, PREVIEW, PREVIEW_UNIT, UNIT, FeaturesHead
 from mlx_drmario.nets.heads import Afterstates, halves
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
@@ -37,10 +37,13 @@ def log_probs(policy, planes, scalars, legal, rows) -> np.ndarray:
 
 def test_facts_are_of_the_board_that_a_placement_leaves(games):
     rows, after = AfterstateRows.of(games, FeaturesHead.facts), games.afterstates()
-    assert rows.facts.shape == (len(after.env), len(FACTS) + len(FEATURES))
-    np.testing.assert_array_equal(rows.facts[:, len(FACTS) :] * UNIT, dm.features(after.bottle))
-    np.testing.assert_array_equal(rows.facts[:, : len(FACTS)], AfterstateRows.of(games, FACTS).facts)
-    assert (rows.facts[:, len(FACTS) :].std(axis=0) > 0).sum() > 30
+    way, board, offer = np.split(rows.facts, [len(FACTS), len(FACTS) + len(FEATURES)], axis=1)
+    assert offer.shape == (len(after.env), len(PREVIEW))
+    np.testing.assert_array_equal(way, AfterstateRows.of(games, FACTS).facts)
+    np.testing.assert_array_equal(board * UNIT, dm.features(after.bottle))
+    preview = games.public["preview"][after.env]
+    np.testing.assert_array_equal(offer * PREVIEW_UNIT, dm.preview_features(after.bottle, preview))
+    assert (board.std(axis=0) > 0).sum() > 30 and (offer.std(axis=0) > 0).sum() > 8
 
 
 def test_second_half_by_the_definition():
@@ -109,12 +112,19 @@ def test_without_afterstates_it_says_so(games, policy):
         policy(mx.array(games.planes), mx.array(games.scalars), mx.array(games.legal))
 
 
-def test_a_network_of_before_the_summary_was_read_plays_as_it_did(games, policy, tmp_path):
-    """Its file has no weight for the summary: the same as a weight of zero."""
+@pytest.mark.parametrize("missing", ["summary", "preview"])
+def test_a_network_of_before_it_was_told_so_much_plays_as_it_did(games, policy, tmp_path, missing):
+    """Its file has no weights for the summary, or for the next capsule: the same as weights of zero."""
     weights = dict(tree_flatten(policy.parameters()))
-    weights["head.summary.weight"] = mx.zeros_like(weights["head.summary.weight"])
+    older = dict(weights)
+    if missing == "summary":
+        weights["head.summary.weight"] = mx.zeros_like(weights["head.summary.weight"])
+        del older["head.summary.weight"]
+    else:
+        older["head.told.weight"] = weights["head.told.weight"][:, : -len(PREVIEW)]
+        weights["head.told.weight"] = mx.pad(older["head.told.weight"], [(0, 0), (0, len(PREVIEW))])
     chosen = []
-    for number, kept in enumerate([weights, {n: w for n, w in weights.items() if n != "head.summary.weight"}]):
+    for number, kept in enumerate([weights, older]):
         checkpoint.save(
             tmp_path / str(number), checkpoint.Content(1, kept, NET, policy.layout, optimizer={}, state={}), keep=1
         )
