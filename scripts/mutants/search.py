@@ -2,6 +2,7 @@
 
 MEMORY, TEST = "mlx_drmario/memory.py", "tests/test_memory.py"
 TEST_SEARCH = "tests/planner/test_search.py"
+PREVIEW, TEST_PREVIEW = "planner/value_preview.cpp", "tests/planner/test_value_preview.py"
 VALUE, TEST_VALUE = "planner/bind_value.cpp", "tests/planner/test_foreign_value.py"
 
 # (name, file, old text, new text, test that fails)
@@ -89,5 +90,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "  Py_VISIT(nb::inst_ptr<Search>(self)->function.ptr());\n",
         "",
         TEST_VALUE,
+    ),
+    (
+        "the halves of the next capsule fit one way round only",
+        PREVIEW,
+        "return side_by_side(a, b) | side_by_side(b, a);",
+        "return side_by_side(a, b);",
+        TEST_PREVIEW,
+    ),
+    (
+        "a run of two offers what one of three does",
+        PREVIEW,
+        "two & moved_up(color, 2)}",
+        "two}",
+        TEST_PREVIEW,
+    ),
+    (
+        "what a board offers the capsule that was just placed",
+        "mlx_drmario/rl/afterstates.py",
+        'games.public["preview"][after.env]',
+        'games.public["capsule"][after.env]',
+        "tests/rl/test_features.py",
+    ),
+    (
+        "an older network is told of the next capsule by other weights",
+        "mlx_drmario/rl/player.py",
+        "mx.pad(told, [(0, 0), (0, len(PREVIEW))])",
+        "mx.pad(told, [(0, 0), (len(PREVIEW), 0)])",
+        "tests/rl/test_features.py",
     ),
 ]

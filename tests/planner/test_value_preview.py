@@ -1,5 +1,6 @@
 """What a board offers the next capsule: each feature counted by hand on a drawn bottle, all by a slow count."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def slow_counts(cells: NDArray[np.uint8], preview: tuple[int, int]) -> dict[str,
             out[f"{half}_virus_{word}"] = sum(top[3] < length for top in mine)
     pairs = [
         (a[2], b[2])
-        for a, b in zip(tops[:-1], tops[1:], strict=True)
+        for a, b in itertools.pairwise(tops)
         if a[0] == b[0] < 16 and (a[1], b[1]) in (preview, preview[::-1])
     ]
     out["pair_one"] = len(pairs)
