@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace drm {
@@ -64,6 +66,9 @@ class ThreadPool::Crew {
     std::unique_lock lock(mutex_);
     open_ = false;
     done_.wait(lock, [this] { return busy_ == 0; });
+    const std::exception_ptr thrown = std::exchange(thrown_, nullptr);
+    lock.unlock();
+    if (thrown) std::rethrow_exception(thrown);
   }
 
   std::mutex turn;
@@ -93,8 +98,18 @@ class ThreadPool::Crew {
     }
   }
 
-  // First of the thread's own share, then of the others'.
+  // First of the thread's own share, then of the others'. What a chunk throws is kept, and the rest is left out.
   void take_chunks(std::size_t own) {
+    try {
+      take_while_any(own);
+    } catch (...) {
+      for (Share& share : shares_) share.next.store(share.end, std::memory_order_relaxed);
+      const std::lock_guard lock(mutex_);
+      if (!thrown_) thrown_ = std::current_exception();
+    }
+  }
+
+  void take_while_any(std::size_t own) {
     for (std::size_t i = 0; i < shares_.size(); ++i) {
       Share& share = shares_[(own + i) % shares_.size()];
       for (;;) {
@@ -127,6 +142,7 @@ class ThreadPool::Crew {
   std::condition_variable wake_, done_;
   const std::function<void(int, int)>* body_ = nullptr;
   std::vector<Share> shares_;  // by thread, the caller's first
+  std::exception_ptr thrown_;  // by the first chunk that threw
   int grain_ = 1;
   int busy_ = 0;       // workers that are taking chunks
   bool open_ = false;  // whether more of them may begin to

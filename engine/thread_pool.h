@@ -28,6 +28,7 @@ class ThreadPool {
   void unlock();
 
   // Calls body(begin, end) for disjoint chunks of `grain` indices that cover [0, count); returns when all are done.
+  // What a body throws is thrown when the others are, too; chunks not begun by then are left out.
   void for_chunks(int count, int grain, const std::function<void(int, int)>& body);
 
  private:

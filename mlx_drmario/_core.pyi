@@ -681,7 +681,8 @@ class Search:
         plies = 1 and 2 have their own.
         threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.
         value: what judges boards instead, a function of bottles u8[n, 128] at rest that gives their frames to go
-        f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one.
+        f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one, of
+        what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with such a value.
         What it raises, the call raises.
         """
 
@@ -765,7 +766,7 @@ class Search:
     ) -> tuple[NDArray[numpy.uint8], NDArray[numpy.uint32], NDArray[numpy.uint32], NDArray[numpy.uint32]]:
         """
         (cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, played
-        as by choose().
+        as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.
         """
 
     def stop(self) -> None:

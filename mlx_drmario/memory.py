@@ -73,10 +73,13 @@ class Memory:
         together by hand)."""
         if thrown - self.thrown[game] not in (0, 1):
             self.left[game] = self.everything  # another game, or something was missed
-        left = self.left[game]
-        shown = self.reserves[left[:, None], [(thrown - 1) % RESERVE, thrown % RESERVE]]
-        agreeing = left[(shown == (capsule, preview)).all(axis=1)]
-        if not len(agreeing):
+        agreeing = self.left[game]
+        for known in (self.left[game], self.everything):  # from the start where a game is not the one remembered
+            shown = self.reserves[known[:, None], [(thrown - 1) % RESERVE, thrown % RESERVE]]
+            agreeing = known[(shown == (capsule, preview)).all(axis=1)]
+            if len(agreeing):
+                break
+        else:
             agreeing = self.everything
         self.left[game], self.thrown[game] = agreeing, thrown
         return agreeing

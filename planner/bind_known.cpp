@@ -5,8 +5,6 @@ namespace drm {
 
 namespace {
 
-constexpr int kKnownPlies = kMaxFuture;  // a search of known capsules looks far ahead
-
 KnownOptions known_options(long width, double alpha, long max_capsules) {
   KnownOptions options;
   options.width = checked(width, "width", 1, 1 << 20);
@@ -22,12 +20,12 @@ std::vector<Line> lines_of(Search& search, const std::vector<KnownGame>& known, 
   with_search(search, [&] {
     search.by_known_value([&](const auto& value) {
       if (known.size() == 1) {
-        search.control.begin();
+        const SearchCall call(search.control);
         lines[0] = solve_known(known[0], value, options, search.pool(), search.control);
-        search.control.stop = false;
+        ++search.control.done;
         return;
       }
-      search.for_each(static_cast<int>(known.size()), kKnownPlies, [&](auto&, std::size_t i) {
+      search.for_all(static_cast<int>(known.size()), [&](std::size_t i) {
         ThreadPool alone(1);
         lines[i] = solve_known(known[i], value, options, alone, search.control);
       });

@@ -151,7 +151,7 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
       Round round{};
       start_at_play(round.match, configs[i]);
       begin(round);
-      const Played played = play_out(round.match, online, options, limit);
+      const Played played = play_out(round.match, online, options, limit, search.control);
       cleared[i] = played.cleared;
       frames[i] = played.frames;
       capsules[i] = played.capsules;
@@ -184,7 +184,8 @@ nb::ndarray<nb::numpy, i32> preview_features(nb::handle bottle, nb::handle previ
   {
     nb::gil_scoped_release release;
     for (std::size_t i = 0; i < n; ++i) {
-      preview_features_of(board_of(&bottles.data[i * kCells]), {next.data[2 * i], next.data[2 * i + 1]}, &out[i * each]);
+      preview_features_of(board_of(&bottles.data[i * kCells]), {next.data[2 * i], next.data[2 * i + 1]},
+                          &out[i * each]);
     }
   }
   return copied(out, {n, each});
@@ -197,9 +198,7 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
   return names(list);
 }
 
-nb::typed<nb::tuple, nb::str, nb::ellipsis> preview_names() {
-  return names(preview_feature_names());
-}
+nb::typed<nb::tuple, nb::str, nb::ellipsis> preview_names() { return names(preview_feature_names()); }
 
 // Numbers of the capsules that may follow the preview, each as often as it is likely.
 nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules_thrown) {
@@ -244,7 +243,7 @@ void bind_search(nb::module_& m) {
         "nodes"_a = 0.0, "ms"_a = 0.0,
         "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, "
         "played\n"
-        "as by choose().")
+        "as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.")
       .def(
           "stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
       .def_prop_ro(

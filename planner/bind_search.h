@@ -5,7 +5,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "bind_planner.h"
@@ -34,6 +33,18 @@ class Search {
     for_each_by(plies < 3 ? *shallow_ : *deep_, count, use);
   }
 
+  // Calls use(index) for 0..count-1 on all threads; stops early on request.
+  template <class Use>
+  void for_all(int count, const Use& use) {
+    const SearchCall call(control);
+    pool_.for_chunks(count, 1, [&](int begin, int end) {
+      for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
+        use(static_cast<std::size_t>(i));
+        control.done.fetch_add(1, std::memory_order_relaxed);
+      }
+    });
+  }
+
   // Calls use(value) with the value of known capsules.
   template <class Use>
   void by_known_value(const Use& use) const {
@@ -41,8 +52,9 @@ class Search {
     use(*deep_->value);
   }
 
-  // Whether this thread is in the function of Python, which must not wait for the search that waits for it.
-  bool is_asking() const { return asked_by_.load() == std::this_thread::get_id(); }
+  // Refuses what a function of Python must not do: to wait for the search that waits for it, or to have this thread
+  // search by another function meanwhile.
+  void require_idle_thread() const;
 
   nb::object function;  // where the garbage collector finds it
 
@@ -69,32 +81,37 @@ class Search {
     std::vector<std::unique_ptr<OnlineSearch<V>>> idle;
   };
 
+  // A search taken from a shelf, and given back whatever happens.
+  template <Value V>
+  struct Loan {
+    explicit Loan(Shelf<V>& from) : shelf(from), online(from.take()) {}
+    ~Loan() { shelf.give(std::move(online)); }
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+
+    Shelf<V>& shelf;
+    std::unique_ptr<OnlineSearch<V>> online;
+  };
+
   template <Value V, class Use>
   void for_each_by(Shelf<V>& shelf, int count, const Use& use) {
-    control.begin();
-    pool_.for_chunks(count, 1, [&](int begin, int end) {
-      std::unique_ptr<OnlineSearch<V>> online = shelf.take();
-      for (int i = begin; i < end && !control.stop.load(std::memory_order_relaxed); ++i) {
-        use(*online, static_cast<std::size_t>(i));
-        control.done.fetch_add(1, std::memory_order_relaxed);
-      }
-      shelf.give(std::move(online));
+    for_all(count, [&](std::size_t i) {
+      const Loan<V> loan(shelf);
+      use(*loan.online, i);
     });
-    control.stop = false;
   }
 
   void ask(const Child* children, int n, i32* out);
 
   std::optional<Shelf<LinearValue>> shallow_, deep_;
   std::optional<Shelf<ForeignValue>> foreign_;  // or this one instead
-  std::atomic<std::thread::id> asked_by_{};
   ThreadPool pool_;
 };
 
 // Calls work() while nobody else uses the search.
 template <class Work>
 void with_search(Search& search, const Work& work) {
-  if (search.is_asking()) throw nb::value_error("value must not use the Search that asks it");
+  search.require_idle_thread();
   exclusively(search, work);
 }
 

@@ -227,6 +227,7 @@ Line Beam<V>::line() const {
     line.frames = layer_.front().frames;
   } else if (layer > 0) {
     --layer;  // nothing lives on
+    line.frames = parents_.front().frames;
   }
   for (; layer > 0; --layer) {
     const Step& step = history_[layer - 1][node];

@@ -1,10 +1,10 @@
 // Search with the seed known: every capsule to come is certain. For records and teachers, never for a player.
 #pragma once
 
-#include <atomic>
 #include <span>
 #include <vector>
 
+#include "search_control.h"
 #include "thread_pool.h"
 #include "value.h"
 
@@ -45,16 +45,6 @@ struct Line {
   std::vector<i32> actions;
   u64 nodes = 0;     // boards expanded
   u64 children = 0;  // boards evaluated
-};
-
-// What a search under way shows to other threads, and how it is stopped.
-struct SearchControl {
-  std::atomic<bool> stop{false};
-  std::atomic<u64> nodes{0};
-  std::atomic<u32> done{0};      // games
-  std::atomic<u32> capsules{0};  // of the game begun last
-
-  void begin() { nodes = 0, done = 0, capsules = 0; }
 };
 
 // A beam by capsules: all boards after n capsules compete, equal ones (same bottle, same clock phase) count once, by

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "reach.h"
@@ -177,45 +178,50 @@ struct Placement {
 // share its answers. A direct-mapped table per thread; it changes the time of a search, never its result.
 class ReachMemo {
  public:
-  struct Entry {
-    Cells open;
-    u32 clock;  // 0: nothing is stored
-    int size;
-    Placement at[kActions / 4];
-  };
-
-  const Entry& find(Cells open, int phase, const Pace& pace, Capsule capsule) {
+  std::span<const Placement> find(Cells open, int phase, const Pace& pace, Capsule capsule) {
     const u32 clock = 1u + static_cast<u32>(phase) + 2u * (capsule.first == capsule.second) +
                       4u * gravity_threshold(pace.speed, pace.speed_ups);
     const u64 mixed = (open.low ^ std::rotl(open.high, 23) ^ clock) * 0x9E3779B97F4A7C15ull;
     Entry& entry = entries_[(mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9ull >> (64 - kBits)];
-    if (entry.clock != clock || entry.open != open) {
-      entry.clock = clock;
-      entry.open = open;
-      solve(phase, pace, capsule, entry);
-    }
-    return entry;
+    if (entry.clock == clock && entry.open == open) return {entry.at, entry.size};
+    const std::size_t size = solve(open, phase, pace, capsule);
+    if (size > std::size(entry.at)) return {found_, size};  // no bottle of play offers so many
+    entry.clock = clock;
+    entry.open = open;
+    entry.size = size;
+    std::copy_n(found_, size, entry.at);
+    return {entry.at, size};
   }
 
  private:
   static constexpr int kBits = 12;
 
-  static void solve(int phase, const Pace& pace, Capsule capsule, Entry& entry) {
+  struct Entry {
+    Cells open;
+    u32 clock;  // 0: nothing is stored
+    std::size_t size;
+    Placement at[kActions / 4];
+  };
+
+  // Writes the placements to found_ and returns their number.
+  std::size_t solve(Cells open, int phase, const Pace& pace, Capsule capsule) {
     u8 bottle[kCells];
-    write_free_cells(entry.open, bottle);
+    write_free_cells(open, bottle);
     u16 frames[kActions];
     reach({bottle, {capsule.first, capsule.second}, static_cast<u8>(phase), pace.speed, pace.speed_ups}, frames);
-    entry.size = 0;
+    std::size_t size = 0;
     for (int group = 0; group < kActions; group += 4) {
       u64 four;
       std::memcpy(&four, frames + group, sizeof four);
       if (four == ~u64{0}) continue;
       for (int action = group; action < group + 4; ++action) {
-        if (frames[action] != kUnreachable) entry.at[entry.size++] = {static_cast<u16>(action), frames[action]};
+        if (frames[action] != kUnreachable) found_[size++] = {static_cast<u16>(action), frames[action]};
       }
     }
+    return size;
   }
 
+  Placement found_[kActions];
   std::vector<Entry> entries_{std::size_t{1} << kBits};
 };
 
@@ -223,11 +229,9 @@ class ReachMemo {
 
 void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children) {
   static thread_local ReachMemo memo;
-  const ReachMemo::Entry& placements = memo.find(accessible(board.occupied()), phase, pace, capsule);
-  children.size = placements.size;
-  for (int i = 0; i < placements.size; ++i) {
-    const Placement& placement = placements.at[i];
-    place(board, phase, pace, capsule, placement.action, placement.frames_to_lock, children.at[i]);
+  children.size = 0;
+  for (const Placement& placement : memo.find(accessible(board.occupied()), phase, pace, capsule)) {
+    place(board, phase, pace, capsule, placement.action, placement.frames_to_lock, children.at[children.size++]);
   }
 }
 

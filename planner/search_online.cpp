@@ -112,8 +112,8 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
-  const int wanted = options.sequences == 0 ? futures.outcomes() : options.sequences;
-  const int stage = options.sequences == 0 ? wanted : std::max(1, options.sequences / kStages);
+  const bool exact = options.sequences == 0;
+  const int wanted = exact ? futures.outcomes() : options.sequences;
   halving_.clear();
   for (int b = 0; b < second_.size; ++b) halving_.add_board(second_.at[b].first);
   for (int s = 0; s < wanted;) {
@@ -131,7 +131,8 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
         std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
       break;
     }
-    if (s % stage == 0 && s < wanted) {
+    const bool part_ends = s * kStages / wanted > (s - 1) * kStages / wanted;
+    if (!exact && part_ends && s < wanted) {
       halving_.drop_worse_half();
       if (halving_.one_first_left()) break;
     }
@@ -141,7 +142,8 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
 }
 
 template <Value V>
-Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules) {
+Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules,
+                SearchControl& control) {
   const KnownGame game(parked);  // for the capsules to come, of which `search` is shown two
   PublicState root = game.root;
   Board board = board_of(root.bottle);
@@ -149,7 +151,7 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
   Played played{};
   auto children = std::make_unique<Children>();
   End end = End::kNone;
-  while (end == End::kNone && played.capsules < max_capsules) {
+  while (end == End::kNone && played.capsules < max_capsules && !control.stop.load(std::memory_order_relaxed)) {
     const Capsule now = game.capsule(static_cast<int>(played.capsules));
     const Capsule next = game.capsule(static_cast<int>(played.capsules) + 1);
     write_bottle(board, root.bottle);
@@ -158,7 +160,8 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
     root.speed_ups = pace.speed_ups;
     root.capsules_thrown = pace.capsules;
     root.viruses_left = static_cast<u8>(count(board.virus));
-    const i32 action = search.choose(root, options).action;
+    const auto [action, value, nodes, sequences] = search.choose(root, options);
+    control.nodes.fetch_add(nodes, std::memory_order_relaxed);
     expand(board, root.frame_counter & 1, pace, now, *children);
     const Child* child =
         std::find_if(children->begin(), children->end(), [&](const Child& c) { return c.action == action; });
@@ -176,7 +179,7 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
 
 template class OnlineSearch<LinearValue>;
 template class OnlineSearch<ForeignValue>;
-template Played play_out(const Match&, OnlineSearch<LinearValue>&, const OnlineOptions&, u32);
-template Played play_out(const Match&, OnlineSearch<ForeignValue>&, const OnlineOptions&, u32);
+template Played play_out(const Match&, OnlineSearch<LinearValue>&, const OnlineOptions&, u32, SearchControl&);
+template Played play_out(const Match&, OnlineSearch<ForeignValue>&, const OnlineOptions&, u32, SearchControl&);
 
 }  // namespace drm

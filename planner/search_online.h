@@ -1,6 +1,7 @@
 // Search with what a player may know: the capsule, the preview, and the law of those that follow.
 #pragma once
 
+#include "search_control.h"
 #include "search_halving.h"
 #include "value.h"
 
@@ -82,8 +83,10 @@ struct Played {
   u32 viruses_left;
 };
 
-// Plays a parked game to its end, or until `max_capsules` were placed. The search sees what a player sees.
+// Plays a parked game to its end, until `max_capsules` were placed, or until it is stopped. The search sees what a
+// player sees.
 template <Value V>
-Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules);
+Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOptions& options, u32 max_capsules,
+                SearchControl& control);
 
 }  // namespace drm

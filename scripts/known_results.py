@@ -23,6 +23,9 @@ from mlx_drmario import seeds as splits
 from mlx_drmario.evaluate import EvalResult
 from mlx_drmario.spec import speed_number
 
+MOST_CAPSULES = 400
+"""of a game; one that is not cleared by then counts as cut short"""
+
 
 @dataclass(frozen=True)
 class KnownResultsConfig:
@@ -48,8 +51,7 @@ def main(config: KnownResultsConfig) -> None:
         if any(row["level"] == level for row in rows):
             continue
         result = solve(search, config, level)
-        rows.append({"policy": f"known seed, width {config.width}", "split": "test", **result.summary()})
-        rows[-1]["speed"] = config.speed
+        rows.append({"policy": policy(config), "split": "test", **result.summary(), "speed": config.speed})
         rows.sort(key=lambda row: int(row["level"]))
         files.write_text(config.out, json.dumps({"split": "test", "results": rows}, indent=2) + "\n")
         print(
@@ -60,12 +62,19 @@ def main(config: KnownResultsConfig) -> None:
 
 
 def read(config: KnownResultsConfig) -> Iterator[dict[str, Any]]:
-    """The rows of the file with as many games by the same beam."""
+    """The rows of the file, which must be of the same games by the same beam."""
     if not config.out.exists():
         return
     for row in json.loads(config.out.read_text())["results"]:
-        if row["games"] == config.games and row["policy"].endswith(f" {config.width}"):
-            yield row
+        asked = (row["games"], row["speed"], row["policy"])
+        if asked != (config.games, config.speed, policy(config)):
+            raise SystemExit(f"{config.out} holds other games or another beam than asked for; choose another out")
+        yield row
+
+
+def policy(config: KnownResultsConfig) -> str:
+    """What stands in the place of a policy's name."""
+    return f"known seed, width {config.width}"
 
 
 def solve(search: dm.Search, config: KnownResultsConfig, level: int) -> EvalResult:
@@ -74,19 +83,27 @@ def solve(search: dm.Search, config: KnownResultsConfig, level: int) -> EvalResu
     seeds = splits.seeds("test", config.games)
     games = dm.Decisions(num_envs=config.games, threads=1)
     games.reset(level, speed_number(config.speed), seeds)
-    lines = search.solve(games, config.width, 1.0, max_capsules=400)
+    lines = search.solve(games, config.width, 1.0, max_capsules=MOST_CAPSULES)
     cleared = np.array([line.cleared for line in lines])
+    decisions = np.array([len(line.actions) for line in lines], np.uint32)
+    viruses_left = np.zeros(config.games, np.uint8)
+    for game in np.flatnonzero(~cleared).tolist():
+        alone = dm.Decisions(num_envs=1, threads=1)
+        alone.reset(level, speed_number(config.speed), seeds[game])
+        for action in lines[game].actions:
+            alone.step(np.array([action]))
+        viruses_left[game] = alone.viruses_left[0]
     return EvalResult(
         level=level,
         speed=speed_number(config.speed),
         seeds=seeds,
         cleared=cleared,
-        top_out=~cleared,
-        truncated=np.zeros_like(cleared),
+        top_out=~cleared & (decisions < MOST_CAPSULES),
+        truncated=~cleared & (decisions == MOST_CAPSULES),
         frames=np.array([line.frames for line in lines], np.uint32),
-        decisions=np.array([len(line.actions) for line in lines], np.uint32),
-        viruses_left=np.zeros(config.games, np.uint8),
-        max_decisions=400,
+        decisions=decisions,
+        viruses_left=viruses_left,
+        max_decisions=MOST_CAPSULES,
         wall_seconds=time.perf_counter() - start,
     )
 

@@ -10,6 +10,7 @@ the buttons of its placements before it is written. What a known seed means: doc
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class KnownSeedsConfig:
     best: tuple[int, ...] = (300, 60, 12)
     """seeds that go on to each further beam"""
     out: Path = Path("docs/records")
-    """directory for level-NN.json"""
+    """directory for level-NN.json, at other speeds than HI level-NN-SPEED.json"""
     state: Path = Path("runs/records")
     """directory for what was searched so far"""
     threads: int = 1
@@ -121,16 +122,20 @@ def solve(
 
 
 def read(log: Path) -> list[dict[str, Any]]:
-    """The whole lines of the log; one that a kill cut short is left out."""
+    """The whole lines of the log; one that a kill cut short is taken off its end."""
     if not log.exists():
         return []
-    text = log.read_text()
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    text = log.read_bytes()
+    whole = text.rfind(b"\n") + 1
+    if whole < len(text):
+        os.truncate(log, whole)
+    return [json.loads(line) for line in text[:whole].splitlines()]
 
 
 def write(config: KnownSeedsConfig, record: dict[str, Any]) -> None:
     """The record, unless the file has a faster one."""
-    path = config.out / f"level-{config.level:02d}.json"
+    speed = "" if config.speed == "hi" else f"-{config.speed}"
+    path = config.out / f"level-{config.level:02d}{speed}.json"
     if path.exists() and json.loads(path.read_text())["frames"] <= record["frames"]:
         return
     config.out.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,18 @@ def test_another_game_is_not_taken_for_the_same(remember, reserves):
     assert len(seen.see(0, 9, 3, 8)) > len(left)  # looked away for a while
 
 
+def test_a_game_begun_anew_at_its_first_capsule_is_another_one(remember):
+    """What it shows counts from the start, though the number of capsules does not tell."""
+    seen, alone = Memory(1), Memory(1)
+    games = dm.Decisions(num_envs=2)
+    games.reset(3, 2, seeds.seeds("training", 2))
+    first, second = shown(games, 0), shown(games, 1)
+    assert first[1:] != second[1:]
+    seen.see(0, *first)
+    assert np.array_equal(seen.see(0, *second), alone.see(0, *second))
+    assert 0 < len(alone.left[0]) < 2_000
+
+
 def test_a_plan_is_made_once_and_kept_to(remember, monkeypatch):
     """From the moment that a game is known it takes the frames that its line said, and no further search."""
     games, policy = dm.Decisions(num_envs=4), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))

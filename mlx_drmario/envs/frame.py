@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlx_drmario import Batch, _core, event_names, render
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
+from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number
 
@@ -87,12 +87,15 @@ class FrameVectorEnv(GameVectorEnv):
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
         self._batch.run(np.repeat(_HELD[actions][None, :, None], self._skip, axis=0))
-        events = self._events  # games that had ended before tell nothing
-        self._frames += events.tau
-        self._capsules += events.capsules
-        terminated = events.cleared | events.top_out
+        events = self._events
+        # A game that was cut short is not over for the engine, which plays it on in the step that is to be ignored.
+        self._frames += np.where(active, events.tau, 0)
+        self._capsules += np.where(active, events.capsules, 0)
+        terminated = active & (events.cleared | events.top_out)
         late = (self._frames >= self._max_frames) if self._max_frames else np.zeros_like(active)
-        return Outcome(counts(events), terminated, active & late & ~terminated, told(events))
+        return Outcome(
+            only(active, counts(events)), terminated, active & late & ~terminated, only(active, told(events))
+        )
 
     def _observe(self) -> Columns:
         planes, scalars = self._batch.observe(self._planes)

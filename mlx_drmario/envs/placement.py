@@ -12,7 +12,7 @@ from mlx_drmario import render as drawing
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, told
+from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
 
@@ -118,9 +118,8 @@ class PlacementVectorEnv(GameVectorEnv):
         self._forfeit = forfeit
         due, events = counts(d), told(d)
         if hides:
-            due = {name: np.where(played, column, 0) for name, column in due.items()}
+            due, events = only(played, due), only(played, events)
             due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
-            events = {name: np.where(played, column, 0) for name, column in events.items()}
         terminated = played & (d.cleared | d.top_out) | forfeit
         return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
 

@@ -42,6 +42,11 @@ def told(events: Any) -> Columns:
     return {name: getattr(events, name).copy() for name in EVENTS}
 
 
+def only(mask: Mask, columns: Columns) -> Columns:
+    """The columns with zeros where mask is not set."""
+    return columns if mask.all() else {name: column * mask for name, column in columns.items()}
+
+
 class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     """N independent games with one autoreset rule.
 
@@ -200,7 +205,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
 
     def _finish(self, info: dict[str, Any], ended: Mask) -> None:
         """SAME_STEP: put the last observation and info of ended games into `info` and begin their next games."""
-        last = self._observe()
+        last = {name: column.copy() for name, column in self._observe().items()}  # the draw below writes to views
         final_obs = np.full(self.num_envs, None, dtype=object)
         for index in np.flatnonzero(ended):
             final_obs[index] = {name: column[index].copy() for name, column in last.items()}

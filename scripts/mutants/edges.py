@@ -177,4 +177,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "nullptr",
         "tests/planner/test_rounds.py",
     ),
+    (
+        "a game that was cut short is played on and paid for",
+        "mlx_drmario/envs/frame.py",
+        "only(active, counts(events)), terminated",
+        "counts(events), terminated",
+        "tests/env/test_frame_env.py",
+    ),
+    (
+        "a game that was cut short may still be lost",
+        "mlx_drmario/envs/frame.py",
+        "terminated = active & (events.cleared | events.top_out)",
+        "terminated = events.cleared | events.top_out",
+        "tests/env/test_frame_env.py",
+    ),
+    (
+        "what is said of an ended game is of the next one",
+        "mlx_drmario/envs/vector.py",
+        "last = {name: column.copy() for name, column in self._observe().items()}",
+        "last = self._observe()",
+        "tests/env/test_gymnasium.py",
+    ),
 ]

@@ -1,7 +1,9 @@
 """Deliberate faults in search by who remembers the capsules of a game; those of other searches are in core.py."""
 
+ONLINE, KNOWN = "planner/search_online.cpp", "planner/search_known.cpp"
 MEMORY, TEST = "mlx_drmario/memory.py", "tests/test_memory.py"
 TEST_SEARCH = "tests/planner/test_search.py"
+TEST_EDGES = "tests/planner/test_search_edges.py"
 PREVIEW, TEST_PREVIEW = "planner/value_preview.cpp", "tests/planner/test_value_preview.py"
 VALUE, TEST_VALUE = "planner/bind_value.cpp", "tests/planner/test_foreign_value.py"
 
@@ -118,5 +120,75 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "mx.pad(told, [(0, 0), (0, len(PREVIEW))])",
         "mx.pad(told, [(0, 0), (len(PREVIEW), 0)])",
         "tests/rl/test_features.py",
+    ),
+    (
+        "a bottle of many placements is remembered beyond the end",
+        "planner/search_moves.cpp",
+        "if (size > std::size(entry.at)) return {found_, size};",
+        "",
+        TEST_EDGES,
+    ),
+    (
+        "boards are dropped after every future when these are no multiple of four",
+        ONLINE,
+        "s * kStages / wanted > (s - 1) * kStages / wanted",
+        "s % std::max(1, wanted / kStages) == 0",
+        TEST_EDGES,
+    ),
+    (
+        "a line that dies took no time",
+        KNOWN,
+        "    line.frames = parents_.front().frames;\n",
+        "",
+        TEST_EDGES,
+    ),
+    (
+        "a game that is played counts no boards",
+        ONLINE,
+        "    control.nodes.fetch_add(nodes, std::memory_order_relaxed);\n",
+        "",
+        TEST_EDGES,
+    ),
+    (
+        "a wish to stop outlives its call",
+        "planner/search_control.h",
+        "~SearchCall() { control_.stop = false; }",
+        "~SearchCall() {}",
+        TEST_VALUE,
+    ),
+    (
+        "a value of Python is asked about ends",
+        VALUE,
+        "if (children[i].end != End::kNone) continue;",
+        "",
+        TEST_VALUE,
+    ),
+    (
+        "a game begun anew at its first capsule is the one remembered",
+        MEMORY,
+        "for known in (self.left[game], self.everything):",
+        "for known in (self.left[game],):",
+        TEST,
+    ),
+    (
+        "the search of many seeds writes behind a line that was cut short",
+        "scripts/known_seeds.py",
+        "        os.truncate(log, whole)\n",
+        "        pass\n",
+        "tests/test_known_seeds.py",
+    ),
+    (
+        "a network that is certain has no focal slope",
+        "mlx_drmario/rl/clone/losses.py",
+        "mx.maximum(1 - mx.exp(said), 1e-6)",
+        "1 - mx.exp(said)",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "what a thread throws is lost",
+        "engine/thread_pool.cpp",
+        "if (thrown) std::rethrow_exception(thrown);",
+        "",
+        "tests/engine/test_sharing.py",
     ),
 ]

@@ -71,6 +71,26 @@ static bool all_threads_come(ThreadPool& pool, int rounds) {
   return came;
 }
 
+// What a chunk throws reaches the caller, whichever thread it was thrown in, and the pool works on.
+static bool what_is_thrown_arrives(ThreadPool& pool, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const std::lock_guard turn(pool);
+    int caught = -1;
+    try {
+      pool.for_chunks(200, 1, [&](int begin, int) {
+        if (begin == round % 200) throw begin;
+      });
+    } catch (int thrown) {
+      caught = thrown;
+    }
+    if (caught != round % 200) return false;
+    std::atomic<int> done{0};
+    pool.for_chunks(200, 1, [&](int, int) { ++done; });
+    if (done != 200) return false;
+  }
+  return true;
+}
+
 int main(int argc, char** argv) {
   const int callers = argc > 1 ? std::atoi(argv[1]) : 2;
   const int calls = argc > 2 ? std::atoi(argv[2]) : 1000;
@@ -89,6 +109,10 @@ int main(int argc, char** argv) {
   }
   if (!all_threads_come(shared.pool(), calls)) {
     std::printf("a chunk was not done once, or waited 30 s for a thread to take another one\n");
+    return 1;
+  }
+  if (!what_is_thrown_arrives(shared.pool(), calls)) {
+    std::printf("a chunk's exception did not arrive, or the pool stood still after it\n");
     return 1;
   }
   std::printf("%d callers, %d calls each\n", callers, calls);

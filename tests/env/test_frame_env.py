@@ -6,7 +6,7 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.envs import FrameEnv, FrameVectorEnv
 from mlx_drmario.envs.frame import COUNTERS
 from mlx_drmario.rewards import TERMS, RewardConfig, compute
-from mlx_drmario.spec import BUTTONS
+from mlx_drmario.spec import BUTTONS, DOWN
 
 ONE_EACH = RewardConfig(**dict.fromkeys(TERMS, 1.0))
 
@@ -90,6 +90,26 @@ def test_truncation_after_max_frames():
     for step in range(1, 9):
         _, _, terminated, truncated, info = env.step(0)
         assert not terminated and info["frames"] == 7 * step and truncated == (7 * step >= 50)
+
+
+def test_a_game_that_was_cut_short_is_not_played_on():
+    """The ignored step after a truncation pays nothing and ends nothing, even where the game would have been lost."""
+    down = BUTTONS.index(DOWN)
+    game = FrameEnv(level=20, max_frames=0)
+    game.reset(seed=3)
+    lost = 0
+    while not game.step(down)[2]:
+        lost += 1
+    assert lost > 60
+    games = FrameVectorEnv(2, level=20, max_frames=lost)
+    games.reset(seed=[3, None], options={"game_seed": [game.unwrapped.games._game_seeds[0], 0x8988]})
+    for _ in range(lost):
+        _, _, terminated, truncated, _ = games.step(np.array([down, 0]))
+    assert not terminated.any() and truncated.all()
+    _, total, terminated, truncated, info = games.step(np.array([down, down]))
+    assert not total.any() and not terminated.any() and not truncated.any()
+    assert not info["tau"].any() and not info["top_out"].any() and info["top_out"].dtype == np.bool_
+    assert not info["frames"].any() and not info["decisions"].any() and not info["_tau"].any()
 
 
 def test_bad_settings():

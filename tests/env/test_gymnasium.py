@@ -313,3 +313,16 @@ def test_render(family):
     silent = family.vector(2)
     silent.reset(seed=0)
     assert silent.render() is None
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_what_same_step_says_of_ended_games_is_theirs(copy):
+    """Not of the games that begin in their place, whatever arrays the environment lends."""
+    games = envs.PlacementVectorEnv(3, level=5, max_decisions=3, copy=copy, autoreset_mode=AutoresetMode.SAME_STEP)
+    games.reset(seed=1)
+    for _ in range(3):
+        info = games.step(games.action_masks().argmax(axis=1))[4]
+    for game in range(3):
+        last = info["final_obs"][game]
+        assert np.array_equal(last["legal"], info["final_info"]["legal"][game])
+        assert np.array_equal(last["frames_to_lock"], info["final_info"]["frames_to_lock"][game])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.search import Budget, SearchPolicy, roots_of
-from tests.planner.test_search import random_weights
+from tests.planner.test_search import positioned, random_weights
 
 SEARCHES: list[dict[str, int]] = [
     {"plies": 1},
@@ -55,6 +55,44 @@ def test_known_games_and_whole_games_too() -> None:
     seeds = np.array([0x8988, 9])
     for one, two in zip(built_in.play(3, 2, seeds, 0, 12), foreign.play(3, 2, seeds, 0, 12), strict=True):
         assert np.array_equal(one, two)
+
+
+def test_ends_are_not_asked_about() -> None:
+    """Nor cleared bottles, in which halves may still hang; so a function need not know them."""
+
+    def by_viruses(bottles: NDArray[np.uint8]) -> NDArray[np.float64]:
+        for bottle in bottles:
+            assert at_rest(bottle.reshape(16, 8))
+        return 100 * np.log(((bottles & 0xF0) == 0xD0).sum(axis=1))
+
+    games = positioned("r....... r....... R.......", capsule="RB")
+    search = dm.Search(value=by_viruses)
+    action = search.choose(**roots_of(games.view))[0]
+    assert search.solve(games, width=20)[0].cleared
+    games.step(action)
+    assert games.cleared.all()
+
+
+def at_rest(bottle: NDArray[np.uint8]) -> bool:
+    """No single half without anything below it."""
+    single = (bottle & 0xF0) == 0x80
+    return not (single[:-1] & (bottle[1:] == 0xFF)).any()
+
+
+def test_a_wish_to_stop_ends_with_the_call_that_raised() -> None:
+    def stop_and_fail(_: NDArray[np.uint8]) -> Any:
+        if not failed:
+            failed.append(True)
+            search.stop()
+            raise KeyError("no frames today")
+        return np.zeros(len(_), np.float32)
+
+    failed: list[bool] = []
+    search = dm.Search(value=stop_and_fail)
+    root = roots_of(three_games().view)
+    with pytest.raises(KeyError):
+        search.choose(**root)
+    assert (search.choose(**root)[0] >= 0).all() and search.done == 3
 
 
 def test_it_sees_bottles_at_rest_once_per_board_expanded() -> None:
@@ -111,17 +149,18 @@ def test_what_it_raises_the_call_raises_and_the_search_lives_on(
     assert np.array_equal(search.choose(**root, **SEARCHES[3])[0], expected[0])
 
 
-def test_it_must_not_use_the_search_that_asks_it() -> None:
+@pytest.mark.parametrize("itself", [True, False])
+def test_it_must_not_use_a_search_that_asks_python(itself: bool) -> None:
     root = roots_of(three_games().view)
-    other = dm.Search(threads=1)
+    other, foreign = dm.Search(threads=1), dm.Search(value=linear(random_weights(6)))
 
     def deeper(bottles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        other.choose(**root)  # another one may be used
-        search.choose(**root)
+        other.choose(**root)  # one with the built-in value may be used
+        (search if itself else foreign).choose(**root)
         return np.zeros(len(bottles), np.float32)
 
     search = dm.Search(value=deeper)
-    with pytest.raises(ValueError, match="must not use the Search that asks it"):
+    with pytest.raises(ValueError, match="must not use a Search that has a value of Python"):
         search.choose(**root)
 
 

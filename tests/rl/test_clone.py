@@ -79,6 +79,15 @@ def test_loss_is_the_distance_to_the_target():
     assert loss(CloneConfig(), known) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("focal", [0.0, 0.5, 1.0, 2.0])
+def test_the_focal_loss_has_a_slope_where_the_network_is_certain(focal):
+    """A decision with one placement, or a row of padding, is certain: log-probability 0."""
+    said, decision = mx.array([0.0, -0.7, -0.7, 0.0]), mx.array([0, 1, 1, 2])
+    target, weight = mx.array([1.0, 0.5, 0.5, 0.0]), mx.ones(2)
+    slope = mx.grad(lambda x: judgement_loss(CloneConfig(focal=focal), x, decision, target, weight))(said)
+    assert np.isfinite(np.asarray(slope)).all()
+
+
 def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     """Row by row: judging the observed situation again gives the stored target and value."""
     shard = only_shard(TINY)

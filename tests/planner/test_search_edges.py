@@ -1,0 +1,69 @@
+"""Laws of search where it is easily wrong: bottles of many placements, odd numbers of futures, lines that die, counts."""
+
+import numpy as np
+import pytest
+
+import mlx_drmario as dm
+from mlx_drmario.search import roots_of
+from tests.planner.test_search import parked, positioned
+
+
+def comb(colors: str) -> str:
+    """A bottle that no game makes: 25 viruses apart from each other, between which a capsule reaches 158 placements."""
+    rows = ["........"] * 16
+    for row in range(2, 15, 2):
+        columns = (1, 3, 5, 7) if row % 4 == 2 else (2, 4, 6)
+        rows[row] = "".join(colors[row * 8 + c] if c in columns else "." for c in range(8))
+    return " ".join(rows)
+
+
+def test_bottles_with_more_placements_than_any_game_has() -> None:
+    """More than a search remembers of a bottle: 128."""
+    rng = np.random.default_rng(0)
+    search = dm.Search(threads=1)
+    most = 0
+    for _ in range(40):
+        games = positioned(comb("".join(rng.choice(list("YRB"), 128))), "YR", "BB")
+        legal = np.flatnonzero(games.legal[0])
+        most = max(most, len(legal))
+        for _ in range(2):  # the second time from memory, if it is there
+            _, judged = search.judge(**roots_of(games.view), plies=1)
+            assert np.array_equal(np.flatnonzero(np.isfinite(judged[0])), legal)
+    assert most > 128
+
+
+@pytest.mark.parametrize(
+    ("sequences", "drops"), [(4, 3), (5, 3), (6, 3), (7, 3), (8, 3), (15, 3), (16, 3), (2, 1), (1, 0)]
+)
+def test_boards_are_dropped_three_times_whatever_the_number_of_futures(sequences: int, drops: int) -> None:
+    """After each quarter of the futures but the last: 64 boards become 8, each followed through one more capsule."""
+    games = parked(20, 0x8988)
+    budget = dict(plies=3, boards=64, depth=1, sequences=sequences)
+    search = dm.Search(threads=1)
+    before = search.choose(**roots_of(games.view), plies=2)[2][0]
+    expanded = search.choose(**roots_of(games.view), **budget)[2][0] - before
+    ends = [-(-sequences * part // 4) for part in range(1, 5)]
+    boards, expected = 64, 0
+    for future in range(1, sequences + 1):
+        expected += boards
+        if future in ends and future < sequences:
+            boards = (boards + 1) // 2
+    assert expanded == expected and boards == 64 >> drops
+
+
+def test_a_line_that_dies_says_how_long_it_was() -> None:
+    games = parked(20, 0x8988)
+    line = dm.Search(threads=1).solve(games, width=1, alpha=0.0)[0]
+    assert not line.cleared and len(line.actions)
+    for action in line.actions:
+        games.step(np.array([action]))
+    assert games.frames[0] == line.frames
+
+
+def test_counters_are_of_the_call() -> None:
+    games = parked(0, 0x8988)
+    search = dm.Search(threads=1)
+    line = search.solve(games, width=3)[0]
+    assert search.done == 1 and search.nodes == line.nodes
+    search.play(0, 2, np.array([0x8988, 9]), 0, 5, plies=1)
+    assert search.done == 2 and search.nodes == 10

@@ -1,0 +1,41 @@
+"""The search of many seeds goes on where it was stopped, whatever was written by then."""
+
+import json
+
+import pytest
+
+from scripts.known_seeds import KnownSeedsConfig, main, read
+
+SMALL = {"seeds": 3, "widths": (2, 4), "alphas": (1.0, 0.5), "best": (1,)}
+
+
+def test_it_goes_on_after_a_line_that_was_cut_short(tmp_path, capsys):
+    config = KnownSeedsConfig(0, out=tmp_path / "records", state=tmp_path / "state", **SMALL)
+    main(config)
+    log, record = tmp_path / "state" / "level-00-hi.jsonl", tmp_path / "records" / "level-00.json"
+    whole, best = log.read_text(), record.read_text()
+    lines = whole.splitlines(keepends=True)
+    assert len(lines) == 4
+    log.write_text("".join(lines[:2]) + lines[2][:17])
+    assert len(read(log)) == 2 and log.read_text() == "".join(lines[:2])
+    record.unlink()
+    main(config)
+    assert log.read_text() == whole and record.read_text() == best
+    main(config)
+    assert log.read_text() == whole
+
+
+def test_speeds_have_files_of_their_own(tmp_path):
+    for speed in ("hi", "low"):
+        main(KnownSeedsConfig(0, speed=speed, out=tmp_path, state=tmp_path / "state", **SMALL))
+    records = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert {name: record["speed"] for name, record in records.items()} == {
+        "level-00.json": "hi",
+        "level-00-low.json": "low",
+    }
+    assert records["level-00-low.json"]["frames"] > records["level-00.json"]["frames"]
+
+
+def test_widths_and_their_weights_are_as_many():
+    with pytest.raises(SystemExit, match="alphas must be as many as widths"):
+        KnownSeedsConfig(0, widths=(1, 2), alphas=(1.0,), best=(1,))
