@@ -65,7 +65,10 @@ def unboxed(printed: str, args: list[str]) -> str:
     if found:
         text = " ".join(message.split()).removeprefix("argument ")
         return re.sub(r"^(--\S+): invalid int value: ", r"\1 must be a whole number, got ", text)
-    title, body, *rest = (" ".join(part.split()) for part in re.split(r"\n\s*-{9,}\s*\n", printed, maxsplit=2))
+    parts = [" ".join(part.split()) for part in re.split(r"\n\s*-{9,}\s*\n", undrawn(printed), maxsplit=2)]
+    if len(parts) < 2:  # no box that we know
+        return parts[0]
+    title, body, *rest = parts
     hints = re.split(r"-{9,}", rest[0] if rest else "")
     lists = re.search(r"(drmario [\w .-]*--help)", hints[-1])
     value = re.match(r"Error parsing (--[\w.-]+): ", body)
@@ -78,6 +81,13 @@ def unboxed(printed: str, args: list[str]) -> str:
     for hint in hints[:-1]:
         text += f"; {hint.strip()}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
+
+
+def undrawn(printed: str) -> str:
+    """What tyro prints where it has neither colours nor UTF-8: a title, rules of hyphens, and no sides of a box."""
+    text = re.sub(r"\x1b\[[\d;]*m", "", printed)
+    text = re.sub(r"╭─ (.*?) ─*╮", r"\1\n─────────", re.sub("╰─*╯|│", "", text))
+    return text.replace("─", "-")
 
 
 def values_of(option: str, args: list[str]) -> list[str]:
