@@ -1,4 +1,4 @@
-"""Laws of search where it is easily wrong: bottles of many placements, odd numbers of futures, lines that die, counts."""
+"""Laws of search at its edges: bottles of many placements, odd numbers of futures, lines that die, counters."""
 
 import numpy as np
 import pytest
