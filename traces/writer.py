@@ -57,10 +57,11 @@ class TraceWriter:
             content = journal.read(journal_of(previous.path))
             carried = {kind: getattr(content.only(content.unfinished()), kind) for kind in journal.KINDS}
             self._next_game = previous._next_game
-            previous._continued = True
         self._dtypes = journal.dtypes(players)
         self._pending = _Pending(2, self._dtypes)
         self._journal: Journal | None = Journal(journal_of(path), source, players, carried)
+        if previous is not None:
+            previous._continued = True  # last: where this file cannot begin, the games end in that one
 
     def start(self, states: NDArray[np.void], policy: str | tuple[str, str] = "") -> NDArray[np.uint64]:
         """Begin games at these states [n] (`Batch.state`); returns their numbers u64[n]."""

@@ -25,6 +25,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_CRASH,
     ),
     (
+        "games leave a file for one that cannot begin",
+        WRITER,
+        "        if previous is not None:\n            previous.flush()\n",
+        "        if previous is not None:\n            previous.flush()\n            previous._continued = True\n",
+        TEST_CRASH,
+    ),
+    (
         "a game changed by others goes on",
         LOG,
         "const bool begins = runs && (changed || !known_[n]);",

@@ -17,6 +17,7 @@ import mlx_drmario as dm
 from mlx_drmario.traces import journal, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import join, problems
+from mlx_drmario.traces.schema import UNFINISHED
 from mlx_drmario.traces.writer import TraceWriter, journal_of, recover
 from tests.traces.crash_child import FILE_ROWS, GAMES
 
@@ -183,6 +184,29 @@ def play_on(capture: Capture, play: dm.Decisions, steps: int) -> None:
         play.step(action)
         capture.after_step(play)
         capture.flush()
+
+
+def test_games_that_cannot_go_on_elsewhere_stay(tmp_path: Path) -> None:
+    """The next file is due, and its journal cannot be made: every game is in the file there is, as unfinished."""
+    play = dm.Decisions(num_envs=GAMES, threads=1)
+    play.reset(20, 0, np.arange(6, 6 + 2 * GAMES, 2))
+    real = os.open
+
+    def full(path: str | Path, *args: int) -> int:
+        if "-0002.dmtrace.h5.journal" in str(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return real(path, *args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", full)
+        capture = Capture(tmp_path, name="x", file_rows=2 * GAMES)
+        with pytest.raises(OSError, match="No space left"):
+            play_on(capture, play, 4)
+        capture.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["x-00-0001.dmtrace.h5"]
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    assert len(games) == GAMES and (games.episode["outcome"] == UNFINISHED).sum() > GAMES // 2
+    assert games.rows >= 2 * GAMES and problems(games) == [] and replay.verify(games) == []
 
 
 def test_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
