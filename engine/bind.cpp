@@ -139,8 +139,9 @@ std::vector<long> integers(nb::handle value, const char* name, const Shape& shap
   const bool fits =
       given.empty() || (given.size() <= shape.size() && std::equal(given.begin(), given.end(), shape.begin()));
   if (!fits) {
+    const std::string of_all = shape.size() == 2 ? text(to_tuple({shape[0]})) + " or " : "";
     throw nb::value_error((std::string(name) + " has shape " + text(to_tuple(given)) + ", allowed are a scalar or " +
-                           text(to_tuple(shape)))
+                           of_all + text(to_tuple(shape)))
                               .c_str());
   }
   check_range(array, given, name, lo, hi);

@@ -331,3 +331,10 @@ def test_events_are_all_event_columns_together(players: int) -> None:
         for name in dm.event_names():
             np.testing.assert_array_equal(events[name], getattr(games, name), name)
     assert events["capsules"].any() and not events.flags.writeable
+
+
+def test_shapes_that_are_allowed_are_named():
+    with pytest.raises(ValueError, match=r"level has shape \(2,\), allowed are a scalar or \(3,\) or \(3, 1\)"):
+        dm.Decisions(num_envs=3).reset(level=[0, 5], speed=2, seed=9)
+    with pytest.raises(ValueError, match=r"seed has shape \(2,\), allowed are a scalar or \(3,\)"):
+        dm.Decisions(num_envs=3).reset(level=0, speed=2, seed=[9, 8])
