@@ -72,8 +72,13 @@ class DrMarioApp(App[None]):
         self.theme = names[index % len(names)]
 
     async def action_leave(self) -> None:
-        """Quit the way the screen does."""
-        await self.screen.run_action("quit")
+        """Quit the way the topmost screen that can does: one over a run in training closes, and the run is saved."""
+        for screen in reversed(self.screen_stack):
+            if await self.run_action("quit", screen):
+                while self.screen is not screen:
+                    self.pop_screen()  # what the other says is to be seen
+                return
+        self.exit()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the screen, by name, besides Textual's own commands."""
