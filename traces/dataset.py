@@ -166,6 +166,8 @@ def _finished(rows: Rows, chosen: NDArray[np.int64], rng: np.random.Generator | 
 
 PERMUTATIONS = np.array(list(permutations(range(3))), np.uint8)
 """u8[6, 3]: new colour of each old one; number 0 changes nothing"""
+_OLD_COLORS = np.argsort(PERMUTATIONS, axis=1)
+"""[6, 3]: old colour of each new one"""
 
 
 @lru_cache(maxsize=1)
@@ -184,6 +186,7 @@ def recolor(rows: Rows, numbers: NDArray[np.integer]) -> None:
     rows["bottle"] = _recolored_bytes()[numbers[:, None], rows["bottle"]]
     for name in ("capsule", "preview"):
         rows[name] = PERMUTATIONS[numbers[:, None], rows[name]]
+    rows["viruses_by_color"] = np.take_along_axis(rows["viruses_by_color"], _OLD_COLORS[numbers], axis=1)
 
 
 # --- the cache -------------------------------------------------------------------------------------------------------

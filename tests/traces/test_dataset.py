@@ -105,6 +105,8 @@ def test_recoloured_rows_are_recoloured_games(data: Dataset) -> None:
         assert (rows["capsule"][n] == permutation[plain["capsule"][n]]).all()
         cells = [byte if byte == 0xFF else byte & 0xF0 | permutation[byte & 0x0F] for byte in plain["bottle"][n]]
         assert rows["bottle"][n].tolist() == cells
+        assert (rows["viruses_by_color"][n, permutation] == plain["viruses_by_color"][n]).all()
+    assert (rows["viruses_by_color"] != plain["viruses_by_color"]).any()
     legal = dm.reach(rows["bottle"], rows["capsule"], rows["frame_counter"], rows["speed"], rows["speed_ups"]) < 65535
     assert (legal == rows["legal"]).all()
     augmented = [next(data.batches(200, seed=1, augment=flag)) for flag in (False, True)]
