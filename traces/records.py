@@ -6,6 +6,7 @@ waiting on the title.
 """
 
 import csv
+import errno
 import json
 import sqlite3
 import tempfile
@@ -128,13 +129,21 @@ class Records:
     """A database of lines; a context manager. Several processes may use one at the same time."""
 
     def __init__(self, path: Path, top_k: int = TOP_K) -> None:
-        """Open or create it. ValueError for a file that is no database of records, or of another version."""
+        """Open or create it. ValueError for a file that is no database of records, or of another version.
+
+        Every method raises OSError that names the file when the disk is full or fails, or others hold it for too long.
+        """
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; it must be at least 1")
         self.path, self.top_k = path, top_k
-        self._db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        with _naming(path):
+            self._db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
         try:
-            self._patiently(self._open)
+            with _naming(path):
+                self._patiently(self._open)
+        except OSError:
+            self._db.close()
+            raise
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(f"path is {path}, which is not a database of records: {error}") from None
@@ -168,10 +177,11 @@ class Records:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has taken it back by itself when the disk is full or fails
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def add(self, claims: Sequence[Claim], solver: str) -> list[bool]:
         """Admit claims that are among the `top_k` best of their game; True for each that is in the database now.
@@ -186,7 +196,7 @@ class Records:
             if proof.problem:
                 game = f"level {claim.level}, speed {claim.speed}, seed {claim.seed}"
                 raise ValueError(f"claim {number} ({game}): {proof.problem}")
-        with self._transaction():
+        with _naming(self.path), self._transaction():
             keys = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
             for level, speed, seed in {key[:3] for key in keys}:
                 self._trim(level, speed, seed)
@@ -227,21 +237,24 @@ class Records:
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(canonical_seed(value) if name == "seed" else value)
-        rows = self._db.execute(
-            "SELECT * FROM (SELECT level, speed, seed, frame_counter, frames, capsules, actions, solver, layout,"
-            " engine, verified, added, id, row_number() OVER (PARTITION BY level, speed, seed ORDER BY verified DESC,"
-            f" frames, capsules, id) AS place FROM line WHERE {' AND '.join(conditions)}) WHERE place <= ?"
-            " ORDER BY level, speed, seed, place",
-            (*values, top or 2**31),
-        )
+        with _naming(self.path):
+            rows = self._db.execute(
+                "SELECT * FROM (SELECT level, speed, seed, frame_counter, frames, capsules, actions, solver, layout,"
+                " engine, verified, added, id, row_number() OVER (PARTITION BY level, speed, seed ORDER BY"
+                f" verified DESC, frames, capsules, id) AS place FROM line WHERE {' AND '.join(conditions)})"
+                " WHERE place <= ? ORDER BY level, speed, seed, place",
+                (*values, top or 2**31),
+            ).fetchall()
         return [_line(row) for row in rows]
 
     def quantiles(self) -> list[dict[str, Any]]:
         """Per (level, speed): number of games, and quantiles over games of the best verified time, in frames."""
         best: dict[tuple[int, int], list[int]] = {}
-        for level, speed, frames in self._db.execute(
-            "SELECT level, speed, min(frames) FROM line WHERE verified GROUP BY level, speed, seed"
-        ):
+        with _naming(self.path):
+            found = self._db.execute(
+                "SELECT level, speed, min(frames) FROM line WHERE verified GROUP BY level, speed, seed"
+            ).fetchall()
+        for level, speed, frames in found:
             best.setdefault((level, speed), []).append(frames)
         rows = []
         for (level, speed), frames in sorted(best.items()):
@@ -265,12 +278,13 @@ class Records:
             if problem:
                 name = f"level {line.level} {SPEED_NAMES[line.speed]}, seed {line.seed}, {line.frames} frames"
                 found.append(f"{name} by {line.solver}: {problem}")
-            self._db.execute(
-                "UPDATE line SET verified = ?, engine = ? WHERE level = ? AND speed = ? AND seed = ?"
-                " AND frame_counter = ? AND actions = ?",
-                (not problem, schema.engine_signature(), line.level, line.speed, line.seed, line.frame_counter,
-                 np.array(line.actions, "<i2").tobytes()),
-            )  # fmt: skip
+            key = (line.level, line.speed, line.seed, line.frame_counter, np.array(line.actions, "<i2").tobytes())
+            with _naming(self.path):
+                self._db.execute(
+                    "UPDATE line SET verified = ?, engine = ? WHERE level = ? AND speed = ? AND seed = ?"
+                    " AND frame_counter = ? AND actions = ?",
+                    (not problem, schema.engine_signature(), *key),
+                )
         return found
 
     def close(self) -> None:
@@ -283,6 +297,19 @@ class Records:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """OSError with the file's name for what keeps SQLite from its work."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_ERROR:  # the tables are another program's
+            raise
+        number = errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO
+        raise OSError(number, str(error), str(path)) from error
 
 
 def _line(row: tuple[Any, ...]) -> Line:

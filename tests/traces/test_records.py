@@ -1,6 +1,7 @@
 """Only lines that clear their game from reset are in the database, and it says so again and again."""
 
 import csv
+import errno
 import json
 import re
 import sqlite3
@@ -130,6 +131,21 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     Path("no.sqlite").write_text("this is not a database, and long enough to be looked at" * 10)
     assert main(["records", "list", "--db", "no.sqlite"]) == 1
     assert "not a database of records" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named(tmp_path: Path, cleared: Claim) -> None:
+    """SQLite has rolled back by itself then; what was there stays, and the next line fits again."""
+    path = tmp_path / "r.sqlite"
+    claims = variants(cleared)
+    with Records(path, top_k=len(claims)) as records:
+        records.add(claims[:1], "x")
+        records._db.execute(f"PRAGMA max_page_count = {records._db.execute('PRAGMA page_count').fetchone()[0]}")
+        with pytest.raises(OSError, match="full") as caught:
+            records.add(claims[1:], "x" * 10_000)
+        assert len(records.lines()) == 1
+        records._db.execute("PRAGMA max_page_count = 1000000")
+        assert records.add(claims[1:2], "x") == [True] and len(records.lines()) == 2
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(path)
 
 
 def test_several_processes_write_at_once(tmp_path: Path, cleared: Claim) -> None:
