@@ -71,7 +71,7 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     buttons = np.concatenate(parts)
     first = len(head) + lead
     seconds = int(table["frames"][e]) / FRAME_RATE
-    name = f"level {'/'.join(map(str, level))} {'/'.join(SPEED_NAMES[s].upper() for s in speed)}, seed {seed:04X}"
+    name = f"level {'/'.join(map(str, level))} {'/'.join(SPEED_NAMES[s].upper() for s in speed)}, seed 0x{seed:04x}"
     title = f"{name}, {int(table['frames'][e])} frames ({seconds:.2f} s), mlx_drmario {dm.__version__}"
     return Movie(buttons, np.zeros(len(buttons), np.uint8), {}, ((first, title),))
 

@@ -5,7 +5,8 @@ A file is written under a temporary name and renamed when it is complete, so a n
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -183,40 +184,49 @@ def check(path: Path) -> int:
     if not h5py.is_hdf5(path):
         raise ValueError(f"path is {path}, which is not an HDF5 file")
     with _open(path) as file:
-        kind, version = file.attrs.get("format"), file.attrs.get("version")
+        kind, version, players = (file.attrs.get(name) for name in ("format", "version", "players"))
         if kind == "mlx_drmario.frames":
             raise ValueError(f"path is {path}, a frame trace of release 0.1.0, a format that is no longer read")
         if kind != FORMAT:
             raise ValueError(f"path is {path}, which is not a {FORMAT} file")
         if version != VERSION:
             raise ValueError(f"path is {path}, of trace version {version}; this release reads version {VERSION}")
-        return int(file.attrs["players"])
+        if players not in (1, 2):
+            raise ValueError(f"path is {path}, a damaged trace: its attribute players is {players}, not 1 or 2")
+        return int(players)
 
 
-def _open(path: Path) -> Any:
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """The file for reading; ValueError that names it for what is damaged or missing in it."""
     try:
-        return h5py.File(path, "r")
+        opened = h5py.File(path, "r")
     except OSError as error:
         raise ValueError(f"path is {path}, a damaged HDF5 file: {error}") from None
+    with opened as file:
+        try:
+            yield file
+        except (LookupError, OSError, RuntimeError) as error:  # the last two are HDF5's words for bytes it cannot read
+            raise ValueError(f"path is {path}, a damaged trace: {error}") from None
 
 
 def episodes(path: Path) -> Games:
-    """Only the table of episodes of a file: no start states, no rows."""
+    """Only the table of episodes of a file: no start states, no rows. Raises as `read` does."""
     players = check(path)
     with _open(path) as file:
-        table = {name: _column(file, f"episode/{name}", column, players) for name, column in EPISODE.items()}
+        table = _table(file, "episode", EPISODE, players)
         count = len(table["seed"])
-        sources = tuple(json.loads(text) for text in file["source"].asstr()[:])
+        sources = _sources(file)
     none = {name: np.empty((0, *schema.row_shape(c, players)), c.dtype) for name, c in DECISION.items()}
     buttons = np.empty((0, *schema.row_shape(BUTTONS, players)), np.uint8)
     return Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
 
 
 def sizes(path: Path) -> tuple[int, int]:
-    """(decision rows, frame rows) of a file."""
+    """(decision rows, frame rows) of a file. Raises as `read` does."""
     check(path)
     with _open(path) as file:
-        return len(file["decision/action"]), len(file["frame/buttons"])
+        return len(_dataset(file, "decision/action")), len(_dataset(file, "frame/buttons"))
 
 
 def read(path: Path, first: int = 0, last: int | None = None) -> Games:
@@ -226,15 +236,12 @@ def read(path: Path, first: int = 0, last: int | None = None) -> Games:
     """
     players = check(path)
     with _open(path) as file:
-        try:
-            return _read(file, players, first, last)
-        except (KeyError, OSError) as error:
-            raise ValueError(f"path is {path}, a damaged trace: {error}") from None
+        return _read(file, players, first, last)
 
 
 def _read(file: Any, players: int, first: int, last: int | None) -> Games:
     wanted = slice(first, last)
-    table = {name: _column(file, f"episode/{name}", column, players, wanted) for name, column in EPISODE.items()}
+    table = _table(file, "episode", EPISODE, players, wanted)
 
     def span(begin: str, count: str) -> slice:
         if not len(table[begin]):
@@ -244,19 +251,47 @@ def _read(file: Any, players: int, first: int, last: int | None) -> Games:
         return slice(start, start + int(table[count].sum(dtype=np.int64)))
 
     rows, frames = span("first_decision", "decisions"), span("first_frame", "buttons")
-    start = file["episode/start"][wanted]
-    decision = {name: _column(file, f"decision/{name}", column, players, rows) for name, column in DECISION.items()}
+    start = _dataset(file, "episode/start")[wanted]
+    if len(start) != len(table["seed"]):
+        raise LookupError(_UNEQUAL.format("episode"))
+    decision = _table(file, "decision", DECISION, players, rows)
     buttons = _column(file, "frame/buttons", BUTTONS, players, frames)
-    sources = tuple(json.loads(text) for text in file["source"].asstr()[:])
-    return Games(players, table, _as_state(start, players), decision, buttons, sources)
+    return Games(players, table, _as_state(start, players), decision, buttons, _sources(file))
+
+
+_UNEQUAL = "the columns of /{} have different lengths"
+
+
+def _sources(file: Any) -> tuple[dict[str, Any], ...]:
+    column = _dataset(file, "source")
+    try:
+        return tuple(dict(json.loads(text)) for text in column.asstr()[:])
+    except (TypeError, ValueError):
+        raise LookupError("/source is not a column of JSON objects") from None
+
+
+def _table(
+    file: Any, group: str, columns: Mapping[str, Column], players: int, rows: slice = slice(None)
+) -> dict[str, np.ndarray]:
+    table = {name: _column(file, f"{group}/{name}", column, players, rows) for name, column in columns.items()}
+    if len({len(column) for column in table.values()}) > 1:
+        raise LookupError(_UNEQUAL.format(group))
+    return table
 
 
 def _column(file: Any, name: str, column: Column, players: int, rows: slice = slice(None)) -> np.ndarray:
-    dataset = file[name]
+    dataset = _dataset(file, name)
     shape = schema.row_shape(column, players)
     if dataset.dtype != np.dtype(column.dtype) or dataset.shape[1:] != shape:
-        raise KeyError(f"/{name} is {dataset.dtype}{dataset.shape[1:]}, it must be {column.dtype}{shape}")
+        raise LookupError(f"/{name} is {dataset.dtype}{dataset.shape[1:]}, it must be {column.dtype}{shape}")
     return dataset[rows]
+
+
+def _dataset(file: Any, name: str) -> Any:
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset) or not found.shape:
+        raise LookupError(f"it has no column /{name}")
+    return found
 
 
 def _as_state(start: np.ndarray, players: int) -> np.ndarray:

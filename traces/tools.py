@@ -20,25 +20,27 @@ CHECK_ROWS = 1 << 14
 """rows that one process checks at a time"""
 
 
-ALSO_JOURNALS = f"{SUFFIX}*"
-"""end of the names of trace files and of journals, for `find`"""
+ALSO_JOURNALS = (SUFFIX, SUFFIX + journal.SUFFIX)
+"""ends of the names of trace files and of journals, for `find`"""
 
 
-def find(paths: Iterable[Path], suffix: str = SUFFIX, or_none: bool = False) -> list[Path]:
-    """The trace files among these files and in these directories, at any depth, sorted.
+def find(paths: Iterable[Path], ends: tuple[str, ...] = (SUFFIX,), or_none: bool = False) -> list[Path]:
+    """These files, and those in these directories, at any depth, whose names end so; sorted.
 
     Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing (unless `or_none`).
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.rglob(f"*{suffix}") if not file.name.startswith("."))
+            inside = (file for end in ends for file in path.rglob(f"*{end}"))
+            found += sorted(file for file in inside if not file.name.startswith("."))
         elif path.exists():
             found.append(path)
         else:
             raise FileNotFoundError(f"path is {path}, which does not exist")
     if not found and not or_none:
-        raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no *{suffix}")
+        wanted = " or ".join(f"*{end}" for end in ends)
+        raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no {wanted}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -278,7 +279,7 @@ def recover(source: Path) -> tuple[Path, int, int]:
     """Make the trace file of a journal whose writer is dead: (file, episodes in it, bytes of the tail that were cut).
 
     Without an episode there is no file, only the journal goes. Raises FileNotFoundError, ValueError for what is no
-    journal, BlockingIOError when its writer still runs.
+    journal or has a damaged file under its name, BlockingIOError when its writer still runs.
     """
     path = source.with_name(source.name.removesuffix(journal.SUFFIX))
     content = journal.read(source)
@@ -287,20 +288,24 @@ def recover(source: Path) -> tuple[Path, int, int]:
     for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
         leftover.unlink()
     if path.exists():  # the writer died between making the file and removing the journal
+        made = len(storage.episodes(path))  # raises before the journal goes, which then is all there is
         source.unlink()
-        return path, len(storage.episodes(path)), 0
-    return path, publish(source, path, continued=_goes_on(source, path.name)), content.lost
+        return path, made, 0
+    return path, publish(source, path, continued=_goes_on(path)), content.lost
 
 
-def _goes_on(source: Path, name: str) -> bool:
-    """Whether another recording beside this one took over its running games."""
-    for other in source.parent.iterdir():
-        if other == source or other.name.startswith("."):
-            continue
-        if not other.name.endswith((schema.SUFFIX, schema.SUFFIX + journal.SUFFIX)):
-            continue
-        is_journal = other.name.endswith(journal.SUFFIX)
-        sources = [journal.read(other).source] if is_journal else storage.episodes(other).sources
-        if any(each.get("previous") == name for each in sources):
-            return True
-    return False
+def _goes_on(path: Path) -> bool:
+    """Whether the next file of the recording took over the running games of this one.
+
+    Not when it cannot be read: games that are there twice are better than games that are lost.
+    """
+    stem, _, number = path.name.removesuffix(schema.SUFFIX).rpartition("-")
+    if not number.isdecimal():
+        return False
+    following = path.with_name(f"{stem}-{int(number) + 1:04d}{schema.SUFFIX}")  # as `Capture.open_file` names it
+    sources: list[dict[str, Any]] = []
+    with suppress(ValueError, OSError):
+        sources += storage.episodes(following).sources
+    with suppress(ValueError, OSError):
+        sources.append(journal.read(journal_of(following)).source)
+    return any(source.get("previous") == path.name for source in sources)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_drmario.cli.errors import WrongUse
+from mlx_drmario.cli.errors import WrongUse, check_there
 from mlx_drmario.cli.trace_options import (
     Command,
     Dedup,
@@ -66,6 +66,7 @@ def run(config: Command) -> int:
 
 def check_arguments(config: Command) -> None:
     """Raises before the work: WrongUse without a path, ValueError or OSError for what could not be written after it."""
+    from mlx_drmario.traces.export import check_dataset
     from mlx_drmario.traces.movie import FORMATS
     from mlx_drmario.traces.schema import SUFFIX
 
@@ -74,6 +75,10 @@ def check_arguments(config: Command) -> None:
     if isinstance(config, Split):
         check_directory("--out", config.out)
     elif isinstance(config, Export):
+        if config.parquet is None and config.minari is None:
+            raise WrongUse("--parquet and --minari are both not given; name a file or a dataset")
+        if config.minari is not None:
+            check_dataset("--minari", config.minari)
         if config.parquet is not None:
             check_output("--parquet", config.parquet)
     elif isinstance(config, Html):
@@ -84,6 +89,14 @@ def check_arguments(config: Command) -> None:
         check_output("--out", config.out, (SUFFIX,))
         if config.out.exists():
             raise FileExistsError(f"--out is {config.out}, which exists; traces are never overwritten")
+    check_there(sources(config))
+
+
+def sources(config: Command) -> tuple[Path, ...]:
+    """What is to be read."""
+    if isinstance(config, Import):
+        return (config.movie,)
+    return (config.path,) if isinstance(config, Split | Movie | Html) else config.paths
 
 
 def info(config: Info) -> int:
@@ -151,13 +164,13 @@ def recover(config: Recover) -> int:
     from mlx_drmario.traces import journal, tools, writer
     from mlx_drmario.traces.schema import SUFFIX
 
-    failed, paths = 0, tools.find(config.paths, SUFFIX + journal.SUFFIX, or_none=True)
+    failed, paths = 0, tools.find(config.paths, (SUFFIX + journal.SUFFIX,), or_none=True)
     if not paths:
         print("nothing to recover")
     for path in paths:
         try:
             made, episodes, lost = writer.recover(path)
-        except (ValueError, BlockingIOError) as error:
+        except (ValueError, OSError) as error:
             print(error, file=sys.stderr)
             failed = 1
             continue
@@ -207,8 +220,6 @@ def export(config: Export) -> int:
     from mlx_drmario.traces import tools
 
     paths = tools.find(config.paths)
-    if config.parquet is None and config.minari is None:
-        raise ValueError("parquet and minari are both not given; name a file or a dataset")
     if config.parquet is not None:
         print(f"{config.parquet}: {counted(exports.parquet(paths, config.parquet), 'decision')}")
     if config.minari is not None:

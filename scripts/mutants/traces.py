@@ -20,7 +20,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "recover does not see that games went on",
         WRITER,
-        "continued=_goes_on(source, path.name)",
+        "continued=_goes_on(path)",
         "continued=False",
         TEST_CRASH,
     ),
@@ -29,6 +29,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         WRITER,
         "        if previous is not None:\n            previous.flush()\n",
         "        if previous is not None:\n            previous.flush()\n            previous._continued = True\n",
+        TEST_CRASH,
+    ),
+    (
+        "a journal goes before the file that replaces it is read",
+        WRITER,
+        "        made = len(storage.episodes(path))",
+        "        source.unlink()\n        made = len(storage.episodes(path))",
         TEST_CRASH,
     ),
     (

@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import mlx_drmario as dm
-from mlx_drmario.traces import journal, replay, storage
+from mlx_drmario.traces import journal, replay, schema, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import join, problems
 from mlx_drmario.traces.schema import UNFINISHED
@@ -175,6 +176,31 @@ def test_games_that_went_on_elsewhere_are_recovered_once(tmp_path: Path) -> None
         games = join([storage.read(path) for path in traces_in(folder)])
         assert games.episode["decisions"].tolist() == [10 if left == [0] else 15] * 3
         assert replay.verify(games) == [] and problems(games) == []
+
+
+def test_files_beside_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
+    """Also the next of its recording: the games are kept then. Its own file in the way keeps the journal."""
+    play = dm.Decisions(num_envs=3, threads=1)
+    play.reset(0, 2, np.array([40, 42, 44]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TraceWriter, "close", lambda _: 0)
+        with Capture(tmp_path / "t", name="x") as capture:
+            play_on(capture, play, 2)
+    data = (tmp_path / "t" / "x-00-0001.dmtrace.h5.journal").read_bytes()
+    for number, other in enumerate(("y", "x-00-0002", "x-00-0001")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        own = folder / "x-00-0001.dmtrace.h5.journal"
+        own.write_bytes(data)
+        with h5py.File(folder / f"{other}.dmtrace.h5", "w") as file:  # a trace without a table
+            file.attrs.update(format=schema.FORMAT, version=schema.VERSION, players=1)
+        if other == "x-00-0001":
+            with pytest.raises(ValueError, match=r"x-00-0001\.dmtrace\.h5, a damaged trace: it has no column"):
+                recover(own)
+            assert own.read_bytes() == data
+            continue
+        (folder / f"{other}.dmtrace.h5.journal").write_text("no")
+        assert recover(own)[1] == 3 and not own.exists()
 
 
 def play_on(capture: Capture, play: dm.Decisions, steps: int) -> None:

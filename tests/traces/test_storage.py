@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
-from mlx_drmario.traces import replay, schema, storage
+from mlx_drmario.traces import replay, schema, storage, tools
 from mlx_drmario.traces.capture import FrameCapture
 from mlx_drmario.traces.games import Games, content_hashes, join, problems
 from tests import strategies as sts
@@ -143,11 +143,42 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, random_games: Games) -> Non
         storage.save(path, [random_games], 1)
     with h5py.File(path, "r+") as file:
         del file["decision/tau"]
-    with pytest.raises(ValueError, match=r"a damaged trace: .*tau"):
+    with pytest.raises(ValueError, match=r"a\.dmtrace\.h5, a damaged trace: it has no column /decision/tau"):
         storage.read(path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ValueError, match="damaged HDF5 file"):
         storage.read(path)
+
+
+def test_what_a_trace_lacks_is_named(tmp_path: Path, random_games: Games) -> None:
+    """By a sentence of `validate`, which raises nothing, and by an error of the command that looks at the file."""
+    path = tmp_path / "a.dmtrace.h5"
+    for name in ("episode/seed", "episode", "decision/action", "frame/buttons", "episode/start", "source"):
+        storage.save(path, [random_games], 1)
+        with h5py.File(path, "r+") as file:
+            del file[name]
+        (found,) = tools.validate(path)
+        assert re.search(f"a.dmtrace.h5, a damaged trace: it has no column /{name}", found)
+        path.unlink()
+    for name in ("episode/seed", "episode/start", "decision/tau"):
+        storage.save(path, [random_games], 1)
+        with h5py.File(path, "r+") as file:
+            column = file[name][:-1]
+            del file[name]
+            file[name] = column
+        (found,) = tools.validate(path)
+        assert f"the columns of /{name.partition('/')[0]} have different lengths" in found
+        path.unlink()
+    storage.save(path, [random_games], 1)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["players"], file["source"]
+        file["source"] = np.arange(3)
+    with pytest.raises(ValueError, match="its attribute players is None, not 1 or 2"):
+        storage.check(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["players"] = 1
+    with pytest.raises(ValueError, match="/source is not a column of JSON objects"):
+        storage.episodes(path)
 
 
 @pytest.mark.parametrize(

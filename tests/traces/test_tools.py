@@ -1,6 +1,7 @@
 """Tools make the files they say, and checks name what is wrong, from the command line too."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +36,10 @@ def table(games: Games, *names: str) -> list[tuple[int, ...]]:
 def test_find(folder: Path) -> None:
     assert [path.parent.name for path in tools.find([folder])] == ["a", "deep", "c"]
     (empty := folder / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty, which hold no \*\.dmtrace\.h5"):
+    with pytest.raises(ValueError, match=r"empty, which hold no \*\.dmtrace\.h5$"):
         tools.find([empty])
+    with pytest.raises(ValueError, match=r"which hold no \*\.dmtrace\.h5 or \*\.dmtrace\.h5\.journal$"):
+        tools.find([empty], tools.ALSO_JOURNALS)
     with pytest.raises(FileNotFoundError, match="nothing, which does not exist"):
         tools.find([folder / "nothing"])
 
@@ -132,6 +135,7 @@ def test_recover_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "capture.run(np.zeros((1000, 4, 1), np.uint8)); capture.writer.flush(); os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.dmtrace.h5")], check=False, env=os.environ)
+    shutil.copy(tmp_path / "a.dmtrace.h5.journal", tmp_path / "kept")
     assert main(["trace", "info", str(tmp_path)]) == 0
     assert "its recording was killed" in capsys.readouterr().out
     assert main(["trace", "recover", str(tmp_path)]) == 0
@@ -142,6 +146,13 @@ def test_recover_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     (tmp_path / "b.dmtrace.h5.journal").write_text("no")
     assert main(["trace", "recover", str(tmp_path)]) == 1
     assert "not a trace journal" in capsys.readouterr().err
+    shutil.copy(tmp_path / "kept", tmp_path / "c.dmtrace.h5.journal")
+    (tmp_path / "b.dmtrace.h5.journal").unlink()
+    (tmp_path / "b.dmtrace.h5.journal").mkdir()  # an error of the system
+    (tmp_path / "d.dmtrace.h5").write_text("no")
+    assert main(["trace", "recover", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert "c.dmtrace.h5: 4 games" in told.out and "b.dmtrace.h5.journal" in told.err
 
 
 def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +173,7 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "greedy: 3" in trace("info", folder / "c", "--sources")
     assert "frames to clear" in trace("info", folder / "c")
     made = trace("movie", folder / "c" / "greedy-00-0001.dmtrace.h5", "--out", folder / "m.fm2")
-    assert "level 0 HI" in made
+    assert "level 0 HI, seed 0x002" in made
     assert trace("import", folder / "m.fm2", "--out", folder / "back.dmtrace.h5").endswith(": 1 game\n")
     assert trace("verify", folder / "back.dmtrace.h5").startswith("1 file, 1 game, ")
     back = storage.read(folder / "back.dmtrace.h5")
