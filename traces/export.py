@@ -1,5 +1,6 @@
 """Traces for other tools: Parquet tables and Minari datasets."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -72,6 +73,17 @@ def _arrow(column: np.ndarray) -> Any:
     return pyarrow.FixedSizeListArray.from_arrays(flat, column.shape[1])
 
 
+DATASET = r"([-\w][-\w/]*[-\w]/)?[-\w]+-v\d+"
+"""What the id of a dataset may be (a regular expression): what Minari can find again."""
+
+
+def check_dataset(option: str, dataset: str) -> None:
+    """ValueError for what is no id. Minari itself finds out when it has written a part of the dataset."""
+    if not re.fullmatch(DATASET, dataset, re.ASCII):
+        form = "[NAMESPACE/]NAME-vNUMBER of letters, digits, - and _ (two or more of a namespace)"
+        raise ValueError(f"{option} is {dataset!r}; it must be {form}, such as drmario/greedy-v0")
+
+
 def minari(
     paths: Sequence[Path],
     dataset: str,
@@ -101,6 +113,7 @@ def minari(
                 buffers = list(_buffers(group, reward or rewards.RewardConfig(), planes, count))
                 count += len(buffers)
                 if made is None:
+                    check_dataset("dataset", dataset)
                     with warnings.catch_warnings():  # what is not given is for whoever publishes a dataset to add
                         warnings.filterwarnings("ignore", ".*is set to None|.*env_spec is None")
                         made = library.create_dataset_from_buffers(

@@ -6,7 +6,8 @@ import io
 import itertools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,6 +24,13 @@ def refuse_empty(args: list[str]) -> None:
             raise WrongUse(f"{word.removesuffix('=')} must not be empty")
         if word == "":
             raise WrongUse("one of the arguments is empty")
+
+
+def check_there(paths: Iterable[Path]) -> None:
+    """WrongUse for the first that does not exist of the paths that were given without an option."""
+    for path in paths:
+        if not path.exists():
+            raise WrongUse(f"path is {path}, which does not exist")
 
 
 def parsed(read: Callable[[list[str]], T], args: list[str]) -> T:

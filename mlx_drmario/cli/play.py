@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.files import check_directory
-from mlx_drmario.ranges import Game, Level, check_ranges
+from mlx_drmario.ranges import Level, check_ranges
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class PlayConfig:
     """speed setting"""
     players: Literal[1, 2] = 1
     """alone, or two on one keyboard"""
-    seed: Game | None = None
-    """game, 2 to 65535 (a state of the console's random generator); by default a random one"""
+    seed: GameSeed | None = None
+    """game, 2 to 65535, 0x for hexadecimal (a state of the console's random generator); by default a random one"""
     capture: Path | None = None
     """keep every game in trace files in this directory (docs/traces.md)"""
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from mlx_drmario.cli.errors import WrongUse
+from mlx_drmario.cli.errors import WrongUse, check_there
+from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.files import check_output
-from mlx_drmario.ranges import Count, Game, Level, check_ranges
+from mlx_drmario.ranges import Count, Level, check_ranges
 from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Chosen:
 
     level: Level | None = None
     speed: Literal["low", "med", "hi"] | None = None
-    seed: Game | None = None
+    seed: GameSeed | None = None
     top: Count | None = None
     """only so many of every game, the best"""
     db: Path = DATABASE
@@ -91,6 +92,7 @@ def run(config: List | Verify | Export | Add) -> int:
         check_output("--db", config.db)
         if not config.paths:
             raise WrongUse("name at least one file or directory")
+        check_there(config.paths)
     elif not config.db.exists():
         if isinstance(config, List) and config.db == DATABASE:
             print(f"no records yet: `drmario records add TRACES` keeps the best times of trace files in {DATABASE}")

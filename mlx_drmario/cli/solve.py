@@ -1,12 +1,12 @@
 """`drmario solve`: the best line for a known seed."""
 
 import json
-import re
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Level, Range, check_ranges
 
@@ -25,7 +25,7 @@ class SolveConfig:
     """0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"
     """speed setting"""
-    seed: str = "0x8988"
+    seed: GameSeed = 0x8988
     """state of the console's random generator before the level set-up, 2 to 65535; 0x for hexadecimal"""
     frame_counter: Annotated[int, Range(0, 255)] = 0
     """its value in the first frame of play, 0 to 255; only its parity matters"""
@@ -58,7 +58,7 @@ def run(config: SolveConfig) -> int:
     from mlx_drmario.spec import speed_number
 
     check(config)
-    seed = parse_seed(config.seed)
+    seed = config.seed
     games = dm.Decisions(num_envs=1, threads=1)
     games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)
     search = dm.Search(threads=config.threads)
@@ -155,13 +155,3 @@ def record(config: SolveConfig, seed: int, line: "dm.Line") -> dict[str, Any]:
         "frames": line.frames,
         "actions": line.actions.tolist(),
     }
-
-
-def parse_seed(text: str) -> int:
-    """A whole number 2 to 65535, decimal or with 0x; ValueError otherwise."""
-    if (
-        not re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}", text)
-        or not 2 <= int(text, 0 if "x" in text.lower() else 10) <= 65_535
-    ):
-        raise ValueError(f"seed is {text!r}; it must be 2 to 65535, or hexadecimal such as 0x8988")
-    return int(text, 0 if "x" in text.lower() else 10)

@@ -94,5 +94,5 @@ def test_what_cannot_be_exported(tmp_path: Path, minari_home: Path, capsys: pyte
         capture.run(np.zeros((600, 1, 1), np.uint8))
     with pytest.raises(ValueError, match="no episode that can be exported"):
         export.minari([tmp_path / "one.dmtrace.h5"], "a/b-v0")
-    assert main(["trace", "export", str(tmp_path / "one.dmtrace.h5")]) == 1
-    assert "parquet and minari are both not given" in capsys.readouterr().err
+    assert main(["trace", "export", str(tmp_path / "one.dmtrace.h5")]) == 2
+    assert "--parquet and --minari are both not given" in capsys.readouterr().err
