@@ -62,8 +62,10 @@ def run(config: CalibrateConfig) -> int:
     from mlx_drmario.rl.runs.directory import read_config
 
     levels = None if config.levels is None else parse_levels(config.levels)
+    evaluator = Evaluator.load(config.run)  # first: it says what else a run may hold
+    if evaluator.returns:
+        raise ValueError(f"{config.run} foresees returns (of `drmario train qrdqn`), and no frames to compare")
     settings = read_config(config.run, EvaluatorConfig)
-    evaluator = Evaluator.load(config.run)
     levels = levels or parse_levels(settings.data.levels)
     out = config.out or config.run / "calibration"
     check_makeable("out", out)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
+from mlx_drmario.cli.policy import NAMES
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Count, Range, check_ranges
 from mlx_drmario.spec import parse_levels
@@ -28,10 +29,7 @@ class EvalConfig:
     docs/evaluation.md says what every number means.
     """
 
-    policy: str = "greedy"
-    """best (the network that comes with this), random, greedy, search:1ply (or 2ply, 3ply, sampled, deep:
-    docs/search.md), the directory of a run or checkpoint, or several runs as one: ensemble:RUN1,RUN2; an evaluator by a
-    risk: risk:0.25:RUN (docs/evaluator.md)"""
+    policy: Annotated[str, tyro.conf.arg(help=NAMES)] = "greedy"
     levels: Annotated[str, tyro.conf.arg(aliases=["--level"])] = "0"
     """virus levels, 0 to 24: 3 or 0-5 or 0,5,10-12"""
     speed: Literal["low", "med", "hi"] = "hi"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,14 @@ MEMORY = "memory"
 
 RISK = "risk:"
 """Prefix of a number and an evaluator's run: how it chooses (rl/evaluator/player.py)."""
+
+NAMES = (
+    "best (the network that comes with this), random, greedy, search:1ply (or 2ply, 3ply, sampled, deep:"
+    " docs/search.md), memory (search that remembers the capsules of its game), the directory of a run or checkpoint,"
+    " several runs as one (ensemble:RUN1,RUN2), or an evaluator by a risk between 0 and 2 (risk:0.25:RUN,"
+    " docs/evaluator.md)"
+)
+"""What a policy can be called, for help and errors."""
 
 
 def load(name: str, option: str = "policy") -> tuple[Policy, str]:
@@ -68,9 +78,9 @@ def check(name: str, option: str = "policy") -> None:
     if _searches(name):
         _budget(name, option)
     elif name not in ("random", "greedy"):
-        _paths(name, option)
         if name.startswith(RISK):
             _risk(name, option, "")
+        _paths(name, option)
 
 
 def _searches(name: str) -> bool:
@@ -87,20 +97,38 @@ def _budget(name: str, option: str) -> search.Budget:
 
 
 def _trained(name: str, option: str) -> NetworkPolicy | RiskPolicy:
+    check(name, option)
     paths = _paths(name, option)
     if (risk := _risk(name, option, paths[0])) is not None:
         from mlx_drmario.rl.evaluator.player import load_risk_policy
 
-        return load_risk_policy(paths[0], risk)
+        with _naming(name, option):
+            return load_risk_policy(paths[0], risk)
     from mlx_drmario.rl.player import load_ensemble, load_policy
 
-    several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
-    return load_ensemble(paths) if several else load_policy(paths[0])
+    if _prefix(name) != ENSEMBLE:
+        return load_policy(paths[0])
+    with _naming(name, option):
+        return load_ensemble(paths)
+
+
+@contextlib.contextmanager
+def _naming(name: str, option: str) -> Iterator[None]:
+    """What is wrong with a part of a name is said of the name as it was typed."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{option} is {name!r}: {error}") from None
+
+
+def _prefix(name: str) -> str:
+    """ENSEMBLE or RISK for a name that begins so; "" for others, and for a directory that is called so."""
+    return next((prefix for prefix in (ENSEMBLE, RISK) if name.startswith(prefix) and not Path(name).is_dir()), "")
 
 
 def _risk(name: str, option: str, path: str) -> float | None:
     """The risk in a name, 1 for the bare path of an evaluator, None for another policy."""
-    if name.startswith(RISK) and not Path(name).is_dir():
+    if _prefix(name) == RISK:
         text = name.removeprefix(RISK).partition(":")[0]
         try:
             risk = float(text)
@@ -109,7 +137,7 @@ def _risk(name: str, option: str, path: str) -> float | None:
         if not 0 < risk < 2:
             raise ValueError(f"{option} is {name!r}; the risk must be a number strictly between 0 and 2, got {text!r}")
         return risk
-    if name.startswith(ENSEMBLE):
+    if _prefix(name) == ENSEMBLE:
         return None
     from mlx_drmario.nets.config import QuantileNetConfig
     from mlx_drmario.rl.runs.checkpoint import load_weights
@@ -119,15 +147,17 @@ def _risk(name: str, option: str, path: str) -> float | None:
 
 def _paths(name: str, option: str) -> list[str]:
     """The directories that a name stands for; ValueError when one is none."""
-    several = name.startswith(ENSEMBLE) and not Path(name).is_dir()
-    paths = name.removeprefix(ENSEMBLE).split(",") if several else [name]
-    paths = [str(SHIPPED) if path == BEST and not Path(path).is_dir() else path for path in paths]
-    if name.startswith(RISK) and not Path(name).is_dir():
-        paths = [name.removeprefix(RISK).partition(":")[2]]
+    prefix = _prefix(name)
+    parts = name.removeprefix(prefix)
+    typed = {ENSEMBLE: parts.split(","), RISK: [parts.partition(":")[2]], "": [name]}[prefix]
+    paths = [str(SHIPPED) if path == BEST and not Path(path).is_dir() else path for path in typed]
     for path in paths:
-        if not path or not Path(path).is_dir():
-            raise ValueError(
-                f"{option} is {path!r}; it must be 'best', 'random', 'greedy', 'search:2ply' or another search, the"
-                " directory of a run, 'ensemble:RUN1,RUN2' or 'risk:0.25:RUN'"
-            )
+        if not path:
+            raise ValueError(f"{option} is {name!r}, in which the directory of a run is missing")
+        if not Path(path).is_dir():
+            if prefix:
+                raise ValueError(f"{option} is {name!r}, and {path!r} in it is no directory of a run or checkpoint")
+            if "/" in path:
+                raise ValueError(f"{option} is {name!r}, which is no directory of a run or checkpoint")
+            raise ValueError(f"{option} is {name!r}; it must be {NAMES}")
     return paths

@@ -180,7 +180,7 @@ class Html:
     episodes: tuple[Annotated[int, Range(0, 2**31)], ...] = ()
     """numbers of the games in the file; by default the first 20"""
     policy: str | None = None
-    """also ask this policy about every decision: random, greedy, or the directory of a run"""
+    """also ask this policy about every decision (a name as for `drmario eval --policy`)"""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from mlx_drmario.ranges import Game, Level, Range, check_ranges
+import tyro
+
+from mlx_drmario.cli.game import GameSeed
+from mlx_drmario.cli.policy import NAMES
+from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
     from mlx_drmario.tui.screens.live import LiveScreen
@@ -15,9 +19,7 @@ if TYPE_CHECKING:
 class WatchConfig:
     """Watch a policy play, frame by frame at the console's speed, slower or faster. The key ? lists the others."""
 
-    policy: str = "greedy"
-    """best (the network that comes with this), random, greedy, search:2ply or another search, the directory of a run or
-    checkpoint, or several runs as one: ensemble:RUN1,RUN2"""
+    policy: Annotated[str, tyro.conf.arg(help=NAMES)] = "greedy"
     level: Level = 0
     """virus level, 0 to 24"""
     speed: Literal["low", "med", "hi"] = "hi"
@@ -26,8 +28,9 @@ class WatchConfig:
     """games side by side, 1 to 256"""
     split: Literal["test", "validation", "training"] = "test"
     """where the games come from"""
-    seed: Game | None = None
-    """the first game, 2 to 65535 (a state of the console's random generator); by default the first of the split"""
+    seed: GameSeed | None = None
+    """the first game, 2 to 65535, 0x for hexadecimal (a state of the console's random generator); by default the first
+    of the split"""
     pace: Annotated[float, Range(0.25, inf)] = 1.0
     """frames per 1/60 second at the start: 0.25, 0.5, 1, 2, 4, 8, 16, 64 or inf"""
 
