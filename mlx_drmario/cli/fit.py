@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_drmario.cli.progress import Progress, clock
-from mlx_drmario.cli.stopping import default_directory, stop_on_signals
+from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class NewEvaluatorConfig(EvaluatorConfig):
     """Learn the distribution of frames to clear, and the chance to clear, of a policy's games (docs/evaluator.md)."""
 
+    config: Path | None = None
+    """YAML file of settings (DRMARIO_* variables override it; docs/training.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -39,6 +41,8 @@ class NewEvaluatorConfig(EvaluatorConfig):
 class NewQRDQNConfig(QRDQNRunConfig):
     """Learn to play by QR-DQN: quantiles of the return of every placement (docs/evaluator.md)."""
 
+    config: Path | None = None
+    """YAML file of settings (DRMARIO_* variables override it; docs/training.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -47,6 +51,8 @@ class NewQRDQNConfig(QRDQNRunConfig):
 class NewCloneConfig(CloneRunConfig):
     """Learn from a search: what it thinks of every placement in the network's own games (docs/search.md)."""
 
+    config: Path | None = None
+    """YAML file of settings (DRMARIO_* variables override it; docs/training.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -68,11 +74,9 @@ def run(config: NewFitConfig) -> int:
     return _run(plain, config.out, False, config.dry_run)
 
 
-def resume(run: Path, dry_run: bool) -> int:
-    """Go on with a run, with the settings it was started with. Returns and raises as `run`."""
-    from mlx_drmario.rl.runs.directory import kind_of, read_config
-
-    return _run(read_config(run, kind_of(run)), run, True, dry_run)
+def resume(config: DirectoryConfig, run: Path, dry_run: bool) -> int:
+    """Go on with a run. Returns and raises as `run`."""
+    return _run(config, run, True, dry_run)
 
 
 def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run: bool) -> int:
@@ -89,6 +93,8 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run:
         return 0
     with stop_on_signals() as asked:
         result = _train(config, run, Lines(asked), resume)
+    if result.finished and not result.metrics:
+        print(nothing_left(config))
     print(f"\nsaved {result.checkpoint}")
     if not result.finished:
         print(f"stopped; go on with\n  drmario train resume {run}")

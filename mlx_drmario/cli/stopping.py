@@ -1,4 +1,6 @@
-"""What every command that fills a run directory does: find a new one, and end well when it is asked to stop."""
+"""What every command that fills a run directory does: find a new one, end well when it is asked to stop, and say so
+when there was nothing left to do.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,3 +49,11 @@ def default_directory(name: str, make: bool = True) -> Path:
             if make or not path.exists():
                 break
     return path
+
+
+def nothing_left(config: DirectoryConfig) -> str:
+    """What is said of a run that was to go on and had finished before."""
+    if not isinstance(config, BudgetConfig):
+        return "nothing to do: the run was finished, and has no budget that could be larger"
+    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.decisions:,} decisions"
+    return f"nothing to do: the budget of {budget} is spent; give a larger one with --minutes or --decisions"

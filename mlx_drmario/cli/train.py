@@ -17,16 +17,17 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from mlx_drmario.cli import fit
-from mlx_drmario.cli.fit import NewCloneConfig, NewEvaluatorConfig, NewFitConfig, NewQRDQNConfig
-from mlx_drmario.cli.stopping import default_directory, stop_on_signals
+from mlx_drmario.cli.errors import WrongUse
+from mlx_drmario.cli.fit import NewFitConfig
+from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
-from mlx_drmario.rl.config import SpeedName
+from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, SpeedName
 from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
@@ -84,9 +85,16 @@ class ResumeConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.decisions is not None and self.minutes is not None:
+            raise ValueError(f"decisions must not be given with minutes, got {self.decisions} and {self.minutes:g}")
 
 
 DEFAULT_PRESET = "level0"
+NEW: dict[type, type] = {PPORunConfig: NewRunConfig} | {kind: new for new, kind in fit.KINDS.items()}
+"""What the command line makes of the settings of a run, by their class."""
+
+
+Settings = TypeVar("Settings", bound=DirectoryConfig)
 
 
 Command = NewRunConfig | NewFitConfig | ResumeConfig
@@ -96,25 +104,19 @@ Command = NewRunConfig | NewFitConfig | ResumeConfig
 def parse(args: list[str]) -> Command:
     """What the command line asks for: a preset (level0 if none is named) and overrides, an evaluator, a run to resume.
 
-    Raises ValueError or OSError for a YAML file or an environment variable that cannot be used; tyro ends the program
-    for wrong options. A resumed run keeps its settings, so neither is looked at then.
+    Raises WrongUse for settings of a YAML file or the environment that cannot be used, OSError for a file that cannot
+    be read; tyro ends the program for wrong options. A resumed run keeps its settings, so neither is looked at then.
     """
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         args = [DEFAULT_PRESET, *args]
-    presets = dict(PRESETS)
-    if args[0] in presets:
-        presets[args[0]] = layered(presets[args[0]], config_file(args), os.environ)
+    starts: dict[str, DirectoryConfig] = {**PRESETS, **{kind.name: kind() for kind in fit.KINDS.values()}}
+    if args[0] in starts:
+        try:
+            starts[args[0]] = layered(starts[args[0]], config_file(args), os.environ)
+        except ValueError as error:
+            raise WrongUse(str(error)) from None
     # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
-    kinds: list[Any] = [
-        Annotated[
-            NewRunConfig,
-            tyro.conf.subcommand(name, default=NewRunConfig(**vars(preset)), description=PRESET_HELP[name]),
-        ]
-        for name, preset in presets.items()
-    ]
-    kinds.append(Annotated[NewEvaluatorConfig, tyro.conf.subcommand("evaluator")])
-    kinds.append(Annotated[NewQRDQNConfig, tyro.conf.subcommand("qrdqn")])
-    kinds.append(Annotated[NewCloneConfig, tyro.conf.subcommand("clone")])
+    kinds = [subcommand(name, start) for name, start in starts.items()]
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
     chosen: Command = tyro.cli(
         functools.reduce(operator.or_, kinds),
@@ -123,6 +125,13 @@ def parse(args: list[str]) -> Command:
         args=args,
     )
     return chosen
+
+
+def subcommand(name: str, start: DirectoryConfig) -> Any:
+    """What tyro makes the command `drmario train NAME` of, whose defaults are the settings to start from."""
+    kind = NEW[type(start)]
+    words = PRESET_HELP.get(name, kind.__doc__)
+    return Annotated[kind, tyro.conf.subcommand(name, default=kind(**vars(start)), description=words)]
 
 
 def config_file(args: list[str]) -> Path | None:
@@ -138,24 +147,23 @@ def run(config: Command) -> int:
 
     Raises ValueError or OSError for a run directory that cannot be used.
     """
+    from mlx_drmario.rl.ppo.train import check_evaluator
+
     if isinstance(config, NewFitConfig):
         return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None
     if isinstance(config, ResumeConfig):
-        from mlx_drmario.rl.runs.directory import kind_of, read_config
-
-        if (kind := kind_of(config.run)) is not PPORunConfig:
-            if config.decisions or config.minutes or config.env != OtherGames():
-                raise ValueError(f"{config.run} is a run of {kind.__name__}, which goes on with its own settings alone")
-            return fit.resume(config.run, config.dry_run)
-        stored: PPORunConfig = read_config(config.run)
-        directory = config.run
-        chosen = resumed(stored, config)
-        for change in changes(stored, chosen):
+        stored, directory = stored_settings(config), config.run
+        going_on = resumed(stored, config) if isinstance(stored, PPORunConfig) else with_budget(stored, config)
+        for change in changes(stored, going_on):
             print(change, file=sys.stderr)
+        if not isinstance(going_on, PPORunConfig):
+            return fit.resume(going_on, config.run, config.dry_run)
+        chosen = going_on
     else:
         chosen, directory = plain(config), config.out
+    check_evaluator(chosen)
     if config.dry_run:
         return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
     if config.capture is not None:
@@ -163,6 +171,8 @@ def run(config: Command) -> int:
     result = train(chosen, directory, resume, config.capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
+    if result.finished and not result.last.metrics:
+        print(nothing_left(chosen))
     print(f"\nsaved {result.checkpoint}")
     if result.best is not None:
         print(f"best  {result.best}")
@@ -189,7 +199,7 @@ def plain(config: NewRunConfig) -> PPORunConfig:
     return PPORunConfig(**{field.name: getattr(config, field.name) for field in fields(PPORunConfig)})
 
 
-def changes(stored: PPORunConfig, chosen: PPORunConfig) -> list[str]:
+def changes(stored: DirectoryConfig, chosen: DirectoryConfig) -> list[str]:
     """One line per setting that a resumed run changes. Where the run lies is not among them."""
     before, after = (flatten(asdict(config)) for config in (stored, chosen))
     differing = difference(before, after)
@@ -201,18 +211,40 @@ def changes(stored: PPORunConfig, chosen: PPORunConfig) -> list[str]:
 def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
     """Return the config of a resumed run: the stored one with the budget and the games that were given.
 
-    Raises ValueError when both budgets were, and for games that cannot be.
+    Raises ValueError for games that cannot be.
     """
     games = {name: value for name, value in vars(given.env).items() if value is not None}
     if "level" in games:
         games.setdefault("last_level", None)
     env = dataclasses.replace(stored.env, **games)
-    stored = dataclasses.replace(stored, out=given.run, overwrite=False, env=env)
-    if given.decisions is not None and given.minutes is not None:
-        raise ValueError("give decisions or minutes, not both")
+    return with_budget(dataclasses.replace(stored, out=given.run, overwrite=False, env=env), given)
+
+
+def with_budget(stored: Settings, given: ResumeConfig) -> Settings:
+    """Return settings of a run with the budget that was given. Schedules are of the share of it that is spent."""
+    budget: dict[str, Any] = {}
     if given.decisions is not None:
-        return dataclasses.replace(stored, decisions=given.decisions, minutes=0.0)
-    return stored if given.minutes is None else dataclasses.replace(stored, minutes=given.minutes)
+        budget = {"decisions": given.decisions, "minutes": 0.0}
+    elif given.minutes is not None:
+        budget = {"minutes": given.minutes}
+    return dataclasses.replace(stored, **budget)
+
+
+def stored_settings(given: ResumeConfig) -> DirectoryConfig:
+    """The settings of the run that is to go on. WrongUse for an option that runs of its kind do not have."""
+    from mlx_drmario.rl.runs.directory import kind_of, read_config
+
+    stored = read_config(given.run, kind_of(given.run))
+    if isinstance(stored, PPORunConfig):
+        return stored
+    options = {f"env.{name}": value for name, value in vars(given.env).items()} | {"capture": given.capture}
+    if not isinstance(stored, BudgetConfig):
+        options |= {"decisions": given.decisions, "minutes": given.minutes}
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise WrongUse(f"{option} must not be given for {given.run}, a run of `drmario train {type(stored).name}`")
+    return stored
 
 
 def train(
@@ -230,10 +262,12 @@ def train(
     from mlx_drmario.cli.runs import levels
     from mlx_drmario.rl.parallel import ProcessGroup
     from mlx_drmario.rl.ppo.train import train as run_training
+    from mlx_drmario.rl.runs.directory import check
 
     processes = ProcessGroup.join()
     run = run or default_directory(config.name, make=processes.first)
     if processes.first:
+        check(run, config, resume)  # before anything is said of it
         print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
     with (
         stop_on_signals() as should_stop,

@@ -143,8 +143,11 @@ def test_the_command(tmp_path, capsys):
     assert main(f"eval --policy {run} --seeds 3 --no-baselines --max-decisions 20".split()) == 0
     assert "level 0 HI, 3 validation games" in capsys.readouterr().out
     assert main(f"train resume {run}".split()) == 0
-    assert main(f"train resume {run} --minutes 3".split()) == 1
-    assert "is a run of QRDQNRunConfig" in capsys.readouterr().err
+    assert "the budget of 256 decisions is spent" in capsys.readouterr().out
+    assert main(f"train resume {run} --decisions 512".split()) == 0
+    assert "changed decisions: 256 -> 512" in capsys.readouterr().err
+    assert checkpoint.load(run).decisions == 512
     assert main(f"calibrate {run}".split()) == 1
+    assert "foresees returns" in capsys.readouterr().err
     assert main(f"runs list {tmp_path}".split()) == 0
     assert "level 0 hi" not in capsys.readouterr().err

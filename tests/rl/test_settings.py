@@ -121,7 +121,7 @@ FILES = {
 @pytest.mark.parametrize("text", FILES)
 def test_a_wrong_file_is_one_sentence(write, capsys, text):
     file = write(text)
-    assert main(["train", "level0", "--config", str(file), "--dry-run"]) == 1
+    assert main(["train", "level0", "--config", str(file), "--dry-run"]) == 2
     out, error = capsys.readouterr()
     assert out == "" and error.count("\n") == 1
     assert str(file) in error and FILES[text] in error
@@ -145,7 +145,7 @@ VARIABLES = {
 @pytest.mark.parametrize("name, text", VARIABLES)
 def test_a_wrong_variable_is_one_sentence(monkeypatch, capsys, name, text):
     monkeypatch.setenv(name, text)
-    assert main(["train", "--dry-run"]) == 1
+    assert main(["train", "--dry-run"]) == 2
     out, error = capsys.readouterr()
     assert out == "" and error.count("\n") == 1
     assert error.startswith(f"drmario train: {name}: ") and VARIABLES[name, text] in error

@@ -13,10 +13,12 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_drmario.rl.callback import Callback, Snapshot
+from mlx_drmario.rl.evaluator.forecast import Evaluator
 from mlx_drmario.rl.parallel import ProcessGroup
 from mlx_drmario.rl.ppo import state
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
+from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.recorder import Recorder
 from mlx_drmario.settings import to_json
@@ -48,16 +50,18 @@ def train(
 ) -> TrainResult:
     """Train into directory `run` until the budget is spent or the callback stops it; both end with a checkpoint.
 
-    Raises what directory.prepare raises about the directory. With `resume` it goes on from the newest intact checkpoint
-    (from the beginning when the run was killed before its first) and repeats, bit for bit on a CPU, what an
-    uninterrupted run would have done. When `config` asks for other games (env, shards, curriculum) than the checkpoint
-    holds, or with `fresh_games`, weights, optimiser and counters go on and the games start anew.
+    Raises what directory.prepare raises about the directory, and check_evaluator about shaping. With `resume` it goes
+    on from the newest intact checkpoint (from the beginning when the run was killed before its first) and repeats, bit
+    for bit on a CPU, what an uninterrupted run would have done. When `config` asks for other games (env, shards,
+    curriculum) than the checkpoint holds, or with `fresh_games`, weights, optimiser and counters go on and the games
+    start anew.
 
     Under `mlx.launch` every process calls this with the same arguments; the first one writes, any of them may stop the
     run, and to resume all must see the directory. `processes` is found by itself.
     """
     callback, processes = callback or Callback(), processes or ProcessGroup.join()
     config = resolve(config, processes.size)
+    check_evaluator(config)
     with contextlib.ExitStack() as writing:
         processes.on_first(lambda: writing.enter_context(directory.prepare(run, config, resume)))
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
@@ -154,3 +158,18 @@ def resolve(config: PPORunConfig, processes: int = 1) -> PPORunConfig:
     if config.shards % processes:
         raise ValueError(f"shards must be a multiple of the {processes} processes, got {config.shards}")
     return config
+
+
+def check_evaluator(config: PPORunConfig) -> None:
+    """ValueError unless shaping.evaluator, if there is one, foresees frames in what the games of the run show."""
+    path = config.shaping.evaluator
+    if path is None:
+        return
+    try:
+        evaluator = Evaluator.load(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"shaping.evaluator is {path}: {error}") from None
+    if evaluator.returns:
+        raise ValueError(f"shaping.evaluator is {path}, which foresees returns (of `train qrdqn`), not frames to go")
+    if evaluator.layout != observation_layout(config.env.planes):
+        raise ValueError(f"shaping.evaluator is {path}, which reads other planes than env.planes, {config.env.planes}")

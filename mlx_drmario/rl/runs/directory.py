@@ -36,7 +36,8 @@ def check(run: Path, config: DirectoryConfig, resume: bool) -> None:
     elif holds_run(run):
         if not config.overwrite:
             raise FileExistsError(
-                f"{run} already holds a run: go on with `drmario train resume {run}`, or pass --overwrite to replace it"
+                f"out is {run}, which already holds a run: go on with `drmario train resume {run}`, or pass --overwrite"
+                " to replace it"
             )
         if Path.cwd().is_relative_to(run.resolve()):
             raise ValueError(f"out must not be the directory you are in when it holds a run to replace, got {run}")

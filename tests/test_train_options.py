@@ -1,0 +1,122 @@
+"""What `drmario train` makes of options, files and variables for every kind of run, without training where it can."""
+
+import json
+
+import pytest
+
+import mlx_drmario as dm  # noqa: F401 (before mlx.core: it loads the fast BLAS)
+from mlx_drmario.cli import main
+from mlx_drmario.rl.clone.config import CloneRunConfig
+from mlx_drmario.rl.evaluator.config import EvaluatorConfig
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
+from mlx_drmario.settings import to_json
+
+KINDS = {"clone": CloneRunConfig(), "qrdqn": QRDQNRunConfig(), "evaluator": EvaluatorConfig()}
+SMALL = (
+    "--decisions 64 --env.num-envs 8 --env.max-decisions 8 --ppo.horizon 8 --ppo.minibatch 32 --net.width 8"
+    " --net.encoder mlp --net.head dense --no-compile --best.games 0"
+)
+
+
+@pytest.fixture(params=KINDS)
+def run(request, tmp_path):
+    """A run of a kind that the app cannot train, just begun."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text(to_json(KINDS[request.param]))
+    return run
+
+
+def kind_of(run):
+    return json.loads((run / "config.json").read_text())["name"]
+
+
+def test_an_evaluator_is_looked_at_before_a_run_is_begun(tmp_path, capsys):
+    run, nothing = tmp_path / "run", tmp_path / "nothing"
+    nothing.mkdir()
+    for more in ([], ["--dry-run"]):
+        assert main(["train", "--out", str(run), "--shaping.evaluator", str(nothing), *more]) == 2
+        out, error = capsys.readouterr()
+        assert (out, error) == (
+            "",
+            f"drmario train: --shaping.evaluator is {nothing}: no intact checkpoint in {nothing}\n",
+        )
+    assert not run.exists()
+
+
+def test_a_policy_is_no_evaluator(capsys):
+    from mlx_drmario.cli.policy import SHIPPED
+
+    assert main(["train", "--shaping.evaluator", str(SHIPPED), "--dry-run"]) == 2
+    assert f"{SHIPPED} holds a policy, no evaluator" in capsys.readouterr().err
+    assert main(["calibrate", str(SHIPPED)]) == 1
+    assert f"{SHIPPED} holds a policy, no evaluator" in capsys.readouterr().err
+
+
+def test_a_directory_that_holds_a_run_is_refused_before_anything_is_said(run, capsys):
+    assert main(["train", "--out", str(run)]) == 2
+    out, error = capsys.readouterr()
+    assert out == "" and error.startswith(f"drmario train: --out is {run}, which already holds a run: go on with")
+
+
+def test_every_kind_reads_files_and_variables(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "my.yaml"
+    file.write_text("seed: 4\nkeep: 5\n")
+    monkeypatch.setenv("DRMARIO_KEEP", "6")
+    for kind in KINDS:
+        assert main(["train", kind, "--config", str(file), "--dry-run"]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert (made["name"], made["seed"], made["keep"]) == (kind, 4, 6)
+        assert "config" not in made
+    monkeypatch.setenv("DRMARIO_NET__WIDTH", "x")
+    for kind in ("level0", *KINDS):
+        assert main(["train", kind, "--dry-run"]) == 2
+        assert "DRMARIO_NET__WIDTH: net.width should be a valid integer, got 'x'" in capsys.readouterr().err
+
+
+def test_a_resumed_run_has_one_new_budget(run, capsys):
+    assert main(["train", "resume", str(run), "--minutes", "1", "--decisions", "5"]) == 2
+    assert "--decisions must not be given with minutes, got 5 and 1" in capsys.readouterr().err
+    kind = kind_of(run)
+    for option, value, name in (("--minutes", "7", "minutes"), ("--decisions", "700", "decisions")):
+        status = main(["train", "resume", str(run), option, value, "--dry-run"])
+        out, error = capsys.readouterr()
+        if kind == "evaluator":
+            assert status == 2 and f"{option} must not be given for {run}, a run of `drmario train evaluator`" in error
+        else:
+            assert status == 0 and json.loads(out)[name] == int(value)
+            assert f"changed {name}: " in error
+
+
+@pytest.mark.parametrize("option", ["--capture", "--env.level", "--env.num-envs"])
+def test_other_kinds_refuse_what_they_do_not_have(run, option, capsys):
+    assert main(["train", "resume", str(run), option, "3"]) == 2
+    expected = f"{option} must not be given for {run}, a run of `drmario train {kind_of(run)}`"
+    assert capsys.readouterr().err == f"drmario train: {expected}\n"
+
+
+def test_a_spent_budget_is_told_and_a_larger_one_goes_on(tmp_path, capsys):
+    spent = "nothing to do: the budget of 64 decisions is spent; give a larger one with --minutes or --decisions"
+    run = tmp_path / "run"
+    assert main(["train", "level0", "--out", str(run), *SMALL.split()]) == 0
+    assert "nothing to do" not in capsys.readouterr().out
+    assert main(["train", "resume", str(run)]) == 0
+    assert spent in capsys.readouterr().out
+    assert main(["train", "resume", str(run), "--decisions", "128"]) == 0
+    assert "nothing to do" not in capsys.readouterr().out
+
+
+def test_a_cloned_run_goes_on_with_a_larger_budget(tmp_path, capsys):
+    """And its schedules are of the new one."""
+    run = tmp_path / "run"
+    small = "--decisions 128 --env.num-envs 16 --env.max-decisions 8 --clone.horizon 8 --clone.minibatch 64"
+    small += " --clone.teacher 1ply --clone.epochs 1 --net.width 8 --net.depth 1 --net.summary 16 --no-compile"
+    assert main(["train", "clone", "--out", str(run), *small.split()]) == 0
+    assert main(["train", "resume", str(run)]) == 0
+    assert "the budget of 128 decisions is spent" in capsys.readouterr().out
+    assert main(["train", "resume", str(run), "--decisions", "512"]) == 0
+    out, error = capsys.readouterr()
+    assert "nothing to do" not in out and "changed decisions: 128 -> 512" in error
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["stats/progress"] for row in rows] == [1.0, 0.5, 0.75, 1.0]
+    assert rows[1]["stats/learning_rate"] == pytest.approx(4e-3 * (1 - 0.25 * 0.98))
