@@ -27,11 +27,18 @@ else
     python=$(find_python)
     if [ -z "$python" ] && [ ! -x "$venv/bin/python" ]; then
         echo "mlx_drmario needs Python 3.11 or newer with venv: install uv, or 'brew install python' on macOS, or" \
-            "'apt-get install python3 python3-venv' on Debian." >&2
+            "'apt-get install python3 python3-dev python3-venv' on Debian." >&2
         exit 1
     fi
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
     install="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
+fi
+
+has_header='import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+if [ "$group" = dev ] && ! "$venv/bin/python" -c "$has_header"; then
+    echo "mlx_drmario compiles a module, and the Python of $venv has no Python.h: 'apt-get install python3-dev' on" \
+        "Debian." >&2
+    exit 1
 fi
 
 requirements=$(mktemp)

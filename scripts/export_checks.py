@@ -1,12 +1,13 @@
 """Writes what this machine computes for the golden recordings and the perft positions to one binary file, which
 tests/engine/replay.cpp checks on another platform (cross-compiled, under an emulator, with another compiler).
 
-Usage: python scripts/export_checks.py FILE [RECORDINGS]
+    python scripts/export_checks.py build/checks.bin
 
 Layout, little-endian: u32 games, then per game: state bytes, u32 frames, u8[frames][2] buttons, u64 digest of the last
 state; then u32 positions, per position: state bytes, u32 depth, u64 nodes, u64 frames.
 """
 
+import argparse
 import struct
 import sys
 from pathlib import Path
@@ -60,8 +61,10 @@ def perft(depth: int) -> bytes:
 
 
 if __name__ == "__main__":
-    here = Path(__file__).parent.parent
-    data = golden(Path(sys.argv[2]) if len(sys.argv) > 2 else here / "tests" / "golden")
-    data += perft(3)
-    Path(sys.argv[1]).write_bytes(data)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("file", type=Path, help="binary file to write")
+    parser.add_argument("recordings", type=Path, nargs="?", default=Path(__file__).parent.parent / "tests" / "golden")
+    arguments = parser.parse_args()
+    data = golden(arguments.recordings) + perft(3)
+    arguments.file.write_bytes(data)
     print(f"{len(data):,} bytes")

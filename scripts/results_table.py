@@ -42,7 +42,7 @@ class ResultsConfig:
     directory: tyro.conf.Positional[Path] = Path("docs/results")
     """where scripts/runs/results.sh put its files"""
     page: Path = Path("docs/results.md")
-    """page with the lines `MARKS`"""
+    """page with the lines <!-- results --> and <!-- /results -->, between which the tables are written"""
     figure: Path = Path("docs/results.png")
     """PNG to write"""
 

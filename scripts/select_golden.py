@@ -1,9 +1,9 @@
 """Cuts the compact selection of recordings that a clone tests itself with (tests/golden/*.npz) from ../shared/golden.
 
-Usage: python scripts/select_golden.py ../shared/golden tests/golden
+python scripts/select_golden.py ../shared/golden tests/golden
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -61,4 +61,8 @@ def main(source_dir: Path, target_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("source", type=Path, help="directory of the complete recordings")
+    parser.add_argument("target", type=Path, help="directory to write the selection to")
+    arguments = parser.parse_args()
+    main(arguments.source, arguments.target)

@@ -4,10 +4,16 @@ import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import tyro
 
+from mlx_drmario.cli import main, policy
 from mlx_drmario.cli.errors import unboxed
+from mlx_drmario.cli.play import PlayConfig
+from mlx_drmario.cli.solve import SolveConfig
+from mlx_drmario.cli.watch import WatchConfig
 
 PROGRAM = "import sys; from mlx_drmario.cli import main; sys.exit(main())"
 
@@ -41,3 +47,79 @@ def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, termin
 
 def test_a_text_without_a_box_stays_as_it_is():
     assert unboxed("something  went\n wrong\n", []) == "something went wrong"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("trace info nope", "path is nope, which does not exist"),
+        ("trace html nope --out x.html", "path is nope, which does not exist"),
+        ("trace import nope --out x.dmtrace.h5", "path is nope, which does not exist"),
+        ("records add nope", "path is nope, which does not exist"),
+        ("trace export nope", "--parquet and --minari are both not given; name a file or a dataset"),
+    ],
+)
+def test_what_is_not_there_is_wrong_use(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    assert capsys.readouterr().err == f"drmario {arguments.split()[0]}: {sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("risk:0.25:best", f": {policy.SHIPPED} holds a policy, no evaluator"),
+        ("risk:3:best", "; the risk must be a number strictly between 0 and 2, got '3'"),
+        ("risk:3:nope", "; the risk must be a number strictly between 0 and 2, got '3'"),
+        ("risk:0.25", ", in which the directory of a run is missing"),
+        ("ensemble:best,nope", ", and 'nope' in it is no directory of a run or checkpoint"),
+        ("runs/nope", ", which is no directory of a run or checkpoint"),
+        ("nope", f"; it must be {policy.NAMES}"),
+    ],
+)
+def test_a_policy_is_named_as_it_was_typed(name, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["eval", "--policy", name]) == 2
+    assert capsys.readouterr().err.startswith(f"drmario eval: --policy is {name!r}{sentence}")
+
+
+@pytest.mark.parametrize("kind", ["memory", "risk:0.25:RUN", "search:1ply", "ensemble:RUN1,RUN2", "best", "greedy"])
+def test_lists_of_policies_name_every_kind(kind, capsys):
+    assert kind in policy.NAMES
+    page = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert kind.replace("1ply", "NAME") in page
+    for command in ("eval", "watch"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert kind in capsys.readouterr().out
+
+
+def test_seeds_are_read_alike():
+    seeds = [
+        tyro.cli(config, args=["--seed", text]).seed
+        for config in (SolveConfig, WatchConfig, PlayConfig)
+        for text in ("0x8988", "35208")
+    ]
+    assert seeds == [0x8988] * 6
+
+
+@pytest.mark.parametrize("script", ["export_checks", "select_golden"])
+def test_scripts_say_how_they_are_used(script, tmp_path):
+    command = [sys.executable, str(Path(__file__).parents[1] / "scripts" / f"{script}.py")]
+    shown = subprocess.run([*command, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert shown.returncode == 0 and shown.stdout.startswith(f"usage: {script}.py") and not list(tmp_path.iterdir())
+    wrong = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "the following arguments are required" in wrong.stderr
+
+
+def test_python_without_its_header_is_one_sentence(tmp_path):
+    """A Python that answers no to every question stands for one without Python.h."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nexit 1\n")
+    python.chmod(0o755)
+    script = Path(__file__).parents[1] / "scripts" / "bootstrap.sh"
+    done = subprocess.run(["sh", str(script), str(tmp_path), "dev"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no Python.h" in done.stderr and "apt-get install python3-dev" in done.stderr
+    assert done.stderr.count("\n") == 1
