@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from mlx_drmario.tui.protocol import Command, Detach, More, Picture, Report, Stop
+from mlx_drmario.tui.protocol import Command, Detach, More, Picture, Report, Stop, TakenOver
 
 
 def hang_up(connection: Connection) -> None:
@@ -43,13 +43,11 @@ class Link:
         self._busy = False
 
     def connect(self, connection: Connection) -> None:
-        """Talk to this app from now on; one that was connected before is hung up on."""
+        """Talk to this app from now on; one that was connected before is told so, and hung up on."""
         with self._changed:
-            before, self._connection = self._connection, connection
+            self._connection = connection
             self._wanted = False
             self._changed.notify_all()
-        if before is not None:
-            hang_up(before)
         threading.Thread(target=self._receive, args=(connection,), daemon=True, name="link-in").start()
         threading.Thread(target=self._send, args=(connection,), daemon=True, name="link-out").start()
 
@@ -86,28 +84,34 @@ class Link:
             self._changed.wait_for(lambda: self._connection is None or not (self._reports or self._busy), timeout)
 
     def _send(self, connection: Connection) -> None:
+        """In a thread for each app: whoever sends is the only one who may say goodbye."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._reports or self._connection is not connection)
                 if self._connection is not connection:
-                    return
+                    break
                 report, self._busy = self._reports.popleft(), True
             try:
                 connection.send(report)
             except OSError:
-                return  # `_receive` notices the same
+                break  # `_receive` notices the same
             finally:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
+        with contextlib.suppress(OSError):  # the app is gone
+            connection.send(TakenOver())
+        hang_up(connection)
 
     def _receive(self, connection: Connection) -> None:
         while True:
             try:
                 command = connection.recv()
-            except (EOFError, OSError):
+            except (EOFError, OSError, TypeError):  # TypeError: closed while reading
                 break
             with self._changed:
+                if self._connection is not connection:
+                    return  # another app has taken over
                 if isinstance(command, More):
                     self._wanted = True
                 elif isinstance(command, Stop):

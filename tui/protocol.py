@@ -206,7 +206,12 @@ class Ended:
     finished: bool = True
 
 
-Report = Picture | Rates | Progress | History | Tally | Note | Line | Ready | Ended
+@dataclass(frozen=True)
+class TakenOver:
+    """Another app has attached: this one is told nothing more."""
+
+
+Report = Picture | Rates | Progress | History | Tally | Note | Line | Ready | Ended | TakenOver
 
 
 # --- commands --------------------------------------------------------------------------------------------------------

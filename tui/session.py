@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,14 +15,27 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_drmario.tui import address
 from mlx_drmario.tui.link import hang_up
-from mlx_drmario.tui.protocol import SESSION_FILE, Command, Detach, Ended, Job, Report, Stop, TrainJob, WatchJob
+from mlx_drmario.tui.protocol import (
+    SESSION_FILE,
+    Command,
+    Detach,
+    Ended,
+    Job,
+    Report,
+    Stop,
+    TakenOver,
+    TrainJob,
+    WatchJob,
+)
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.ppo.config import PPORunConfig
 
 LAST_LINES = 12
 """lines of the log that are shown when the worker died"""
+_PATIENCE = 5.0  # seconds for a worker that hung up to be gone
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class Session:
         self.job = job
         self._waiting = connection
         self.log = log_of(job)
+        self._read_from = 0  # bytes that others had written to the log
         self.process: subprocess.Popen[bytes] | None = None
         self.over = threading.Event()
         """nothing more will be reported"""
@@ -63,6 +76,7 @@ class Session:
 
     def start(self, hand_on: Callable[[Report | Died], None]) -> None:
         """Start the process; `hand_on` is called with every report in a thread that only reads."""
+        self._read_from = self.log.stat().st_size if self.log.exists() else 0
         if self._waiting is not None:
             self.talk(self._waiting, hand_on)
             return
@@ -123,15 +137,19 @@ class Session:
                 report = connection.recv()
             except (EOFError, OSError, TypeError):  # TypeError: closed while reading
                 break
-            ended = isinstance(report, Ended)
+            ended = isinstance(report, Ended | TakenOver)
             hand_on(report)
         self.over.set()
         if not ended and self._connection is not None:
             hand_on(self._death())
 
     def _death(self) -> Died:
-        status = self.process.wait() if self.process is not None else None
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        status = None
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it lives, and does not talk to us any more
+                status = self.process.wait(_PATIENCE)
+        written = self.log.read_bytes()[self._read_from :] if self.log.exists() else b""
+        lines = written.decode(errors="replace").splitlines()
         said = [line for line in lines if line.strip()]
         return Died(
             status, said[-1] if said else "nothing was written to its log", "\n".join(lines[-LAST_LINES:]), self.log
@@ -143,32 +161,36 @@ def attach(run: Path) -> Session:
 
     Raises FileNotFoundError or ValueError when there is none.
     """
-    if not (run / SESSION_FILE).exists():
-        raise FileNotFoundError(f"{run} does not train now under an app (no {SESSION_FILE})")
-    place = json.loads((run / SESSION_FILE).read_text())
+    place = address.read(run)
+    if place is None:
+        raise FileNotFoundError(f"{run} does not train now under an app (no {SESSION_FILE} that can be read)")
     job = TrainJob(settings_of(run), run, resume=True, detach=True)
     try:
-        connection = Client(place["address"], family="AF_UNIX")
+        connection = Client(place.address, family="AF_UNIX")
     except OSError as error:
         raise ValueError(f"nobody answers for {run} ({error}); go on with it by resume") from error
     return Session(job, connection)
 
 
-def trains(run: Path) -> bool:
-    """Whether a run trains now under an app, or by itself since one left."""
-    if not (run / SESSION_FILE).exists():
-        return False
+def trainable(run: Path) -> bool:
+    """Whether the app can go on with a run: one of PPO, or one whose settings `settings_of` says what is wrong with."""
+    from mlx_drmario.rl.algorithms import config_class
+    from mlx_drmario.rl.ppo.config import PPORunConfig
+
     try:
-        os.kill(json.loads((run / SESSION_FILE).read_text())["pid"], 0)
-    except ProcessLookupError:
-        return False  # it was killed, and could not tidy up
-    return True
+        data = json.loads((run / "config.json").read_text())
+    except (OSError, ValueError):
+        return True
+    return not isinstance(data, dict) or config_class(data) is PPORunConfig
 
 
 def settings_of(run: Path) -> PPORunConfig:
-    """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones."""
+    """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones and
+    for those of a run that the app cannot train."""
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
+    if not trainable(run):
+        raise ValueError(f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it")
     from mlx_drmario.rl.ppo.config import PPORunConfig
     from mlx_drmario.settings import from_json
 

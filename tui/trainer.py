@@ -2,25 +2,22 @@
 
 import contextlib
 import dataclasses
-import json
-import os
 import tempfile
 import threading
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from mlx_drmario.files import write_text
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.train import resolve
 from mlx_drmario.rl.ppo.train import train as run_training
 from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.tui import address
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.onlooker import Onlooker
 from mlx_drmario.tui.protocol import (
     CURVES,
-    SESSION_FILE,
     Checkpoint,
     Command,
     Ended,
@@ -50,7 +47,7 @@ def train(job: TrainJob, link: Link, connection: Connection) -> None:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drmario-"))  # a name that a socket may have
         listener = stack.enter_context(Listener(str(Path(folder) / "link"), family="AF_UNIX"))
-        stack.callback((job.run / SESSION_FILE).unlink, missing_ok=True)
+        stack.callback(address.withdraw, job.run)
         threading.Thread(target=trainer.welcome, args=(listener,), daemon=True, name="attach").start()
         threading.Thread(target=trainer.obey, daemon=True, name="commands").start()
         trainer.run(str(listener.address))
@@ -64,15 +61,16 @@ class Trainer:
         self._job, self._link = job, link
         self._config = job.config
         self._next: PPORunConfig | None = None
+        self._turn = threading.Lock()  # commands and the change to `_next` come one after the other
         self._onlooker = Onlooker(resolve(job.config), link)
 
-    def run(self, address: str) -> None:
-        """Train to the end, or until it is told to stop."""
+    def run(self, place: str) -> None:
+        """Train to the end, or until it is told to stop. `place`: the socket at which apps can attach."""
         run, resume, link = self._job.run, self._job.resume, self._link
         fresh = False
         self._greet()
         while True:
-            self._onlooker.on_begin = lambda: self._announce(address)
+            self._onlooker.on_begin = lambda: address.announce(run, place)  # the directory is locked by then
             with contextlib.ExitStack() as stack:
                 if self._job.capture is not None:
                     from mlx_drmario.traces.capture import Capture
@@ -80,17 +78,14 @@ class Trainer:
                     kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
                     self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
                 result = run_training(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)
-            if self._next is None or result.finished or link.stop.is_set():
-                break
-            self._config, self._next, resume, fresh = self._next, None, True, True
-            self._onlooker = self._onlooker.successor(resolve(self._config))
+            with self._turn:
+                if self._next is None or result.finished or link.stop.is_set():
+                    break
+                self._config, self._next, resume, fresh = self._next, None, True, True
+                self._onlooker = self._onlooker.successor(resolve(self._config))
             self._greet()
         words = "finished" if result.finished else f"stopped at {result.last.progress:.0%} of the budget"
         link.report(Ended(f"{words}; saved {result.checkpoint}", run, result.finished))
-
-    def _announce(self, address: str) -> None:
-        """Say in the run directory, which is there by now, where an app can attach."""
-        write_text(self._job.run / SESSION_FILE, json.dumps({"pid": os.getpid(), "address": address}) + "\n")
 
     def _greet(self) -> None:
         run = self._job.run
@@ -117,7 +112,8 @@ class Trainer:
         while not self._link.stop.is_set():
             command = self._link.command(0.5)
             if command is not None:
-                self._carry_out(command)
+                with self._turn:
+                    self._carry_out(command)
         self._onlooker.stop()
 
     def _carry_out(self, command: Command) -> None:
@@ -157,9 +153,10 @@ class Trainer:
                 link.report(Note(f"{type(command).__name__.lower()} is not for a training run", "warning"))
 
     def _change(self, words: str, **env: Any) -> None:
-        """Save, and go on with other games."""
+        """Save, and go on with other games, which may be others already than those of this iteration."""
+        config = self._next or self._config
         try:
-            config = dataclasses.replace(self._config, env=dataclasses.replace(self._config.env, **env))
+            config = dataclasses.replace(config, env=dataclasses.replace(config.env, **env))
         except ValueError as error:
             self._link.report(Note(str(error), "warning"))
             return

@@ -53,6 +53,8 @@ def parse(args: list[str]) -> TuiConfig:
     parser.add_argument("--serve", action="store_true", help="in a browser on this machine (needs textual-serve)")
     parser.add_argument("--port", type=int, default=8000, help="of the browser's page, with --serve")
     parser.add_argument("command", nargs="?", choices=("home", "train", "resume", "attach", "trace"), default="home")
+    if args[:1] == ["trace"] and not {"-h", "--help"}.isdisjoint(args):
+        trace_parser().parse_args(["--help"])  # ends the program
     own = args
     if args and args[0] in ("train", "resume"):  # their --help is theirs
         own = [args[0], *(option for option in args[1:] if option in ("--detach", "--serve"))]
@@ -101,22 +103,40 @@ def open_screen(config: TuiConfig) -> AnyScreen:
 
 
 def training(args: list[str], detach: bool = False) -> AnyScreen:
-    """A run that starts or goes on, as `drmario train ARGS` would."""
+    """A run that starts or goes on, as `drmario train ARGS` would. Ends the program after --help."""
+    if args[:1] in (["-h"], ["--help"]):  # that of `drmario train` offers more than the app can train
+        print(presets_help())
+        raise SystemExit(0)
     from mlx_drmario.cli import train
     from mlx_drmario.cli.errors import parsed
     from mlx_drmario.cli.stopping import default_directory
+    from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session, settings_of
 
     given = parsed(train.parse, args)
     if isinstance(given, train.ResumeConfig):
+        if trains(given.run):
+            raise ValueError(f"{given.run} trains now; `drmario tui attach {given.run}` shows it")
         chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
     elif not isinstance(given, train.NewRunConfig):
         raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
     else:
         chosen, run, resume = train.plain(given), given.out or default_directory(given.name), False
     return LiveScreen(Session(TrainJob(chosen, run, resume, detach, given.capture)), run.name)
+
+
+def presets_help() -> str:
+    """What `drmario tui train --help` says."""
+    from mlx_drmario.rl.ppo.config import PRESET_HELP
+
+    lines = [f"  {name:8} {words}" for name, words in PRESET_HELP.items()]
+    return (
+        "usage: drmario tui train [PRESET] [--detach] [options]\n\n"
+        + "\n".join(lines)
+        + "\n\n`drmario tui train PRESET --help` lists the options, which are those of `drmario train`."
+    )
 
 
 def attached(run: Path) -> AnyScreen:
@@ -134,16 +154,22 @@ def recorded(args: list[str]) -> AnyScreen:
     from mlx_drmario.tui.recorded import Recording
     from mlx_drmario.tui.screens.recorded import RecordedScreen
 
-    parser = argparse.ArgumentParser(prog="drmario tui trace")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--game", type=int, default=1, help="the one to start with, counted from 1")
-    parser.add_argument("--policy", default="greedy", help="plays branches on, as in drmario watch")
-    given = parsed(parser.parse_args, args)
+    given = parsed(trace_parser().parse_args, args)
     recording = Recording(given.file)
     if not 1 <= given.game <= recording.count:
         raise ValueError(f"game is {given.game}; the file holds games 1 to {recording.count}")
     policies.check(given.policy)
     return RecordedScreen(recording, given.game - 1, partial(policies.load, given.policy), given.policy)
+
+
+def trace_parser() -> argparse.ArgumentParser:
+    """The options of `drmario tui trace`."""
+    parser = argparse.ArgumentParser(prog="drmario tui trace", description="Recorded games: scrub, branch, compare.")
+    parser.add_argument("file", type=Path, help="a trace file (docs/traces.md)")
+    first = "the game to start with, counted from 1 (`drmario trace movie` and `html` count from 0)"
+    parser.add_argument("--game", type=int, default=1, help=first)
+    parser.add_argument("--policy", default="greedy", help="plays branches on, as in drmario watch")
+    return parser
 
 
 def watching(policy: str, level: int, games: int) -> AnyScreen:
@@ -165,8 +191,9 @@ def playing(players: int) -> AnyScreen:
 def entries(detach: bool) -> list[Entry]:
     """The menu."""
     from mlx_drmario.rl.ppo.config import PRESETS
+    from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.screens.home import Entry, newest_runs
-    from mlx_drmario.tui.session import trains
+    from mlx_drmario.tui.session import trainable
 
     menu: list[Entry] = []
 
@@ -179,7 +206,8 @@ def entries(detach: bool) -> list[Entry]:
         if trains(run):
             add("runs", run.name, "attach: it trains now", attached, run)
         else:
-            add("runs", run.name, "go on training", training, ["resume", str(run)], detach)
+            if trainable(run):
+                add("runs", run.name, "go on training", training, ["resume", str(run)], detach)
             add("runs", run.name, "watch it play", watching, str(run), 0, 16)
     add("watch", "greedy", "the simple baseline, 16 games", watching, "greedy", 5, 16)
     add("play", "alone", "level 0, low speed", playing, 1)

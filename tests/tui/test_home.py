@@ -1,6 +1,5 @@
 """The menu, the command line, and what the app costs."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,9 +10,12 @@ import pytest
 
 from mlx_drmario.cli import main
 from mlx_drmario.cli import tui as command
+from mlx_drmario.files import locked
+from mlx_drmario.rl.clone.config import CloneRunConfig
+from mlx_drmario.rl.ppo.config import PRESETS
 from mlx_drmario.settings import to_json
+from mlx_drmario.tui.address import announce
 from mlx_drmario.tui.bench import repaint
-from mlx_drmario.tui.protocol import SESSION_FILE
 from mlx_drmario.tui.screens.home import HomeScreen, demo_position, newest_runs
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
@@ -32,9 +34,11 @@ def runs(tmp_path, monkeypatch):
         run.mkdir(parents=True)
         (run / "config.json").write_text(to_json(TINY))
         os.utime(run, (1000 + index, 1000 + index))
-    (tmp_path / "runs" / "busy" / SESSION_FILE).write_text(json.dumps({"pid": 1, "address": "nowhere"}))
     (tmp_path / "runs" / "no-run").mkdir()
-    return tmp_path / "runs"
+    with locked(tmp_path / "runs" / "busy"):
+        announce(tmp_path / "runs" / "busy", "nowhere")
+        os.utime(tmp_path / "runs" / "busy", (1001, 1001))
+        yield tmp_path / "runs"
 
 
 def test_the_menu_knows_the_runs(runs):
@@ -78,6 +82,33 @@ def test_the_command_line_opens_the_right_screen(runs):
     with pytest.raises(SystemExit, match="2"):
         opened("attach")
     assert isinstance(command.playing(1), PlayScreen)
+
+
+def test_runs_that_the_app_cannot_train_are_not_offered_for_that(runs, capsys):
+    run = runs / "old"
+    (run / "config.json").write_text(to_json(CloneRunConfig()))
+    assert [entry.words for entry in command.entries(False) if entry.name == "old"] == ["watch it play"]
+    assert main(["tui", "resume", str(run)]) == 1
+    words = f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it"
+    assert words in capsys.readouterr().err
+    (run / "config.json").write_text("{")  # damaged: opening it says so
+    assert next(entry.words for entry in command.entries(False) if entry.name == "old") == "go on training"
+
+
+def test_help_offers_what_the_app_does(capsys):
+    def helped(*args):
+        with pytest.raises(SystemExit) as ended:
+            main(["tui", *args])
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    for option in ("-h", "--help"):
+        words = helped("train", option)
+        assert all(f"  {name} " in words for name in PRESETS)
+        assert not any(name in words for name in ("evaluator", "qrdqn", "clone"))
+        assert "--game" in helped("trace", option) and "counted from 1" in helped("trace", "some.h5", option)
+    assert "--net.width" in helped("train", "level0", "--help")
+    assert "--serve" in helped("--help") and "--serve" in helped("attach", "--help")
 
 
 def test_without_a_terminal_or_a_package_it_says_so(capsys, monkeypatch):

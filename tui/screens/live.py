@@ -59,6 +59,8 @@ class LiveScreen(SessionScreen):
         self.view = view
         self.game = 0
         self.level: int | None = None
+        self._wanted: dict[str, int] = {}
+        """games and level that were asked for and are not there yet: a run changes them between two iterations"""
         self.paused = False
         self.pace = FASTEST if session.training else 1.0
         self.picture: Picture | None = None
@@ -88,8 +90,11 @@ class LiveScreen(SessionScreen):
 
     def show_picture(self, picture: Picture) -> None:
         self.picture = picture
-        self.games, self.game = picture.boards.count, picture.game
-        self.level = picture.position.level
+        self.game, self.level = picture.game, picture.position.level
+        if not self.session.training:
+            self.games = picture.boards.count
+        there = {"games": self.games, "level": self.level}
+        self._wanted = {name: value for name, value in self._wanted.items() if value != there[name]}
         self.paused, self.pace = picture.paused, picture.pace
         if self.view == "grid":
             self.wall.show(picture.boards)
@@ -114,6 +119,9 @@ class LiveScreen(SessionScreen):
             values = {"decisions": rates.decisions, "frames": rates.frames, **share}
             self.show_point(time.monotonic() - self._start, values)
             self.summary.show_tally(rates.games, tally)
+
+    def settle(self) -> None:
+        self._wanted.clear()
 
     def describe(self) -> None:
         facts = [] if self.level is None or self.progress is not None else [f"level {self.level}"]
@@ -160,11 +168,11 @@ class LiveScreen(SessionScreen):
 
     def action_cycle(self, step: int) -> None:
         if self.games:
-            self.action_jump((self.game + step) % self.games + 1)
+            self.action_jump((self.game + step) % min(self.games, MAX_GAMES) + 1)
 
     def action_jump(self, number: int) -> None:
         """Put game 1, 2, ... into focus."""
-        if number <= self.games:
+        if number <= min(self.games, MAX_GAMES):
             self.game = number - 1
             self.wall.select(self.game)
             self.send(protocol.Look(self.game))
@@ -185,17 +193,19 @@ class LiveScreen(SessionScreen):
 
     def action_games(self, step: int) -> None:
         """Half or twice as many games."""
-        if self.games:
-            count = max(1, self.games // 2) if step < 0 else self.games * 2
+        games = self._wanted.get("games", self.games)
+        if games:
+            count = max(1, games // 2) if step < 0 else games * 2
             if not self.session.training:
                 count = min(count, MAX_GAMES)
-            if count != self.games:
+            if count != games:
+                self._wanted["games"] = count
                 self.events.add(Note(counted(count, "game")))
                 self.send(protocol.Games(count))
 
     def action_level(self, step: int) -> None:
-        if self.level is not None and 0 <= (level := self.level + step) <= MAX_LEVEL:
-            self.level = level
+        if self.level is not None and 0 <= (level := self._wanted.get("level", self.level) + step) <= MAX_LEVEL:
+            self._wanted["level"] = level
             self.send(protocol.Level(level))
 
     def action_restart(self) -> None:

@@ -25,6 +25,7 @@ from mlx_drmario.tui.protocol import (
     Ready,
     Report,
     Stop,
+    TakenOver,
     Tally,
     TrainJob,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 PICTURES_PER_SECOND = 20
 _SAVING = "saving ..."
+_TAKEN_OVER = ("■ taken over", "warning")
 
 
 class SessionScreen(Screen[None]):
@@ -46,6 +48,7 @@ class SessionScreen(Screen[None]):
         super().__init__()
         self.session = session
         self.games = 0
+        """all that are played, of which a wall shows the first"""
         self.tally = Tally(0, 0)
         self.progress: Progress | None = None
         self.events = EventLog(id="log")
@@ -67,6 +70,9 @@ class SessionScreen(Screen[None]):
 
     def show_rates(self, rates: Rates) -> None:
         """How fast it goes."""
+
+    def settle(self) -> None:
+        """Other games that were asked for are there now, or were refused."""
 
     def describe(self) -> None:
         """Say in the title how the session stands."""
@@ -106,13 +112,19 @@ class SessionScreen(Screen[None]):
                 self.tally = tally
             case Note() as note:
                 self.events.add(note)
+                if note.kind == "warning":  # perhaps of what was asked for
+                    self.settle()
             case Ready(name=name, games=games):
                 self.games = games
+                self.settle()
                 self.events.add(Note(f"{name}: {counted(games, 'game')}"))
             case Line() as line:
                 self._travel(line)
             case Ended() as ended:
                 self._end(ended)
+            case TakenOver():
+                self.state = _TAKEN_OVER
+                self.events.add(Note(self._gone(), "warning"))
         self.describe()
 
     def on_worker_died(self, message: WorkerDied) -> None:
@@ -153,6 +165,8 @@ class SessionScreen(Screen[None]):
         """Why a command does nothing."""
         job = self.session.job
         if isinstance(job, TrainJob):
+            if self.state == _TAKEN_OVER:
+                return f"another app has taken over; drmario tui attach {job.run} takes the run back"
             return f"nobody trains here any more; drmario tui resume {job.run} goes on, with a larger budget"
         return "nobody plays here any more"
 
