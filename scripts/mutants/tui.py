@@ -20,6 +20,12 @@ TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_cur
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
 TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
 TEST_TRAINING_KEYS = "tests/tui/test_training_keys.py"
+APP, LIVE, ADDRESS, COMMAND = "tui/app.py", "tui/screens/live.py", "tui/address.py", "mlx_drmario/cli/tui.py"
+TEST_SHARING, TEST_WISHES, TEST_LEAVING = (
+    "tests/tui/test_sharing.py",
+    "tests/tui/test_wishes.py",
+    "tests/tui/test_leaving.py",
+)
 PAINTED, EVENTS, TEST_MEMORY = "tui/widgets/painted.py", "tui/widgets/events.py", "tests/tui/test_memory.py"
 
 # (name, file, old text, new text, test that fails)
@@ -220,8 +226,67 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "keys for a run that is over do nothing",
         "tui/screens/session.py",
-        'self.events.add(Note(self._gone(), "warning"))',
-        "pass",
+        'Stop):\n            self.events.add(Note(self._gone(), "warning"))',
+        "Stop):\n            pass",
         TEST_TRAINING_KEYS,
     ),
+    ("whoever fails withdraws what another says", ADDRESS, "place.pid == os.getpid()", "True", TEST_SHARING),
+    ("nobody looks at the lock of a run", ADDRESS, "lock, fcntl.LOCK_SH", "lock, fcntl.LOCK_UN", TEST_SHARING),
+    ("whoever holds the lock is an app's", ADDRESS, "if int(lock.read()) != place.pid:", "if False:", TEST_SHARING),
+    ("a damaged session file ends the app", ADDRESS, "KeyError, TypeError)", "KeyError)", TEST_SHARING),
+    ("a run that trains is resumed", COMMAND, "if trains(given.run):", "if False:", TEST_SHARING),
+    ("an app that lost its run is not told", LINK, "connection.send(TakenOver())", "pass", TEST_SHARING),
+    ("an app that lost its run is not hung up on", LINK, "        hang_up(connection)\n", "", TEST_SHARING),
+    ("a worker that lives is waited for", SESSION, "self.process.wait(_PATIENCE)", "self.process.wait()", TEST_SHARING),
+    ("an error of long ago is quoted", SESSION, "[self._read_from :]", "[0:]", TEST_SHARING),
+    (
+        "an app that lost its run says that it is over",
+        "tui/screens/session.py",
+        "if self.state == _TAKEN_OVER:",
+        "if False:",
+        TEST_SHARING,
+    ),
+    (
+        "the games of a run are those on the wall",
+        LIVE,
+        "if not self.session.training:\n            self.games",
+        "if True:\n            self.games",
+        TEST_WISHES,
+    ),
+    ("games beyond the wall are looked at", LIVE, "% min(self.games, MAX_GAMES) + 1", "% self.games + 1", TEST_WISHES),
+    (
+        "games are counted from those that are there",
+        LIVE,
+        'self._wanted.get("games", self.games)',
+        "self.games",
+        TEST_WISHES,
+    ),
+    (
+        "a level is counted from the one that is there",
+        LIVE,
+        'self._wanted.get("level", self.level)',
+        "self.level",
+        TEST_WISHES,
+    ),
+    ("what was refused is counted from", LIVE, "self._wanted.clear()", "pass", TEST_WISHES),
+    (
+        "a second wish undoes the first",
+        TRAINER,
+        "config = self._next or self._config",
+        "config = self._config",
+        TEST_WISHES,
+    ),
+    ("ctrl+c asks the screen on top alone", APP, "in reversed(self.screen_stack):", "in [self.screen]:", TEST_LEAVING),
+    (
+        "ctrl+c does nothing where nothing quits",
+        APP,
+        "                return\n        self.exit()",
+        "                return",
+        TEST_LEAVING,
+    ),
+    ("a run saves behind another screen", APP, "while self.screen is not screen:", "while False:", TEST_LEAVING),
+    ("the menu offers to train what the app cannot", COMMAND, "if trainable(run):", "if True:", TEST_HOME),
+    ("a run that the app cannot train has wrong settings", SESSION, "if not trainable(run):", "if False:", TEST_HOME),
+    ("help offers what the app cannot train", COMMAND, 'if args[:1] in (["-h"], ["--help"]):', "if False:", TEST_HOME),
+    ("traces have no help", COMMAND, 'if args[:1] == ["trace"] and', "if False and", TEST_HOME),
 ]
