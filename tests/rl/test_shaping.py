@@ -109,6 +109,17 @@ def test_a_shaped_run_logs_what_it_adds(evaluator, tiny, tmp_path):
     assert "reward/shape" not in plain
 
 
+def test_what_cannot_shape_is_refused_before_a_run_is_begun(evaluator, tiny, tmp_path):
+    run, extended = tmp_path / "run", dataclasses.replace(tiny.env, planes="extended")
+    for config, problem in (
+        (dataclasses.replace(tiny, shaping=ShapingConfig(tmp_path / "no")), "no: no intact checkpoint in"),
+        (dataclasses.replace(tiny, shaping=ShapingConfig(evaluator), env=extended), "reads other planes"),
+    ):
+        with pytest.raises(ValueError, match=f"^shaping.evaluator is .*{problem}"):
+            train(config, run)
+        assert not run.exists()
+
+
 def test_a_potential_is_frames_to_go_with_a_minus(evaluator):
     potential = FramesToGo(evaluator, 0.5, GAMMA)
     collector = Collector(EnvConfig(num_envs=3), RewardConfig(), 2, (1, 2))
