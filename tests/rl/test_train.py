@@ -192,7 +192,7 @@ def test_interrupt_saves_and_says_how_to_resume(tmp_path):
     reached = checkpoint.load(run).decisions
     assert reached > 0
     again = subprocess.run(new, capture_output=True, text=True)
-    assert again.returncode == 1
+    assert again.returncode == 2
     assert "--overwrite" in again.stderr
     resume = command("resume", str(run), "--decisions", str(reached + 256))
     subprocess.run(resume, check=True, env={**os.environ, "NO_COLOR": "1"})
