@@ -81,9 +81,9 @@ def test_from_the_command_line(games, tmp_path, capsys):
     arguments = ["eval", "--policy", f"ensemble:{listed}", "--seeds", "4", "--max-decisions", "5", "--no-baselines"]
     assert main(arguments) == 0
     assert main(["eval", "--policy", f"ensemble:{runs[0]},nowhere"]) == 2
-    assert "policy is 'nowhere'" in capsys.readouterr().err
+    assert "'nowhere' in it is no directory of a run or checkpoint" in capsys.readouterr().err
     assert main(["eval", "--policy", "ensemble:"]) == 2
-    assert "'ensemble:RUN1,RUN2'" in capsys.readouterr().err
+    assert "policy is 'ensemble:', in which the directory of a run is missing" in capsys.readouterr().err
 
 
 def test_bad_members():
