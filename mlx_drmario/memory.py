@@ -73,7 +73,6 @@ class Memory:
         together by hand)."""
         if thrown - self.thrown[game] not in (0, 1):
             self.left[game] = self.everything  # another game, or something was missed
-        agreeing = self.left[game]
         for known in (self.left[game], self.everything):  # from the start where a game is not the one remembered
             shown = self.reserves[known[:, None], [(thrown - 1) % RESERVE, thrown % RESERVE]]
             agreeing = known[(shown == (capsule, preview)).all(axis=1)]

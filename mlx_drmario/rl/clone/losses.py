@@ -52,8 +52,8 @@ def judgement_loss(
     """Mean cross entropy between the target and the network, less the target's own entropy (so 0 is perfect).
 
     log_probs, decision i32[M] and target f32[M] are of the placements, rows of padding having decision B and target 0;
-    weight f32[B]. With `config.focal` g every term is multiplied by (1 - p)^g,
-    where 1 - p counts as a millionth at least: at p = 1 a g below 1 has no slope.
+    weight f32[B]. With `config.focal` g every term is multiplied by (1 - p)^g, where 1 - p counts as a millionth at
+    least: at p = 1 a g below 1 has no slope.
     """
     said = mx.maximum(log_probs, -100.0)
     distance = target * (mx.log(mx.maximum(target, 1e-12)) - said)
