@@ -4,7 +4,8 @@
 
 First a narrow beam for all seeds, then wider and wider ones for the best few of what was left. Progress is kept in
 STATE (JSON lines, one per search), so a run that was stopped goes on. Every record is played again from reset through
-the buttons of its placements before it is written. What a known seed means: docs/search.md.
+the buttons of its placements before it is written, with how the lines of the narrow beam are spread. What a known seed
+means: docs/search.md.
 """
 
 from __future__ import annotations
@@ -64,10 +65,12 @@ def main(config: KnownSeedsConfig) -> None:
     done = {(row["seed"], row["width"], row["alpha"]): row for row in read(log)}
     chosen = splits.orbit() if config.seeds is None else splits.seeds("training", config.seeds)
     left = chosen.tolist()
+    narrow: dict[str, Any] = {}
     for width, alpha, best in zip(config.widths, config.alphas, (*config.best, 0), strict=True):
         rows = [solve(search, config, log, done, seed, width, alpha) for seed in left]
         ranked = sorted((row["frames"], row["seed"]) for row in rows if row["cleared"])
         report(config, width, ranked, len(left), time.perf_counter() - start)
+        narrow = narrow or quantiles(width, len(left), [frames for frames, _ in ranked])
         left = [seed for _, seed in ranked[:best]]
     cleared = [row for row in done.values() if row["cleared"]]
     if not cleared:
@@ -80,7 +83,7 @@ def main(config: KnownSeedsConfig) -> None:
         raise SystemExit(
             f"level {config.level}: seed {record['seed']} plays in {frames} frames, not {record['frames']}"
         )
-    write(config, record)
+    write(config, record, narrow)
     print(
         f"level {config.level} {config.speed.upper()}: {record['frames']:,} frames ="
         f" {record['frames'] / FRAME_RATE:.2f} s, seed 0x{record['seed']:04x}",
@@ -96,6 +99,12 @@ def report(config: KnownSeedsConfig, width: int, ranked: list[tuple[int, int]], 
         f" {np.median(frames):,.0f}, best {frames[0]:,}; {seconds:,.0f} s so far",
         flush=True,
     )
+
+
+def quantiles(width: int, seeds: int, frames: list[int]) -> dict[str, Any]:
+    """How the lines of many seeds are spread: fewest frames, quarter, median, three quarters, most."""
+    spread = np.quantile(frames, (0, 0.25, 0.5, 0.75, 1)).tolist() if frames else []
+    return {"width": width, "seeds": seeds, "cleared": len(frames), "frames": spread}
 
 
 def solve(
@@ -132,14 +141,17 @@ def read(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[:whole].splitlines()]
 
 
-def write(config: KnownSeedsConfig, record: dict[str, Any]) -> None:
-    """The record, unless the file has a faster one."""
+def write(config: KnownSeedsConfig, record: dict[str, Any], narrow: dict[str, Any]) -> None:
+    """The record and the spread of the first beam's lines, unless the file has a faster one, or one of more seeds."""
     speed = "" if config.speed == "hi" else f"-{config.speed}"
     path = config.out / f"level-{config.level:02d}{speed}.json"
-    if path.exists() and json.loads(path.read_text())["frames"] <= record["frames"]:
-        return
+    content = {"level": config.level, "speed": config.speed, "frame_counter": 0, **record, "narrow": narrow}
+    if path.exists():
+        before = json.loads(path.read_text())
+        spread = before.pop("narrow", narrow)
+        content = before if before["frames"] <= record["frames"] else content
+        content["narrow"] = max(spread, narrow, key=lambda spread: spread["seeds"])
     config.out.mkdir(parents=True, exist_ok=True)
-    content = {"level": config.level, "speed": config.speed, "frame_counter": 0, **record}
     files.write_text(path, json.dumps(content) + "\n")
 
 

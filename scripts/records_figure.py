@@ -1,18 +1,18 @@
 """Figure of scripts/runs/records.sh: how fast games can be cleared whose seed is known, by level.
 
-    python scripts/records_figure.py runs/records --out docs/records.png
+    python scripts/records_figure.py --out docs/records.png
 
-Draws, for every level, the frames of the lines that the narrow beam found (one per seed; median, middle half, and from
-the fastest to the slowest), the record in docs/records, and the fastest game of a human.
+Draws, for every level, the record in docs/records, how the lines of the narrow beam are spread (one per seed; median,
+middle half, and from the fastest to the slowest), and the fastest game of a human.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import tyro
 
 from mlx_drmario.evaluate import FRAME_RATE
@@ -29,19 +29,10 @@ choose the seed, too."""
 class RecordsFigureConfig:
     """Draw the distribution over seeds and the records."""
 
-    state: tyro.conf.Positional[Path] = Path("runs/records")
-    """what scripts/known_seeds.py has searched"""
     records: Path = Path("docs/records")
-    """the records"""
+    """what scripts/known_seeds.py wrote"""
     out: Path = Path("docs/records.png")
     """PNG to write"""
-
-
-def narrow(path: Path) -> list[float]:
-    """Seconds of every seed by the beam that most seeds were searched with."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    width = Counter(row["width"] for row in rows).most_common(1)[0][0]
-    return [row["frames"] / FRAME_RATE for row in rows if row["cleared"] and row["width"] == width]
 
 
 def main(config: RecordsFigureConfig) -> None:
@@ -52,14 +43,13 @@ def main(config: RecordsFigureConfig) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    levels = [level for level in range(21) if (config.state / f"level-{level:02d}-hi.jsonl").exists()]
-    seconds = [narrow(config.state / f"level-{level:02d}-hi.jsonl") for level in levels]
-    axes.boxplot(seconds, positions=levels, whis=(0, 100), widths=0.6, showcaps=False, patch_artist=True,
-                 boxprops={"facecolor": "C0", "alpha": 0.3}, medianprops={"color": "C0"})  # fmt: skip
-    best = [
-        json.loads((config.records / f"level-{level:02d}.json").read_text())["frames"] / FRAME_RATE
-        for level in range(21)
-    ]
+    records = [json.loads((config.records / f"level-{level:02d}.json").read_text()) for level in range(21)]
+    names = ("whislo", "q1", "med", "q3", "whishi")
+    spreads = [np.array(record["narrow"]["frames"]) / FRAME_RATE for record in records]
+    axes.bxp([dict(zip(names, spread, strict=True)) for spread in spreads], positions=range(21), widths=0.6,
+             showfliers=False, showcaps=False, patch_artist=True, boxprops={"facecolor": "C0", "alpha": 0.3},
+             medianprops={"color": "C0"})  # fmt: skip
+    best = [record["frames"] / FRAME_RATE for record in records]
     axes.plot(range(21), best, "o-", color="C3", ms=4, label="record of this project")
     axes.plot(range(21), HUMAN, "s--", color="black", ms=3, label="fastest human game")
     axes.set_xlabel("level, HI")

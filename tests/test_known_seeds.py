@@ -1,7 +1,9 @@
 """The search of many seeds goes on where it was stopped, whatever was written by then."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from scripts.known_seeds import KnownSeedsConfig, main, read
@@ -23,6 +25,24 @@ def test_it_goes_on_after_a_line_that_was_cut_short(tmp_path, capsys):
     assert log.read_text() == whole and record.read_text() == best
     main(config)
     assert log.read_text() == whole
+
+
+def test_a_record_says_how_the_lines_of_most_seeds_are_spread(tmp_path):
+    config = KnownSeedsConfig(0, out=tmp_path / "records", state=tmp_path / "state", **SMALL)
+    main(config)
+    path = tmp_path / "records" / "level-00.json"
+    record = json.loads(path.read_text())
+    first = sorted(row["frames"] for row in read(tmp_path / "state" / "level-00-hi.jsonl") if row["width"] == 2)
+    spread = record["narrow"]
+    assert (spread["width"], spread["seeds"], spread["cleared"]) == (2, 3, len(first))
+    assert [spread["frames"][at] for at in (0, 2, 4)] == [first[0], np.median(first), first[-1]]
+    main(dataclasses.replace(config, seeds=2, widths=(4, 6)))  # fewer seeds, a record at least as fast
+    again = json.loads(path.read_text())
+    assert again["narrow"] == spread and again["frames"] <= record["frames"]
+    path.write_text(json.dumps(record | {"frames": 1}))
+    main(dataclasses.replace(config, seeds=4))
+    assert json.loads(path.read_text()) == record | {"frames": 1, "narrow": json.loads(path.read_text())["narrow"]}
+    assert json.loads(path.read_text())["narrow"]["seeds"] == 4
 
 
 def test_speeds_have_files_of_their_own(tmp_path):

@@ -36,7 +36,7 @@ play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 0-20 "${SLOWEST:-50}"
-play memory memory hi 20 "${DEEPEST:-200}" -20
+play memory memory hi 20 "${TWENTY:-4096}" -20
 python scripts/known_results.py --out "$out/known-hi.json" --games "${KNOWN:-200}"
 for speed in med low; do
     play 2ply search:2ply "$speed" 0-20 "$games"
