@@ -49,6 +49,8 @@ class NetConfig(EncoderConfig):
     (orientation, column, row)."""
     outcome_scale: Annotated[float, Range(0, 1_000, without="low")] = 8.0
     """Outcome head: how many times as fast as other weights those of the outcomes move."""
+    hidden: Annotated[int, Range(1, 4_096)] = 64
+    """Features head: units that judge a placement."""
     canonical_colors: bool = True
     """Relabel colours relative to the capsule before the encoder (an exact symmetry: fewer games to learn from)."""
 

@@ -32,9 +32,6 @@ PREVIEW_UNIT = 2
 PREVIEW = tuple(f"{name}/{PREVIEW_UNIT}" for name in preview_feature_names())
 """What the board afterwards offers the next capsule, as columns after those."""
 
-HIDDEN = 64
-"""Units that judge a placement."""
-
 
 class FeaturesHead(Head):
     """A network over each legal placement: what lies where its halves will, what it does, what it leaves."""
@@ -44,12 +41,13 @@ class FeaturesHead(Head):
 
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)
-        self.halves = nn.Linear(encoder.grid_channels, 2 * HIDDEN, bias=False)
-        self.told = nn.Linear(len(self.facts), HIDDEN)
-        self.summary = nn.Linear(encoder.vector_size, HIDDEN, bias=False)
-        self.orientation = mx.zeros((ORIENTATIONS, HIDDEN))
-        self.mix = nn.Linear(HIDDEN, HIDDEN)
-        self.score = small(nn.Linear(HIDDEN, 1))
+        self.hidden = hidden = config.hidden
+        self.halves = nn.Linear(encoder.grid_channels, 2 * hidden, bias=False)
+        self.told = nn.Linear(len(self.facts), hidden)
+        self.summary = nn.Linear(encoder.vector_size, hidden, bias=False)
+        self.orientation = mx.zeros((ORIENTATIONS, hidden))
+        self.mix = nn.Linear(hidden, hidden)
+        self.score = small(nn.Linear(hidden, 1))
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
         assert features.grid is not None  # promised by needs_grid
@@ -58,9 +56,9 @@ class FeaturesHead(Head):
         decision = mx.minimum(after.decision, batch - 1)
         orientation, first_cell, second_cell = halves(after.action)
         under = self.halves(features.grid.reshape(batch * CELLS, -1))
-        first = under[decision * CELLS + first_cell][:, :HIDDEN]
+        first = under[decision * CELLS + first_cell][:, : self.hidden]
         inside = (second_cell < CELLS)[:, None]
-        second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, HIDDEN:], 0.0)
+        second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, self.hidden :], 0.0)
         of_all = self.summary(features.vector)[decision]
         x = nn.relu(first + second + self.told(after.facts) + of_all + self.orientation[orientation])
         return self.score(x + nn.relu(self.mix(x)))[:, 0]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from mlx_drmario.nets.features import HIDDEN, FeaturesHead
+from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import ORIENTATIONS, SECOND
 from mlx_drmario.spec import CELLS, COLS, ROWS
 
@@ -56,7 +56,7 @@ class FeaturesRows:
         self.at[1] *= self.inside  # any cell will do above the bottle
         self.starts = np.flatnonzero(np.diff(decision, prepend=-1))
         self.counts = np.diff(self.starts, append=len(decision))
-        halves = np.asarray(head.halves.weight).reshape(2, HIDDEN, self.channels).swapaxes(1, 2)
+        halves = np.asarray(head.halves.weight).reshape(2, head.hidden, self.channels).swapaxes(1, 2)
         told = np.asarray(head.told.weight).T
         orientation = np.asarray(head.orientation) + np.asarray(head.told.bias)  # one of them is always added
         self.weights = np.concatenate([*halves, told, orientation])
@@ -144,7 +144,7 @@ class FeaturesRows:
     ) -> dict[str, Any]:
         """The gradients under the names of the head's parameters."""
         halves, told, orientation = np.split(of_weights, [2 * self.channels, -ORIENTATIONS])
-        halves = halves.reshape(2, self.channels, HIDDEN).swapaxes(1, 2).reshape(2 * HIDDEN, self.channels)
+        halves = halves.reshape(2, self.channels, -1).swapaxes(1, 2).reshape(-1, self.channels)
         return {
             "halves": {"weight": mx.array(halves)},
             "told": {"weight": mx.array(told.T), "bias": mx.array(orientation.sum(axis=0))},

@@ -11,6 +11,7 @@ import mlx_drmario as dm
 from mlx_drmario.cli import main
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.mirror import mirrored_actions, mirrored_planes
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.clone.config import CloneConfig, CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
@@ -89,7 +90,7 @@ def test_the_focal_loss_has_a_slope_where_the_network_is_certain(focal):
 
 
 def test_what_is_learnt_is_the_judgement_of_the_same_decision():
-    """Row by row: judging the observed situation again gives the stored target and value."""
+    """Row by row: judging the observed situation, or that of the mirror, again gives the stored target and value."""
     shard = only_shard(TINY)
     games = shard.collector.games
     seen, act = [], shard.act
@@ -103,22 +104,28 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     rollout = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
     planes, allowed = np.concatenate([planes for planes, _ in seen]), rollout.legal.reshape(-1, 512)
-    rows = 0
+    images = mirrored_planes(planes, shard.layout)
+    rows = turned = 0
     for batch in shard.minibatches:
         shown, _, (decision, action, _), target, weight, value = batch
         for b, board in enumerate(shown):
             candidates = np.flatnonzero((planes == board).all(axis=(1, 2, 3)))
-            mine = decision == b
+            mine, turns = decision == b, len(candidates) == 0
+            if turns:
+                candidates = np.flatnonzero((images == board).all(axis=(1, 2, 3)))
+            played = mirrored_actions(action[mine]) if turns else action[mine]
             expected = [
                 np.exp(-(frames[c] - frames[c].min()) / 20) / np.exp(-(frames[c] - frames[c].min()) / 20).sum()
                 for c in candidates
             ]
-            assert any(np.allclose(target[mine], e[action[mine]], atol=1e-5) for e in expected)
+            assert any(np.allclose(target[mine], e[played], atol=1e-5) for e in expected)
             assert any(value[b] == pytest.approx(-min(frames[c].min(), 30_000) / 1000) for c in candidates)
-            assert any(set(action[mine]) == set(np.flatnonzero(allowed[c])) for c in candidates)
+            assert any(set(played) == set(np.flatnonzero(allowed[c])) for c in candidates)
             rows += 1
+            turned += turns
         assert (weight == 1).all()
     assert rows == TINY.clone.epochs * 128
+    assert 0.4 * rows < turned < 0.6 * rows
 
 
 def test_shares_of_the_teacher_the_network_and_chance():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlx_drmario import Search
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
+from mlx_drmario.nets.mirror import mirrored_actions, mirrored_planes
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
@@ -89,7 +90,7 @@ class Shard:
         return np.zeros(len(planes), np.float32)
 
     def batches(self, rollout: Rollout) -> Iterator[Batch]:
-        """This shard's parts of the minibatches of all epochs."""
+        """This shard's parts of the minibatches of all epochs, in which every other decision is seen in a mirror."""
         settings, size = self.config.clone, self.config.clone.minibatch // self.config.shards
         planes, scalars = (column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars))
         after, judged = AfterstateRows.join(rollout.after), np.concatenate(self.judged)
@@ -103,10 +104,15 @@ class Shard:
             order = self.rng.permutation(len(planes))
             for first in range(0, len(order), size):
                 at = order[first : first + size]
-                columns, target = padded(after.take(at), len(at)), wanted[after.rows(at)]
+                turned = self.rng.random(len(at)) < 0.5
+                decision, action, facts = after.take(at)
+                action = np.where(turned[decision], mirrored_actions(action), action)
+                columns, target = padded((decision, action, facts), len(at)), wanted[after.rows(at)]
                 target = np.pad(target, (0, len(columns[0]) - len(target)))
                 weight = weights_of(settings, viruses[at], level[at])
-                yield planes[at], scalars[at], columns, target, weight, value[at]
+                seen = planes[at]
+                seen[turned] = mirrored_planes(seen[turned], self.layout)
+                yield seen, scalars[at], columns, target, weight, value[at]
 
     def differentiate(self, weights: Any) -> tuple[mx.array, Any]:
         """(losses of judgement and of value f32[2], gradient) at `weights` of the next minibatch's part, evaluated."""
