@@ -57,7 +57,7 @@ stubs: $(VENV)/.built
 # The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer: a button storm, the planner against its
 # reference, decisions by the clock against frames.
 sanitize: $(VENV)/.tools
-	$(VENV)/bin/cmake -S . -B build/sanitize -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
+	$(VENV)/bin/cmake -S . -B build/sanitize -G Ninja "-DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja" \
 	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=address,undefined >/dev/null
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
@@ -72,7 +72,7 @@ sanitize: $(VENV)/.tools
 
 # Two and six threads on one Batch under ThreadSanitizer (docs/rules-parity.md names the lanes).
 tsan: $(VENV)/.tools
-	$(VENV)/bin/cmake -S . -B build/tsan -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja \
+	$(VENV)/bin/cmake -S . -B build/tsan -G Ninja "-DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja" \
 	    -DDRM_PYTHON=OFF -DDRM_TESTS=ON -DDRM_SANITIZE=thread >/dev/null
 	$(VENV)/bin/cmake --build build/tsan --target threads
 	build/tsan/threads 2 4000
@@ -81,7 +81,7 @@ tsan: $(VENV)/.tools
 # The C++ core for another processor (Debian: g++-aarch64-linux-gnu qemu-user), run under an emulator: the recordings'
 # last digests, the perft counts and a button storm must equal this machine's, bit for bit.
 CHECKS := build/checks.bin
-CORE := $(VENV)/bin/cmake -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja -S . -DDRM_PYTHON=OFF -DDRM_TESTS=ON
+CORE := $(VENV)/bin/cmake -G Ninja "-DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(VENV)/bin/ninja" -S . -DDRM_PYTHON=OFF -DDRM_TESTS=ON
 cross: $(VENV)/.built
 	$(PY) scripts/export_checks.py $(CHECKS)
 	$(CORE) -B build/native -DCMAKE_BUILD_TYPE=Release >/dev/null
@@ -130,5 +130,5 @@ $(VENV)/.docs: $(VENV)/.tools
 # An editable install: Python edits are live, C++ edits rebuild incrementally in build/.
 $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	$(PY) -m pip --version >/dev/null 2>&1 && installer="$(PY) -m pip" || installer="uv pip"; \
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $$installer install --quiet --no-build-isolation --no-deps --editable .
+	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $$installer install --quiet --no-build-isolation --no-deps --editable .
 	touch $@

@@ -314,7 +314,12 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
   if (!full.attr("dtype").equal(state_dtype(players))) {
     full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
     for (const Field& field : match_fields(players)) {
-      if (nb::cast<bool>(field_names.attr("__contains__")(field.name))) full[field.name] = given[field.name];
+      if (!nb::cast<bool>(field_names.attr("__contains__")(field.name))) continue;
+      std::vector<long> shape{static_cast<long>(n)};
+      if (field.bytes > 1) shape.push_back(static_cast<long>(field.bytes));
+      const std::string name = "state['" + std::string(field.name) + "']";
+      integer_array<u8>(given[field.name], name.c_str(), shape, 0, 255);  // NumPy would wrap what does not fit
+      full[field.name] = given[field.name];
     }
   }
   const auto raw =

@@ -56,6 +56,18 @@ std::vector<long> integers(nb::handle value, const char* name, const Shape& shap
 Integers<u8> bottle_array(nb::handle value, const char* name, const std::vector<long>& lead);
 Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vector<long>& lead);
 
+// Calls fill(), the second half of a __setstate__, and unmakes the object when that throws: nanobind does not call the
+// destructor of one that it never saw made.
+template <class T, class Fill>
+void filled(T& object, const Fill& fill) {
+  try {
+    fill();
+  } catch (...) {
+    object.~T();
+    throw;
+  }
+}
+
 // bool[N], or None for all.
 std::vector<bool> game_mask(nb::handle mask, std::size_t n);
 

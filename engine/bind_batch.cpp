@@ -177,7 +177,7 @@ static void bind_snapshots(nb::class_<Batch>& c) {
       .def("load", &load, "blob"_a,
            "Restores a snapshot (any buffer) of a batch with the same N and P; ValueError if it does not fit or is "
            "damaged.")
-      .def("digest", &batch_digests, "u64[N]: a hash of each game's full state.")
+      .def("digest", &batch_digests, "u64[N]: a hash of each game's `state` and reserve.")
       .def(
           "__getstate__",
           [](Batch& batch) {
@@ -186,7 +186,7 @@ static void bind_snapshots(nb::class_<Batch>& c) {
           nb::sig("def __getstate__(self) -> tuple[object, ...]"))
       .def("__setstate__", [](Batch& batch, const std::tuple<long, long, long, nb::bytes>& state) {
         construct(&batch, std::get<0>(state), std::get<1>(state), std::get<2>(state));
-        load(batch, std::get<3>(state));
+        filled(batch, [&] { load(batch, std::get<3>(state)); });
       });
 }
 
@@ -207,7 +207,7 @@ void bind_batch(nb::module_& m) {
       "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
       "Names of the planes of a set ('bitplane' or 'extended'), in order");
   m.def(
-      "digests", &digests_of, "states"_a,
+      "digests", &digests_of, "states"_a.noconvert(),
       "u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of\n"
       "another length. The array must not be written to meanwhile.");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");

@@ -159,18 +159,19 @@ static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> read_backward(
 }
 
 void bind_network(nb::module_& m) {
-  m.def("first_block", &forward, "planes"_a, "source"_a, "column"_a, "row"_a, "position"_a, "shift"_a, "mix"_a,
-        "bias"_a,
+  m.def("first_block", &forward, "planes"_a.noconvert(), "source"_a.noconvert(), "column"_a, "row"_a, "position"_a,
+        "shift"_a, "mix"_a, "bias"_a,
         "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out).\n\n"
         "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along\n"
         "whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;\n"
         "out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]). column f32[31, C, K] and\n"
         "row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7. ValueError for other\n"
         "shapes or values. Nobody may write to the arrays meanwhile.");
-  m.def("first_block_gradient", &backward, "planes"_a, "source"_a, "mix"_a, "seen"_a, "out"_a, "gradient"_a,
+  m.def("first_block_gradient", &backward, "planes"_a.noconvert(), "source"_a.noconvert(), "mix"_a, "seen"_a, "out"_a,
+        "gradient"_a,
         "The gradients of column, row, position, shift, mix and bias, for the gradient f32[B, 16, 8, K] of `out`.");
-  m.def("read_out", &read_forward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a, "halves"_a,
-        "orientation"_a, "gain"_a,
+  m.def("read_out", &read_forward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a, "squeeze"_a,
+        "bias"_a, "halves"_a, "orientation"_a, "gain"_a,
         "(squeezed f32[B, 1024], log_probs f32[M]) of cells f32[B, 16, 8, K] and M legal placements.\n\n"
         "squeezed is relu(squeeze f32[8, K] of every cell + bias f32[8]). A placement's score is its first half's\n"
         "cell times halves[b, orientation], plus its second half's (0 above the bottle) times\n"
@@ -178,8 +179,9 @@ void bind_network(nb::module_& m) {
         "gain f32[F]; log_probs is the log-softmax over the rows of each decision i32[M], which ascend; rows of\n"
         "decision B are padding and get 0. action i32[M]. ValueError for other shapes or values. Nobody may write to\n"
         "the arrays meanwhile.");
-  m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a, "action"_a, "facts"_a, "squeeze"_a, "bias"_a,
-        "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a, "of_log_probs"_a,
+  m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a,
+        "squeeze"_a, "bias"_a, "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a,
+        "of_log_probs"_a,
         "The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.");
 }
 

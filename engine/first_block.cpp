@@ -36,7 +36,10 @@ struct Kinds {
         of[std::size_t(n) * kCells + i] = kind;
       }
     }
-    if (count.empty()) return;
+    if (count.empty()) {  // no decisions: one kind, of which there are no cells
+      planes.push_back(0);
+      return;
+    }
     const int most = static_cast<int>(std::max_element(count.begin(), count.end()) - count.begin());
     std::swap(planes[0], planes[most]);
     for (int& kind : of) kind = kind == 0 ? most : kind == most ? 0 : kind;
@@ -152,7 +155,6 @@ bool holds_bits(const PlaneBatch& of) {
 DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights, float* seen, float* out) {
   const Kinds kinds(of);
   Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
-  if (of.batch == 0) return;
   down.read(weights.column);
   across.read(weights.row);
   const int step = down.step, width = of.width;

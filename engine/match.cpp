@@ -147,7 +147,7 @@ static void play(Match& match, Events events[]) {
   for (int i = 0; i < players; ++i) ++events[i].tau;
   for (int i = 0; i < players; ++i) {
     act(match, i, events[i]);
-    if (players == 2 && match.player[i].victories >= 3) {
+    if (players == 2 && match.player[i].victories >= kVictories) {
       tell_end(match, events);
       enter(match, kModeEnd);
       return check_pause(match);
@@ -255,7 +255,7 @@ static void verdict(Match& match) {
 // The end screen after a top-out or a third crown (docs/rules.md 12, 13).
 static void end_flow(Match& match) {
   Player& p1 = match.player[0];
-  const bool final = match.nb_players == 1 || p1.victories >= 3 || match.player[1].victories >= 3;
+  const bool final = match.nb_players == 1 || p1.victories >= kVictories || match.player[1].victories >= kVictories;
   switch (match.mode_step) {
     case kEndEntry:
       return begin_wait(match, 64, kEndShow);
@@ -267,7 +267,7 @@ static void end_flow(Match& match) {
       return;
     case kEndVerdict:
       if (!waited(match)) return;
-      match.who_won = match.nb_players == 2 && p1.victories >= 3 ? 1 : 2;
+      match.who_won = match.nb_players == 2 && p1.victories >= kVictories ? 1 : 2;
       match.who_failed = 0;
       if (match.nb_players == 1) match.current_player = 5;
       redraw_all(match);

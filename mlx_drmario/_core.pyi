@@ -82,7 +82,7 @@ class Batch:
         """
 
     def digest(self) -> NDArray[numpy.uint64]:
-        """u64[N]: a hash of each game's full state."""
+        """u64[N]: a hash of each game's `state` and reserve."""
 
     def __getstate__(self) -> tuple[object, ...]: ...
     def __setstate__(self, arg: tuple[int, int, int, bytes], /) -> None: ...
@@ -361,7 +361,10 @@ class Afterstates:
 
     @property
     def bottle(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
-        """u8[M, 128]: the settled bottle, before the next capsule"""
+        """
+        u8[M, 128]: the settled bottle, before the next capsule; of a cleared game with its last runs still there,
+        marked 0xB0, and nothing fallen into their place
+        """
 
     @property
     def tau(self) -> Annotated[NDArray[numpy.uint32], dict(writable=False)]:
@@ -507,7 +510,9 @@ class Decisions:
         """
 
     def digest(self) -> NDArray[numpy.uint64]:
-        """u64[N]: a hash of each game's full state"""
+        """
+        u64[N]: a hash of each game's `state` and reserve; what a falling capsule of two players is to do is not in it
+        """
 
     def __getstate__(self) -> tuple[object, ...]: ...
     def __setstate__(self, arg: tuple[int, str, int, int, int, bytes], /) -> None: ...
@@ -681,9 +686,9 @@ class Search:
         plies = 1 and 2 have their own.
         threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.
         value: what judges boards instead, a function of bottles u8[n, 128] at rest that gives their frames to go
-        f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one, of
-        what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with such a value.
-        What it raises, the call raises.
+        f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only
+        one, of what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with
+        such a value. What it raises, the call raises.
         """
 
     def choose(
@@ -841,7 +846,7 @@ def features(bottle: object) -> NDArray[numpy.int32]:
 def next_capsules(capsule: object, preview: object, capsules_thrown: int) -> NDArray[numpy.int32]:
     """
     i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as
-    it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.
+    it is likely; capsule and preview [2], capsules_thrown: the game's counter, 2 at its first decision.
     """
 
 def feature_names() -> tuple[str, ...]:
@@ -927,7 +932,8 @@ class StepLog:
 
     def before(self, action: object) -> None:
         """
-        The games are about to make these decisions, as `Decisions.step` takes them.
+        The games are about to make these decisions, as `Decisions.step` takes them; until `after` nothing else may
+        move them.
         """
 
     def after(self) -> bool:

@@ -235,7 +235,8 @@ static void bind_afterstates(nb::module_& m) {
             const auto& bottles = nb::cast<const Afterstates&>(self).bottle;
             return view(bottles.data(), {bottles.size() / kCells, kCells}, self);
           },
-          "u8[M, 128]: the settled bottle, before the next capsule");
+          "u8[M, 128]: the settled bottle, before the next capsule; of a cleared game with its last runs still there,\n"
+          "marked 0xB0, and nothing fallen into their place");
 #define DRM_BIND_EVENT(name, type, count, meaning)                                           \
   c.def_prop_ro(                                                                             \
       #name,                                                                                 \
@@ -319,7 +320,9 @@ static void bind_states(nb::class_<Decisions>& c) {
           "load", &load, "blob"_a,
           "Restores a snapshot (any buffer) of equal N and P; the event columns are 0 after it. ValueError if it does\n"
           "not fit, is damaged, or holds a game that could not go on.")
-      .def("digest", &game_digests, "u64[N]: a hash of each game's full state")
+      .def("digest", &game_digests,
+           "u64[N]: a hash of each game's `state` and reserve; what a falling capsule of two players is to do is not "
+           "in it")
       .def(
           "__getstate__",
           [](Decisions& d) {
@@ -329,7 +332,7 @@ static void bind_states(nb::class_<Decisions>& c) {
           nb::sig("def __getstate__(self) -> tuple[object, ...]"))
       .def("__setstate__", [](Decisions& d, const std::tuple<long, std::string, long, long, long, nb::bytes>& s) {
         construct(&d, std::get<0>(s), std::get<1>(s), std::get<2>(s), std::get<3>(s), std::get<4>(s));
-        load(d, std::get<5>(s));
+        filled(d, [&] { load(d, std::get<5>(s)); });
       });
 }
 

@@ -1,5 +1,7 @@
 #include "bind_search.h"
 
+#include <cmath>
+
 #include "round.h"
 #include "value_preview.h"
 
@@ -50,7 +52,7 @@ OnlineOptions online_options(long plies, long first, long boards, long depth, lo
   options.sequences = checked(sequences, "sequences", 0, kMaxSequences);
   if (!(max_nodes >= 0 && max_nodes <= 1e15)) throw nb::value_error("nodes must be 0 (no limit) or more");
   if (!(ms >= 0 && ms <= 1e9)) throw nb::value_error("ms must be 0 (no limit) or more");
-  options.max_nodes = static_cast<u64>(max_nodes);
+  options.max_nodes = static_cast<u64>(std::ceil(max_nodes));
   options.max_ms = ms;
   return options;
 }
@@ -259,7 +261,7 @@ void bind_search(nb::module_& m) {
   m.def(
       "next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
       "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as\n"
-      "it is likely; capsule and preview [2], capsules_thrown: so far, the one to be placed included.");
+      "it is likely; capsule and preview [2], capsules_thrown: the game's counter, 2 at its first decision.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
   m.def("preview_features", &preview_features, "bottle"_a, "preview"_a,
         "i32[N, P]: what bottles u8[N, 128] offer the capsules preview [N, 2] that come next (docs/search.md).");

@@ -62,11 +62,11 @@ class Search {
   // A value, and the memory of the searches by it between calls.
   template <Value V>
   struct Shelf {
-    explicit Shelf(std::unique_ptr<const V> of) : value(std::move(of)) {}
+    Shelf(std::unique_ptr<const V> of, const SearchControl& to_obey) : value(std::move(of)), control(to_obey) {}
 
     std::unique_ptr<OnlineSearch<V>> take() {
       const std::lock_guard lock(mutex);
-      if (idle.empty()) return std::make_unique<OnlineSearch<V>>(*value);
+      if (idle.empty()) return std::make_unique<OnlineSearch<V>>(*value, control);
       std::unique_ptr<OnlineSearch<V>> online = std::move(idle.back());
       idle.pop_back();
       return online;
@@ -77,6 +77,7 @@ class Search {
     }
 
     const std::unique_ptr<const V> value;  // linear ones are over-aligned
+    const SearchControl& control;
     std::mutex mutex;
     std::vector<std::unique_ptr<OnlineSearch<V>>> idle;
   };

@@ -114,19 +114,28 @@ void bind_step_log(nb::module_& m) {
   bind_block(m);
   m.def("decision_row_dtype", &row_dtype, nb::sig("def decision_row_dtype() -> numpy.dtype[numpy.void]"),
         "Of LogBlock.rows: columns of a trace's decisions, beside the numbers of game and step.");
-  m.def("compressed_chunk", &compressed_chunk, "rows"_a, "width"_a = 1,
+  m.def("compressed_chunk", &compressed_chunk, "rows"_a.noconvert(), "width"_a = 1,
         nb::sig("def compressed_chunk(rows: numpy.typing.NDArray[numpy.uint8], width: int = 1) -> bytes | None"),
         "The bytes u8[N, B] of a chunk's rows as HDF5's filters shuffle (elements of width bytes; 1: none) and lzf\n"
         "store them, None when that would not be shorter.");
   nb::class_<StepLog>(m, "StepLog",
                       "Rows of the decisions of a batch of games, made while these are played, in blocks.\n"
                       "A game begins wherever somebody else moved or changed it since the last logged step.")
-      .def(nb::init<Decisions&, std::size_t, double, std::size_t>(), "games"_a, "block_rows"_a, "block_seconds"_a,
-           "file_rows"_a, nb::keep_alive<1, 2>(),
-           "A block is full after block_rows decisions, or after a step when its first is block_seconds old; a file\n"
-           "is after file_rows decisions.")
+      .def(
+          "__init__",
+          [](StepLog* self, Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows) {
+            if (!(block_seconds >= 0 && block_seconds <= 1e9)) {
+              throw nb::value_error("block_seconds must be between 0 and 1e9");
+            }
+            new (self) StepLog(games, block_rows, block_seconds, file_rows);
+          },
+          "games"_a, "block_rows"_a, "block_seconds"_a, "file_rows"_a, nb::keep_alive<1, 2>(),
+          "A block is full after block_rows decisions, or after a step when its first is block_seconds old; a file\n"
+          "is after file_rows decisions.")
       .def("before", &before, "action"_a,
-           "The games are about to make these decisions, as `Decisions.step` takes them.")
+           "The games are about to make these decisions, as `Decisions.step` takes them; until `after` nothing else "
+           "may\n"
+           "move them.")
       .def(
           "after", [](StepLog& log) { return exclusively(log.games(), [&] { return log.after(); }); },
           "They have made them: whether a block became full. Without `before`, or with another number of moves than\n"

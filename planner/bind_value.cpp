@@ -47,13 +47,14 @@ PyType_Slot kSlots[] = {
 }  // namespace
 
 Search::Search(Weights shallow, Weights deep, int threads) : pool_(threads) {
-  shallow_.emplace(std::make_unique<const LinearValue>(shallow));
-  deep_.emplace(std::make_unique<const LinearValue>(deep));
+  shallow_.emplace(std::make_unique<const LinearValue>(shallow), control);
+  deep_.emplace(std::make_unique<const LinearValue>(deep), control);
 }
 
 Search::Search(nb::callable given) : function(std::move(given)), pool_(1) {
   foreign_.emplace(
-      std::make_unique<const ForeignValue>([this](const Child* children, int n, i32* out) { ask(children, n, out); }));
+      std::make_unique<const ForeignValue>([this](const Child* children, int n, i32* out) { ask(children, n, out); }),
+      control);
 }
 
 void Search::require_idle_thread() const {
@@ -118,11 +119,9 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
       "plies = 1 and 2 have their own.\n"
       "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.\n"
       "value: what judges boards instead, a function of bottles u8[n, 128] at rest that gives their frames to go\n"
-      "f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only one, "
-      "of\n"
-      "what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with such a "
-      "value.\n"
-      "What it raises, the call raises.");
+      "f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only\n"
+      "one, of what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with\n"
+      "such a value. What it raises, the call raises.");
   return c;
 }
 

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "splitmix.h"
 #include "validate.h"
 
 namespace drm {
@@ -198,13 +199,6 @@ void Decisions::observe_seat(std::size_t n, int s) {
   viruses_left[row] = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
 }
 
-// splitmix64's output function.
-static u64 mix(u64 z) {
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-  return z ^ z >> 31;
-}
-
 // The action of the legal row that `draw` out of 2^32 picks, or 0 if there is none.
 static i32 drawn(const u8* legal, u64 draw) {
   constexpr u64 kOnes = 0x0101010101010101u;
@@ -226,7 +220,6 @@ static i32 drawn(const u8* legal, u64 draw) {
 }
 
 void Decisions::sample_legal(u64 seed, i32* actions) {
-  constexpr u64 kGolden = 0x9E3779B97F4A7C15ull;
   constexpr int kBlock = 64;  // games that are hashed together
   const u64 key = mix(seed + kGolden);
   const auto players = static_cast<std::size_t>(players_);

@@ -11,25 +11,25 @@
 namespace drm {
 
 // X(name, type, count, meaning)
-#define DRM_PUBLIC_FIELDS(X)                                                                  \
-  X(bottle, u8, 128, "index = row * 8 + col, row 0 on top")                                   \
-  X(capsule, u8, 2, "colours of the capsule's first and second half")                         \
-  X(preview, u8, 2, "of the next one")                                                        \
-  X(level, u8, 1, "0..24")                                                                    \
-  X(speed, u8, 1, "0 LOW, 1 MED, 2 HI")                                                       \
-  X(speed_ups, u8, 1, "0..49")                                                                \
-  X(viruses_left, u8, 1, "0..99")                                                             \
-  X(capsules_thrown, u16, 1, "so far, this one included")                                     \
-  X(frame_counter, u8, 1, "in the sample before the first controllable frame")                \
-  X(crowns, u8, 1, "rounds (one-player: stages) won")                                         \
-  X(incoming, u8, 1, "halves of the opponent's attack that wait for the next lock to settle") \
-  X(opponent_bottle, u8, 128, "two-player games; zeros otherwise, as all that follows")       \
-  X(opponent_capsule, u8, 2, "the one in the air or about to be")                             \
-  X(opponent_preview, u8, 2, "of the next one")                                               \
-  X(opponent_level, u8, 1, "0..24")                                                           \
-  X(opponent_speed, u8, 1, "0 LOW, 1 MED, 2 HI")                                              \
-  X(opponent_viruses_left, u8, 1, "0..99")                                                    \
-  X(opponent_crowns, u8, 1, "rounds won")                                                     \
+#define DRM_PUBLIC_FIELDS(X)                                                                        \
+  X(bottle, u8, 128, "index = row * 8 + col, row 0 on top")                                         \
+  X(capsule, u8, 2, "colours of the capsule's first and second half")                               \
+  X(preview, u8, 2, "of the next one")                                                              \
+  X(level, u8, 1, "0..24")                                                                          \
+  X(speed, u8, 1, "0 LOW, 1 MED, 2 HI")                                                             \
+  X(speed_ups, u8, 1, "0..49")                                                                      \
+  X(viruses_left, u8, 1, "0..99")                                                                   \
+  X(capsules_thrown, u16, 1, "the game's counter: 2 at the first decision, one more at each later") \
+  X(frame_counter, u8, 1, "in the sample before the first controllable frame")                      \
+  X(crowns, u8, 1, "rounds (one-player: stages) won")                                               \
+  X(incoming, u8, 1, "halves of the opponent's attack that wait for the next lock to settle")       \
+  X(opponent_bottle, u8, 128, "two-player games; zeros otherwise, as all that follows")             \
+  X(opponent_capsule, u8, 2, "the one in the air or about to be")                                   \
+  X(opponent_preview, u8, 2, "of the next one")                                                     \
+  X(opponent_level, u8, 1, "0..24")                                                                 \
+  X(opponent_speed, u8, 1, "0 LOW, 1 MED, 2 HI")                                                    \
+  X(opponent_viruses_left, u8, 1, "0..99")                                                          \
+  X(opponent_crowns, u8, 1, "rounds won")                                                           \
   X(opponent_incoming, u8, 1, "halves of this player's attack that wait for the opponent")
 
 struct PublicState {

@@ -24,7 +24,7 @@ static bool in_play(const Match& match) { return match.mode == kModePlay && matc
 
 // Player 2 does not act any more in the frame of player 1's third crown.
 static bool acted(const Match& match, int seat) {
-  return seat == 0 || match.mode != kModeEnd || match.player[0].victories < 3;
+  return seat == 0 || match.mode != kModeEnd || match.player[0].victories < kVictories;
 }
 
 // The capsule becomes cells, as in the frame in which its fall ends; the frame counter and the redraw countdown already
@@ -206,6 +206,9 @@ std::string describe_invalid(const Round& round) {
   if (round.over) return in_play(round.match) ? "over must be 0 in play" : "";
   if (!in_play(round.match)) return "mode must be 4 (play)";
   if (round.match.pause_audio_flag != 0) return "pause_audio_flag must be 0";
+  for (const Player& p : round.match.player) {
+    if (round.players() == 2 && p.victories >= kVictories) return "victories must be 0 to 2 in a match of two players";
+  }
   for (int i = 0; i < round.players(); ++i) {
     const std::string problem = describe_seat(round, i);
     if (!problem.empty()) return "player " + std::to_string(i + 1) + ": " + problem;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "search_moves.h"
+#include "splitmix.h"
 
 namespace drm {
 
@@ -22,13 +23,6 @@ constexpr Capsule capsule_of(int number) {
   return {static_cast<u8>(number / kColors), static_cast<u8>(number % kColors)};
 }
 constexpr int number_of(Capsule capsule) { return capsule.first * kColors + capsule.second; }
-
-// Splitmix64's output function.
-constexpr u64 mix(u64 z) {
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-  return z ^ z >> 31;
-}
 
 // Futures of one decision: sequence s of the capsules after the preview. Stratified: the first choices of the law come
 // in equal shares among outcomes() consecutive sequences, and so do the next bits as far as `sequences` go around;
@@ -57,7 +51,7 @@ class Futures {
   int outcomes() const { return last_ ? kCapsules : 2 * choices_; }
 
   void draw(int s, int length, Capsule out[]) const {
-    u64 chance = mix(seed_ + static_cast<u64>(s) * 0x9E3779B97F4A7C15ull);
+    u64 chance = mix(seed_ + static_cast<u64>(s) * kGolden);
     const int choice = s % choices_;
     u64 strata = static_cast<u64>(s / choices_) ^ seed_;
     auto bit = [&, exact = strata_]() mutable {

@@ -17,7 +17,7 @@ std::string describe_root(const PublicState& root);
 struct Pace {
   u8 speed;
   u8 speed_ups;
-  u16 capsules;  // thrown so far, the one to be placed included
+  u16 capsules;  // the game's counter of those thrown, 2 at the first decision
 
   Pace next() const;  // of the next capsule (docs/rules.md 7.2)
 };

@@ -127,6 +127,7 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
     }
     ++s;
     if (options.max_nodes && nodes_ >= options.max_nodes) break;
+    if (control_.stop.load(std::memory_order_relaxed)) break;
     if (options.max_ms > 0 &&
         std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
       break;

@@ -34,7 +34,8 @@ struct Choice {
 template <Value V>
 class OnlineSearch {
  public:
-  explicit OnlineSearch(const V& value) : value_(value) {}
+  // `control`: where it is told to stop, which ends a look ahead with another future.
+  OnlineSearch(const V& value, const SearchControl& control) : value_(value), control_(control) {}
 
   // The best placement of a capsule that can be placed somewhere. The board must be at rest. `judged`, if given, gets
   // the expected frames to go of every placement that was followed to the end of the search, kNotJudged for others.
@@ -67,6 +68,7 @@ class OnlineSearch {
                     const Capsule* given);
 
   const V& value_;
+  const SearchControl& control_;
   int phase_ = 0;  // of the root
   u32 nodes_ = 0;
   Children children_;

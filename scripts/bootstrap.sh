@@ -8,7 +8,7 @@ group=$2
 
 find_python() {
     for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
-        if "$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+        if "$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' >/dev/null 2>&1; then
             echo "$name"
             return
         fi
@@ -21,12 +21,12 @@ if ! command -v c++ >/dev/null 2>&1 && ! command -v g++ >/dev/null 2>&1 && ! com
 fi
 
 if command -v uv >/dev/null 2>&1; then
-    [ -x "$venv/bin/python" ] || uv venv --quiet --python '>=3.11' "$venv"
+    [ -x "$venv/bin/python" ] || uv venv --quiet --seed --python '>=3.11,<3.15' "$venv"
     install="uv pip install --quiet --python $venv/bin/python"
 else
     python=$(find_python)
     if [ -z "$python" ] && [ ! -x "$venv/bin/python" ]; then
-        echo "mlx_drmario needs Python 3.11 or newer with venv: install uv, or 'brew install python' on macOS, or" \
+        echo "mlx_drmario needs Python 3.11 to 3.14 with venv: install uv, or 'brew install python' on macOS, or" \
             "'apt-get install python3 python3-dev python3-venv' on Debian." >&2
         exit 1
     fi

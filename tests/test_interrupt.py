@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mlx_drmario.cli.stopping import stop_on_signals
+
 PRESS = """
 import os, signal, sys
 
@@ -52,6 +54,20 @@ def test_ctrl_c_in_a_program_that_imports_the_package_is_its_own():
     code = "import signal, mlx_drmario; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize(
+    "words", ["Could not load C++ shared library /tmp/x.so", "[Compiled::eval_cpu] Failed to compile function", "x"]
+)
+def test_what_a_compiler_that_was_stopped_too_leaves_is_no_error(asked, words):
+    expected = KeyboardInterrupt if asked and words != "x" else RuntimeError
+    with pytest.raises(expected) as raised, stop_on_signals() as should_stop:
+        if asked:
+            signal.raise_signal(signal.SIGINT)
+        assert should_stop() is asked
+        raise RuntimeError(words)
+    assert ("nothing new is saved" in str(raised.value)) is (expected is KeyboardInterrupt)
 
 
 def test_a_parent_that_ignores_it_is_obeyed():

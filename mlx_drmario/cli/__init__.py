@@ -99,7 +99,9 @@ def dispatch(args: list[str]) -> int:
         text, wrong_use = sentence(error, args)
         print(f"drmario {command}: {text}", file=sys.stderr)
         return 2 if wrong_use else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        if stopped.args:  # somebody knows what is lost
+            print(f"\ndrmario {command}: {stopped}", file=sys.stderr)
         return 130
 
 

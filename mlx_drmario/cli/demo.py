@@ -1,4 +1,4 @@
-"""`drmario demo`: from nothing to a policy that clears the lower half of the levels, in a few minutes."""
+"""`drmario demo`: from nothing to a policy that clears most games of every level, in a few minutes."""
 
 from __future__ import annotations
 

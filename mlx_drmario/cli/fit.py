@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.rl.clone.config import CloneRunConfig
-from mlx_drmario.rl.config import DirectoryConfig
+from mlx_drmario.rl.config import DirectoryConfig, EnvConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
@@ -89,7 +89,7 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run:
     directories.check(run, config, resume)
     if dry_run:
         print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
-        print(to_json(config), end="")
+        print(to_json(_resolved(config)), end="")
         return 0
     with stop_on_signals() as asked:
         result = _train(config, run, Lines(asked), resume)
@@ -103,6 +103,19 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run:
     return 0
 
 
+def _resolved(config: DirectoryConfig) -> DirectoryConfig:
+    """With what automatic settings come to, as the run directory will have it."""
+    if not isinstance(config, CloneRunConfig):
+        return config
+    from mlx_drmario.rl.clone.train import resolve
+
+    return resolve(config)
+
+
+def _levels(env: EnvConfig) -> str:
+    return f"level {env.level}" if env.last_level is None else f"levels {env.level} to {env.last_level}"
+
+
 def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> FitResult:
     if isinstance(config, EvaluatorConfig):
         from mlx_drmario.cli import policy as policies
@@ -114,13 +127,13 @@ def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> Fi
     if isinstance(config, CloneRunConfig):
         from mlx_drmario.rl.clone.train import train as train_clone
 
-        levels = f"{config.env.level} to {config.env.last_level or config.env.level}"
-        print(f"run {run} · seed {config.seed} · search:{config.clone.teacher} at levels {levels}", flush=True)
+        words = f"search:{config.clone.teacher} at {_levels(config.env)}"
+        print(f"run {run} · seed {config.seed} · {words}", flush=True)
         return train_clone(config, run, lines, resume=resume)
     assert isinstance(config, QRDQNRunConfig)
     from mlx_drmario.rl.qrdqn.train import train as train_qrdqn
 
-    print(f"run {run} · seed {config.seed} · level {config.env.level} {config.env.speed}", flush=True)
+    print(f"run {run} · seed {config.seed} · {_levels(config.env)} {config.env.speed}", flush=True)
     return train_qrdqn(config, run, lines, resume=resume)
 
 

@@ -19,7 +19,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does."""
+    """Turn the first signal that asks to stop into a request; a second one of its kind does what it usually does.
+
+    A terminal sends Ctrl-C to the compiler as well, where MLX runs one: what it then fails with is the request, which
+    raises KeyboardInterrupt here.
+    """
     asked = False
 
     def handler(number: int, frame: object) -> None:
@@ -33,9 +37,19 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
         signal.signal(number, handler)
     try:
         yield lambda: asked
+    except RuntimeError as error:
+        if not (asked and _of_compiling(error)):
+            raise
+        words = "stopped while MLX compiled a step, so nothing new is saved; `drmario train resume RUN` goes on"
+        raise KeyboardInterrupt(words) from None
     finally:
         for number, known in previous.items():
             signal.signal(number, known)
+
+
+def _of_compiling(error: RuntimeError) -> bool:
+    """Whether MLX says that a compiler made nothing that it could use (mlx/backend/cpu/compiled.cpp)."""
+    return any(words in str(error) for words in ("Failed to compile", "Could not load C++ shared library"))
 
 
 def default_directory(name: str, make: bool = True) -> Path:

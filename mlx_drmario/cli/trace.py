@@ -82,7 +82,7 @@ def check_arguments(config: Command) -> None:
         if config.parquet is not None:
             check_output("--parquet", config.parquet)
     elif isinstance(config, Html):
-        check_output("--out", config.out)
+        check_output("--out", config.out, (".html", ".htm"))
     elif isinstance(config, Movie):
         check_output("--out", config.out, FORMATS)
     elif isinstance(config, Filter | Dedup | Merge | Import):

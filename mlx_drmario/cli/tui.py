@@ -15,7 +15,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,10 @@ def parse(args: list[str]) -> TuiConfig:
     if args[:1] == ["trace"] and not {"-h", "--help"}.isdisjoint(args):
         trace_parser().parse_args(["--help"])  # ends the program
     own = args
+    theirs: list[str] = []
     if args and args[0] in ("train", "resume"):  # their --help is theirs
-        own = [args[0], *(option for option in args[1:] if option in ("--detach", "--serve"))]
+        own, theirs = _divided(args[1:], ("--detach", "--serve"))
+        own = [args[0], *own]
     known, rest = parser.parse_known_args(own)
     if not 1 <= known.port <= 0xFFFF:
         parser.error(f"--port must be between 1 and 65,535, got {known.port}")
@@ -65,10 +67,23 @@ def parse(args: list[str]) -> TuiConfig:
         parser.error(f"no option {rest[0]!r} (`drmario tui --help` lists all)")
     if known.command == "attach" and len(rest) != 1:
         parser.error("attach needs one run directory")
-    if own is not args:
-        rest = [option for option in args[1:] if option not in ("--detach", "--serve")]
-    arguments = [option for option in args if option != "--serve" and option != f"--port={known.port}"]
-    return TuiConfig(known.command, rest, known.detach, known.serve, known.port, arguments)
+    arguments = _divided(args, ("--serve",))[1]
+    return TuiConfig(known.command, theirs or rest, known.detach, known.serve, known.port, arguments)
+
+
+def _divided(args: list[str], flags: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """These flags of the app and --port with its value, wherever they stand, and all other arguments."""
+    own: list[str] = []
+    others: list[str] = []
+    options = iter(args)
+    for option in options:
+        if option in flags or option.startswith("--port="):
+            own.append(option)
+        elif option == "--port":
+            own += [option, *islice(options, 1)]
+        else:
+            others.append(option)
+    return own, others
 
 
 def run(config: TuiConfig) -> int:
@@ -209,6 +224,8 @@ def entries(detach: bool) -> list[Entry]:
             if trainable(run):
                 add("runs", run.name, "go on training", training, ["resume", str(run)], detach)
             add("runs", run.name, "watch it play", watching, str(run), 0, 16)
+    add("watch", "best", "the network that comes with this, level 20, 16 games", watching, "best", 20, 16)
+    add("watch", "memory", "search that keeps what it has seen, level 20, 4 games", watching, "memory", 20, 4)
     add("watch", "greedy", "the simple baseline, 16 games", watching, "greedy", 5, 16)
     add("play", "alone", "level 0, low speed", playing, 1)
     add("play", "two players", "one keyboard", playing, 2)

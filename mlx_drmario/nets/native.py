@@ -77,7 +77,7 @@ class NativeBlock:
 
     def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Block:
         layout, encoder, count = self.model.layout, self.encoder, planes.shape[1]
-        source = np.broadcast_to(np.arange(count, dtype=np.int32), (len(planes), count))
+        source = np.tile(np.arange(count, dtype=np.int32), (len(planes), 1))
         if self.model.canonical:
             order = canonical_order(scalars, layout)
             source = relabelled(order, layout.plane_colors, count)

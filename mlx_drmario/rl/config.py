@@ -134,7 +134,8 @@ class BestConfig:
     """Which checkpoint is the best: a new one must beat the best so far in a certified comparison (runs/best.py)."""
 
     games: Annotated[int, Range(0, 1_000_000)] = 256
-    """Validation games that both play, rounded up to batches of 64; 0 looks for no best checkpoint."""
+    """Validation games that both play at most, in batches of some 64 (as many of every level); 0 looks for no best
+    checkpoint."""
     every: Count = 5
     """Checkpoints between two challenges; the last one always challenges."""
     alpha: Fraction = 0.05
@@ -174,6 +175,16 @@ class DirectoryConfig:
                 "name must be 1 to 100 letters, digits, spaces and any of _-+=., (a letter, digit or _ first), "
                 f"got {self.name!r}"
             )
+
+
+LARGEST = 2**24
+"""Decisions of a rollout: more than any memory holds."""
+
+
+def check_rollout(num_envs: int, horizon: int, name: str) -> None:
+    """ValueError for a rollout that no machine could hold; `name` is the horizon's."""
+    if num_envs * horizon > LARGEST:
+        raise ValueError(f"env.num_envs * {name} must be at most {LARGEST:,} decisions, got {num_envs * horizon:,}")
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,17 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
-from mlx_drmario.nets.heads import sum_rows
+from mlx_drmario.nets.heads import ILLEGAL, sum_rows
 
 
 def entropy(log_probs: mx.array, decision: mx.array, batch: int) -> mx.array:
     """Entropy f32[B] in nats of every decision, of the log-probabilities f32[M] of its rows (heads.Head.of_rows)."""
     return -sum_rows(mx.exp(log_probs) * log_probs, decision, batch)[:batch]
+
+
+def log_of_shares(share: np.ndarray) -> np.ndarray:
+    """The logarithms f32[B, 512] of chances f64[B, 512]; ILLEGAL where a chance is 0, so that it stays 0."""
+    return np.where(share > 0, np.log(np.maximum(share, 1e-30)), ILLEGAL).astype(np.float32)
 
 
 def sample_numpy(rng: np.random.Generator, log_probs: np.ndarray) -> np.ndarray:

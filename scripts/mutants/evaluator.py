@@ -215,4 +215,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         '                self.running_total += terms["shape"]\n',
         TEST_SHAPING,
     ),
+    (
+        "held-out games follow the level",
+        FIT,
+        "chosen[rows.game]",
+        "rows.game % HELD_OUT == 0",
+        TEST,
+    ),
+    (
+        "losses of held-out parts weigh alike",
+        FIT,
+        "((own & cleared)[part].sum(), own[part].sum(), cleared[part].sum(), len(part)) for part in parts",
+        "(len(part),) * 4 for part in parts",
+        TEST,
+    ),
 ]

@@ -119,4 +119,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         '"extra": "ignore"',
         "tests/rl/test_settings.py",
     ),
+    (
+        "an illegal placement has some chance",
+        "mlx_drmario/rl/distribution.py",
+        "np.where(share > 0, np.log(np.maximum(share, 1e-30)), ILLEGAL)",
+        "np.log(np.maximum(share, 1e-30))",
+        "tests/rl/test_distribution.py",
+    ),
+    (
+        "a hold before the first iteration counts backwards",
+        "mlx_drmario/rl/ppo/learner.py",
+        "start - self.clock - held_before if self.clock else 0.0",
+        "start - (self.clock or start) - held_before",
+        "tests/rl/test_callback.py",
+    ),
+    (
+        "a compiler that was stopped is an error",
+        "mlx_drmario/cli/stopping.py",
+        "if not (asked and _of_compiling(error)):",
+        "if not asked or error:",
+        "tests/test_interrupt.py",
+    ),
 ]

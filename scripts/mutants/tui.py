@@ -180,8 +180,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a pause uses up the minutes",
         "mlx_drmario/rl/ppo/learner.py",
-        "np.array(end - since - held)",
-        "np.array(end - since)",
+        "np.array(between + end - start - held)",
+        "np.array(between + end - start)",
         TEST_CALLBACK,
     ),
     (

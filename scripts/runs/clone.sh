@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # What each part of learning from search brings: small networks, short runs, validation games of levels 5, 12 and 20.
 #
-#   scripts/runs/clone.sh [seed]      # runs/clone/NAME-SEED; docs/search.md has the table
+#   scripts/runs/clone.sh [seed]      # runs/clone-parts/NAME-SEED; docs/LOG.md has the table
 #
-# About 3 CPU minutes a row. What is there already is kept.
+# About 4 CPU minutes a row. What is there already is kept.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PWD/.venv/bin:$PATH
 seed=${1:-0}
-out=runs/clone
-small=(--decisions "${DECISIONS:-65536}" --net.width 16 --net.depth 1 --net.summary 64 --clone.teacher 2ply)
+out=runs/clone-parts
+small=(--decisions "${DECISIONS:-65536}" --net.width 16 --net.depth 1 --net.summary 64 --net.hidden 64 --clone.teacher 2ply)
 
 row() { # NAME OPTION...
     local run="$out/$1-$seed"

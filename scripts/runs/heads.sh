@@ -13,14 +13,12 @@ out=${1:-runs/heads}
 decisions=${DECISIONS:-131072}
 games=${GAMES:-200}
 read -r -a seeds <<<"${SEEDS:-0 1 2}"
-declare -A settings=(
-    [outcome]="--net.head outcome"
-    [outcome_scale_1]="--net.head outcome --net.outcome-scale 1"
-    [outcome_scale_32]="--net.head outcome --net.outcome-scale 32"
-    [shift_score]="--net.head shift_score"
-    [dense]="--net.head dense"
-    [factorized]="--net.head factorized"
-)
+settings() { # NAME; a function, for macOS has a bash without associative arrays
+    case $1 in
+        outcome_scale_*) echo "--net.head outcome --net.outcome-scale ${1##*_}" ;;
+        *) echo "--net.head $1" ;;
+    esac
+}
 PATH=$PWD/.venv/bin:$PATH
 mkdir -p "$out"
 
@@ -40,7 +38,7 @@ for seed in "${seeds[@]}"; do
             if [ -f "$run/config.json" ]; then
                 arguments=(resume "$run")
             else
-                read -r -a choice <<<"${settings[$name]}"
+                read -r -a choice <<<"$(settings "$name")"
                 arguments=(level0 --out "$run" --decisions "$decisions" --seed "$seed" --no-compile --shards 1
                     --best.games 0 --env.last-level 5 --env.threads 1 --net.width 16 "${choice[@]}")
             fi

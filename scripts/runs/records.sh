@@ -11,5 +11,5 @@ seeds=${1:-300}
 limit=(--seeds "$seeds")
 [ "$seeds" = all ] && limit=()
 for level in $(seq 0 20); do
-    nice -n 10 python scripts/known_seeds.py "$level" "${limit[@]}"
+    nice -n 10 python scripts/known_seeds.py "$level" ${limit[@]+"${limit[@]}"}
 done

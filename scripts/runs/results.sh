@@ -31,7 +31,7 @@ if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 100 -
     play clone "$CLONE" hi 0-20 "${SLOWER:-100}"
 fi
 play 2ply search:2ply hi 0-20 "$games"
-play 3ply search:3ply hi 0-20 "${DEEP:-250}"
+play 3ply search:3ply hi 0-20 "${DEEP:-300}"
 play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"

@@ -66,6 +66,33 @@ def test_set_state_is_the_inverse_of_state(rng: np.random.Generator, players: in
     assert other.save() == batch.save()
 
 
+@pytest.mark.parametrize("kind", [dm.Batch, dm.Decisions])
+@pytest.mark.parametrize("dtype", ["i2", ">i8", "f4"])
+def test_states_of_wider_fields_are_taken_where_they_fit(kind: type, dtype: str) -> None:
+    games = kind(num_envs=3, threads=1)
+    games.reset(5, 2, 0x8988)
+    before, state = games.digest(), games.state
+    names = state.dtype.names
+    wide = np.zeros(3, [(name, dtype, state.dtype[name].shape) for name in names])
+    for name in names:
+        wide[name] = state[name]
+    if dtype == "f4":
+        with pytest.raises(TypeError, match="state"):
+            games.set_state(wide)
+        return
+    games.set_state(wide)
+    assert (games.digest() == before).all()
+    for name, value, sentence in (
+        ("p1_level", 259, r"state\['p1_level'\]\[2\] is 259, allowed are 0..255"),
+        ("p1_bottle", -1, r"state\['p1_bottle'\]\[2, 0\] is -1, allowed are 0..255"),
+    ):
+        wrong = wide.copy()
+        wrong[name][(2, 0) if name == "p1_bottle" else 2] = value
+        with pytest.raises(ValueError, match=sentence):
+            games.set_state(wrong)
+        assert (games.digest() == before).all()
+
+
 @given(sts.generators, st.integers(1, 2))
 @settings(max_examples=20)
 def test_games_do_not_touch_each_other(rng: np.random.Generator, players: int) -> None:

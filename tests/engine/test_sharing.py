@@ -196,6 +196,21 @@ def test_pickle_and_deepcopy(players: int) -> None:
     np.testing.assert_array_equal(games.planes, twin.planes)
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux tells them")
+@pytest.mark.parametrize("kind", [dm.Batch, dm.Decisions])
+def test_what_could_not_be_unpickled_leaves_no_threads(kind: type) -> None:
+    state = list(kind(num_envs=2, threads=1).__getstate__())
+    state[2], blob = 8, state[-1]
+    state[-1] = blob[:-1] + bytes([blob[-1] ^ 1])
+    before = len(os.listdir("/proc/self/task"))
+    for _ in range(3):
+        games = kind.__new__(kind)
+        with pytest.raises(ValueError, match="damaged"):
+            games.__setstate__(tuple(state))
+    del games
+    assert len(os.listdir("/proc/self/task")) == before
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.int64, np.uint64, list])
 def test_integers_of_every_width(dtype: Any) -> None:
     def cast(values: np.ndarray) -> Any:

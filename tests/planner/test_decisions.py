@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
+from mlx_drmario import _core
 from tests import cpp
 from tests import strategies as sts
 
@@ -331,6 +332,12 @@ def test_events_are_all_event_columns_together(players: int) -> None:
         for name in dm.event_names():
             np.testing.assert_array_equal(events[name], getattr(games, name), name)
     assert events["capsules"].any() and not events.flags.writeable
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e10, float("inf"), float("nan")])
+def test_a_log_of_no_patience_that_can_be_counted_is_refused(seconds) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="block_seconds must be between 0 and 1e9"):
+        _core.StepLog(GAMES, 1000, seconds, 10**6)
 
 
 def test_shapes_that_are_allowed_are_named():

@@ -295,6 +295,15 @@ def test_budgets_and_stopping() -> None:
     search.stop()
     thread.join(timeout=300)
     assert not lines[0].cleared and len(lines[0].actions) < 40
+    chosen: list[int] = []
+    endless = {**deep, "sequences": 4096, "depth": 32, "width": 16, "nodes": 3e6}
+    thread = threading.Thread(target=lambda: chosen.append(search.choose(**roots_of(games.view), **endless)[2][0]))
+    timer = threading.Timer(0.05, search.stop)
+    for each in (timer, thread):
+        each.start()
+    thread.join(timeout=300)
+    assert 0 < chosen[0] < 2e6  # within one situation
+    assert search.choose(**roots_of(games.view), **deep, sequences=4096, nodes=0.5)[2][0] < few  # not without a limit
 
 
 def test_errors() -> None:

@@ -182,6 +182,17 @@ def test_player_2_does_not_act_in_the_frame_of_player_1_s_third_crown() -> None:
     assert any(ends) and not all(ends)
 
 
+def test_a_match_that_is_won_does_not_go_on() -> None:
+    games = dm.Decisions(num_envs=1, players=2, threads=1)
+    games.reset(0, 2, 0x8988)
+    state = games.state.copy()
+    for side in ("p1", "p2"):
+        won = state.copy()
+        won[f"{side}_victories"] = 3
+        with pytest.raises(ValueError, match="victories must be 0 to 2 in a match of two players"):
+            games.set_state(won)
+
+
 def test_an_ended_round_tells_nothing_twice() -> None:
     rng = np.random.default_rng(3)
     duel = dm.Decisions(num_envs=16, players=2)

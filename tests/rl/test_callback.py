@@ -178,6 +178,12 @@ def test_time_that_a_callback_holds_the_run_up_is_not_counted(tiny, tmp_path):
     assert 0 < learner.counters.seconds <= wall - holding.whole
     assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.counters.seconds)
     assert metrics["perf/dps_decisions_total"] == pytest.approx(tiny.decisions_per_iteration / learner.counters.seconds)
+    with Learner(tiny, observer=Holding()) as learner:
+        held = iter([1000.0, 0.0, 3000.0, 0.0])  # before the first iteration, in it, before the second, in it
+        for _ in range(2):
+            metrics = learner.iterate(lambda: next(held))
+            assert metrics["perf/dps_decisions_total"] > 0 and metrics["perf/rollout_seconds"] > 0
+    assert -3000 < learner.counters.seconds < -2000  # as if so much had passed between the two
     train(tiny, tmp_path / "run", holding := Holding())
     assert holding.whole > 0  # the loop asks
 

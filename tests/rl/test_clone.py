@@ -11,7 +11,7 @@ import mlx_drmario as dm
 from mlx_drmario.cli import main
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import Afterstates
-from mlx_drmario.nets.mirror import mirrored_actions, mirrored_planes
+from mlx_drmario.nets.mirror import equal_colors, mirrored_actions, mirrored_planes
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.clone.config import CloneConfig, CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
@@ -104,7 +104,8 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     rollout = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
     planes, allowed = np.concatenate([planes for planes, _ in seen]), rollout.legal.reshape(-1, 512)
-    images = mirrored_planes(planes, shard.layout)
+    equal = equal_colors(rollout.scalars.reshape(len(planes), -1), shard.layout)
+    images = mirrored_planes(planes, equal, shard.layout)
     rows = turned = 0
     for batch in shard.minibatches:
         shown, _, (decision, action, _), target, weight, value = batch
@@ -113,7 +114,8 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
             mine, turns = decision == b, len(candidates) == 0
             if turns:
                 candidates = np.flatnonzero((images == board).all(axis=(1, 2, 3)))
-            played = mirrored_actions(action[mine]) if turns else action[mine]
+            played = mirrored_actions(action[mine], np.resize(equal[candidates[0]], mine.sum()))
+            played = played if turns else action[mine]
             expected = [
                 np.exp(-(frames[c] - frames[c].min()) / 20) / np.exp(-(frames[c] - frames[c].min()) / 20).sum()
                 for c in candidates
@@ -143,6 +145,7 @@ def test_shares_of_the_teacher_the_network_and_chance():
     choice = shard.teacher.judge(**roots_of(games.view), **shard.budget)[0]
     expected = 0.9 * 0.75 * np.exp(own) + 0.1 * games.legal / games.legal.sum(axis=1, keepdims=True)
     expected[np.arange(16), choice] += 0.9 * 0.25
+    assert (np.exp(log_share)[~games.legal] == 0).all()
     np.testing.assert_allclose(np.exp(log_share), expected, atol=1e-5)
     with Learner(resolve(TINY)) as learner:
         assert learner.followed == 1.0
@@ -169,6 +172,15 @@ def test_two_shards_learn_what_one_would_of_both_their_games():
             shard.minibatches = iter([half])
         found = learner._step()
     np.testing.assert_allclose(found[:2], np.asarray(metrics), rtol=1e-4)
+
+
+def test_shards_divide_what_they_can():
+    odd = dataclasses.replace(TINY, env=EnvConfig(num_envs=3), clone=CloneConfig(teacher="1ply", minibatch=64))
+    assert resolve(odd).shards == 1 and resolve(TINY).shards == 2
+    with pytest.raises(ValueError, match=r"shards must be 0 or divide env\.num_envs = 3, got 2"):
+        dataclasses.replace(odd, shards=2)
+    with pytest.raises(ValueError, match=r"env\.num_envs \* clone\.horizon must be at most 16,777,216 decisions"):
+        dataclasses.replace(TINY, env=EnvConfig(num_envs=65_536), clone=CloneConfig(horizon=65_536))
 
 
 def test_scalars_that_weigh_decisions():

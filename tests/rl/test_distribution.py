@@ -93,6 +93,20 @@ def test_samples_follow_the_distribution():
     assert chi_square < freedom + 5 * np.sqrt(2 * freedom)
 
 
+def test_no_draw_is_illegal():
+    """Not even the least one, 0, which one of 2^24 is."""
+
+    class Least:
+        def random(self, shape, dtype):
+            return np.zeros(shape, dtype)
+
+    share = np.zeros((2, 512))
+    share[0, [300, 301]] = 0.5
+    share[1, 511] = 1
+    assert dist.sample_numpy(Least(), dist.log_of_shares(share)).tolist() == [300, 511]
+    np.testing.assert_allclose(np.exp(dist.log_of_shares(share)), share)
+
+
 def test_numpy_log_prob_matches():
     log_probs, legal = random_distribution(1)
     action = np.array([row.nonzero()[0][-1] for row in legal], np.int32)

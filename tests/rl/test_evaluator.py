@@ -285,6 +285,51 @@ def test_n_step_targets_are_forecasts_with_the_frames_until_there(rows):
     assert (np.asarray(cleared) == rows.cleared[at]).all()
 
 
+def test_every_level_is_learnt_and_held_out(rows):
+    """Whatever the number of levels has to do with the share of games held out."""
+    count, levels = 4000, 20
+    game, one = np.arange(count), np.zeros(count, np.int64)
+    every = data.Rows(**{name: column[one] for name, column in vars(rows).items()})
+    every = dataclasses.replace(every, game=game, level=(game % levels).astype(np.uint8), target=np.ones(count, bool))
+    fit = Fit(dataclasses.replace(TINY, data=dataclasses.replace(GAMES, games=count)), every, PLANES)
+    for part, share in ((fit.learnt, 0.95), (fit.held_out, 0.05)):
+        assert set(every.level[part]) == set(range(levels)) and abs(len(part) / count - share) < 0.02
+
+
+def test_losses_of_held_out_games_are_means_over_all_their_rows(rows):
+    fit = Fit(TINY, rows, PLANES)
+    every = np.flatnonzero(rows.target)
+    every = np.tile(every, -(-2500 // len(every)))  # several parts
+    fit.held_out = every[np.argsort(rows.cleared[every], kind="stable")]  # lost games first
+    expected = np.asarray(fit._losses(*fit.batch(fit.held_out)))
+    np.testing.assert_allclose(list(fit.held_out_losses().values()), expected, rtol=1e-4)
+
+
+def test_stopped_while_games_are_played_it_plays_them_again(tmp_path):
+    run, config = tmp_path / "run", dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, epochs=1))
+
+    class AtOnce(Listener):
+        def should_stop(self):
+            return True
+
+    with pytest.raises(KeyboardInterrupt, match=f"stopped while games were played; `drmario train resume {run}`"):
+        train(config, run, search(), PLANES, AtOnce())
+    assert not (run / DATA).exists()
+    assert train(config, run, search(), PLANES, resume=True).finished
+
+
+def test_games_that_tell_nothing_and_damaged_files_are_named(rows, tmp_path):
+    config = dataclasses.replace(GAMES, levels="20", games=1, disturbed=1.0, max_decisions=2)
+    with pytest.raises(ValueError, match="games is 1, and none of them got as far"):
+        data.play(config, search(), PLANES, "training", [1, 1])
+    rows.save(tmp_path / "games.npz")
+    whole = (tmp_path / "games.npz").read_bytes()
+    for part in (b"", whole[: len(whole) // 2], b"x" * 100):
+        (tmp_path / "games.npz").write_bytes(part)
+        with pytest.raises(ValueError, match=r"games\.npz is damaged"):
+            data.Rows.load(tmp_path / "games.npz")
+
+
 def test_too_few_rows_are_refused(rows):
     with pytest.raises(ValueError, match=r"fit\.minibatch is 4096, and the games gave \d+ rows"):
         Fit(dataclasses.replace(TINY, fit=FitConfig(minibatch=4_096)), rows, PLANES)

@@ -68,13 +68,15 @@ def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, 
     width=st.sampled_from([1, 7, 8, 24]),
     depth=st.integers(1, 2),
     head=st.sampled_from(["outcome", "shift_score", "features", "dense"]),
+    hidden=st.sampled_from([5, 64]),
     canonical=st.booleans(),
 )
-def test_a_network_learns_the_same_either_way(seed, width, depth, head, canonical):
+def test_a_network_learns_the_same_either_way(seed, width, depth, head, hidden, canonical):
     """What is said and its gradient by every weight, of what the engine computes and of MLX's graph alone."""
     rng, layout = np.random.default_rng(seed), observation_layout("bitplane")
-    config = NetConfig(width=width, depth=depth, summary=8, head=head, canonical_colors=canonical)
+    config = NetConfig(width=width, depth=depth, summary=8, head=head, hidden=hidden, canonical_colors=canonical)
     model = make_policy(config, layout, 0)
+    assert head != "features" or model.head.mix.weight.shape == (hidden, hidden)
     model.update(tree_map(lambda w: mx.array(rng.normal(0, 0.3, w.shape).astype(np.float32)), model.parameters()))
     outside = native(model)
     assert type(outside) is (NATIVE_HEADS.get(type(model.head), NativeBlock) if depth == 1 else NativeBlock)
@@ -105,6 +107,24 @@ def test_a_network_learns_the_same_either_way(seed, width, depth, head, canonica
     for (name, one), (_, other) in zip(tree_flatten(found), tree_flatten(wanted), strict=True):
         scale = max(1.0, float(mx.abs(other).max()))
         np.testing.assert_allclose(np.asarray(one) / scale, np.asarray(other) / scale, atol=1e-3, err_msg=name)
+
+
+def test_no_decisions_have_no_gradient():
+    planes, source = np.zeros((0, 3, 16, 8), np.uint8), np.zeros((0, 3), np.int32)
+    weights = [np.ones(shape, np.float32) for shape in [(31, 3, 8), (15, 3, 8), (16, 8, 8), (0, 8), (8, 8), (8,)]]
+    seen, out = _core.first_block(planes, source, *weights)
+    assert out.shape == (0, 16, 8, 8)
+    found = _core.first_block_gradient(planes, source, weights[4], seen, out, out)
+    assert [gradient.shape for gradient in found] == [weight.shape for weight in weights]
+    assert not any(gradient.any() for gradient in found)
+
+
+def test_arrays_of_other_integers_are_not_converted():
+    planes, source = np.zeros((2, 3, 16, 8), np.uint8), np.zeros((2, 3), np.int32)
+    weights = [np.zeros(shape, np.float32) for shape in [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,)]]
+    for wrong in ((planes.astype(np.int64) + 256, source), (planes, source.astype(np.int64) + 2**32)):
+        with pytest.raises(TypeError):
+            _core.first_block(*wrong, *weights)
 
 
 def test_wrong_arrays_are_refused():

@@ -65,6 +65,24 @@ def test_the_menu_opens_screens_and_says_what_cannot_be_opened(runs):
     in_app(HomeScreen(entries, demo_position()), check)
 
 
+@pytest.mark.parametrize("name", ["best", "memory", "greedy"])
+def test_the_players_of_the_menu_play(runs, name):
+    entry = next(entry for entry in command.entries(False) if (entry.group, entry.name) == ("watch", name))
+
+    async def check(pilot, screen):
+        await until(pilot, lambda: screen.picture is not None and screen.picture.position.frames > 50)
+
+    in_app(entry.open(), check)
+
+
+@pytest.mark.parametrize("port", [["--port", "8001"], ["--port=8001"]])
+def test_options_of_the_app_may_stand_anywhere(port):
+    for args in (["train", "level0", "--serve", *port], ["--serve", *port, "train", "level0"], ["--serve", *port]):
+        config = command.parse(args)
+        assert config.serve and config.port == 8001
+        assert config.arguments == [word for word in args if word in ("train", "level0")]
+
+
 def test_the_command_line_opens_the_right_screen(runs):
     def opened(*args):
         return command.open_screen(command.parse(list(args)))

@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -136,6 +138,9 @@ def facts() -> dict[str, Any]:
     if cpuinfo.is_file():
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
+    elif sys.platform == "darwin":
+        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        cpu = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or cpu
     return {
         "date": time.strftime("%Y-%m-%d"),
         "platform": platform.platform(),

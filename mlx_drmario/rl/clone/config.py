@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from mlx_drmario import search
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
-from mlx_drmario.rl.config import BudgetConfig, EnvConfig
+from mlx_drmario.rl.config import BudgetConfig, EnvConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
 
@@ -55,9 +55,11 @@ class CloneConfig:
     def __post_init__(self) -> None:
         check_ranges(self, "clone.")
         try:
-            search.parse(self.teacher)
+            budget = search.parse(self.teacher)
         except ValueError as error:
             raise ValueError(f"clone.teacher is {self.teacher!r}: {error}") from None
+        if budget.ms:
+            raise ValueError(f"clone.teacher is {self.teacher!r}; what it thinks must not depend on the time it takes")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class CloneRunConfig(BudgetConfig):
     decisions: Annotated[int, Range(1, 10**15)] = 1_000_000
     """Budget in decisions over all games; not used when `minutes` is given."""
     shards: Annotated[int, Range(0, 256)] = 0
-    """Parts that games and minibatches are divided into, each with its own thread. 0: 2 on a CPU, else 1."""
+    """Parts that games and minibatches are divided into, each with its own thread. 0: 2 on a CPU if that divides them,
+    else 1."""
     env: EnvConfig = field(default_factory=lambda: EnvConfig(last_level=20, max_decisions=400))
     net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=96, hidden=128, summary=128))
     clone: CloneConfig = field(default_factory=CloneConfig)
@@ -81,9 +84,10 @@ class CloneRunConfig(BudgetConfig):
             raise ValueError(
                 f"clone.minibatch must divide env.num_envs * clone.horizon = {size}, got {self.clone.minibatch}"
             )
+        check_rollout(self.env.num_envs, self.clone.horizon, "clone.horizon")
         for name, count in (("env.num_envs", self.env.num_envs), ("clone.minibatch", self.clone.minibatch)):
-            if count % (self.shards or 2):
-                raise ValueError(f"shards must divide {name} = {count}, got {self.shards or 2}")
+            if self.shards and count % self.shards:
+                raise ValueError(f"shards must be 0 or divide {name} = {count}, got {self.shards}")
 
     @property
     def steps_per_iteration(self) -> int:

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from mlx_drmario import Search
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
-from mlx_drmario.nets.mirror import mirrored_actions, mirrored_planes
+from mlx_drmario.nets.mirror import equal_colors, mirrored_actions, mirrored_planes
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.config import REWARD
+from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.gradient import gradient_of
 from mlx_drmario.rl.rollout import Collector, Rollout
 from mlx_drmario.search import parse, roots_of
@@ -83,7 +84,7 @@ class Shard:
         share[decision, action] = self.config.clone.random_moves / np.bincount(decision)[decision]
         share += planned * (1 - self.followed) * np.exp(log_probs)
         share[every, choice] += planned * self.followed
-        return np.log(np.maximum(share, 1e-30)).astype(np.float32), value
+        return log_of_shares(share), value
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
         """See `rollout.Actor`; not used: the value is the teacher's."""
@@ -100,18 +101,19 @@ class Shard:
         )
         value = (-np.minimum(least, MOST) / FRAMES).astype(np.float32)
         viruses, level = (np.rint(scalars[:, at] * unit).astype(np.int64) for at, unit in progress_scalars(self.layout))
+        equal = equal_colors(scalars, self.layout)
         for _ in range(settings.epochs):
             order = self.rng.permutation(len(planes))
             for first in range(0, len(order), size):
                 at = order[first : first + size]
                 turned = self.rng.random(len(at)) < 0.5
                 decision, action, facts = after.take(at)
-                action = np.where(turned[decision], mirrored_actions(action), action)
+                action = np.where(turned[decision], mirrored_actions(action, equal[at][decision]), action)
                 columns, target = padded((decision, action, facts), len(at)), wanted[after.rows(at)]
                 target = np.pad(target, (0, len(columns[0]) - len(target)))
                 weight = weights_of(settings, viruses[at], level[at])
                 seen = planes[at]
-                seen[turned] = mirrored_planes(seen[turned], self.layout)
+                seen[turned] = mirrored_planes(seen[turned], equal[at][turned], self.layout)
                 yield seen, scalars[at], columns, target, weight, value[at]
 
     def differentiate(self, weights: Any) -> tuple[mx.array, Any]:

@@ -45,7 +45,8 @@ def train(config: CloneRunConfig, run: Path, listener: Listener | None = None, *
 
 def resolve(config: CloneRunConfig) -> CloneRunConfig:
     """Replace automatic settings by what they come to on this device; the run directory records the result."""
-    return dataclasses.replace(config, shards=config.shards or (2 if mx.default_device() == mx.cpu else 1))
+    even = config.env.num_envs % 2 == config.clone.minibatch % 2 == 0
+    return dataclasses.replace(config, shards=config.shards or (2 if even and mx.default_device() == mx.cpu else 1))
 
 
 class Learner(OwnsShards[Shard]):

@@ -9,6 +9,8 @@ Axis letters: R rows, C planes, S scalars, F facts.
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +81,12 @@ class Rows:
 
     @classmethod
     def load(cls, path: Path) -> Rows:
-        """Raises OSError, ValueError or KeyError for a file that is none of these."""
-        with np.load(path) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
+        """Raises OSError for a file that cannot be read, ValueError for one that is none of these, or damaged."""
+        try:
+            with open(path, "rb") as file, np.load(file) as arrays:
+                return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path} is damaged ({error}); remove it, and the games are played again") from None
 
 
 def play(
@@ -104,6 +109,8 @@ def play(
         if said is not None:
             said(player.ended, config.games)
     kept = [game for game in player.history if game is not None]
+    if not kept:
+        raise ValueError(f"games is {config.games}, and none of them got as far as what is kept of it; play more")
     return _drawn(kept, config.rows, steps, np.random.default_rng([*seed, 1])), player.layout
 
 

@@ -60,12 +60,22 @@ def train(
 
 
 def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, listener: Listener) -> data.Rows:
-    """The rows of the run: read from it, or played and written there."""
+    """The rows of the run: read from it, or played and written there.
+
+    Raises KeyboardInterrupt when the listener stops it meanwhile.
+    """
     path = run / DATA
     if path.exists():
         return data.Rows.load(path)
     seed = [config.seed, 1]
-    rows, _ = data.play(config.data, policy, planes, "training", seed, config.fit.steps, listener.on_games)
+
+    def said(ended: int, games: int) -> None:
+        listener.on_games(ended, games)
+        if listener.should_stop():
+            # Half of the games are of no use: the others are the longer ones.
+            raise KeyboardInterrupt(f"stopped while games were played; `drmario train resume {run}` plays them again")
+
+    rows, _ = data.play(config.data, policy, planes, "training", seed, config.fit.steps, said)
     rows.save(path)
     return rows
 
@@ -79,7 +89,9 @@ class Fit:
         """Begin, or go on from `restored`. Raises ValueError for too few rows, or another network's checkpoint."""
         self.config, self.rows = config, rows
         self.layout = observation_layout(planes)
-        held_out = rows.game % HELD_OUT == 0
+        # Levels take turns by the number of the game, so that number alone must not choose.
+        chosen = np.random.default_rng([config.seed, 3]).random(config.data.games) < 1 / HELD_OUT
+        held_out = chosen[rows.game]
         self.learnt, self.held_out = (np.flatnonzero(rows.target & part) for part in (~held_out, held_out))
         self.per_epoch = len(self.learnt) // config.fit.minibatch
         if not self.per_epoch:
@@ -150,7 +162,11 @@ class Fit:
         if not parts:
             return {}
         losses = [np.asarray(self._losses(*self.batch(part))) for part in parts]
-        mean = np.average(losses, axis=0, weights=[len(part) for part in parts])
+        own, cleared = self.rows.own, self.rows.cleared
+        counts = [  # rows that every mean is over
+            ((own & cleared)[part].sum(), own[part].sum(), cleared[part].sum(), len(part)) for part in parts
+        ]
+        mean = (np.array(losses) * counts).sum(axis=0) / np.maximum(np.sum(counts, axis=0), 1)
         return dict(zip(LOSSES, mean.tolist(), strict=True))
 
     def _next(self) -> NDArray[np.int64]:

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
-from mlx_drmario.rl.config import BestConfig, CurriculumConfig, EnvConfig, RunConfig
+from mlx_drmario.rl.config import BestConfig, CurriculumConfig, EnvConfig, RunConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
-LARGEST = 2**24
-"""Decisions of a rollout: more than any memory holds."""
+LEAST_GAMMA = 0.9
+"""Discount per frame with a shaped reward, which is divided by gamma^frames of a decision (rollout.py)."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class PPORunConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        size = self.decisions_per_iteration
-        if size > LARGEST:
-            raise ValueError(f"env.num_envs * ppo.horizon must be at most {LARGEST:,} decisions, got {size:,}")
+        check_rollout(self.env.num_envs, self.ppo.horizon, "ppo.horizon")
+        if self.shaping.evaluator is not None and self.ppo.gamma < LEAST_GAMMA:
+            raise ValueError(f"ppo.gamma must be at least {LEAST_GAMMA} with shaping.evaluator, got {self.ppo.gamma}")
         if self.decisions_per_iteration % self.ppo.minibatch:
             raise ValueError(
                 f"ppo.minibatch must divide env.num_envs * ppo.horizon = {self.decisions_per_iteration}, "

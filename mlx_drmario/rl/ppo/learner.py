@@ -97,11 +97,13 @@ class Learner(OwnsShards[Shard]):
     def iterate(self, held_seconds: Callable[[], float] = lambda: 0.0) -> dict[str, float]:
         """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics.
 
-        `held_seconds` says how long an observer held the rollout up; that is not counted as time.
+        `held_seconds` says how long a callback has held the run up since it was asked last; that counts as no time.
         """
         ppo, counters, progress = self.config.ppo, self.counters, self.progress
         start = time.perf_counter()
-        since = self.clock or start  # what came between two iterations, an evaluation perhaps, took time as well
+        # What came between two iterations, an evaluation perhaps, took time as well.
+        held_before = held_seconds()
+        between = start - self.clock - held_before if self.clock else 0.0
 
         # Play: all shards with the same weights.
         task = self.curriculum.next() if self.curriculum else None
@@ -125,7 +127,8 @@ class Learner(OwnsShards[Shard]):
         counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
-        counters.seconds += float(self.processes.gather([np.array(end - since - held)])[0])  # the first process's clock
+        seconds = np.array(between + end - start - held)
+        counters.seconds += float(self.processes.gather([seconds])[0])  # the first process's clock
         return {
             **metrics,
             "stats/explained_variance": variance,

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from mlx_drmario.nets.config import ReturnNetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig
+from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
 
@@ -60,3 +60,7 @@ class QRDQNRunConfig(BudgetConfig):
     net: ReturnNetConfig = field(default_factory=ReturnNetConfig)
     reward: RewardConfig = REWARD
     qrdqn: QRDQNConfig = field(default_factory=QRDQNConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rollout(self.env.num_envs, self.qrdqn.horizon, "qrdqn.horizon")

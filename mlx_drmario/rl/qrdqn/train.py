@@ -23,6 +23,7 @@ from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.fit import FitResult, fit
@@ -117,7 +118,7 @@ class Learner:
         best, value = best_of(decision, quantiles.mean(axis=1), len(legal))
         share = self.epsilon * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
         share[np.arange(len(legal)), action[best]] += 1 - self.epsilon
-        return np.log(np.maximum(share, 1e-30)).astype(np.float32), value.astype(np.float32)
+        return log_of_shares(share), value.astype(np.float32)
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
         """See `rollout.Actor`; not used: targets are made from the replay."""
