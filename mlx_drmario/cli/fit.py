@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_drmario.cli.progress import Progress, clock
+from mlx_drmario.cli.runs import levels
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.rl.clone.config import CloneRunConfig
-from mlx_drmario.rl.config import DirectoryConfig, EnvConfig
+from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
-from mlx_drmario.settings import to_json
+from mlx_drmario.settings import flatten, to_json
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.fit import FitResult
@@ -112,28 +113,24 @@ def _resolved(config: DirectoryConfig) -> DirectoryConfig:
     return resolve(config)
 
 
-def _levels(env: EnvConfig) -> str:
-    return f"level {env.level}" if env.last_level is None else f"levels {env.level} to {env.last_level}"
-
-
 def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> FitResult:
+    taught = {EvaluatorConfig: "data.policy", CloneRunConfig: "clone.teacher"}.get(type(config))
+    settings = flatten(asdict(config))
+    words = [f"run {run}", f"seed {config.seed}", *([str(settings[taught])] if taught else []), levels(settings)]
+    print(" · ".join(words), flush=True)
     if isinstance(config, EvaluatorConfig):
         from mlx_drmario.cli import policy as policies
         from mlx_drmario.rl.evaluator import train
 
         policy, planes = policies.load(config.data.policy, "data.policy")
-        print(f"run {run} · seed {config.seed} · {config.data.policy} at level {config.data.levels}", flush=True)
         return train.train(config, run, policy, planes, lines, resume=resume)
     if isinstance(config, CloneRunConfig):
         from mlx_drmario.rl.clone.train import train as train_clone
 
-        words = f"search:{config.clone.teacher} at {_levels(config.env)}"
-        print(f"run {run} · seed {config.seed} · {words}", flush=True)
         return train_clone(config, run, lines, resume=resume)
     assert isinstance(config, QRDQNRunConfig)
     from mlx_drmario.rl.qrdqn.train import train as train_qrdqn
 
-    print(f"run {run} · seed {config.seed} · {_levels(config.env)} {config.env.speed}", flush=True)
     return train_qrdqn(config, run, lines, resume=resume)
 
 

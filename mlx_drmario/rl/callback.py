@@ -30,8 +30,8 @@ class Snapshot:
 class Callback(Observer):
     """Everything is optional. Of several processes only the first calls `on_...`, but any may ask for something.
 
-    All methods but the observer's are called between two iterations, in the thread that trains; what they take, the
-    run waits for.
+    All methods but the observer's are called between two iterations, in the thread that trains, and `held_seconds`
+    after the rollout as well; what they take, the run waits for.
     """
 
     def on_iteration(self, snapshot: Snapshot) -> None:

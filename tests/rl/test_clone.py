@@ -183,6 +183,11 @@ def test_shards_divide_what_they_can():
         dataclasses.replace(TINY, env=EnvConfig(num_envs=65_536), clone=CloneConfig(horizon=65_536))
 
 
+def test_a_teacher_does_not_think_by_the_clock():
+    with pytest.raises(ValueError, match=r"clone\.teacher is '3ply,ms=5'; what it thinks must not depend on the time"):
+        CloneConfig(teacher="3ply,ms=5")
+
+
 def test_scalars_that_weigh_decisions():
     shard = only_shard(TINY)
     (viruses, unit), (level, most) = progress_scalars(shard.layout)
