@@ -244,7 +244,7 @@ def test_from_the_command_line(tmp_path, capsys):
     small = ["--net.width", "8", "--net.depth", "1", "--env.num-envs", "32", "--no-compile"]
     small += ["--clone.teacher", "1ply", "--clone.minibatch", "128"]
     assert main(["train", "clone", "--out", str(run), "--decisions", "1000", *small]) == 0
-    assert "search:1ply at levels 0 to 20" in capsys.readouterr().out
+    assert "· 1ply · level 0-20 hi" in capsys.readouterr().out
     assert json.loads((run / "config.json").read_text())["clone"]["teacher"] == "1ply"
     assert main(["runs", "info", str(run)]) == 0
     assert main(["eval", "--policy", str(run), "--levels", "0", "--seeds", "4", "--out", str(tmp_path / "e")]) == 0
