@@ -37,6 +37,12 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
 
+def relu(x: mx.array) -> mx.array:
+    """max(x, 0). Not `nn.relu`, which MLX compiles: on a CPU that runs g++ for seconds before the first move, and
+    newer compilers than MLX's own cannot (docs/libraries.md)."""
+    return mx.maximum(x, 0.0)
+
+
 class MLPEncoder(Encoder):
     """Flattened planes and scalars through `depth` hidden layers: the fastest to train on a CPU."""
 
@@ -54,10 +60,10 @@ class MLPEncoder(Encoder):
     def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
         x = mx.concatenate([seen.flatten(1), scalars], axis=1)
         for layer in self.layers:
-            x = nn.relu(layer(x))
+            x = relu(layer(x))
         grid = None
         if self.grid_channels:
-            grid = nn.relu(self.to_grid(x)).reshape(-1, ROWS, COLS, self.grid_channels)
+            grid = relu(self.to_grid(x)).reshape(-1, ROWS, COLS, self.grid_channels)
         return Features(x, grid)
 
 
@@ -88,17 +94,17 @@ class AxialEncoder(Encoder):
         """f32[B, 16, 8, K]; nets.native computes the same on a CPU."""
         cells = planes.transpose(0, 2, 3, 1)
         x = along_columns(self.stem_column, cells) + along_rows(self.stem_row, cells)
-        return nn.relu(self.mix[0](nn.relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])))
+        return relu(self.mix[0](relu(x + self.position + self.from_scalars(scalars)[:, None, None, :])))
 
     def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
         x = seen
         for column, row, mix in zip(self.column, self.row, self.mix[1:], strict=True):
-            x = x + nn.relu(mix(nn.relu(along_columns(column, x) + along_rows(row, x))))
-        return Features(self.summary(nn.relu(self.squeeze(x)).flatten(1), scalars), x)
+            x = x + relu(mix(relu(along_columns(column, x) + along_rows(row, x))))
+        return Features(self.summary(relu(self.squeeze(x)).flatten(1), scalars), x)
 
     def summary(self, squeezed: mx.array, scalars: mx.array) -> mx.array:
         """The vector f32[B, F] of what is left of every cell, f32[B, 1024], and scalars f32[B, S]."""
-        return nn.relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1)))
+        return relu(self.summarize(mx.concatenate([squeezed, scalars], axis=1)))
 
 
 class Along(nn.Module):

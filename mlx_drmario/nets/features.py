@@ -14,7 +14,7 @@ import mlx.nn as nn
 
 from mlx_drmario import feature_names, preview_feature_names
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.nets.encoder import Encoder, Features
+from mlx_drmario.nets.encoder import Encoder, Features, relu
 from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, halves, small
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
@@ -60,5 +60,5 @@ class FeaturesHead(Head):
         inside = (second_cell < CELLS)[:, None]
         second = mx.where(inside, under[decision * CELLS + mx.minimum(second_cell, CELLS - 1)][:, self.hidden :], 0.0)
         of_all = self.summary(features.vector)[decision]
-        x = nn.relu(first + second + self.told(after.facts) + of_all + self.orientation[orientation])
-        return self.score(x + nn.relu(self.mix(x)))[:, 0]
+        x = relu(first + second + self.told(after.facts) + of_all + self.orientation[orientation])
+        return self.score(x + relu(self.mix(x)))[:, 0]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.config import QuantileNetConfig
-from mlx_drmario.nets.encoder import Features, make_encoder
+from mlx_drmario.nets.encoder import Features, make_encoder, relu
 from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, halves
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
@@ -99,12 +99,13 @@ class QuantileNet(nn.Module):
         turned = mx.arange(ORIENTATIONS)[None, :, None] == orientation[:, None, None]
         seen = mx.where(turned, seen[:, None, :], 0).flatten(1)
         vector = mx.pad(self.from_vector(features.vector), [(0, 1), (0, 0)])[after.decision]
-        return outlook(self.to_placement(nn.relu(vector + self.from_cells(seen) + self.from_facts(after.facts))))
+        return outlook(self.to_placement(relu(vector + self.from_cells(seen) + self.from_facts(after.facts))))
 
 
 def outlook(outputs: mx.array) -> Outlook:
     """Outputs f32[B, 1 + K]: log odds, the lowest quantile, and the steps to the next ones, made positive."""
-    steps = nn.softplus(outputs[:, 2:] - 2.5)  # starts near the spread of a game
+    # Starts near the spread of a game. Not `nn.softplus`, for the reason of `relu`.
+    steps = mx.logaddexp(outputs[:, 2:] - 2.5, 0.0)
     quantiles = outputs[:, 1:2] + mx.pad(mx.cumsum(steps, axis=1), [(0, 0), (1, 0)])
     return Outlook(outputs[:, 0], quantiles)
 

@@ -1,6 +1,8 @@
-"""What MLX runs on here, in words and numbers, for `drmario doctor`."""
+"""What MLX runs on here: whether it can compile, and the rest in words and numbers for `drmario doctor`."""
 
+import functools
 import shutil
+import subprocess
 import time
 
 import mlx.core as mx
@@ -29,7 +31,28 @@ def _device() -> str:
 
 
 def _compile() -> str:
-    if mx.default_device().type == mx.gpu:
+    if mx.default_device() == mx.gpu:
         return "on the GPU"
+    return compiler_problem() or f"with {shutil.which('g++')}"
+
+
+@functools.cache
+def compiler_problem() -> str | None:
+    """One sentence on why `mx.compile` does not work on this machine's CPU; None where it does.
+
+    MLX gives g++ the text of the headers it was built with, and g++ 13 and newer refuse what g++ 12 takes (MLX issue
+    2281). To know is to try: seconds on a machine that never did, nothing where the result is in the temporary folder.
+    """
     compiler = shutil.which("g++")
-    return f"with {compiler}" if compiler else "not possible: no g++ on the PATH, steps run uncompiled (slower)"
+    if compiler is None:
+        return "not possible: no g++ on the PATH, steps run uncompiled (slower)"
+    try:
+        with mx.stream(mx.cpu):
+            mx.eval(mx.compile(lambda x: x * x + 1.0)(mx.array([1.0, 2.0])))
+    except RuntimeError:
+        named = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=False).stdout
+        return (
+            f"not possible: {compiler} {named.strip()} cannot compile what MLX writes (g++ 12 and older can), "
+            "steps run uncompiled (slower)"
+        )
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -14,6 +15,7 @@ from mlx.utils import tree_reduce
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.native import native
 from mlx_drmario.nets.policy import ActorCritic
+from mlx_drmario.rl.device import compiler_problem
 
 STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
@@ -76,5 +78,12 @@ def make_apply(model: nn.Module, optimizer: optim.Optimizer, max_norm: float) ->
 
 
 def compiled(function: Function, wanted: bool, state: Any) -> Function:
-    """`mx.compile` if that is wanted. Tracing writes to the modules it meets, so `state` is an output as well."""
-    return cast(Function, mx.compile(function, inputs=state, outputs=state)) if wanted else function
+    """`mx.compile` if that is wanted, and possible here (else RuntimeWarning says why not). Tracing writes to the
+    modules it meets, so `state` is an output as well."""
+    if not wanted:
+        return function
+    problem = compiler_problem() if mx.default_device() == mx.cpu else None
+    if problem is not None:
+        warnings.warn(f"mx.compile is {problem}", RuntimeWarning, stacklevel=1)  # one place, so said once
+        return function
+    return cast(Function, mx.compile(function, inputs=state, outputs=state))

@@ -378,4 +378,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "sum_in_pairs(self.shards.map(lambda shard: shard.differentiate(weights))[:1])",
         "tests/rl/test_clone.py",
     ),
+    (
+        "a compiler that refuses MLX's code ends the run",
+        UPDATE,
+        "    if problem is not None:\n",
+        "    if problem is not None and not wanted:\n",
+        "tests/rl/test_compiler.py",
+    ),
+    (
+        "activations are compiled",
+        "mlx_drmario/nets/encoder.py",
+        "    return mx.maximum(x, 0.0)\n",
+        "    return nn.relu(x)\n",
+        "tests/rl/test_compiler.py",
+    ),
 ]
