@@ -90,10 +90,10 @@ def run(config: EvalConfig) -> int:
             comparisons.append(compare(results[-len(players)][1], results[1 - len(players)][1]))
         if config.out is not None:
             reports.write(config.out, results, comparisons, (config.policy, config.against or ""))
+        if config.json is not None:
+            write_json(config.json, config, results, comparisons)
     if config.against is not None:
         print_comparisons((config.policy, config.against), results, comparisons)
-    if config.json is not None:
-        write_json(config.json, config, results, comparisons)
     return 0
 
 

@@ -344,4 +344,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "p.victories > kVictories) return",
         "tests/planner/test_two_players.py",
     ),
+    (
+        "summaries are written when all levels are over",
+        "mlx_drmario/cli/eval.py",
+        "        if config.json is not None:\n            write_json(",
+        "        if config.json is not None and level == levels[-1]:\n            write_json(",
+        "tests/env/test_eval_cli.py",
+    ),
 ]

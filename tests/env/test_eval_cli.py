@@ -152,6 +152,22 @@ def test_cli_prints_the_policy_and_both_baselines(capsys, tmp_path):
     assert written["comparisons"] == []
 
 
+def test_what_was_played_before_a_stop_is_written(monkeypatch, tmp_path, capsys):
+    """Ctrl-C in the second level: both kinds of files hold the first."""
+    played = cli.play
+
+    def stop_at_the_second_level(player, config, level, games):
+        if level == 1:
+            raise KeyboardInterrupt
+        return played(player, config, level, games)
+
+    monkeypatch.setattr(cli, "play", stop_at_the_second_level)
+    arguments = ["eval", "--levels", "0-1", "--seeds", "4", "--max-decisions", "20", "--no-baselines"]
+    assert main([*arguments, "--json", str(tmp_path / "x.json"), "--out", str(tmp_path / "out")]) == 130
+    assert [row["level"] for row in json.loads((tmp_path / "x.json").read_text())["results"]] == [0]
+    assert [row["level"] for row in rows_of(tmp_path / "out" / "summary.csv")] == ["0"]
+
+
 def test_cli_levels_against_and_out(capsys, tmp_path):
     arguments = ["eval", "--levels", "3,0-1", "--seeds", "8", "--max-decisions", "40", "--policy", "greedy"]
     arguments += ["--against", "random", "--no-baselines"]
