@@ -1,7 +1,10 @@
-"""What tests of training share: a callback that stops, and what two runs are compared by."""
+"""What tests of training share: callbacks, and what two runs are compared by."""
 
 import json
+import time
 from pathlib import Path
+
+import numpy as np
 
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.runs import checkpoint
@@ -22,6 +25,72 @@ class StopAfter(Callback):
 
     def should_stop(self) -> bool:
         return len(self.seen) >= self.iterations
+
+
+class Diary(Callback):
+    """Writes down what it is told, and asks for things after some iterations."""
+
+    def __init__(self, checkpoint_after: int = -1, evaluation_after: int = -1) -> None:
+        self.snapshots: list[Snapshot] = []
+        self.checkpoints: list[Path] = []
+        self.evaluations: list[dict[str, object]] = []
+        self.wishes = checkpoint_after, evaluation_after
+        self.steps: dict[int, int] = {}
+        self.paid: dict[int, float] = {}
+
+    def before_step(self, games, action, log_prob, value, part=0):
+        assert games.legal[np.arange(games.num_envs), action].all()
+        np.testing.assert_allclose(np.exp(log_prob).sum(axis=1), 1, rtol=1e-4)  # of all placements
+        assert value.shape == (games.num_envs,)
+        if part == 0:
+            self.decisions = games.decisions.copy()
+
+    def after_step(self, games, part=0):
+        assert (games.tau > 0).all()  # every game played, and none was restarted yet
+        if part == 0:
+            np.testing.assert_array_equal(games.decisions, self.decisions + 1)
+        self.steps[part] = self.steps.get(part, 0) + 1
+
+    def on_rewards(self, terms, part=0):
+        self.paid[part] = self.paid.get(part, 0.0) + float(terms["total"].sum(dtype=np.float64))
+
+    def on_iteration(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def on_checkpoint(self, path: Path) -> None:
+        checkpoint.verify(path)
+        self.checkpoints.append(path)
+
+    def on_evaluation(self, comparison: dict[str, object]) -> None:
+        self.evaluations.append(comparison)
+
+    def wants_checkpoint(self) -> bool:
+        return len(self.snapshots) == self.wishes[0]
+
+    def wants_evaluation(self) -> bool:
+        return len(self.snapshots) == self.wishes[1]
+
+
+class Holding(Callback):
+    """Holds the run up at every step, and says for how long."""
+
+    def __init__(self):
+        self.held = self.whole = 0.0
+
+    def before_step(self, games, action, log_prob, value, part=0):
+        if part == 0:
+            start = time.perf_counter()
+            while time.perf_counter() - start < 0.02:
+                pass
+            self.held += time.perf_counter() - start
+
+    def held_seconds(self):
+        since, self.held = self.held, 0.0
+        self.whole += since
+        return since
+
+    def should_stop(self):
+        return self.whole > 0
 
 
 def timeless(run: Path) -> list[dict[str, float]]:

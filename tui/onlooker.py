@@ -1,10 +1,12 @@
 """Looks over the shoulder of a run in training: pictures, progress, pause, time travel. A `Callback`, in the worker."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +16,30 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import Stage
-from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.part import Explainer, Part
 from mlx_drmario.tui.position import Position
-from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, Boards, Choice, Line, Note, Picture, Progress, Rates
+from mlx_drmario.tui.protocol import (
+    FASTEST,
+    MAX_GAMES,
+    Boards,
+    Choice,
+    Line,
+    Note,
+    Picture,
+    Progress,
+    Rates,
+)
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.protocol import Trainable
 
 
 class Onlooker(Callback):
     """Costs next to nothing while no picture is asked for: a copy of the games' states per step."""
 
-    def __init__(self, config: PPORunConfig, link: Link, pace: float = FASTEST) -> None:
+    def __init__(self, config: Trainable, link: Link, pace: float = FASTEST) -> None:
         """config: resolved, so that the number of shards is known."""
         self._config, self._link = config, link
         self._parts = [Part() for _ in range(config.shards)]
@@ -43,7 +57,7 @@ class Onlooker(Callback):
         self.recorder = Observer()
         """sees every step too"""
 
-    def successor(self, config: PPORunConfig) -> "Onlooker":
+    def successor(self, config: Trainable) -> Onlooker:
         """For the same run with another config; a run that was paused waits at its first decision."""
         new = Onlooker(config, self._link, self._gate.pace)
         new.pause(self._gate.paused)
@@ -114,7 +128,7 @@ class Onlooker(Callback):
             games=snapshot.games,
             seconds=snapshot.seconds,
             progress=snapshot.progress,
-            stage=stage_words(snapshot.stage),
+            stage=stage_words(snapshot.stage or self._config.env.stage),
             metrics=metrics,
         )
         self._link.report(self._last)
@@ -218,7 +232,7 @@ class SpeedUp:
 
     SECONDS, TIMES = 0.1, 4
 
-    def __init__(self, config: PPORunConfig) -> None:
+    def __init__(self, config: Trainable) -> None:
         self._config = config
         self._single, self._measured = 0.0, 0
 

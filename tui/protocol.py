@@ -22,7 +22,11 @@ from mlx_drmario.tui.position import Position
 
 if TYPE_CHECKING:  # the app starts sooner without them
     from mlx_drmario.evaluate import Policy
+    from mlx_drmario.rl.clone.config import CloneRunConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
+
+    Trainable = PPORunConfig | CloneRunConfig
+    """Settings of the runs that the app can train."""
 
 PolicyLoader = Callable[[], tuple["Policy", str]]
 """Makes a policy and names the plane set it reads; pickled by name, so a function of a module or a partial of one."""
@@ -142,8 +146,9 @@ class Progress:
 
 
 CURVES = (
-    *("episode/return", "episode/clear_rate", "loss/policy", "loss/value", "loss/entropy"),
-    *("stats/approx_kl", "stats/grad_norm", "perf/dps_decisions_total"),
+    *("episode/return", "episode/clear_rate", "episode/frames_to_clear"),
+    *("loss/policy", "loss/judgement", "loss/value", "loss/entropy"),
+    *("stats/agreement", "stats/approx_kl", "stats/grad_norm", "perf/dps_decisions_total"),
 )
 """metrics that are drawn"""
 
@@ -341,7 +346,7 @@ class WatchJob:
 class TrainJob:
     """Train into a run directory."""
 
-    config: PPORunConfig
+    config: Trainable
     run: Path
     resume: bool = False
     detach: bool = False

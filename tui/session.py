@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mlx_drmario.tui import address
 from mlx_drmario.tui.link import hang_up
@@ -31,7 +31,8 @@ from mlx_drmario.tui.protocol import (
 )
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.ppo.config import PPORunConfig
+    from mlx_drmario.rl.config import DirectoryConfig
+    from mlx_drmario.tui.protocol import Trainable
 
 LAST_LINES = 12
 """lines of the log that are shown when the worker died"""
@@ -173,28 +174,35 @@ def attach(run: Path) -> Session:
 
 
 def trainable(run: Path) -> bool:
-    """Whether the app can go on with a run: one of PPO, or one whose settings `settings_of` says what is wrong with."""
-    from mlx_drmario.rl.algorithms import config_class
+    """Whether the app can go on with a run: one of PPO, one that learns from search, or one whose settings
+    `settings_of` says what is wrong with."""
+    from mlx_drmario.rl.clone.config import CloneRunConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
+
+    return _kind(run) in (PPORunConfig, CloneRunConfig)
+
+
+def _kind(run: Path) -> type[DirectoryConfig]:
+    """The class of a run's settings; PPO's where that cannot be told."""
+    from mlx_drmario.rl.algorithms import config_class
 
     try:
         data = json.loads((run / "config.json").read_text())
     except (OSError, ValueError):
-        return True
-    return not isinstance(data, dict) or config_class(data) is PPORunConfig
+        data = None
+    return config_class(data if isinstance(data, dict) else {})
 
 
-def settings_of(run: Path) -> PPORunConfig:
+def settings_of(run: Path) -> Trainable:
     """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones and
     for those of a run that the app cannot train."""
     if not (run / "config.json").exists():
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
     if not trainable(run):
         raise ValueError(f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it")
-    from mlx_drmario.rl.ppo.config import PPORunConfig
     from mlx_drmario.settings import from_json
 
-    return from_json((run / "config.json").read_text(), PPORunConfig)
+    return cast("Trainable", from_json((run / "config.json").read_text(), _kind(run)))
 
 
 def log_of(job: Job) -> Path:

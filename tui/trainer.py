@@ -1,4 +1,7 @@
-"""The worker that trains: runs `rl.ppo.train`, and carries commands and reports between that and the app."""
+"""The worker that trains: runs `rl.ppo.train` or `rl.clone.train`, and carries commands and reports between that and
+the app."""
+
+from __future__ import annotations
 
 import contextlib
 import dataclasses
@@ -6,11 +9,11 @@ import tempfile
 import threading
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlx_drmario.rl.clone import train as clone
+from mlx_drmario.rl.ppo import train as ppo
 from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.rl.ppo.train import resolve
-from mlx_drmario.rl.ppo.train import train as run_training
 from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.tui import address
@@ -36,6 +39,11 @@ from mlx_drmario.tui.protocol import (
     TrainJob,
 )
 
+if TYPE_CHECKING:
+    from mlx_drmario.rl.fit import FitResult
+    from mlx_drmario.rl.ppo.train import TrainResult
+    from mlx_drmario.tui.protocol import Trainable
+
 _POINTS = 1_000
 
 
@@ -54,13 +62,18 @@ def train(job: TrainJob, link: Link, connection: Connection) -> None:
         link.flush()
 
 
+def resolve(config: Trainable) -> Trainable:
+    """With what automatic settings come to on this device."""
+    return ppo.resolve(config) if isinstance(config, PPORunConfig) else clone.resolve(config)
+
+
 class Trainer:
     """One run, which may be stopped and resumed with other games many times."""
 
     def __init__(self, job: TrainJob, link: Link) -> None:
         self._job, self._link = job, link
         self._config = job.config
-        self._next: PPORunConfig | None = None
+        self._next: Trainable | None = None
         self._turn = threading.Lock()  # commands and the change to `_next` come one after the other
         self._onlooker = Onlooker(resolve(job.config), link)
 
@@ -77,7 +90,11 @@ class Trainer:
 
                     kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
                     self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
-                result = run_training(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)
+                result: TrainResult | FitResult
+                if isinstance(self._config, PPORunConfig):
+                    result = ppo.train(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)
+                else:
+                    result = clone.train(self._config, run, self._onlooker, resume=resume)
             with self._turn:
                 if self._next is None or result.finished or link.stop.is_set():
                     break
@@ -117,7 +134,7 @@ class Trainer:
         self._onlooker.stop()
 
     def _carry_out(self, command: Command) -> None:
-        onlooker, link = self._onlooker, self._link
+        onlooker, link, config = self._onlooker, self._link, self._config
         match command:
             case Pause(on):
                 onlooker.pause(on)
@@ -132,23 +149,26 @@ class Trainer:
                 link.report(line if line is not None else Note("no decision has been made yet", "warning"))
             case Checkpoint():
                 onlooker.wish_checkpoint()
-            case Evaluate():
-                if self._config.best.games:
+            case Evaluate() if isinstance(config, PPORunConfig):
+                if config.best.games:
                     onlooker.wish_evaluation()
                 else:
                     link.report(Note("best.games is 0, so this run is not evaluated", "warning"))
-            case Games(count):
+            case Games(count) if isinstance(config, PPORunConfig):
                 self._change(f"{count} games", num_envs=count)
-            case Level(level):
-                if self._config.curriculum.enabled:
+            case Level(level) if isinstance(config, PPORunConfig):
+                if config.curriculum.enabled:
                     link.report(Note("the curriculum chooses the level", "warning"))
                 else:
                     self._change(f"level {level}", level=level, last_level=None)
-            case Restart():
+            case Restart() if isinstance(config, PPORunConfig):
                 try:
                     self._begin_again(read_config(self._job.run), "all games anew, with config.json as it is")
                 except ValueError as error:  # somebody has edited it
                     link.report(Note(str(error), "error"))
+            case Evaluate() | Games() | Level() | Restart():
+                words = "is not evaluated while it trains, and keeps its games"
+                link.report(Note(f"a run that learns from search {words}", "warning"))
             case _:
                 link.report(Note(f"{type(command).__name__.lower()} is not for a training run", "warning"))
 
@@ -162,7 +182,7 @@ class Trainer:
             return
         self._begin_again(config, f"going on with {words}")
 
-    def _begin_again(self, config: PPORunConfig, words: str) -> None:
+    def _begin_again(self, config: Trainable, words: str) -> None:
         self._link.report(Note(f"{words}, after this iteration"))
         self._next = dataclasses.replace(config, out=self._job.run, overwrite=False)
         self._onlooker.stop()

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.cli.runs import levels
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import flatten, to_json
 
@@ -70,9 +70,13 @@ def run(config: NewFitConfig) -> int:
 
     Raises ValueError or OSError for a policy or a run directory that cannot be used.
     """
+    return _run(plain(config), config.out, False, config.dry_run)
+
+
+def plain(config: NewFitConfig) -> DirectoryConfig:
+    """Return the settings without what only the command line needs."""
     kind = KINDS[type(config)]
-    plain = kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
-    return _run(plain, config.out, False, config.dry_run)
+    return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
 
 
 def resume(config: DirectoryConfig, run: Path, dry_run: bool) -> int:
@@ -94,7 +98,7 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run:
         return 0
     with stop_on_signals() as asked:
         result = _train(config, run, Lines(asked), resume)
-    if result.finished and not result.metrics:
+    if result.finished and not result.last.metrics:
         print(nothing_left(config))
     print(f"\nsaved {result.checkpoint}")
     if not result.finished:
@@ -134,7 +138,7 @@ def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> Fi
     return train_qrdqn(config, run, lines, resume=resume)
 
 
-class Lines(Listener):
+class Lines(Callback):
     """Says how far a run is in plain lines or one line of a terminal."""
 
     def __init__(self, asked: Callable[[], bool]) -> None:
@@ -147,11 +151,12 @@ class Lines(Listener):
 
         self.games.show(ended / games, line, line)
 
-    def on_iteration(self, progress: float, metrics: dict[str, float]) -> None:
+    def on_iteration(self, snapshot: Snapshot) -> None:
         def line(left: float | None) -> str:
-            return f"{progress:4.0%}  {clock(metrics['time/seconds'])} (left {clock(left)})  {said(metrics)}"
+            done = f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(left)})"
+            return f"{done}  {said(snapshot.metrics)}"
 
-        self.gradients.show(progress, line, line)
+        self.gradients.show(snapshot.progress, line, line)
 
     def should_stop(self) -> bool:
         return self.asked()

@@ -148,14 +148,15 @@ def run(config: Command) -> int:
     Raises ValueError or OSError for a run directory that cannot be used.
     """
     from mlx_drmario.rl.ppo.train import check_evaluator
+    from mlx_drmario.rl.runs.directory import kind_of, read_config
 
     if isinstance(config, NewFitConfig):
         return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None
     if isinstance(config, ResumeConfig):
-        stored, directory = stored_settings(config), config.run
-        going_on = resumed(stored, config) if isinstance(stored, PPORunConfig) else with_budget(stored, config)
+        stored, directory = read_config(config.run, kind_of(config.run)), config.run
+        going_on = resumed(stored, config)
         for change in changes(stored, going_on):
             print(change, file=sys.stderr)
         if not isinstance(going_on, PPORunConfig):
@@ -208,11 +209,14 @@ def changes(stored: DirectoryConfig, chosen: DirectoryConfig) -> list[str]:
     ]
 
 
-def resumed(stored: PPORunConfig, given: ResumeConfig) -> PPORunConfig:
-    """Return the config of a resumed run: the stored one with the budget and the games that were given.
+def resumed(stored: Settings, given: ResumeConfig) -> Settings:
+    """Return the settings of a resumed run: the stored ones with the budget and the games that were given.
 
-    Raises ValueError for games that cannot be.
+    Raises ValueError for games that cannot be, WrongUse for an option that runs of its kind do not have.
     """
+    if not isinstance(stored, PPORunConfig):
+        _refuse_others(stored, given)
+        return with_budget(stored, given)
     games = {name: value for name, value in vars(given.env).items() if value is not None}
     if "level" in games:
         games.setdefault("last_level", None)
@@ -230,13 +234,8 @@ def with_budget(stored: Settings, given: ResumeConfig) -> Settings:
     return dataclasses.replace(stored, **budget)
 
 
-def stored_settings(given: ResumeConfig) -> DirectoryConfig:
-    """The settings of the run that is to go on. WrongUse for an option that runs of its kind do not have."""
-    from mlx_drmario.rl.runs.directory import kind_of, read_config
-
-    stored = read_config(given.run, kind_of(given.run))
-    if isinstance(stored, PPORunConfig):
-        return stored
+def _refuse_others(stored: DirectoryConfig, given: ResumeConfig) -> None:
+    """WrongUse for an option of PPO's that runs of this other kind do not have."""
     options = {f"env.{name}": value for name, value in vars(given.env).items()} | {"capture": given.capture}
     if not isinstance(stored, BudgetConfig):
         options |= {"decisions": given.decisions, "minutes": given.minutes}
@@ -244,7 +243,6 @@ def stored_settings(given: ResumeConfig) -> DirectoryConfig:
         if value is not None:
             option = f"--{name.replace('_', '-')}"
             raise WrongUse(f"{option} must not be given for {given.run}, a run of `drmario train {type(stored).name}`")
-    return stored
 
 
 def train(

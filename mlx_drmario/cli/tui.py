@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlx_drmario.tui.screens.home import Entry
 
 RUNS = Path("runs")
+CLONE_HELP = "Learns from search on levels 0 to 20 HI: slower decisions, the strongest network (docs/search.md)."
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,11 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     if args[:1] in (["-h"], ["--help"]):  # that of `drmario train` offers more than the app can train
         print(presets_help())
         raise SystemExit(0)
-    from mlx_drmario.cli import train
+    from mlx_drmario.cli import fit, train
     from mlx_drmario.cli.errors import parsed
     from mlx_drmario.cli.stopping import default_directory
+    from mlx_drmario.rl.clone.config import CloneRunConfig
+    from mlx_drmario.rl.ppo.config import PPORunConfig
     from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
@@ -134,19 +137,21 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     if isinstance(given, train.ResumeConfig):
         if trains(given.run):
             raise ValueError(f"{given.run} trains now; `drmario tui attach {given.run}` shows it")
-        chosen, run, resume = train.resumed(settings_of(given.run), given), given.run, True
-    elif not isinstance(given, train.NewRunConfig):
-        raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
+        job = TrainJob(train.resumed(settings_of(given.run), given), given.run, True, detach, given.capture)
     else:
-        chosen, run, resume = train.plain(given), given.out or default_directory(given.name), False
-    return LiveScreen(Session(TrainJob(chosen, run, resume, detach, given.capture)), run.name)
+        chosen = fit.plain(given) if isinstance(given, fit.NewFitConfig) else train.plain(given)
+        if not isinstance(chosen, PPORunConfig | CloneRunConfig):
+            raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
+        capture = given.capture if isinstance(given, train.NewRunConfig) else None
+        job = TrainJob(chosen, given.out or default_directory(given.name), False, detach, capture)
+    return LiveScreen(Session(job), job.run.name)
 
 
 def presets_help() -> str:
     """What `drmario tui train --help` says."""
     from mlx_drmario.rl.ppo.config import PRESET_HELP
 
-    lines = [f"  {name:8} {words}" for name, words in PRESET_HELP.items()]
+    lines = [f"  {name:8} {words}" for name, words in (PRESET_HELP | {"clone": CLONE_HELP}).items()]
     return (
         "usage: drmario tui train [PRESET] [--detach] [options]\n\n"
         + "\n".join(lines)
@@ -217,6 +222,7 @@ def entries(detach: bool) -> list[Entry]:
 
     for name in PRESETS:
         add("train", name, "a new run", training, [name], detach)
+    add("train", "clone", "a new run that learns from search", training, ["clone"], detach)
     for run in newest_runs(RUNS):
         if trains(run):
             add("runs", run.name, "attach: it trains now", attached, run)

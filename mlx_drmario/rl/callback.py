@@ -14,6 +14,7 @@ class Snapshot:
     """State of a run after an iteration: plain values, safe to hand to another thread or process."""
 
     decisions: int
+    """the number of a checkpoint; of an evaluator: rows learnt from"""
     frames: int
     games: int
     """finished since the run, or a stage of its curriculum, began"""
@@ -21,8 +22,8 @@ class Snapshot:
     """wall-clock time over all sessions of the run, without what the callback held it up"""
     progress: float
     """0 to 1 of the budget"""
-    stage: Stage
-    """what the games in training are"""
+    stage: Stage | None
+    """what the games in training are; None where none are played"""
     metrics: dict[str, float]
     """the row of metrics.jsonl; empty before the first iteration"""
 
@@ -33,6 +34,9 @@ class Callback(Observer):
     All methods but the observer's are called between two iterations, in the thread that trains, and `held_seconds`
     after the rollout as well; what they take, the run waits for.
     """
+
+    def on_games(self, ended: int, games: int) -> None:
+        """So many of the games that an evaluator will learn from have been played."""
 
     def on_iteration(self, snapshot: Snapshot) -> None:
         """An iteration is over and its metrics are on disk."""

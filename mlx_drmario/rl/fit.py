@@ -15,8 +15,8 @@ import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten
 
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import DirectoryConfig
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.recorder import Recorder
 
@@ -27,8 +27,9 @@ class FitResult:
 
     run: Path
     checkpoint: Path
-    metrics: dict[str, float]
+    last: Snapshot
     finished: bool
+    """False when a callback stopped it before the budget was spent"""
 
 
 class Learner(Protocol):
@@ -47,13 +48,12 @@ class Learner(Protocol):
         """Iterations so far."""
         ...
 
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0 to 1."""
-        ...
-
     def iterate(self) -> dict[str, float]:
         """Go on for an iteration; returns its metrics."""
+        ...
+
+    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
+        """What callbacks are told."""
         ...
 
     def content(self, log_bytes: int) -> checkpoint.Content:
@@ -61,22 +61,26 @@ class Learner(Protocol):
         ...
 
 
-def fit(learner: Learner, config: DirectoryConfig, run: Path, listener: Listener) -> FitResult:
-    """Go on until the budget is spent or the listener stops it; both end with a checkpoint.
+def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> FitResult:
+    """Go on until the budget is spent or the callback stops it; both end with a checkpoint.
 
     The run directory must be prepared (directory.prepare).
     """
-    metrics: dict[str, float] = {}
+    last = learner.snapshot({})
     with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
-        while learner.progress < 1 and not listener.should_stop():
-            metrics = learner.iterate()
-            recorder.log.write(learner.decisions, metrics)
-            if learner.iterations % config.checkpoint_every == 0 and learner.progress < 1:
+        while last.progress < 1 and not callback.should_stop():
+            if callback.wants_checkpoint():
                 recorder.save(learner.content(recorder.log.size))
-            listener.on_iteration(learner.progress, metrics)
+            last = learner.snapshot(learner.iterate())
+            recorder.log.write(last.decisions, last.metrics)
+            if learner.iterations % config.checkpoint_every == 0 and last.progress < 1:
+                recorder.save(learner.content(recorder.log.size))
+            callback.on_iteration(last)
+            recorder.report(callback)
         recorder.save(learner.content(recorder.log.size))
         recorder.wait()
-    return FitResult(run, checkpoint.directory(run, learner.decisions), metrics, learner.progress >= 1)
+        recorder.report(callback)
+    return FitResult(run, checkpoint.directory(run, last.decisions), last, last.progress >= 1)
 
 
 def kept(model: nn.Module) -> dict[str, np.ndarray]:

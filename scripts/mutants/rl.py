@@ -339,8 +339,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the teacher never lets go",
         "mlx_drmario/rl/clone/shard.py",
-        "planned * (1 - self.followed) * np.exp(log_probs)",
-        "planned * np.exp(log_probs)",
+        "share[every, own] += planned * (1 - self.followed)",
+        "share[every, own] += planned",
         "tests/rl/test_clone.py",
     ),
     (
@@ -391,5 +391,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "    return mx.maximum(x, 0.0)\n",
         "    return nn.relu(x)\n",
         "tests/rl/test_compiler.py",
+    ),
+    (
+        "a run that learns from search counts the time that it was held",
+        "mlx_drmario/rl/clone/train.py",
+        "        seconds = end - start - held\n",
+        "        seconds = end - start\n",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "QR-DQN counts the time that it was held",
+        "mlx_drmario/rl/qrdqn/train.py",
+        " - start - self.callback.held_seconds()\n",
+        " - start\n",
+        "tests/rl/test_qrdqn.py",
+    ),
+    (
+        "a fit does not hear that a checkpoint is wanted",
+        "mlx_drmario/rl/fit.py",
+        "            if callback.wants_checkpoint():\n",
+        "            if callback.wants_checkpoint() and not learner.decisions:\n",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "only the first shard of a run that learns from search is seen",
+        "mlx_drmario/rl/clone/shard.py",
+        "observer=observer, part=index\n",
+        "observer=observer, part=0\n",
+        "tests/rl/test_clone.py",
     ),
 ]

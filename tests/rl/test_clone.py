@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import mlx.core as mx
 import numpy as np
@@ -18,12 +19,12 @@ from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.clone.shard import Shard, progress_scalars
 from mlx_drmario.rl.clone.train import Learner, resolve, train
 from mlx_drmario.rl.config import EnvConfig
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.search import roots_of
-from tests.training import content, timeless
+from tests.training import Diary, Holding, StopAfter, content, timeless
 
 TINY = CloneRunConfig(
     name="tiny",
@@ -143,7 +144,8 @@ def test_shares_of_the_teacher_the_network_and_chance():
     columns = Afterstates(*map(mx.array, after.take(np.arange(16))))
     own, _ = shard.playing(*map(mx.array, (games.planes, games.scalars, games.legal)), columns)
     choice = shard.teacher.judge(**roots_of(games.view), **shard.budget)[0]
-    expected = 0.9 * 0.75 * np.exp(own) + 0.1 * games.legal / games.legal.sum(axis=1, keepdims=True)
+    expected = 0.1 * games.legal / games.legal.sum(axis=1, keepdims=True)
+    expected[np.arange(16), np.argmax(own, axis=1)] += 0.9 * 0.75
     expected[np.arange(16), choice] += 0.9 * 0.25
     assert (np.exp(log_share)[~games.legal] == 0).all()
     np.testing.assert_allclose(np.exp(log_share), expected, atol=1e-5)
@@ -196,17 +198,28 @@ def test_scalars_that_weigh_decisions():
     np.testing.assert_allclose(games.scalars[:, level] * most, games.view.public["level"], rtol=1e-5)
 
 
-class StopAfter(Listener):
-    """Stops a run after some iterations."""
+def test_callbacks_are_told_everything_and_change_nothing(tmp_path):
+    config = dataclasses.replace(TINY, checkpoint_every=99, shards=2)
+    train(config, tmp_path / "plain")
+    diary = Diary(checkpoint_after=1)
+    result = train(config, tmp_path / "told", diary)
+    assert content(tmp_path / "plain") == content(tmp_path / "told")
+    assert [{"step": s.decisions, **s.metrics} for s in diary.snapshots] == read_metrics(tmp_path / "told")
+    last = diary.snapshots[-1]
+    assert last == result.last and last.progress == 1.0 and last.stage == config.env.stage
+    assert last.frames > 640 and last.games == last.metrics["episode/count"] > 0
+    assert [checkpoint.number(path) for path in diary.checkpoints] == [128, 640]
+    assert diary.steps == {0: 5 * 8, 1: 5 * 8}
 
-    def __init__(self, iterations: int) -> None:
-        self.left = iterations
 
-    def on_iteration(self, progress: float, metrics: dict[str, float]) -> None:
-        self.left -= 1
-
-    def should_stop(self) -> bool:
-        return self.left <= 0
+def test_time_that_a_callback_holds_the_run_up_is_not_counted():
+    holding = Holding()
+    with Learner(resolve(TINY), callback=holding) as learner:
+        start = time.perf_counter()
+        metrics = learner.iterate()
+        wall = time.perf_counter() - start
+        assert 0 < learner.seconds <= wall - holding.whole < wall
+    assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.seconds)
 
 
 def test_runs_repeat_and_go_on_bit_for_bit(tmp_path):

@@ -13,16 +13,16 @@ from mlx_drmario.nets.heads import Afterstates, halves
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import Outlook, frames_of, make_quantile_net, quantile_levels, scaled
 from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig, FitConfig, GamesConfig
 from mlx_drmario.rl.evaluator.losses import cross_entropy, outlook_loss, quantile_huber
 from mlx_drmario.rl.evaluator.train import DATA, Fit, train
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory, listing
 from mlx_drmario.search import SearchPolicy, parse
 from tests.recolor import recolored
-from tests.training import content, timeless
+from tests.training import StopAfter, content, timeless
 
 PLANES = "bitplane"
 GAMES = GamesConfig(levels="0,2", games=40, rows=6, max_decisions=60)
@@ -213,17 +213,6 @@ def test_cells_of_a_placement():
     assert second.tolist() == [43, 50, 41, 34, 128]
 
 
-class StopAfter(Listener):
-    def __init__(self, iterations: int) -> None:
-        self.left = iterations
-
-    def on_iteration(self, progress, metrics):
-        self.left -= 1
-
-    def should_stop(self):
-        return self.left <= 0
-
-
 @pytest.fixture(scope="module", params=[0, 3])
 def config(request):
     return dataclasses.replace(TINY, checkpoint_every=2, fit=dataclasses.replace(TINY.fit, steps=request.param))
@@ -308,7 +297,7 @@ def test_losses_of_held_out_games_are_means_over_all_their_rows(rows):
 def test_stopped_while_games_are_played_it_plays_them_again(tmp_path):
     run, config = tmp_path / "run", dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, epochs=1))
 
-    class AtOnce(Listener):
+    class AtOnce(Callback):
         def should_stop(self):
             return True
 

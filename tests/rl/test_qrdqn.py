@@ -1,6 +1,7 @@
 """QR-DQN: its targets against a plain loop, what it plays, and a run on disk."""
 
 import dataclasses
+import time
 
 import mlx.core as mx
 import numpy as np
@@ -16,7 +17,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNConfig, QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import n_step
 from mlx_drmario.rl.qrdqn.train import Learner, best_of, train
 from mlx_drmario.rl.runs import checkpoint, directory, listing
-from tests.training import content, timeless
+from tests.training import Diary, Holding, content, timeless
 
 TINY = QRDQNRunConfig(
     name="tiny",
@@ -134,6 +135,17 @@ def test_runs_repeat_and_go_on(tmp_path):
     assert checkpoint.load(tmp_path / "a").decisions == 8 * 256
     policy, planes = policies.load(f"risk:0.5:{tmp_path / 'a'}")
     assert (policy.evaluator.returns, planes) == (True, "bitplane")
+
+
+def test_callbacks_see_every_step_and_their_time_is_not_counted(tmp_path):
+    diary, holding = Diary(), Holding()
+    result = train(TINY, tmp_path / "run", diary)
+    assert diary.snapshots[-1] == result.last and result.last.progress == 1.0
+    assert result.last.decisions == diary.steps[0] * TINY.env.num_envs < result.last.frames
+    learner = Learner(TINY, callback=holding)
+    start = time.perf_counter()
+    learner.iterate()
+    assert holding.whole > 0 and 0 < learner.seconds <= time.perf_counter() - start - holding.whole
 
 
 def test_the_command(tmp_path, capsys):

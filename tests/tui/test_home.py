@@ -1,5 +1,6 @@
 """The menu, the command line, and what the app costs."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from mlx_drmario.cli import tui as command
 from mlx_drmario.files import locked
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.ppo.config import PRESETS
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import to_json
 from mlx_drmario.tui.address import announce
 from mlx_drmario.tui.bench import repaint
@@ -93,6 +95,10 @@ def test_the_command_line_opens_the_right_screen(runs):
     assert isinstance(screen, LiveScreen) and job.config.env.num_envs == 64 and job.detach and not job.resume
     job = opened("resume", str(runs / "old"), "--decisions", "77").session.job
     assert job.resume and job.run == runs / "old" and job.config.decisions == 77 and not job.detach
+    job = opened("train", "clone", "--clone.teacher", "2ply").session.job
+    assert job.config.clone.teacher == "2ply" and job.run.name.startswith("clone-")
+    with pytest.raises(ValueError, match="evaluator is nothing that the app can train"):
+        opened("train", "evaluator")
     with pytest.raises(FileNotFoundError, match="does not train now"):
         opened("attach", str(runs / "old"))
     with pytest.raises(FileNotFoundError, match="holds no run"):
@@ -104,11 +110,17 @@ def test_the_command_line_opens_the_right_screen(runs):
 
 def test_runs_that_the_app_cannot_train_are_not_offered_for_that(runs, capsys):
     run = runs / "old"
-    (run / "config.json").write_text(to_json(CloneRunConfig()))
+    (run / "config.json").write_text(to_json(QRDQNRunConfig()))
     assert [entry.words for entry in command.entries(False) if entry.name == "old"] == ["watch it play"]
     assert main(["tui", "resume", str(run)]) == 1
     words = f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it"
     assert words in capsys.readouterr().err
+    (run / "config.json").write_text(to_json(CloneRunConfig()))
+    assert next(entry.words for entry in command.entries(False) if entry.name == "old") == "go on training"
+    job = command.training(["resume", str(run), "--decisions", "77"]).session.job
+    assert job.resume and job.config == dataclasses.replace(CloneRunConfig(), decisions=77)
+    assert main(["tui", "resume", str(run), "--env.level", "3"]) == 2
+    assert f"--env.level must not be given for {run}" in capsys.readouterr().err
     (run / "config.json").write_text("{")  # damaged: opening it says so
     assert next(entry.words for entry in command.entries(False) if entry.name == "old") == "go on training"
 
@@ -122,8 +134,8 @@ def test_help_offers_what_the_app_does(capsys):
 
     for option in ("-h", "--help"):
         words = helped("train", option)
-        assert all(f"  {name} " in words for name in PRESETS)
-        assert not any(name in words for name in ("evaluator", "qrdqn", "clone"))
+        assert all(f"  {name} " in words for name in (*PRESETS, "clone"))
+        assert not any(name in words for name in ("evaluator", "qrdqn"))
         assert "--game" in helped("trace", option) and "counted from 1" in helped("trace", "some.h5", option)
     assert "--net.width" in helped("train", "level0", "--help")
     assert "--serve" in helped("--help") and "--serve" in helped("attach", "--help")

@@ -17,7 +17,7 @@ from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.hud import Hud
 from mlx_drmario.tui.widgets.keys import KeyBar
-from mlx_drmario.tui.widgets.summary import SIDE_CURVES, WATCH_CURVES, Curves, Summary, clock, training_facts
+from mlx_drmario.tui.widgets.summary import SIDE, Curves, Summary, clock, curves_of, training_facts
 from mlx_drmario.tui.widgets.title import Title
 from mlx_drmario.tui.widgets.wall import Wall
 
@@ -66,9 +66,11 @@ class LiveScreen(SessionScreen):
         self.picture: Picture | None = None
         self._start = time.monotonic()
         self.wall, self.bottle, self.analysis = Wall(id="wall"), Bottle(id="bottle"), Analysis(id="analysis")
-        self.summary, self.hud = Summary(session.training, id="summary"), Hud(id="hud")
+        curves = curves_of(session.job)
+        self.summary, self.hud = Summary(curves, id="summary"), Hud(id="hud")
         self.title_bar = Title(name, id="title")
-        self.side = Curves(SIDE_CURVES if session.training else WATCH_CURVES, id="side-curves")
+        beside = {name: curves[name] for name in SIDE if name in curves} if session.training else curves
+        self.side = Curves(beside, id="side-curves")
 
     def compose(self) -> ComposeResult:
         yield self.title_bar

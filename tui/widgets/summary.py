@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from mlx_drmario.stats import wilson
 from mlx_drmario.tui.palette import palette
-from mlx_drmario.tui.protocol import Progress, Tally
+from mlx_drmario.tui.protocol import Job, Progress, Tally, TrainJob
 from mlx_drmario.tui.widgets.analysis import bars
 from mlx_drmario.tui.widgets.curve import Curve, number
 from mlx_drmario.tui.widgets.painted import Painted
@@ -26,12 +26,22 @@ TRAINING_CURVES: dict[str, tuple[str, str, bool]] = {
     "stats/grad_norm": ("gradient norm", "capsule-1", False),
     "perf/dps_decisions_total": ("decisions/s", "primary", False),
 }
-SIDE_CURVES = {name: TRAINING_CURVES[name] for name in ("episode/clear_rate", "episode/return", "loss/entropy")}
+CLONE_CURVES: dict[str, tuple[str, str, bool]] = {
+    "episode/frames_to_clear": ("frames to clear", "capsule-0", False),
+    "episode/clear_rate": ("clear rate", "success", True),
+    "loss/judgement": ("judgement loss", "capsule-2", False),
+    "loss/value": ("value loss", "capsule-2", False),
+    "stats/agreement": ("agrees with search", "secondary", True),
+    "stats/grad_norm": ("gradient norm", "capsule-1", False),
+    "perf/dps_decisions_total": ("decisions/s", "primary", False),
+}
 WATCH_CURVES: dict[str, tuple[str, str, bool]] = {
     "decisions": ("decisions/s", "primary", False),
     "frames": ("frames/s", "capsule-2", False),
     "cleared": ("share of games cleared", "success", True),
 }
+SIDE = ("episode/clear_rate", "episode/return", "episode/frames_to_clear", "loss/entropy", "stats/agreement")
+"""curves that stay beside the games, of those that there are"""
 _MOST_POINTS = 2_000
 
 
@@ -105,9 +115,9 @@ class Curves(Grid):
 class Summary(Vertical):
     """Curves above, facts below."""
 
-    def __init__(self, training: bool, id: str | None = None) -> None:
+    def __init__(self, curves: dict[str, tuple[str, str, bool]], id: str | None = None) -> None:
         super().__init__(id=id)
-        self.curves = Curves(TRAINING_CURVES if training else WATCH_CURVES, id="curves")
+        self.curves = Curves(curves, id="curves")
         self.facts = Facts(id="facts")
 
     def compose(self) -> ComposeResult:
@@ -123,6 +133,15 @@ class Summary(Vertical):
             share = tally.cleared / tally.finished
             rows.append(("cleared", f"{tally.cleared}, {share:.1%} (95 % interval {low:.1%} to {high:.1%})"))
         self.facts.show(rows)
+
+
+def curves_of(job: Job) -> dict[str, tuple[str, str, bool]]:
+    """What can be drawn of a job, by its metric."""
+    from mlx_drmario.rl.clone.config import CloneRunConfig
+
+    if not isinstance(job, TrainJob):
+        return WATCH_CURVES
+    return CLONE_CURVES if isinstance(job.config, CloneRunConfig) else TRAINING_CURVES
 
 
 def training_facts(progress: Progress) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 from mlx_drmario import search
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
-from mlx_drmario.rl.config import BudgetConfig, EnvConfig, check_rollout
+from mlx_drmario.rewards import RewardConfig
+from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
 
@@ -90,6 +91,16 @@ class CloneRunConfig(BudgetConfig):
                 raise ValueError(f"shards must be 0 or divide {name} = {count}, got {self.shards}")
 
     @property
+    def reward(self) -> RewardConfig:
+        """What games are counted in while they are played; not learnt from."""
+        return REWARD
+
+    @property
+    def decisions_per_iteration(self) -> int:
+        """Decisions of a rollout, over all games."""
+        return self.env.num_envs * self.clone.horizon
+
+    @property
     def steps_per_iteration(self) -> int:
         """Gradients on a rollout."""
-        return self.clone.epochs * self.env.num_envs * self.clone.horizon // self.clone.minibatch
+        return self.clone.epochs * self.decisions_per_iteration // self.clone.minibatch

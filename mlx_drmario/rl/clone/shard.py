@@ -19,11 +19,11 @@ from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.mirror import equal_colors, mirrored_actions, mirrored_planes
 from mlx_drmario.nets.policy import make_policy
+from mlx_drmario.observer import Observer
 from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
-from mlx_drmario.rl.config import REWARD
 from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.gradient import gradient_of
 from mlx_drmario.rl.rollout import Collector, Rollout
@@ -42,13 +42,17 @@ MOST = 30_000.0
 class Shard:
     """Number `index` of `config.shards` equal parts; a `rollout.Actor` for its own games."""
 
-    def __init__(self, config: CloneRunConfig, index: int, layout: ObservationLayout) -> None:
+    def __init__(
+        self, config: CloneRunConfig, index: int, layout: ObservationLayout, observer: Observer | None = None
+    ) -> None:
         self.config, self.layout = config, layout
         env = config.env.share(config.shards)
         self.teacher, self.budget = Search(threads=env.threads), asdict(parse(config.clone.teacher))
         self.learning, self.playing = (make_policy(config.net, layout, config.seed) for _ in range(2))
         seed = (config.seed, 1, index)
-        self.collector = Collector(env, REWARD, config.clone.horizon, seed, facts=self.learning.facts)
+        self.collector = Collector(
+            env, config.reward, config.clone.horizon, seed, facts=self.learning.facts, observer=observer, part=index
+        )
         self.rng = np.random.default_rng([config.seed, 2, index])
         self.judged: list[NDArray[np.float32]] = []  # of every decision of the rollout: f32[M], frames to go
         self.agreed: list[float] = []
@@ -70,7 +74,8 @@ class Shard:
     def act(
         self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """See `rollout.Actor`: the network's distribution, the teacher's choice and a random one, in their shares.
+        """See `rollout.Actor`: the network's favourite, as in its games later, the teacher's choice and a random
+        one, in their shares.
 
         On the way the teacher judges every placement, which is what will be learnt.
         """
@@ -79,10 +84,11 @@ class Shard:
         choice, frames = self.teacher.judge(**roots_of(self.collector.games.view), **self.budget)
         self.judged.append(frames[decision, action])
         log_probs, value = self.actor.act(planes, scalars, legal, after)
-        self.agreed.append(float((log_probs.argmax(axis=1) == choice).mean()))
+        own = log_probs.argmax(axis=1)
+        self.agreed.append(float((own == choice).mean()))
         share, planned = np.zeros((len(planes), ACTIONS)), 1 - self.config.clone.random_moves
         share[decision, action] = self.config.clone.random_moves / np.bincount(decision)[decision]
-        share += planned * (1 - self.followed) * np.exp(log_probs)
+        share[every, own] += planned * (1 - self.followed)
         share[every, choice] += planned * self.followed
         return log_of_shares(share), value
 

@@ -17,30 +17,31 @@ from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.policy import make_policy
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.shard import Shard
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import OwnsShards, ShardThreads, sum_in_pairs
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 
-COUNTERS = ("decisions", "iterations", "gradients", "seconds", "log_bytes")
+COUNTERS = ("decisions", "frames", "iterations", "gradients", "seconds", "log_bytes")
 
 
-def train(config: CloneRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
-    """Train into directory `run` until the budget is spent or the listener stops it.
+def train(config: CloneRunConfig, run: Path, callback: Callback | None = None, *, resume: bool = False) -> FitResult:
+    """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
     config = resolve(config)
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        with Learner(config, restored) as learner:
-            return fit(learner, config, run, listener or Listener())
+        callback = callback or Callback()
+        with Learner(config, restored, callback) as learner:
+            return fit(learner, config, run, callback)
 
 
 def resolve(config: CloneRunConfig) -> CloneRunConfig:
@@ -52,17 +53,22 @@ def resolve(config: CloneRunConfig) -> CloneRunConfig:
 class Learner(OwnsShards[Shard]):
     """One run in memory; `config.shards` must be resolved."""
 
-    def __init__(self, config: CloneRunConfig, restored: checkpoint.Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        config: CloneRunConfig,
+        restored: checkpoint.Checkpoint | None = None,
+        callback: Callback | None = None,
+    ) -> None:
         """Begin, or go on from `restored`. Raises ValueError for another network's checkpoint."""
-        self.config = config
-        self.decisions = self.iterations = self.gradients = self.log_bytes = 0
+        self.config, self.callback = config, callback or Callback()
+        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
         self.seconds = 0.0
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.clone.learning_rate)
         self.optimizer.init(self.learning.trainable_parameters())
         self.window = EpisodeWindow.empty()
-        self.shards = ShardThreads([Shard(config, index, self.layout) for index in range(config.shards)])
+        self.shards = ShardThreads([Shard(config, index, self.layout, self.callback) for index in range(config.shards)])
         if restored is not None:
             self._restore(restored)
         mx.eval(self.learning.state, self.playing.state, self.optimizer.state)
@@ -86,16 +92,19 @@ class Learner(OwnsShards[Shard]):
         start, settings, followed = time.perf_counter(), self.config.clone, self.followed
         weights = self.playing.parameters()
         rollouts = self.shards.map(lambda shard: shard.collect(weights, followed))
-        played = time.perf_counter()
+        played, held = time.perf_counter(), self.callback.held_seconds()
         self.window.add(np.concatenate([rollout.episodes for rollout in rollouts], axis=1))
         rate = linear(settings.learning_rate, settings.learning_rate / 50, self.progress)
         self.optimizer.learning_rate = mx.array(rate)
         losses = [self._step() for _ in range(self.config.steps_per_iteration)]
         decisions = sum(rollout.action.size for rollout in rollouts)
+        frames = sum(int(rollout.tau.sum(dtype=np.int64)) for rollout in rollouts)
         self.decisions += decisions
+        self.frames += frames
         self.iterations += 1
         end = time.perf_counter()
-        self.seconds += end - start
+        seconds = end - start - held
+        self.seconds += seconds
         return {
             **dict(zip(("loss/judgement", "loss/value", *STEP_METRICS), np.mean(losses, axis=0).tolist(), strict=True)),
             "stats/agreement": float(np.mean([shard.agreed for shard in self.shards.shards])),
@@ -104,10 +113,23 @@ class Learner(OwnsShards[Shard]):
             "stats/progress": self.progress,
             **self.window.metrics(),
             "time/seconds": self.seconds,
-            "perf/dps_decisions_total": decisions / (end - start),
-            "perf/rollout_seconds": played - start,
+            "perf/sps_frames_total": frames / seconds,
+            "perf/dps_decisions_total": decisions / seconds,
+            "perf/rollout_seconds": played - start - held,
             "perf/update_seconds": end - played,
         }
+
+    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
+        """What callbacks are told."""
+        return Snapshot(
+            decisions=self.decisions,
+            frames=self.frames,
+            games=self.window.count,
+            seconds=self.seconds,
+            progress=self.progress,
+            stage=self.config.env.stage,
+            metrics=metrics,
+        )
 
     def _step(self) -> NDArray[np.float32]:
         """One step along the mean gradient of all shards, and the average moves; returns f32[4]: losses of judgement

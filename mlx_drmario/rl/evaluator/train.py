@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.quantile import frames_of, make_quantile_net, scaled
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.losses import outlook_loss
 from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import compiled
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
@@ -43,7 +43,7 @@ def train(
     run: Path,
     policy: Policy,
     planes: str,
-    listener: Listener | None = None,
+    callback: Callback | None = None,
     *,
     resume: bool = False,
 ) -> FitResult:
@@ -52,17 +52,17 @@ def train(
     Raises what directory.prepare raises about the directory, and ValueError when fewer rows than a minibatch came out
     of the games.
     """
-    listener = listener or Listener()
+    callback = callback or Callback()
     with directory.prepare(run, config, resume):
-        rows = games_of(config, run, policy, planes, listener)
+        rows = games_of(config, run, policy, planes, callback)
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        return fit(Fit(config, rows, planes, restored), config, run, listener)
+        return fit(Fit(config, rows, planes, restored), config, run, callback)
 
 
-def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, listener: Listener) -> data.Rows:
+def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, callback: Callback) -> data.Rows:
     """The rows of the run: read from it, or played and written there.
 
-    Raises KeyboardInterrupt when the listener stops it meanwhile.
+    Raises KeyboardInterrupt when the callback stops it meanwhile.
     """
     path = run / DATA
     if path.exists():
@@ -70,8 +70,8 @@ def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, li
     seed = [config.seed, 1]
 
     def said(ended: int, games: int) -> None:
-        listener.on_games(ended, games)
-        if listener.should_stop():
+        callback.on_games(ended, games)
+        if callback.should_stop():
             # Half of the games are of no use: the others are the longer ones.
             raise KeyboardInterrupt(f"stopped while games were played; `drmario train resume {run}` plays them again")
 
@@ -128,6 +128,18 @@ class Fit:
     def progress(self) -> float:
         """Share of the gradients, 0 to 1."""
         return min(1.0, self.step / self.steps)
+
+    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
+        """What callbacks are told."""
+        return Snapshot(
+            decisions=self.decisions,
+            frames=0,
+            games=self.config.data.games,
+            seconds=self.seconds,
+            progress=self.progress,
+            stage=None,
+            metrics=metrics,
+        )
 
     def iterate(self) -> dict[str, float]:
         """The next gradients, at most ITERATION; returns the metrics."""

@@ -125,19 +125,14 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
             evaluate()
         if recorder:
             callback.on_iteration(last)
-            _report(recorder, callback)
+            recorder.report(callback)
     save()
     if last.progress >= 1.0 or due(between_evaluations):
         evaluate()
     if recorder:
         recorder.wait()
-        _report(recorder, callback)
+        recorder.report(callback)
     return last
-
-
-def _report(recorder: Recorder, callback: Callback) -> None:
-    for path in recorder.written():
-        callback.on_checkpoint(path)
 
 
 def resolve(config: PPORunConfig, processes: int = 1) -> PPORunConfig:

@@ -23,12 +23,12 @@ from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.fit import FitResult, fit
 from mlx_drmario.rl.gradient import compiled
-from mlx_drmario.rl.listener import Listener
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
@@ -36,26 +36,33 @@ from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
 
 
-def train(config: QRDQNRunConfig, run: Path, listener: Listener | None = None, *, resume: bool = False) -> FitResult:
-    """Train into directory `run` until the budget is spent or the listener stops it.
+def train(config: QRDQNRunConfig, run: Path, callback: Callback | None = None, *, resume: bool = False) -> FitResult:
+    """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        return fit(Learner(config, restored), config, run, listener or Listener())
+        callback = callback or Callback()
+        return fit(Learner(config, restored, callback), config, run, callback)
 
 
 class Learner:
     """One run in memory; a `rollout.Actor` for its own games."""
 
-    def __init__(self, config: QRDQNRunConfig, restored: checkpoint.Checkpoint | None = None) -> None:
-        self.config = config
-        self.decisions, self.iterations, self.gradients, self.log_bytes, self.seconds = 0, 0, 0, 0, 0.0
+    def __init__(
+        self,
+        config: QRDQNRunConfig,
+        restored: checkpoint.Checkpoint | None = None,
+        callback: Callback | None = None,
+    ) -> None:
+        self.config, self.callback = config, callback or Callback()
+        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
+        self.seconds = 0.0
         if restored is not None:
             vars(self).update(restored.state["counters"])
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
-        self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS)
+        self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS, observer=self.callback)
         self.layout = self.collector.layout
         self.model, self.target = (make_quantile_net(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.qrdqn.learning_rate)
@@ -93,8 +100,9 @@ class Learner:
         self.optimizer.learning_rate = mx.array(rate)
         losses = [self._learn() for _ in range(settings.gradients if len(self.replay.usable) else 0)]
         self.decisions += rollout.action.size
+        self.frames += int(rollout.tau.sum(dtype=np.int64))
         self.iterations += 1
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start - self.callback.held_seconds()
         self.seconds += seconds
         return {
             "loss/quantiles": float(np.mean(losses)) if losses else 0.0,
@@ -107,6 +115,18 @@ class Learner:
             "time/seconds": self.seconds,
             "perf/dps_decisions_total": rollout.action.size / seconds,
         }
+
+    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
+        """What callbacks are told."""
+        return Snapshot(
+            decisions=self.decisions,
+            frames=self.frames,
+            games=self.window.count,
+            seconds=self.seconds,
+            progress=self.progress,
+            stage=self.config.env.stage,
+            metrics=metrics,
+        )
 
     def act(
         self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
@@ -174,7 +194,7 @@ class Learner:
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.log_bytes = log_bytes
-        names = ("decisions", "iterations", "gradients", "log_bytes", "seconds")
+        names = ("decisions", "frames", "iterations", "gradients", "log_bytes", "seconds")
         return checkpoint.Content(
             decisions=self.decisions,
             model=dict(tree_flatten(self.model.parameters())),

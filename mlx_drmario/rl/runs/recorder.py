@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.config import DirectoryConfig, RunConfig, Stage
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.best import BestCheckpoint
@@ -45,12 +46,13 @@ class Recorder:
             job, self._job = self._job, None
             self._written.append(job.result())
 
-    def written(self) -> list[Path]:
-        """The checkpoints that were finished since the last call."""
+    def report(self, callback: Callback) -> None:
+        """Tell of the checkpoints that were finished since the last call."""
         if self._job is not None and self._job.done():
             self.wait()
         finished, self._written = self._written, []
-        return finished
+        for path in finished:
+            callback.on_checkpoint(path)
 
     def evaluate(self, decisions: int, stage: Stage) -> dict[str, Any] | None:
         """Compare the checkpoint of that number, once it is on disk, with the best one; None if nothing was played."""
