@@ -9,7 +9,6 @@ make every published result incomparable. `FROZEN` holds the hash of every list,
 from __future__ import annotations  # numpy.random is imported by those who sample
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -67,13 +66,6 @@ def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:
     block = _block(split)
     _list(split)
     return orbit()[rng.integers(block.start, block.stop, size=n)]
-
-
-def sample_each(split: str, rngs: Sequence[np.random.Generator]) -> NDArray[np.uint16]:
-    """One seed from every generator, as `sample` draws it: u16[len(rngs)]."""
-    block = _block(split)
-    _list(split)
-    return orbit()[[int(rng.integers(block.start, block.stop)) for rng in rngs]]
 
 
 def split_of(games: ArrayLike) -> NDArray[np.str_]:

@@ -60,9 +60,10 @@ class Gate:
             meanwhile()
 
     def waited(self, threads: int) -> float:
-        """Seconds since the last call for which all of these threads stood still."""
+        """Seconds since the last call for which these threads stood still: all of them, or all that had something left
+        to do. On its way there each makes another decision, which counts as if it stood still."""
         with self._changed:
-            return min(self._waited.pop(thread, 0.0) for thread in range(threads))
+            return max(self._waited.pop(thread, 0.0) for thread in range(threads))
 
     def rest(self, seconds: float) -> None:
         """What a decision of this length takes at the pace, or until that changes."""

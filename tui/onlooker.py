@@ -16,6 +16,7 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import Stage
+from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.part import Explainer, Part
@@ -52,7 +53,7 @@ class Onlooker(Callback):
         self._stop = self._checkpoint = self._evaluation = False
         self._iteration = 0
         self._last: Progress | None = None
-        self._speedup = SpeedUp(config)
+        self._speedup = SpeedUp(config) if isinstance(config, PPORunConfig) else None  # one without a teacher
         self.on_begin: Callable[[], None] = lambda: None
         self.recorder = Observer()
         """sees every step too"""
@@ -137,17 +138,23 @@ class Onlooker(Callback):
         for part in self._parts:
             part.stepping = 0.0
         whole = playing + updating
+        speedup = self._speedup.of(self._config.decisions_per_iteration / playing) if self._speedup else None
         self._link.report(
             Rates(
                 games=self._config.env.num_envs,
                 frames=metrics["perf/sps_frames_total"],
                 decisions=metrics["perf/dps_decisions_total"],
-                speedup=self._speedup.of(self._config.decisions_per_iteration / playing),
+                speedup=speedup,
                 environment=stepping / whole,
                 policy=max(0.0, playing - stepping) / whole,
                 update=updating / whole,
             )
         )
+
+    def on_gradient(self) -> None:
+        """No shard plays now: their parts may be touched from here."""
+        for part in range(len(self._parts)):
+            self._offer(part, learning=True)
 
     # --- Observer, in the threads of the shards ---
 
@@ -183,7 +190,7 @@ class Onlooker(Callback):
 
     # --- pictures ---
 
-    def _offer(self, part: int) -> None:
+    def _offer(self, part: int, learning: bool = False) -> None:
         """Do this shard's share of the picture that was asked for; whoever comes last sends it."""
         if not self._link.wanted:
             return
@@ -202,19 +209,19 @@ class Onlooker(Callback):
             if ready:
                 self._request += 1
         if ready:
-            self._link.publish(self._picture)
+            self._link.publish(lambda: self._picture(learning))
 
     def _first(self, part: int) -> int:
         """Number of the first game of a shard."""
         return sum(other.size for other in self._parts[:part])
 
-    def _picture(self) -> Picture:
+    def _picture(self, learning: bool) -> Picture:
         assert self._focus is not None
         shares = [part.boards for part in self._parts if part.boards is not None]
         joined = [np.concatenate([getattr(share, name) for share in shares])[:MAX_GAMES] for name in _COLUMNS]
         position, choice, earned = self._focus
         paused = self._gate.paused
-        return Picture(Boards(*joined), self._game, position, choice, earned, paused, self._gate.pace)
+        return Picture(Boards(*joined), self._game, position, choice, earned, paused, self._gate.pace, learning)
 
     def line(self, game: int) -> Line | None:
         """A game from its first decision on, as far as it is remembered."""
@@ -232,7 +239,7 @@ class SpeedUp:
 
     SECONDS, TIMES = 0.1, 4
 
-    def __init__(self, config: Trainable) -> None:
+    def __init__(self, config: PPORunConfig) -> None:
         self._config = config
         self._single, self._measured = 0.0, 0
 

@@ -111,6 +111,8 @@ class Picture:
     """reward of the game in focus since its start, by term"""
     paused: bool
     pace: float
+    learning: bool = False
+    """nothing is played now: a run learns from what it has played, for longer than a moment"""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 import tempfile
 import threading
+import warnings
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,12 @@ _POINTS = 1_000
 
 def train(job: TrainJob, link: Link, connection: Connection) -> None:
     """Do the job for the app at the other end of `connection`, and for those that attach later."""
+
+    def show_warning(message: Warning | str, *where: object, **place: object) -> None:
+        print(message, file=sys.stderr)  # the log
+        link.report(Note(str(message), "warning"))
+
+    warnings.showwarning = show_warning
     trainer = Trainer(job, link)
     link.detached = job.detach
     link.connect(connection)

@@ -124,7 +124,7 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
         print(presets_help())
         raise SystemExit(0)
     from mlx_drmario.cli import fit, train
-    from mlx_drmario.cli.errors import parsed
+    from mlx_drmario.cli.errors import WrongUse, parsed
     from mlx_drmario.cli.stopping import default_directory
     from mlx_drmario.rl.clone.config import CloneRunConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -134,6 +134,8 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     from mlx_drmario.tui.session import Session, settings_of
 
     given = parsed(train.parse, args)
+    if given.dry_run:
+        raise WrongUse(f"--dry-run must not be given here; `drmario train {' '.join(args)}` prints the settings")
     if isinstance(given, train.ResumeConfig):
         if trains(given.run):
             raise ValueError(f"{given.run} trains now; `drmario tui attach {given.run}` shows it")

@@ -21,6 +21,8 @@ EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "clea
 Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
+AHEAD = 64
+"""seeds that a game's generator draws at once, in a vector: one by one, drawing costs more than placing a capsule"""
 Reward = RewardConfig | Mapping[str, float] | str | Path | None
 """a config, its names and numbers, a JSON file of them, or None for the default"""
 
@@ -86,6 +88,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.generators: list[np.random.Generator] = []
+        self._ahead = np.zeros((num_envs, AHEAD if num_envs > 1 else 1), np.uint16)  # [N, AHEAD], drawn by each
+        self._used = np.full(num_envs, self._ahead.shape[1])  # how many of those
         self._game_seeds = np.zeros(num_envs, np.uint16)
         self._started = False
         self._ended = np.zeros(num_envs, np.bool_)
@@ -190,12 +194,16 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         for index in np.flatnonzero(mask).tolist():
             if each is not None and each[index] is not None:
                 self.generators[index], _ = seeding.np_random(each[index])
+                self._used[index] = self._ahead.shape[1]
 
     def _draw(self, mask: Mask) -> None:
         """Begin games drawn from the split where mask is set."""
+        wanted, length = np.flatnonzero(mask), self._ahead.shape[1]
+        for index in wanted[self._used[wanted] == length].tolist():
+            self._ahead[index], self._used[index] = seeds.sample(self.split, self.generators[index], length), 0
         drawn = self._game_seeds.copy()
-        if mask.any():
-            drawn[mask] = seeds.sample_each(self.split, [self.generators[index] for index in np.flatnonzero(mask)])
+        drawn[wanted] = self._ahead[wanted, self._used[wanted]]
+        self._used[wanted] += 1
         self._begin(mask, drawn)
 
     def _begin(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:

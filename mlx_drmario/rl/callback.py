@@ -16,6 +16,7 @@ class Snapshot:
     decisions: int
     """the number of a checkpoint; of an evaluator: rows learnt from"""
     frames: int
+    """played in training; those of sessions that did not count them are missing"""
     games: int
     """finished since the run, or a stage of its curriculum, began"""
     seconds: float
@@ -31,12 +32,16 @@ class Snapshot:
 class Callback(Observer):
     """Everything is optional. Of several processes only the first calls `on_...`, but any may ask for something.
 
-    All methods but the observer's are called between two iterations, in the thread that trains, and `held_seconds`
-    after the rollout as well; what they take, the run waits for.
+    All methods but the observer's are called in the thread that trains, between two iterations; `held_seconds` after a
+    rollout as well, `on_games` and `should_stop` while an evaluator's games are played, `on_gradient` as it says. What
+    they take, the run waits for.
     """
 
     def on_games(self, ended: int, games: int) -> None:
         """So many of the games that an evaluator will learn from have been played."""
+
+    def on_gradient(self) -> None:
+        """A run that learns from search has made another step, of which an iteration takes many seconds' worth."""
 
     def on_iteration(self, snapshot: Snapshot) -> None:
         """An iteration is over and its metrics are on disk."""
@@ -56,7 +61,8 @@ class Callback(Observer):
         return False
 
     def wants_evaluation(self) -> bool:
-        """True asks for a checkpoint that plays against the best one now (nothing is played if best.games is 0)."""
+        """True asks for a checkpoint that plays against the best one now (nothing is played if best.games is 0). Asked
+        by PPO's runs alone: others have no best checkpoint."""
         return False
 
     def held_seconds(self) -> float:

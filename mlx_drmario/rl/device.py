@@ -1,9 +1,11 @@
 """What MLX runs on here: whether it can compile, and the rest in words and numbers for `drmario doctor`."""
 
 import functools
+import re
 import shutil
 import subprocess
 import time
+import zlib
 
 import mlx.core as mx
 
@@ -41,18 +43,23 @@ def compiler_problem() -> str | None:
     """One sentence on why `mx.compile` does not work on this machine's CPU; None where it does.
 
     MLX gives g++ the text of the headers it was built with, and g++ 13 and newer refuse what g++ 12 takes (MLX issue
-    2281). To know is to try: seconds on a machine that never did, nothing where the result is in the temporary folder.
+    2281). To know is to try: seconds on a machine that never did, nothing where the result is in the temporary folder,
+    under a name that the compiler's version is part of, as a constant. Raises RuntimeError for another failure.
     """
     compiler = shutil.which("g++")
     if compiler is None:
         return "not possible: no g++ on the PATH, steps run uncompiled (slower)"
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    marked = float(zlib.crc32(f"{compiler} {version}".encode()) >> 8)
     try:
         with mx.stream(mx.cpu):
-            mx.eval(mx.compile(lambda x: x * x + 1.0)(mx.array([1.0, 2.0])))
-    except RuntimeError:
-        named = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=False).stdout
+            mx.eval(mx.compile(lambda x: x * x + marked)(mx.array([1.0, 2.0])))
+    except RuntimeError as error:
+        refused = re.search(r"error: .*", str(error))
+        if refused is None:  # a compiler that was stopped, say
+            raise
         return (
-            f"not possible: {compiler} {named.strip()} cannot compile what MLX writes (g++ 12 and older can), "
+            f"not possible: {compiler} does not compile what MLX writes, as g++ 12 does ({refused[0]}), "
             "steps run uncompiled (slower)"
         )
     return None

@@ -92,4 +92,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "observer=observer, part=0\n",
         "tests/rl/test_clone.py",
     ),
+    (
+        "nobody is answered while a run learns",
+        "mlx_drmario/rl/clone/train.py",
+        "        self.callback.on_gradient()\n",
+        "",
+        "tests/tui/test_taught.py",
+    ),
 ]

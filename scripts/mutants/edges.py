@@ -152,8 +152,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "keys that need a run are offered without one",
         "tui/screens/live.py",
-        'action not in ("checkpoint", "detach")',
-        'action not in ("checkpoint",)',
+        'return "checkpoint", "detach"',
+        'return ("checkpoint",)',
         "tests/tui/test_live.py",
     ),
     (
@@ -196,6 +196,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "mlx_drmario/envs/vector.py",
         "last = {name: column.copy() for name, column in self._observe().items()}",
         "last = self._observe()",
+        "tests/env/test_gymnasium.py",
+    ),
+    (
+        "seeds that were drawn ahead survive a new generator",
+        "mlx_drmario/envs/vector.py",
+        "                self._used[index] = self._ahead.shape[1]\n",
+        "                pass\n",
+        "tests/env/test_gymnasium.py",
+    ),
+    (
+        "seeds that were drawn ahead are dealt twice",
+        "mlx_drmario/envs/vector.py",
+        "        self._used[wanted] += 1\n",
+        "        self._used[wanted] += 1 - (self._used[wanted] == 1)\n",
         "tests/env/test_gymnasium.py",
     ),
 ]

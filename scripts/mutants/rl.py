@@ -350,4 +350,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         " - start\n",
         "tests/rl/test_qrdqn.py",
     ),
+    (
+        "what another compiler made is taken for this one's",
+        "mlx_drmario/rl/device.py",
+        "x * x + marked",
+        "x * x + 1.0",
+        "tests/rl/test_compiler.py",
+    ),
+    (
+        "a compiler that was stopped is one that refuses",
+        "mlx_drmario/rl/device.py",
+        "        if refused is None:  #",
+        "        if not str(error):  #",
+        "tests/rl/test_compiler.py",
+    ),
 ]

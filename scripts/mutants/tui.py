@@ -289,4 +289,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("a run that the app cannot train has wrong settings", SESSION, "if not trainable(run):", "if False:", TEST_HOME),
     ("help offers what the app cannot train", COMMAND, 'if args[:1] in (["-h"], ["--help"]):', "if False:", TEST_HOME),
     ("traces have no help", COMMAND, 'if args[:1] == ["trace"] and', "if False and", TEST_HOME),
+    (
+        "a pause of which one shard is done already uses up the minutes",
+        "tui/gate.py",
+        "            return max(self._waited.pop(",
+        "            return min(self._waited.pop(",
+        "tests/tui/test_part.py",
+    ),
+    (
+        "what the worker warns of stays in its log",
+        "tui/trainer.py",
+        '        link.report(Note(str(message), "warning"))\n\n',
+        "\n",
+        "tests/tui/test_taught.py",
+    ),
+    (
+        "keys that a run has no use for are offered",
+        "tui/screens/live.py",
+        "        return action not in missing_of(self.session.job)\n",
+        "        return True\n",
+        "tests/tui/test_taught.py",
+    ),
 ]

@@ -18,8 +18,9 @@ row() { # NAME OPTION...
     rm -rf "$run"
     mkdir -p "$out"
     drmario train clone "${small[@]}" --seed "$seed" --out "$run" "$@" >/dev/null
-    drmario eval --policy "$run" --levels 5,12,20 --seeds 100 --no-baselines --json "$run/eval.json" | grep -v "^$" |
+    drmario eval --policy "$run" --levels 5,12,20 --seeds 100 --no-baselines --json "$run/eval.partial" | grep -v "^$" |
         sed "s|^|$(basename "$run")  |"
+    mv "$run/eval.partial" "$run/eval.json" # all levels are in it
 }
 
 row soft

@@ -16,7 +16,9 @@ play() { # NAME POLICY SPEED LEVELS GAMES
     local file="$out/$1-$3${6:-}.json"
     [ -e "$file" ] && return
     echo "$file"
-    drmario eval --policy "$2" --speed "$3" --levels "$4" --seeds "$5" --split test --no-baselines --json "$file"
+    # The file grows level by level.
+    drmario eval --policy "$2" --speed "$3" --levels "$4" --seeds "$5" --split test --no-baselines --json "$file.partial"
+    mv "$file.partial" "$file"
 }
 
 for speed in hi med low; do

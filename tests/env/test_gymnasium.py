@@ -17,6 +17,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import mlx_drmario.envs as envs
+from mlx_drmario import seeds
+from mlx_drmario.envs.vector import AHEAD
 
 from ..conftest import ROOT
 
@@ -243,6 +245,24 @@ def test_episode_statistics_wrapper_works(family):
         if reward is not None and "episode" in info:
             lengths += info["episode"]["l"][info["_episode"]].tolist()
     assert len(lengths) > 3
+
+
+def test_game_seeds_are_drawn_one_by_one_from_each_games_generator(family):
+    """However many a vector draws ahead: through several refills, and anew from where a game is seeded again."""
+    vector = family.vector(3)
+    generators = [np.random.default_rng(7 + i) for i in range(3)]
+    block = seeds.SPLITS["training"]
+
+    def expected(games):
+        return [seeds.orbit()[generators[i].integers(block.start, block.stop)] for i in games]
+
+    assert vector.reset(seed=7)[1]["game_seed"].tolist() == expected(range(3))
+    for number in range(2 * AHEAD + 5):
+        mask = np.array([True, number % 3 == 0, number % 2 == 0])
+        drawn = vector.reset(options={"reset_mask": mask})[1]["game_seed"]
+        assert drawn[mask].tolist() == expected(np.flatnonzero(mask))
+    generators[1] = np.random.default_rng(5)
+    assert vector.reset(seed=[None, 5, None])[1]["game_seed"].tolist() == expected(range(3))
 
 
 def test_game_seed_option_and_single_reset(family):

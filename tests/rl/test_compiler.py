@@ -12,6 +12,7 @@ import mlx.core as mx
 import pytest
 
 from mlx_drmario import nets
+from mlx_drmario.rl.device import compiler_problem
 
 REFUSING = """#!/bin/sh
 case "$*" in *version*) exec {real} "$@";; esac
@@ -21,21 +22,23 @@ exit 1
 """
 
 
-@pytest.fixture
-def run_refused(tmp_path):
-    """Runs a command where g++ refuses all code and nothing is compiled yet; returns (the process, runs of g++)."""
+def refusing(place: Path) -> dict[str, str]:
+    """Makes a g++ in `place` that refuses all code; the environment in which it is found, and nothing compiled yet."""
     real = shutil.which("g++")
     if real is None or mx.default_device() == mx.gpu:
         pytest.skip("MLX has no use for g++ here")
-    log, compiler = tmp_path / "log", tmp_path / "bin" / "g++"
+    compiler = place / "bin" / "g++"
     compiler.parent.mkdir()
-    (tmp_path / "fresh").mkdir()
-    compiler.write_text(REFUSING.format(real=real, log=log))
+    (place / "fresh").mkdir()
+    compiler.write_text(REFUSING.format(real=real, log=place / "log"))
     compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
-    environment = os.environ | {
-        "PATH": f"{compiler.parent}:{os.environ['PATH']}",
-        "TMPDIR": str(tmp_path / "fresh"),
-    }
+    return {"PATH": f"{compiler.parent}:{os.environ['PATH']}", "TMPDIR": str(place / "fresh")}
+
+
+@pytest.fixture
+def run_refused(tmp_path):
+    """Runs a command where g++ refuses all code and nothing is compiled yet; returns (the process, runs of g++)."""
+    environment, log = os.environ | refusing(tmp_path), tmp_path / "log"
 
     def run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], int]:
         command = [sys.executable, "-m", "mlx_drmario", *arguments]
@@ -50,7 +53,7 @@ def test_training_goes_on_uncompiled_and_players_compile_nothing(run_refused, tm
     small = ("--env.num_envs", "16", "--ppo.horizon", "16", "--ppo.minibatch", "64", "--decisions", "256")
     done, compilations = run_refused("train", "level0", *small, "--best.games", "8", "--out", run)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("cannot compile what MLX writes") == 1
+    assert done.stderr.count("does not compile what MLX writes") == 1
     assert compilations == 1  # the attempt
     for policy in ("best", run):
         done, compilations = run_refused("eval", "--policy", policy, "--level", "1", "--seeds", "2", "--no-baselines")
@@ -58,6 +61,30 @@ def test_training_goes_on_uncompiled_and_players_compile_nothing(run_refused, tm
 
 
 def test_networks_use_no_function_that_mlx_compiles():
-    """Functions of mlx.nn (nn.relu, nn.softplus, ...) are compiled at their first call; modules are capitalised."""
+    """mlx.nn's activations (nn.relu, nn.ReLU, ...) are compiled at their first call; these are not."""
     for path in Path(nets.__file__).parent.glob("*.py"):
-        assert not re.findall(r"\bnn\.[a-z]\w*\(", path.read_text()), path.name
+        text = path.read_text()
+        assert set(re.findall(r"(?<!`)\bnn\.(\w+)", text)) <= {"Module", "Linear"}, path.name
+        assert "from mlx.nn" not in text
+
+
+def test_a_compiler_is_tried_though_another_one_compiled_before(tmp_path):
+    """Kernels stay in the temporary folder, under names that do not say which compiler made them."""
+    code = (
+        "from mlx_drmario.rl.device import compiler_problem; problem = compiler_problem(); "
+        "assert (problem is None) == {expected}, problem"
+    )
+    refused = os.environ | refusing(tmp_path)
+    taken = refused | {"PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", code.format(expected=True)], env=taken, check=True)
+    subprocess.run([sys.executable, "-c", code.format(expected=False)], env=refused, check=True)
+
+
+def test_a_compiler_that_was_stopped_is_no_reason(monkeypatch):
+    def stopped(*arrays):
+        raise RuntimeError("[Compile::eval_cpu] Failed to compile function x: Failed to execute command")
+
+    compiler_problem.cache_clear()
+    monkeypatch.setattr("mlx_drmario.rl.device.mx.eval", stopped)
+    with pytest.raises(RuntimeError, match="Failed to compile"):
+        compiler_problem()

@@ -11,6 +11,7 @@ import pytest
 
 from mlx_drmario.cli import main
 from mlx_drmario.cli import tui as command
+from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.files import locked
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.ppo.config import PRESETS
@@ -105,6 +106,9 @@ def test_the_command_line_opens_the_right_screen(runs):
         opened("resume", str(runs / "no-run"))
     with pytest.raises(SystemExit, match="2"):
         opened("attach")
+    for what in (("train", "clone"), ("resume", str(runs / "old"))):
+        with pytest.raises(WrongUse, match=f"--dry-run must not be given here; `drmario train .*{what[1]} --dry-run`"):
+            opened(*what, "--dry-run")
     assert isinstance(command.playing(1), PlayScreen)
 
 

@@ -10,7 +10,7 @@ from textual.widgets import ContentSwitcher
 
 from mlx_drmario.spec import MAX_LEVEL, counted
 from mlx_drmario.tui import protocol
-from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Note, Picture, Progress, Rates
+from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Job, Note, Picture, Progress, Rates, TrainJob
 from mlx_drmario.tui.screens.session import SessionScreen
 from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.analysis import Analysis
@@ -61,7 +61,7 @@ class LiveScreen(SessionScreen):
         self.level: int | None = None
         self._wanted: dict[str, int] = {}
         """games and level that were asked for and are not there yet: a run changes them between two iterations"""
-        self.paused = False
+        self.paused = self.learning = False
         self.pace = FASTEST if session.training else 1.0
         self.picture: Picture | None = None
         self._start = time.monotonic()
@@ -97,7 +97,7 @@ class LiveScreen(SessionScreen):
             self.games = picture.boards.count
         there = {"games": self.games, "level": self.level}
         self._wanted = {name: value for name, value in self._wanted.items() if value != there[name]}
-        self.paused, self.pace = picture.paused, picture.pace
+        self.paused, self.pace, self.learning = picture.paused, picture.pace, picture.learning
         if self.view == "grid":
             self.wall.show(picture.boards)
             self.wall.select(picture.game)
@@ -143,14 +143,17 @@ class LiveScreen(SessionScreen):
             self.title_bar.show(" · ".join(facts), "starting ...", "warning")
         elif self.paused:
             self.title_bar.show(" · ".join(facts), "‖ paused", "warning")
+        elif self.learning:
+            self.title_bar.show(" · ".join(facts), "learning ...", "success")
         else:
             self.title_bar.show(" · ".join(facts), f"▶ {pace_name(self.pace)}", "success")
 
     # --- from the keyboard ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A policy that only plays has nothing to save and no training that goes on: those keys are not there."""
-        return self.session.training or action not in ("checkpoint", "detach")
+        """Keys for what this session cannot do are not there: a policy that only plays has nothing to save and no
+        training that goes on, a run that learns from search keeps its games."""
+        return action not in missing_of(self.session.job)
 
     def on_wall_picked(self, message: Wall.Picked) -> None:
         self.action_jump(message.game + 1)
@@ -221,6 +224,15 @@ class LiveScreen(SessionScreen):
 
     def action_evaluate(self) -> None:
         self.send(protocol.Evaluate())
+
+
+def missing_of(job: Job) -> tuple[str, ...]:
+    """Actions that a job has no use for."""
+    from mlx_drmario.rl.clone.config import CloneRunConfig
+
+    if not isinstance(job, TrainJob):
+        return "checkpoint", "detach"
+    return ("games", "level", "restart", "evaluate") if isinstance(job.config, CloneRunConfig) else ()
 
 
 def pace_name(pace: float) -> str:

@@ -139,6 +139,7 @@ class Learner(OwnsShards[Shard]):
         metrics, gradient = tree_map(lambda leaf: leaf / self.config.shards, total)
         norms = self.apply(gradient)
         self.gradients += 1
+        self.callback.on_gradient()
         left = min(self.config.clone.average, self.gradients / (10 + self.gradients))
         average = tree_map(
             lambda old, new: left * old + (1 - left) * new, self.playing.parameters(), self.learning.parameters()
