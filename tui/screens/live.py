@@ -143,16 +143,14 @@ class LiveScreen(SessionScreen):
             self.title_bar.show(" · ".join(facts), "starting ...", "warning")
         elif self.paused:
             self.title_bar.show(" · ".join(facts), "‖ paused", "warning")
-        elif self.learning:
-            self.title_bar.show(" · ".join(facts), "learning ...", "success")
         else:
-            self.title_bar.show(" · ".join(facts), f"▶ {pace_name(self.pace)}", "success")
+            words = "learning ..." if self.learning else f"▶ {pace_name(self.pace)}"
+            self.title_bar.show(" · ".join(facts), words, "success")
 
     # --- from the keyboard ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys for what this session cannot do are not there: a policy that only plays has nothing to save and no
-        training that goes on, a run that learns from search keeps its games."""
+        """Keys for what this session cannot do are not there."""
         return action not in missing_of(self.session.job)
 
     def on_wall_picked(self, message: Wall.Picked) -> None:
@@ -227,7 +225,8 @@ class LiveScreen(SessionScreen):
 
 
 def missing_of(job: Job) -> tuple[str, ...]:
-    """Actions that a job has no use for."""
+    """Actions that a job has no use for: a policy that only plays has nothing to save and no training that goes on, a
+    run that learns from search keeps its games."""
     from mlx_drmario.rl.clone.config import CloneRunConfig
 
     if not isinstance(job, TrainJob):
