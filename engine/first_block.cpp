@@ -120,13 +120,13 @@ struct Axis {
 // out = start + the sum of lines, four vectors at a time in registers.
 void sum(const float* start, const std::vector<const float*>& lines, int count, float* out) {
   static_assert(kCols % 4 == 0 && kRows % 4 == 0);
-  for (int i = 0; i < count; i += 4 * kLanes) {
+  for (int i = 0; i < count; i += 4 * kFloatLanes) {
     Lanes part[4];
-    for (int j = 0; j < 4; ++j) part[j] = lanes(start + i + j * kLanes);
+    for (int j = 0; j < 4; ++j) part[j] = lanes(start + i + j * kFloatLanes);
     for (const float* line : lines) {
-      for (int j = 0; j < 4; ++j) part[j] += lanes(line + i + j * kLanes);
+      for (int j = 0; j < 4; ++j) part[j] += lanes(line + i + j * kFloatLanes);
     }
-    for (int j = 0; j < 4; ++j) lanes(out + i + j * kLanes) = part[j];
+    for (int j = 0; j < 4; ++j) lanes(out + i + j * kFloatLanes) = part[j];
   }
 }
 
@@ -182,7 +182,7 @@ DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float
       float* cells = seen + r * across.line();
       sum(across.whole.data(), in_row[r], across.line(), cells);
       for (int col = 0; col < kCols; ++col, cells += step) {
-        for (int k = 0; k < step; k += kLanes) {
+        for (int k = 0; k < step; k += kFloatLanes) {
           lanes(cells + k) = positive(lanes(cells + k) + lanes(&columns[col * down.line() + r * step + k]) +
                                       lanes(&position[(r * kCols + col) * step + k]) + lanes(&shift[k]));
         }
@@ -214,7 +214,7 @@ DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, con
     multiply({of_mixed.data(), step, 1}, kCells, width, weights.data(), zeros.data(), 0, step, of_seen.data());
     std::fill(of_shift.begin(), of_shift.end(), 0.0f);
     for (int i = 0; i < kCells; ++i) {
-      for (int k = 0; k < step; k += kLanes) {
+      for (int k = 0; k < step; k += kFloatLanes) {
         float* here = &of_seen[i * step + k];
         lanes(here) = where_positive(lanes(seen + i * step + k), lanes(here));
         lanes(&of_shift[k]) += lanes(here);

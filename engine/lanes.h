@@ -7,16 +7,18 @@
 
 namespace drm {
 
-using Lanes = float __attribute__((vector_size(32), aligned(4), may_alias));
-inline constexpr int kLanes = sizeof(Lanes) / sizeof(float);
+// A typedef: in an alias ("using") clang drops the alignment, and vectors of unaligned memory are not what it expects.
+typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
+static_assert(alignof(Lanes) == alignof(float));
+inline constexpr int kFloatLanes = sizeof(Lanes) / sizeof(float);
 
 inline Lanes& lanes(float* at) { return *reinterpret_cast<Lanes*>(at); }
 inline const Lanes& lanes(const float* at) { return *reinterpret_cast<const Lanes*>(at); }
 
-inline int padded(int count) { return (count + kLanes - 1) / kLanes * kLanes; }
+inline int padded(int count) { return (count + kFloatLanes - 1) / kFloatLanes * kFloatLanes; }
 
 inline void add(float* to, const float* what, int count) {
-  for (int i = 0; i < count; i += kLanes) lanes(to + i) += lanes(what + i);
+  for (int i = 0; i < count; i += kFloatLanes) lanes(to + i) += lanes(what + i);
 }
 
 // A matrix of which entry (i, j) is at[i * down + j * right].
@@ -32,16 +34,16 @@ inline void multiply_tile(Matrix a, const float* b, int inner, const float* star
                           float* out) {
   Lanes sum[4][V];
   for (int i = 0; i < 4; ++i) {
-    for (int v = 0; v < V; ++v) sum[i][v] = lanes(start + i * start_step + v * kLanes);
+    for (int v = 0; v < V; ++v) sum[i][v] = lanes(start + i * start_step + v * kFloatLanes);
   }
   for (int k = 0; k < inner; ++k, b += step) {
     for (int i = 0; i < 4; ++i) {
       const float factor = a.at[i * a.down + k * a.right];
-      for (int v = 0; v < V; ++v) sum[i][v] += factor * lanes(b + v * kLanes);
+      for (int v = 0; v < V; ++v) sum[i][v] += factor * lanes(b + v * kFloatLanes);
     }
   }
   for (int i = 0; i < 4; ++i) {
-    for (int v = 0; v < V; ++v) lanes(out + i * step + v * kLanes) = sum[i][v];
+    for (int v = 0; v < V; ++v) lanes(out + i * step + v * kFloatLanes) = sum[i][v];
   }
 }
 
@@ -49,16 +51,16 @@ inline void multiply_tile(Matrix a, const float* b, int inner, const float* star
 // start_step is 0 every row starts with the same one. `start` may be `out`.
 inline void multiply(Matrix a, int rows, int inner, const float* b, const float* start, int start_step, int step,
                      float* out) {
-  for (int n = 0; n < step; n += 3 * kLanes) {
+  for (int n = 0; n < step; n += 3 * kFloatLanes) {
     for (int i = 0; i < rows; i += 4) {
       const Matrix four{a.at + i * a.down, a.down, a.right};
       const float* from = start + i * start_step + n;
       float* to = out + i * step + n;
       switch (step - n) {
-        case kLanes:
+        case kFloatLanes:
           multiply_tile<1>(four, b + n, inner, from, start_step, step, to);
           break;
-        case 2 * kLanes:
+        case 2 * kFloatLanes:
           multiply_tile<2>(four, b + n, inner, from, start_step, step, to);
           break;
         default:

@@ -14,7 +14,7 @@ namespace {
 using Floats = std::vector<float>;
 
 constexpr int kOutputs = kSqueezed + kMaps;  // of one cell, side by side
-static_assert(kSqueezed % kLanes == 0 && kMaps % kLanes == 0);
+static_assert(kSqueezed % kFloatLanes == 0 && kMaps % kFloatLanes == 0);
 
 // Where an action's halves lie: entries of a decision's outputs [128][kOutputs].
 struct Halves {

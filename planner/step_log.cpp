@@ -1,5 +1,6 @@
 #include "step_log.h"
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <utility>

@@ -1,15 +1,21 @@
-"""What tests of training share: callbacks, and what two runs are compared by."""
+"""What tests of training share: callbacks, what two runs are compared by, and where."""
 
 import json
 import time
 from pathlib import Path
 
+import mlx.core as mx
 import numpy as np
+import pytest
 
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.metrics import read_metrics
 
+on_cpu = pytest.mark.skipif(
+    mx.default_device() != mx.cpu, reason="a GPU adds in any order, computes in MLX alone, and takes one shard"
+)
+"""Mark of tests of what holds on a CPU alone (docs/training.md)."""
 TIMED = ("counters.seconds", "counters.log_bytes")
 
 

@@ -97,10 +97,14 @@ def make_policy(config: NetConfig, layout: ObservationLayout, seed: int) -> Acto
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """MLX's layers draw from its global generator, which is seeded while the body runs, and then put back."""
+    """MLX's layers draw from its global generator, which is seeded while the body runs, and then put back.
+
+    They draw on the CPU: normal numbers of GPUs of two generations differ (MLX issue 3568).
+    """
     high, low = mx.random.state[0].tolist()  # type: ignore[index]
     mx.random.seed(seed)
     try:
-        yield
+        with mx.stream(mx.cpu):
+            yield
     finally:
         mx.random.seed(high << 32 | low)  # a state is the two words of a seed

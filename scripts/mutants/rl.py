@@ -360,7 +360,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a compiler that was stopped is one that refuses",
         "mlx_drmario/rl/device.py",
-        "        if refused is None:  #",
+        "        if not said:  #",
         "        if not str(error):  #",
         "tests/rl/test_compiler.py",
     ),

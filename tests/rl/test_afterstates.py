@@ -16,7 +16,7 @@ from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.ppo.train import train
 from tests.recolor import one_colored, recolored
-from tests.training import StopAfter, content
+from tests.training import StopAfter, content, on_cpu
 
 NET = NetConfig(encoder="axial", head="outcome", width=8, depth=1, summary=16)
 
@@ -114,6 +114,7 @@ def test_rollouts_keep_the_afterstates_of_their_decisions(tiny):
             np.testing.assert_array_equal(action, np.flatnonzero(rollout.legal[t, n]))
 
 
+@on_cpu
 def test_resume_is_bitwise(tiny, tmp_path):
     tiny = dataclasses.replace(tiny, shards=2, net=dataclasses.replace(tiny.net, head="outcome"))
     straight, broken = tmp_path / "straight", tmp_path / "broken"

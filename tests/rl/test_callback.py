@@ -18,7 +18,7 @@ from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
-from tests.training import Diary, Holding, StopAfter, content, timeless
+from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
 
 
 def test_a_run_tells_everything(tiny, tmp_path):
@@ -41,6 +41,7 @@ def test_a_run_tells_everything(tiny, tmp_path):
     assert sum(diary.paid.values()) == pytest.approx(paid, abs=1e-4)
 
 
+@on_cpu
 def test_what_is_asked_for_is_done_and_changes_nothing_else(tiny, tmp_path):
     config = dataclasses.replace(tiny, best=BestConfig(games=64, every=99), keep=9, checkpoint_every=99)
     plain, asked = tmp_path / "plain", tmp_path / "asked"
@@ -121,6 +122,7 @@ def test_time_that_a_callback_holds_the_run_up_is_not_counted(tiny, tmp_path):
     assert holding.whole > 0  # the loop asks
 
 
+@on_cpu
 def test_resuming_with_other_games_repeats(tiny, tmp_path):
     """Straight after the change = stopped once more in between, bit for bit."""
     config = dataclasses.replace(tiny, decisions=5 * 256, env=dataclasses.replace(tiny.env, level=2))

@@ -24,7 +24,7 @@ from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.search import roots_of
-from tests.training import Diary, Holding, StopAfter, content, timeless
+from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
 
 TINY = CloneRunConfig(
     name="tiny",
@@ -176,6 +176,7 @@ def test_two_shards_learn_what_one_would_of_both_their_games():
     np.testing.assert_allclose(found[:2], np.asarray(metrics), rtol=1e-4)
 
 
+@on_cpu
 def test_shards_divide_what_they_can():
     odd = dataclasses.replace(TINY, env=EnvConfig(num_envs=3), clone=CloneConfig(teacher="1ply", minibatch=64))
     assert resolve(odd).shards == 1 and resolve(TINY).shards == 2
@@ -198,6 +199,7 @@ def test_scalars_that_weigh_decisions():
     np.testing.assert_allclose(games.scalars[:, level] * most, games.view.public["level"], rtol=1e-5)
 
 
+@on_cpu
 def test_callbacks_are_told_everything_and_change_nothing(tmp_path):
     config = dataclasses.replace(TINY, checkpoint_every=99, shards=2)
     train(config, tmp_path / "plain")
@@ -222,6 +224,7 @@ def test_time_that_a_callback_holds_the_run_up_is_not_counted():
     assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.seconds)
 
 
+@on_cpu
 def test_runs_repeat_and_go_on_bit_for_bit(tmp_path):
     whole = train(TINY, tmp_path / "whole")
     assert whole.finished and directory.kind_of(tmp_path / "whole") is CloneRunConfig

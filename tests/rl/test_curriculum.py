@@ -16,7 +16,7 @@ from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.settings import from_json, to_json
 from mlx_drmario.spec import VIRUS
-from tests.training import StopAfter, content, timeless
+from tests.training import StopAfter, content, on_cpu, timeless
 
 
 @pytest.fixture
@@ -176,6 +176,7 @@ def test_batches_are_pure_and_stages_advance(easy):
         assert replays >= 2
 
 
+@on_cpu
 @pytest.mark.parametrize("stop", [1, 7, 11])
 def test_resume_is_bitwise(easy, tmp_path, stop):
     straight, broken = tmp_path / "straight", tmp_path / "broken"

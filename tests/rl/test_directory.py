@@ -22,7 +22,7 @@ from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import prepare, read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
-from tests.training import StopAfter, content, timeless
+from tests.training import StopAfter, content, on_cpu, timeless
 
 HOLDER = """
 import sys
@@ -208,6 +208,7 @@ def test_an_unreadable_checkpoint_is_passed_over_in_one_sentence(run, damage: Ca
     assert "\n" not in str(warning.message)
 
 
+@on_cpu
 @pytest.mark.parametrize("damage", [directory_instead, a_file_instead_of_all])
 def test_a_run_goes_on_from_the_one_before(trained, run, tmp_path, damage):
     straight = shutil.copytree(trained, tmp_path / "straight", symlinks=True)

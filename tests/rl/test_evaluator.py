@@ -22,7 +22,7 @@ from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory, listing
 from mlx_drmario.search import SearchPolicy, parse
 from tests.recolor import recolored
-from tests.training import StopAfter, content, timeless
+from tests.training import StopAfter, content, on_cpu, timeless
 
 PLANES = "bitplane"
 GAMES = GamesConfig(levels="0,2", games=40, rows=6, max_decisions=60)
@@ -237,6 +237,7 @@ def test_a_run_learns(run, config):
     assert np.abs(median - truth).mean() < 0.8 * np.abs(np.median(truth) - truth).mean()
 
 
+@on_cpu
 def test_an_interrupted_run_goes_on_bit_for_bit(run, config, tmp_path):
     for _ in range(2):
         resume = (tmp_path / "run").exists()

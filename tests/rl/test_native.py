@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_drmario import _core
+from tests.training import on_cpu
 
 # isort: split
 import mlx.core as mx
@@ -62,6 +63,7 @@ def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, 
         np.testing.assert_allclose(one, np.asarray(other), rtol=1e-3, atol=2e-2)
 
 
+@on_cpu
 @settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -20,7 +20,7 @@ from mlx_drmario.rl.ppo.train import resolve, train
 from mlx_drmario.rl.ppo.update import make_gradient
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.settings import to_json
-from tests.training import content, timeless
+from tests.training import content, on_cpu, timeless
 
 SESSION = """
 import sys
@@ -85,11 +85,13 @@ def check_two_processes(config: PPORunConfig, directory: Path) -> list[dict[str,
     return timeless(one)
 
 
+@on_cpu
 def test_two_processes_equal_one(halved, tmp_path):
     rows = check_two_processes(halved, tmp_path)
     assert rows[-1]["curriculum/stage"] >= 1
 
 
+@on_cpu
 def test_two_processes_equal_one_with_four_shards_and_comparisons(halved, tmp_path):
     net = dataclasses.replace(halved.net, head="outcome")
     best = BestConfig(games=64, every=1)
@@ -98,6 +100,7 @@ def test_two_processes_equal_one_with_four_shards_and_comparisons(halved, tmp_pa
     assert len((tmp_path / "two" / "best.jsonl").read_text().splitlines()) == 2
 
 
+@on_cpu
 @pytest.mark.slow
 def test_two_processes_equal_one_compiled(halved, tmp_path, monkeypatch):
     """From an empty kernel cache: both processes compile the same kernels at the same time."""
@@ -105,6 +108,7 @@ def test_two_processes_equal_one_compiled(halved, tmp_path, monkeypatch):
     check_two_processes(dataclasses.replace(halved, compile=True), tmp_path)
 
 
+@on_cpu
 def test_a_run_moves_between_one_process_and_two(halved, tmp_path):
     one, moved = tmp_path / "one", tmp_path / "moved"
     train(halved, one)
@@ -159,6 +163,7 @@ def test_shards_together_take_the_step_of_the_whole_batch(tiny):
         assert name == "0" or np.abs(np.asarray(b)).max() > 0
 
 
+@on_cpu
 def test_resolve_divides_shards_among_processes(tiny):
     automatic = dataclasses.replace(tiny, shards=0)
     assert resolve(automatic).shards == resolve(automatic, 2).shards == 2

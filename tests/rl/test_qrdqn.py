@@ -17,7 +17,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNConfig, QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import n_step
 from mlx_drmario.rl.qrdqn.train import Learner, best_of, train
 from mlx_drmario.rl.runs import checkpoint, directory, listing
-from tests.training import Diary, Holding, content, timeless
+from tests.training import Diary, Holding, content, on_cpu, timeless
 
 TINY = QRDQNRunConfig(
     name="tiny",
@@ -123,6 +123,7 @@ def test_learning_lowers_the_loss_of_what_it_learns_from(learner):
     assert losses[-1] < 0.6 * losses[0]
 
 
+@on_cpu
 def test_runs_repeat_and_go_on(tmp_path):
     for name in ("a", "b"):
         assert train(TINY, tmp_path / name).finished

@@ -28,7 +28,7 @@ from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import backups, prepare, read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.settings import from_json, to_json
-from tests.training import content, timeless
+from tests.training import content, on_cpu, timeless
 
 
 def curve(run: Path, tag: str) -> list[tuple[int, float]]:
@@ -44,6 +44,7 @@ def digest(run: Path) -> str:
     return checkpoint.weights_digest(load_policy(run).model)
 
 
+@on_cpu
 def test_same_config_same_bytes(tiny, tmp_path):
     for name in ("a", "b"):
         train(tiny, tmp_path / name)
@@ -105,6 +106,7 @@ def session(config_file: Path, run: Path, mode: str, stop: int) -> list[str]:
     return [sys.executable, "-c", SESSION, str(run), mode, str(stop), str(config_file)]
 
 
+@on_cpu
 @pytest.mark.parametrize(("how", "shards"), [("stopped", 1), ("stopped", 2), ("killed", 1), ("killed", 2)])
 def test_resume_is_bitwise(tiny, tmp_path, how, shards):
     """Straight through = interrupted (asked to stop, or killed) and resumed in a new process: weights and metrics."""
@@ -130,6 +132,7 @@ def test_resume_is_bitwise(tiny, tmp_path, how, shards):
     assert curve(straight, "loss/value") == curve(broken, "loss/value")
 
 
+@on_cpu
 def test_resume_before_the_first_checkpoint_starts_again(tiny, tmp_path):
     run = tmp_path / "run"
     made(run, tiny)

@@ -24,6 +24,7 @@ from mlx_drmario.tui.screens.crash import CrashScreen
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.travel import TravelScreen
 from mlx_drmario.tui.session import Died, Session, attach
+from tests.training import on_cpu
 
 from ..conftest import ROOT
 from .app import PATIENCE, in_app, keep_progress, until, words_of
@@ -95,6 +96,7 @@ def ear(tmp_path):
     opened.session.process.wait(PATIENCE)
 
 
+@on_cpu
 def test_games_are_kept_for_later(tmp_path):
     """`drmario tui train --capture`: what was played before the run stopped is in files that replay."""
     ear = Ear(Session(dataclasses.replace(job(tmp_path / "run"), capture=tmp_path / "kept")))
@@ -386,14 +388,3 @@ def test_a_finished_run_says_so(tmp_path):
         await until(pilot, lambda: not pilot.app.is_running)
 
     training(check, tmp_path / "run", decisions=32 * 10)
-
-
-def test_the_curriculum_chooses_the_level(tmp_path):
-    async def check(pilot, screen):
-        assert screen.progress.stage == "1 virus HI"
-        await pilot.press("l")
-        await until(pilot, lambda: "the curriculum chooses the level" in notes(screen))
-        await until(pilot, lambda: "clear rate above" in str(screen.summary.facts.render()))
-
-    curriculum = dataclasses.replace(TINY.curriculum, enabled=True)
-    training(check, tmp_path / "run", curriculum=curriculum)

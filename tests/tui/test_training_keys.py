@@ -1,9 +1,11 @@
 """Keys of a run that is paused, is being evaluated, or is over."""
 
+import dataclasses
+
 from mlx_drmario.rl.config import BestConfig
 
 from .app import until
-from .test_training import checkpoints, notes, training
+from .test_training import TINY, checkpoints, notes, training
 
 
 def test_other_games_for_a_run_that_is_paused(tmp_path):
@@ -65,3 +67,14 @@ def test_keys_of_a_run_that_is_over_say_so(tmp_path):
         await until(pilot, lambda: not pilot.app.is_running)
 
     training(check, tmp_path / "run", decisions=32 * 10)
+
+
+def test_the_curriculum_chooses_the_level(tmp_path):
+    async def check(pilot, screen):
+        assert screen.progress.stage == "1 virus HI"
+        await pilot.press("l")
+        await until(pilot, lambda: "the curriculum chooses the level" in notes(screen))
+        await until(pilot, lambda: "clear rate above" in str(screen.summary.facts.render()))
+
+    curriculum = dataclasses.replace(TINY.curriculum, enabled=True)
+    training(check, tmp_path / "run", curriculum=curriculum)
