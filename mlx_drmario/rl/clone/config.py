@@ -17,9 +17,9 @@ from mlx_drmario.settings import STRICT
 class CloneConfig:
     """How it is taught."""
 
-    teacher: str = "3ply,boards=12,depth=3,sequences=8"
+    teacher: str = "3ply,boards=16,depth=3,sequences=12"
     """The search that judges placements, as after "search:" of `drmario eval --policy`."""
-    temperature: Annotated[float, Range(0, 10_000)] = 20.0
+    temperature: Annotated[float, Range(0, 10_000)] = 10.0
     """Frames: a placement that the teacher finds so much slower than the best is e times less likely in what is learnt;
     0 learns the teacher's choice alone."""
     smoothing: Annotated[float, Range(0, 1, without="high")] = 0.0
