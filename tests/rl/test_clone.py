@@ -104,6 +104,7 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     shard.act = remember
     rollout = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
+    soft = np.exp(-(frames - frames.min(axis=1, keepdims=True)) / TINY.clone.temperature)
     planes, allowed = np.concatenate([planes for planes, _ in seen]), rollout.legal.reshape(-1, 512)
     equal = equal_colors(rollout.scalars.reshape(len(planes), -1), shard.layout)
     images = mirrored_planes(planes, equal, shard.layout)
@@ -117,10 +118,7 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
                 candidates = np.flatnonzero((images == board).all(axis=(1, 2, 3)))
             played = mirrored_actions(action[mine], np.resize(equal[candidates[0]], mine.sum()))
             played = played if turns else action[mine]
-            expected = [
-                np.exp(-(frames[c] - frames[c].min()) / 20) / np.exp(-(frames[c] - frames[c].min()) / 20).sum()
-                for c in candidates
-            ]
+            expected = [soft[c] / soft[c].sum() for c in candidates]
             assert any(np.allclose(target[mine], e[played], atol=1e-5) for e in expected)
             assert any(value[b] == pytest.approx(-min(frames[c].min(), 30_000) / 1000) for c in candidates)
             assert any(set(played) == set(np.flatnonzero(allowed[c])) for c in candidates)
