@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -16,7 +16,8 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from mlx_drmario.rl.callback import Callback, Snapshot
-from mlx_drmario.rl.config import DirectoryConfig
+from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, Stage
+from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.recorder import Recorder
 
@@ -59,6 +60,40 @@ class Learner(Protocol):
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         ...
+
+
+class PlayingLearner:
+    """What learners share that play while they learn: what they count, and what they tell of it."""
+
+    COUNTERS = ("decisions", "frames", "iterations", "gradients", "seconds", "log_bytes")
+
+    def __init__(self, config: BudgetConfig, stage: Stage, callback: Callback | None) -> None:
+        """stage: what the games are."""
+        self._budget, self._stage, self.callback = config, stage, callback or Callback()
+        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
+        self.seconds = 0.0
+        self.window = EpisodeWindow.empty()
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        return self._budget.spent(self.decisions, self.seconds)
+
+    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
+        """What callbacks are told."""
+        return Snapshot(
+            decisions=self.decisions,
+            frames=self.frames,
+            games=self.window.count,
+            seconds=self.seconds,
+            progress=self.progress,
+            stage=self._stage,
+            metrics=metrics,
+        )
+
+    def counters(self) -> dict[str, Any]:
+        """For a checkpoint; `vars(self).update` undoes it."""
+        return {name: getattr(self, name) for name in self.COUNTERS}
 
 
 def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> FitResult:

@@ -16,25 +16,26 @@ from mlx_drmario.tui.widgets.painted import Painted
 
 # metric of a training run -> (title, theme colour, is it a share)
 # the keys are those of `protocol.CURVES`
-TRAINING_CURVES: dict[str, tuple[str, str, bool]] = {
+_DRAWN: dict[str, tuple[str, str, bool]] = {
     "episode/return": ("return", "capsule-0", False),
+    "episode/frames_to_clear": ("frames to clear", "capsule-0", False),
     "episode/clear_rate": ("clear rate", "success", True),
     "loss/policy": ("policy loss", "capsule-2", False),
+    "loss/judgement": ("judgement loss", "capsule-2", False),
     "loss/value": ("value loss", "capsule-2", False),
     "loss/entropy": ("entropy (nats)", "secondary", False),
+    "stats/agreement": ("agrees with search", "secondary", True),
     "stats/approx_kl": ("approx. KL", "capsule-1", False),
     "stats/grad_norm": ("gradient norm", "capsule-1", False),
     "perf/dps_decisions_total": ("decisions/s", "primary", False),
 }
-CLONE_CURVES: dict[str, tuple[str, str, bool]] = {
-    "episode/frames_to_clear": ("frames to clear", "capsule-0", False),
-    "episode/clear_rate": ("clear rate", "success", True),
-    "loss/judgement": ("judgement loss", "capsule-2", False),
-    "loss/value": ("value loss", "capsule-2", False),
-    "stats/agreement": ("agrees with search", "secondary", True),
-    "stats/grad_norm": ("gradient norm", "capsule-1", False),
-    "perf/dps_decisions_total": ("decisions/s", "primary", False),
-}
+_OF_PPO, _OF_CLONE = (
+    ("episode/return", "loss/policy", "loss/entropy", "stats/approx_kl"),
+    ("episode/frames_to_clear", "loss/judgement", "stats/agreement"),
+)
+"""what one kind of run alone has; all others both have"""
+TRAINING_CURVES = {name: drawn for name, drawn in _DRAWN.items() if name not in _OF_CLONE}
+CLONE_CURVES = {name: drawn for name, drawn in _DRAWN.items() if name not in _OF_PPO}
 WATCH_CURVES: dict[str, tuple[str, str, bool]] = {
     "decisions": ("decisions/s", "primary", False),
     "frames": ("frames/s", "capsule-2", False),

@@ -17,18 +17,16 @@ from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.rl.callback import Callback, Snapshot
+from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.shard import Shard
 from mlx_drmario.rl.episodes import EpisodeWindow
-from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
+from mlx_drmario.rl.fit import FitResult, PlayingLearner, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import OwnsShards, ShardThreads, sum_in_pairs
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
-
-COUNTERS = ("decisions", "frames", "iterations", "gradients", "seconds", "log_bytes")
 
 
 def train(config: CloneRunConfig, run: Path, callback: Callback | None = None, *, resume: bool = False) -> FitResult:
@@ -50,7 +48,7 @@ def resolve(config: CloneRunConfig) -> CloneRunConfig:
     return dataclasses.replace(config, shards=config.shards or (2 if even and mx.default_device() == mx.cpu else 1))
 
 
-class Learner(OwnsShards[Shard]):
+class Learner(PlayingLearner, OwnsShards[Shard]):
     """One run in memory; `config.shards` must be resolved."""
 
     def __init__(
@@ -60,14 +58,12 @@ class Learner(OwnsShards[Shard]):
         callback: Callback | None = None,
     ) -> None:
         """Begin, or go on from `restored`. Raises ValueError for another network's checkpoint."""
-        self.config, self.callback = config, callback or Callback()
-        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
-        self.seconds = 0.0
+        super().__init__(config, config.env.stage, callback)
+        self.config = config
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.clone.learning_rate)
         self.optimizer.init(self.learning.trainable_parameters())
-        self.window = EpisodeWindow.empty()
         self.shards = ShardThreads([Shard(config, index, self.layout, self.callback) for index in range(config.shards)])
         if restored is not None:
             self._restore(restored)
@@ -75,11 +71,6 @@ class Learner(OwnsShards[Shard]):
         state = [self.learning.state, self.optimizer.state]
         apply = make_apply(self.learning, self.optimizer, config.clone.max_grad_norm)
         self.apply = compiled(apply, config.compile, state)
-
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0 to 1."""
-        return self.config.spent(self.decisions, self.seconds)
 
     @property
     def followed(self) -> float:
@@ -119,18 +110,6 @@ class Learner(OwnsShards[Shard]):
             "perf/update_seconds": end - played,
         }
 
-    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
-        """What callbacks are told."""
-        return Snapshot(
-            decisions=self.decisions,
-            frames=self.frames,
-            games=self.window.count,
-            seconds=self.seconds,
-            progress=self.progress,
-            stage=self.config.env.stage,
-            metrics=metrics,
-        )
-
     def _step(self) -> NDArray[np.float32]:
         """One step along the mean gradient of all shards, and the average moves; returns f32[4]: losses of judgement
         and value, and STEP_METRICS."""
@@ -156,7 +135,7 @@ class Learner(OwnsShards[Shard]):
             model=dict(tree_flatten(self.playing.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
             state={
-                "counters": {name: getattr(self, name) for name in COUNTERS},
+                "counters": self.counters(),
                 "learning": kept(self.learning),
                 "window": {"games": self.window.games.copy(), "count": self.window.count},
                 "shards": {str(index): shard.state() for index, shard in enumerate(self.shards.shards)},

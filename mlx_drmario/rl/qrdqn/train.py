@@ -23,11 +23,10 @@ from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
-from mlx_drmario.rl.callback import Callback, Snapshot
+from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.distribution import log_of_shares
-from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.losses import quantile_huber
-from mlx_drmario.rl.fit import FitResult, fit
+from mlx_drmario.rl.fit import FitResult, PlayingLearner, fit
 from mlx_drmario.rl.gradient import compiled
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
@@ -47,7 +46,7 @@ def train(config: QRDQNRunConfig, run: Path, callback: Callback | None = None, *
         return fit(Learner(config, restored, callback), config, run, callback)
 
 
-class Learner:
+class Learner(PlayingLearner):
     """One run in memory; a `rollout.Actor` for its own games."""
 
     def __init__(
@@ -56,9 +55,8 @@ class Learner:
         restored: checkpoint.Checkpoint | None = None,
         callback: Callback | None = None,
     ) -> None:
-        self.config, self.callback = config, callback or Callback()
-        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
-        self.seconds = 0.0
+        super().__init__(config, config.env.stage, callback)
+        self.config = config
         if restored is not None:
             vars(self).update(restored.state["counters"])
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
@@ -75,13 +73,7 @@ class Learner:
         mx.eval(self.model.state, self.target.state, self.optimizer.state)
         self.replay = Replay(config.qrdqn.replay, config.qrdqn.steps, config.qrdqn.gamma)
         self.rng = np.random.default_rng([config.seed, 2, self.decisions])
-        self.window = EpisodeWindow.empty()
         self.update = self._make_update()
-
-    @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0 to 1."""
-        return self.config.spent(self.decisions, self.seconds)
 
     @property
     def epsilon(self) -> float:
@@ -115,18 +107,6 @@ class Learner:
             "time/seconds": self.seconds,
             "perf/dps_decisions_total": rollout.action.size / seconds,
         }
-
-    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
-        """What callbacks are told."""
-        return Snapshot(
-            decisions=self.decisions,
-            frames=self.frames,
-            games=self.window.count,
-            seconds=self.seconds,
-            progress=self.progress,
-            stage=self.config.env.stage,
-            metrics=metrics,
-        )
 
     def act(
         self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
@@ -194,12 +174,11 @@ class Learner:
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.log_bytes = log_bytes
-        names = ("decisions", "frames", "iterations", "gradients", "log_bytes", "seconds")
         return checkpoint.Content(
             decisions=self.decisions,
             model=dict(tree_flatten(self.model.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
-            state={"counters": {name: getattr(self, name) for name in names}},
+            state={"counters": self.counters()},
             net=self.config.net,
             layout=self.layout,
         )
