@@ -1,7 +1,11 @@
 #include <algorithm>
+#include <array>
+#include <memory>
+#include <tuple>
 
 #include "bind.h"
 #include "first_block.h"
+#include "judge.h"
 #include "readout.h"
 
 namespace drm {
@@ -101,20 +105,30 @@ static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const
 
 using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
-static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
-                       const Array& squeeze, const Array& bias, const Array& halves, const Array& orientation,
-                       const Array& gain) {
-  require(cells.ndim() == 4, "cells", "have 4 axes", std::to_string(cells.ndim()));
-  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size(), facts_each = gain.size();
+static Placements placements_of(const Indices& decision, const Indices& action, const Array& facts,
+                                std::size_t facts_each, std::size_t batch) {
+  const std::size_t rows = decision.size();
   require(action.size() == rows, "action", "have shape " + shape_of({rows}), shape_of({action.size()}));
   const Placements placements{decision.data(), action.data(), floats(facts, "facts", {rows, facts_each}),
                               static_cast<int>(rows), static_cast<int>(facts_each)};
   require(are_placements(placements, static_cast<int>(batch)), "decision and action",
           "ascend from 0 to " + std::to_string(batch) + " and hold 0 to 511", "other values");
+  return placements;
+}
+
+static void require_axes(const Array& array, const char* name, std::size_t axes) {
+  require(array.ndim() == axes, name, "have " + std::to_string(axes) + " axes", std::to_string(array.ndim()));
+}
+
+static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
+                       const Array& squeeze, const Array& bias, const Array& halves, const Array& orientation,
+                       const Array& gain) {
+  require_axes(cells, "cells", 4);
+  const std::size_t batch = cells.shape(0), width = cells.shape(3), facts_each = gain.size();
   return {static_cast<int>(batch),
           static_cast<int>(width),
           floats(cells, "cells", {batch, kRows, kCols, width}),
-          placements,
+          placements_of(decision, action, facts, facts_each, batch),
           {floats(squeeze, "squeeze", {kSqueezed, width}), floats(bias, "bias", {kSqueezed}),
            floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
            floats(gain, "gain", {facts_each})}};
@@ -158,6 +172,64 @@ static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> read_backward(
   return {of_cells, of_squeeze, of_bias, of_halves, of_orientation, of_gain};
 }
 
+// What the features head says of some placements, with what its gradient needs.
+class Judged {
+ public:
+  Judged(Array cells, Array shift, Indices decision, Indices action, Array facts, Array halves, Array told,
+         Array orientation, Array mix, Array bias, Array score)
+      : arrays_{cells, shift, facts, halves, told, orientation, mix, bias, score},
+        decision_(decision),
+        action_(action) {
+    require_axes(cells, "cells", 4);
+    require_axes(facts, "facts", 2);
+    const std::size_t batch = cells.shape(0), width = cells.shape(3), each = facts.shape(1), hidden = bias.size();
+    of_ = {static_cast<int>(batch),
+           static_cast<int>(width),
+           static_cast<int>(hidden),
+           floats(cells, "cells", {batch, kRows, kCols, width}),
+           floats(shift, "shift", {batch, hidden}),
+           placements_of(decision, action, facts, each, batch),
+           {floats(halves, "halves", {2 * hidden, width}), floats(told, "told", {hidden, each}),
+            floats(orientation, "orientation", {kOrientations, hidden}), floats(mix, "mix", {hidden, hidden}),
+            floats(bias, "bias", {hidden}), floats(score, "score", {hidden})}};
+    const std::size_t size = decision.size() * judged_size(of_.hidden);
+    first_ = std::make_unique_for_overwrite<float[]>(size);
+    mixed_ = std::make_unique_for_overwrite<float[]>(size);
+    std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
+    nb::gil_scoped_release release;
+    judge(of_, first_.get(), mixed_.get(), to_log_probs_);
+  }
+
+  Floats log_probs() const { return log_probs_; }
+
+  std::tuple<Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats> gradient(const Array& of_log_probs) const {
+    const std::size_t batch = of_.batch, width = of_.width, hidden = of_.hidden, each = of_.placements.facts_each;
+    const float* given = floats(of_log_probs, "of_log_probs", {log_probs_.shape(0)});
+    const auto [cells, to_cells] = fresh({batch, kRows, kCols, width});
+    const auto [shift, to_shift] = fresh({batch, hidden});
+    const auto [halves, to_halves] = fresh({2 * hidden, width});
+    const auto [told, to_told] = fresh({hidden, each});
+    const auto [orientation, to_orientation] = fresh({kOrientations, hidden});
+    const auto [mix, to_mix] = fresh({hidden, hidden});
+    const auto [bias, to_bias] = fresh({hidden});
+    const auto [score, to_score] = fresh({hidden});
+    {
+      nb::gil_scoped_release release;
+      judge_gradient(of_, first_.get(), mixed_.get(), to_log_probs_, given, to_cells, to_shift,
+                     {to_halves, to_told, to_orientation, to_mix, to_bias, to_score});
+    }
+    return {cells, shift, halves, told, orientation, mix, bias, score};
+  }
+
+ private:
+  std::array<Array, 9> arrays_;  // kept alive
+  Indices decision_, action_;
+  Judge of_;
+  std::unique_ptr<float[]> first_, mixed_;
+  Floats log_probs_;
+  float* to_log_probs_ = nullptr;
+};
+
 void bind_network(nb::module_& m) {
   m.def("first_block", &forward, "planes"_a.noconvert(), "source"_a.noconvert(), "column"_a, "row"_a, "position"_a,
         "shift"_a, "mix"_a, "bias"_a,
@@ -183,6 +255,21 @@ void bind_network(nb::module_& m) {
         "squeeze"_a, "bias"_a, "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a,
         "of_log_probs"_a,
         "The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.");
+  nb::class_<Judged>(m, "Judged",
+                     "What the features head says of M placements (nets/features.py), and its gradient.\n\n"
+                     "cells f32[B, 16, 8, K] are what the halves read; shift f32[B, H] is added to every placement of\n"
+                     "a decision; facts f32[M, F] and orientation f32[4, H] are its own. With x = relu(shift +\n"
+                     "orientation + told f32[H, F] facts + halves f32[2 H, K] (H for the first half's cell, H for the\n"
+                     "second's), 0 above the bottle), its score is score f32[H] (x + relu(mix f32[H, H] x + bias\n"
+                     "f32[H])). Rows of decision B are padding. ValueError for other shapes or values. Nobody may\n"
+                     "write to the arrays meanwhile.")
+      .def(nb::init<Array, Array, Indices, Indices, Array, Array, Array, Array, Array, Array, Array>(), "cells"_a,
+           "shift"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a, "halves"_a, "told"_a,
+           "orientation"_a, "mix"_a, "bias"_a, "score"_a)
+      .def_prop_ro("log_probs", &Judged::log_probs, nb::rv_policy::automatic,
+                   "f32[M]: log-softmax of the scores over the rows of each decision, 0 for padding.")
+      .def("gradient", &Judged::gradient, "of_log_probs"_a,
+           "The gradients of cells, shift, halves, told, orientation, mix, bias and score, for that of log_probs.");
 }
 
 }  // namespace drm

@@ -1,7 +1,6 @@
 #include "readout.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "clones.h"
@@ -16,19 +15,9 @@ using Floats = std::vector<float>;
 constexpr int kOutputs = kSqueezed + kMaps;  // of one cell, side by side
 static_assert(kSqueezed % kFloatLanes == 0 && kMaps % kFloatLanes == 0);
 
-// Where an action's halves lie: entries of a decision's outputs [128][kOutputs].
-struct Halves {
-  int orientation, first, second;  // second is -1 outside of the bottle
-
-  explicit Halves(int action) : orientation(action / kCells) {
-    static constexpr int kRowStep[] = {0, 1, 0, -1}, kColStep[] = {1, 0, -1, 0};
-    const int cell = action % kCells;
-    const int row = cell / kCols + kRowStep[orientation], col = cell % kCols + kColStep[orientation];
-    const bool inside = row >= 0 && row < kRows && col >= 0 && col < kCols;
-    first = cell * kOutputs + kSqueezed + orientation;
-    second = inside ? (row * kCols + col) * kOutputs + kSqueezed + kOrientations + orientation : -1;
-  }
-};
+// Where the scores of a placement's halves lie, entries of a decision's outputs [128][kOutputs].
+int first_score(const Halves& at) { return at.first * kOutputs + kSqueezed + at.orientation; }
+int second_score(const Halves& at) { return at.second * kOutputs + kSqueezed + kOrientations + at.orientation; }
 
 // The weights of one decision, [kOutputs][step], and a copy of its cells where they have to be padded.
 struct Decision {
@@ -51,33 +40,7 @@ struct Decision {
   }
 };
 
-// Scores to log-probabilities, in place.
-void log_softmax(float* scores, int count) {
-  if (count == 0) return;
-  const float top = *std::max_element(scores, scores + count);
-  float total = 0.0f;
-  for (int i = 0; i < count; ++i) total += std::exp(scores[i] - top);
-  const float all = top + std::log(total);
-  for (int i = 0; i < count; ++i) scores[i] -= all;
-}
-
-int end_of(const Placements& placements, int decision, int row) {
-  while (row < placements.rows && placements.decision[row] == decision) ++row;
-  return row;
-}
-
 }  // namespace
-
-bool are_placements(const Placements& placements, int batch) {
-  bool right = true;
-  int least = 0;
-  for (int m = 0; m < placements.rows; ++m) {
-    const int decision = placements.decision[m], action = placements.action[m];
-    right &= (decision >= least) & (decision <= batch) & (action >= 0) & (action < kActions);
-    least = decision;
-  }
-  return right;
-}
 
 DRM_CLONES void read_out(const Readout& of, float* squeezed, float* log_probs) {
   const auto& [squeeze, bias, halves, orientation, gain] = of.weights;
@@ -97,10 +60,11 @@ DRM_CLONES void read_out(const Readout& of, float* squeezed, float* log_probs) {
       for (int k = 0; k < kSqueezed; ++k) squeezed[i * kSqueezed + k] = std::max(outputs[i * kOutputs + k], 0.0f);
     }
     const int first = row;
-    row = end_of(placements, n, first);
+    row = placements.end_of(n, first);
     for (int m = first; m < row; ++m) {
       const Halves at(placements.action[m]);
-      float score = outputs[at.first] + (at.second < 0 ? 0.0f : outputs[at.second]) + orientation[at.orientation];
+      float score =
+          outputs[first_score(at)] + (at.second < 0 ? 0.0f : outputs[second_score(at)]) + orientation[at.orientation];
       for (int f = 0; f < placements.facts_each; ++f)
         score += placements.facts[m * placements.facts_each + f] * gain[f];
       log_probs[m] = score;
@@ -118,7 +82,7 @@ DRM_CLONES void read_out_gradient(const Readout& of, const float* squeezed, cons
   Decision decision(of);
   const int step = decision.step;
   Floats zeros(step), of_outputs(kCells * kOutputs), of_squeeze(kSqueezed * step), of_halves(kMaps * step);
-  Floats of_bias(kSqueezed), wide(kCells * step);
+  Floats of_bias(kSqueezed), wide(kCells * step), of_scores;
   std::fill_n(gradients.orientation, kOrientations, 0.0f);
   std::fill_n(gradients.gain, facts_each, 0.0f);
   int row = 0;
@@ -131,14 +95,14 @@ DRM_CLONES void read_out_gradient(const Readout& of, const float* squeezed, cons
       add(of_bias.data(), here, kSqueezed);
     }
     const int first = row;
-    row = end_of(placements, n, first);
-    float total = 0.0f;
-    for (int m = first; m < row; ++m) total += of_log_probs[m];
+    row = placements.end_of(n, first);
+    of_scores.resize(row - first);
+    log_softmax_gradient(log_probs + first, of_log_probs + first, row - first, of_scores.data());
     for (int m = first; m < row; ++m) {
-      const float of_score = of_log_probs[m] - std::exp(log_probs[m]) * total;
+      const float of_score = of_scores[m - first];
       const Halves at(placements.action[m]);
-      of_outputs[at.first] += of_score;
-      if (at.second >= 0) of_outputs[at.second] += of_score;
+      of_outputs[first_score(at)] += of_score;
+      if (at.second >= 0) of_outputs[second_score(at)] += of_score;
       gradients.orientation[at.orientation] += of_score;
       for (int f = 0; f < facts_each; ++f) gradients.gain[f] += of_score * placements.facts[m * facts_each + f];
     }

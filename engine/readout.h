@@ -4,20 +4,12 @@
 // Axis letters: B decisions, K channels, M legal placements of all decisions together, F facts of each.
 #pragma once
 
-#include "tables.h"
+#include "placements.h"
 
 namespace drm {
 
 inline constexpr int kSqueezed = 8;  // of the summary, per cell
 inline constexpr int kMaps = 8;      // scores per cell: as the first half by orientation, then as the second
-inline constexpr int kOrientations = 4;
-
-struct Placements {
-  const int* decision;   // [M], ascending; rows of padding come last and have decision B
-  const int* action;     // [M]
-  const float* facts;    // [M][F]
-  int rows, facts_each;  // M, F
-};
 
 // Weights, or their gradients.
 template <typename Float>
@@ -35,9 +27,6 @@ struct Readout {
   Placements placements;
   ReadoutWeights<const float> weights;
 };
-
-// Whether decisions ascend from 0 to at most `batch`, and actions are some.
-bool are_placements(const Placements& placements, int batch);
 
 // squeezed [B][16][8][kSqueezed] = relu(squeeze cells + bias); log_probs [M] of the placements, 0 for padding.
 void read_out(const Readout& of, float* squeezed, float* log_probs);

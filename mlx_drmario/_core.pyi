@@ -197,6 +197,54 @@ def read_out_gradient(
     The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.
     """
 
+class Judged:
+    """
+    What the features head says of M placements (nets/features.py), and its gradient.
+
+    cells f32[B, 16, 8, K] are what the halves read; shift f32[B, H] is added to every placement of
+    a decision; facts f32[M, F] and orientation f32[4, H] are its own. With x = relu(shift +
+    orientation + told f32[H, F] facts + halves f32[2 H, K] (H for the first half's cell, H for the
+    second's), 0 above the bottle), its score is score f32[H] (x + relu(mix f32[H, H] x + bias
+    f32[H])). Rows of decision B are padding. ValueError for other shapes or values. Nobody may
+    write to the arrays meanwhile.
+    """
+
+    def __init__(
+        self,
+        cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        shift: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        told: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        mix: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        score: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    ) -> None: ...
+    @property
+    def log_probs(self) -> NDArray[numpy.float32]:
+        """
+        f32[M]: log-softmax of the scores over the rows of each decision, 0 for padding.
+        """
+
+    def gradient(
+        self, of_log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)]
+    ) -> tuple[
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+    ]:
+        """
+        The gradients of cells, shift, halves, told, orientation, mix, bias and score, for that of log_probs.
+        """
+
 class PublicView:
     """
     What the players of N games may know, live: policies, environments and search get this and

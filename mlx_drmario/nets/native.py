@@ -2,7 +2,7 @@
 
 The planes are 0 or 1, and few cells differ from the most frequent one, so the first block is sums of weights instead of
 products (engine/first_block.h). What a network of one block reads off its cells follows while they are at hand
-(engine/readout.h; nets/native_features.py for the features head). Neither's gradient need go on to anything before it:
+(engine/readout.h; engine/judge.h for the features head). Neither's gradient need go on to anything before it:
 MLX's graph takes their results as inputs and returns the gradients of those.
 """
 
@@ -17,7 +17,6 @@ from mlx_drmario import _core
 from mlx_drmario.nets.encoder import AxialEncoder
 from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, ShiftScoreHead
-from mlx_drmario.nets.native_features import FeaturesRows
 from mlx_drmario.nets.outcome import OutcomeHead
 from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.nets.symmetry import canonical_order, permute_colors, relabelled
@@ -104,13 +103,20 @@ class NativeFeatures(NativeBlock):
 
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
         block, squeeze, summarize = self._see(planes, scalars), self.encoder.squeeze, self.encoder.summarize
-        assert isinstance(self.model.head, FeaturesHead)
         squeezed = relu(block.cells.reshape(-1, block.cells.shape[3]) @ np.asarray(squeeze.weight).T, squeeze.bias)
         read = np.concatenate([squeezed.reshape(len(planes), -1), block.scalars], axis=1)
         vector = relu(read @ np.asarray(summarize.weight).T, summarize.bias)
-        rows = FeaturesRows(self.model.head, block.cells, vector, after)
-        log_probs = rows.log_probs()
-        return Looked((mx.array(vector), mx.array(log_probs)), (block, squeezed, read, vector, rows, log_probs))
+        judged = self._judged(block.cells, vector, after)
+        return Looked((mx.array(vector), mx.array(judged.log_probs)), (block, squeezed, read, vector, judged))
+
+    def _judged(self, cells: np.ndarray, vector: np.ndarray, after: Columns) -> _core.Judged:
+        head = self.model.head
+        assert isinstance(head, FeaturesHead)
+        orientation = np.asarray(head.orientation) + np.asarray(head.told.bias)  # one of them is always added
+        score = head.score.weight[0]  # its bias is nothing to a softmax
+        weights = head.halves.weight, head.told.weight, orientation, head.mix.weight, head.mix.bias, score
+        shift = vector @ np.asarray(head.summary.weight).T
+        return _core.Judged(cells, shift, *after, *map(np.asarray, weights))
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         vector, log_probs = inputs
@@ -120,18 +126,25 @@ class NativeFeatures(NativeBlock):
         return self.model.value_of_vector(self.look(planes, scalars, self._nowhere()).inputs[0])
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
-        block, squeezed, read, vector, rows, log_probs = looked.kept
+        block, squeezed, read, vector, judged = looked.kept
         of_vector, of_log_probs = map(np.asarray, of_inputs)
-        tree, of_cells, more = rows.gradient(log_probs, of_log_probs)
-        gradient["head"].update(tree)
-        of_vector = (of_vector + more) * (vector > 0)
+        of_cells, shift, halves, told, orientation, mix, bias, score = judged.gradient(of_log_probs)
+        gradient["head"] = {
+            "halves": {"weight": mx.array(halves)},
+            "told": {"weight": mx.array(told), "bias": mx.array(orientation.sum(axis=0))},
+            "summary": {"weight": mx.array(shift.T @ vector)},
+            "orientation": mx.array(orientation),
+            "mix": {"weight": mx.array(mix), "bias": mx.array(bias)},
+            "score": {"weight": mx.array(score[None]), "bias": mx.zeros(1)},
+        }
+        of_vector = (of_vector + shift @ np.asarray(self.model.head.summary.weight)) * (vector > 0)
         of_read = of_vector @ np.asarray(self.encoder.summarize.weight)
         of_squeezed = of_read[:, : -block.scalars.shape[1]].reshape(squeezed.shape) * (squeezed > 0)
-        of_cells += of_squeezed @ np.asarray(self.encoder.squeeze.weight)
-        self._complete(gradient, block, of_cells.reshape(block.cells.shape))
+        of_cells += (of_squeezed @ np.asarray(self.encoder.squeeze.weight)).reshape(of_cells.shape)
+        self._complete(gradient, block, of_cells)
         encoder = gradient["encoder"]
         encoder["summarize"] = linear_gradient(of_vector, read)
-        encoder["squeeze"] = linear_gradient(of_squeezed, rows.cells)
+        encoder["squeeze"] = linear_gradient(of_squeezed, block.cells.reshape(-1, block.cells.shape[3]))
 
 
 def linear_gradient(of_outputs: np.ndarray, inputs: np.ndarray) -> dict[str, mx.array]:

@@ -2,7 +2,7 @@
 
 HEADS = "mlx_drmario/nets/heads.py"
 NATIVE, BLOCK, READOUT = "mlx_drmario/nets/native.py", "engine/first_block.cpp", "engine/readout.cpp"
-FEATURES = "mlx_drmario/nets/native_features.py"
+JUDGE = "engine/judge.cpp"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -71,14 +71,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the policy on a CPU does not normalise its gradient",
-        READOUT,
-        "of_log_probs[m] - std::exp(log_probs[m]) * total",
-        "of_log_probs[m] - 0 * std::exp(log_probs[m]) * total",
+        "engine/placements.cpp",
+        "of_log_probs[i] - std::exp(log_probs[i]) * total",
+        "of_log_probs[i] - 0 * std::exp(log_probs[i]) * total",
         "tests/rl/test_native.py",
     ),
     (
         "the policy on a CPU reads beside the bottle",
-        READOUT,
+        "engine/placements.h",
         "col >= 0 && col < kCols;",
         "col >= 0;",
         "tests/rl/test_native.py",
@@ -99,23 +99,37 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the features head on a CPU reads a cell for the half above the bottle",
-        FEATURES,
-        "inputs[~self.inside[rows], width : 2 * width] = 0",
-        "pass",
+        JUDGE,
+        "if (place >= 0) add(x.row(i), under[half].row(place), step);",
+        "add(x.row(i), under[half].row(std::max(place, 0)), step);",
         "tests/rl/test_native.py",
     ),
     (
-        "the features head on a CPU does not normalise its gradient",
-        FEATURES,
-        "of_score -= np.exp(log_probs[:rows]) * total",
-        "pass",
+        "the features head on a CPU gives a cell what one half of a capsule says of it alone",
+        JUDGE,
+        "to[k] += of_values.row(i)[k];",
+        "to[k] = of_values.row(i)[k];",
         "tests/rl/test_native.py",
     ),
     (
-        "the features head on a CPU loses what several rows give to one cell",
-        FEATURES,
-        "totals[at[starts]] += np.add.reduceat(rows, starts)",
-        "totals[at] += rows",
+        "the features head on a CPU takes another decision's cell",
+        JUDGE,
+        "for (Reads& read : reads) read.begin_decision();",
+        "",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the features head on a CPU mixes by what the last decisions say alone",
+        JUDGE,
+        "first, of_mix.row(0), step, step, of_mix.row(0)",
+        "first, zeros.row(0), 0, step, of_mix.row(0)",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "the features head on a CPU takes arrays of any shape",
+        "engine/bind_network.cpp",
+        'floats(score, "score", {hidden})',
+        "score.data()",
         "tests/rl/test_native.py",
     ),
     (

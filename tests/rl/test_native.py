@@ -88,7 +88,7 @@ def test_a_network_learns_the_same_either_way(seed, width, depth, head, hidden, 
     scalars = rng.random((batch, layout.num_scalars), np.float32)
     for start in layout.scalar_colors[:4]:
         scalars[:, start : start + 3] = np.eye(3)[rng.integers(0, 3, batch)]
-    legal = rng.random((batch, 512)) < 0.1
+    legal = rng.random((batch, 512)) < rng.choice([0.02, 0.1, 0.5], (batch, 1))  # more and less than fit at once
     places = legal.reshape(batch, 4, 16, 8)
     places[:, 0, :, 7] = places[:, 2, :, 0] = False  # beside the bottle
     legal[2] = False  # a game that has ended
@@ -152,6 +152,58 @@ def test_wrong_arrays_are_refused():
         given_arrays[i] = given_arrays[i][:1]
         with pytest.raises(ValueError, match=f"{name} must have shape"):
             _core.first_block_gradient(planes, source, weights[4], *given_arrays)
+
+
+def judged_arrays(batch: int, rows: int) -> dict[str, np.ndarray]:
+    """What `_core.Judged` takes: 3 channels, 5 hidden units, 2 facts."""
+    shapes = {
+        "cells": (batch, 16, 8, 3),
+        "shift": (batch, 5),
+        "decision": (rows,),
+        "action": (rows,),
+        "facts": (rows, 2),
+        "halves": (10, 3),
+        "told": (5, 2),
+        "orientation": (4, 5),
+        "mix": (5, 5),
+        "bias": (5,),
+        "score": (5,),
+    }
+    return {
+        name: np.zeros(shape, np.int32 if name in ("decision", "action") else np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["cells", "shift", "action", "facts", "halves", "told", "orientation", "mix", "score"])
+def test_the_features_head_refuses_arrays_of_other_shapes(name):
+    arrays = judged_arrays(2, 3)
+    arrays[name] = np.zeros((7,) * arrays[name].ndim, arrays[name].dtype)
+    with pytest.raises(ValueError, match=f"^{name} must have shape"):
+        _core.Judged(**arrays)
+
+
+def test_the_features_head_refuses_placements_and_gradients_that_cannot_be():
+    arrays = judged_arrays(2, 3)
+    for name, value in (("decision", 3), ("action", 512)):
+        with pytest.raises(ValueError, match="decision and action must ascend from 0 to 2 and hold 0 to 511"):
+            _core.Judged(**{**arrays, name: np.full(3, value, np.int32)})
+    for name, axes in (("cells", 4), ("facts", 2)):
+        with pytest.raises(ValueError, match=f"^{name} must have {axes} axes, got 1"):
+            _core.Judged(**{**arrays, name: np.zeros(3, np.float32)})
+    with pytest.raises(TypeError):
+        _core.Judged(**{**arrays, "action": np.zeros(3, np.int64)})
+    with pytest.raises(ValueError, match=r"^of_log_probs must have shape \(3\), got \(2\)"):
+        _core.Judged(**arrays).gradient(np.zeros(2, np.float32))
+
+
+@pytest.mark.parametrize(("batch", "rows"), [(0, 0), (2, 0), (0, 3)])
+def test_the_features_head_says_nothing_of_no_placements(batch, rows):
+    judged = _core.Judged(**judged_arrays(batch, rows))
+    np.testing.assert_array_equal(judged.log_probs, np.zeros(rows))
+    gradients = judged.gradient(np.ones(rows, np.float32))
+    assert gradients[0].shape == (batch, 16, 8, 3)
+    assert not any(gradient.any() for gradient in gradients)
 
 
 def test_a_half_outside_of_the_bottle_scores_nothing():
