@@ -170,10 +170,10 @@ Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vect
   Integers<u8> bottles = bottle_array(value, name, lead);
   Shape rows(bottles.shape.begin(), bottles.shape.end() - 1);
   for (std::size_t i = 0; i * kCells < bottles.data.size(); ++i) {
+    if (holds_cells(&bottles.data[i * kCells])) continue;
     const std::string index = index_text(i, rows);
     const std::string cell = std::string(name) + (index.empty() ? "[" : index.substr(0, index.size() - 1) + ", ");
-    const std::string problem = describe_invalid_cells(&bottles.data[i * kCells], cell);
-    if (!problem.empty()) throw nb::value_error(problem.c_str());
+    throw nb::value_error(describe_invalid_cells(&bottles.data[i * kCells], cell).c_str());
   }
   return bottles;
 }

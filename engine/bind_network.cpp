@@ -58,49 +58,72 @@ static std::pair<Floats, float*> fresh(const Shape& shape) {
   return {take(data, shape), data};
 }
 
-static std::pair<Floats, Floats> forward(const Planes& planes, const Source& source, const Array& column,
-                                         const Array& row, const Array& position, const Array& shift, const Array& mix,
-                                         const Array& bias) {
+using Block = std::tuple<Floats, Floats, Floats>;
+using BlockGradients = std::tuple<Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats>;
+
+// How many numbers are left of a cell: none for a network that squeezes later cells.
+static std::size_t squeezed_of(const Array& squeeze, std::size_t width) {
+  require(squeeze.ndim() == 2 && (squeeze.shape(0) == 0 || squeeze.shape(0) == kSqueezed) && squeeze.shape(1) == width,
+          "squeeze", "have shape " + shape_of({kSqueezed, width}) + " or " + shape_of({0, width}),
+          shape_of(Shape(squeeze.shape_ptr(), squeeze.shape_ptr() + squeeze.ndim())));
+  return squeeze.shape(0);
+}
+
+static const float* unless_empty(const Array& array) { return array.size() ? array.data() : nullptr; }
+
+static Block forward(const Planes& planes, const Source& source, const Array& column, const Array& row,
+                     const Array& position, const Array& shift, const Array& mix, const Array& bias,
+                     const Array& squeeze, const Array& squeezing_bias) {
   const std::size_t batch = planes.shape(0), each = planes.shape(1), width = bias.size();
+  const std::size_t left = squeezed_of(squeeze, width);
   const PlaneBatch of = plane_batch(planes, source, width);
+  floats(squeezing_bias, "squeezing_bias", {left});
   const BlockWeights<const float> weights{floats(column, "column", {kColumnOffsets, each, width}),
                                           floats(row, "row", {kRowOffsets, each, width}),
                                           floats(position, "position", {kRows, kCols, width}),
                                           floats(shift, "shift", {batch, width}),
                                           floats(mix, "mix", {width, width}),
-                                          floats(bias, "bias", {width})};
+                                          floats(bias, "bias", {width}),
+                                          unless_empty(squeeze),
+                                          unless_empty(squeezing_bias)};
   const std::size_t seen_each = seen_size(static_cast<int>(width));
   const auto [seen, to_seen] = fresh({batch, seen_each});
   const auto [out, to_out] = fresh({batch, kRows, kCols, width});
+  const auto [squeezed, to_squeezed] = fresh({batch, kCells * left});
   {
     nb::gil_scoped_release release;
-    first_block(of, weights, to_seen, to_out);
+    first_block(of, weights, {to_seen, to_out, to_squeezed});
   }
-  return {seen, out};
+  return {seen, out, squeezed};
 }
 
-static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> backward(const Planes& planes, const Source& source,
-                                                                           const Array& mix, const Array& seen,
-                                                                           const Array& out, const Array& gradient) {
+static BlockGradients backward(const Planes& planes, const Source& source, const Array& mix, const Array& squeeze,
+                               const Array& seen, const Array& out, const Array& squeezed, const Array& of_out,
+                               const Array& of_squeezed) {
   const std::size_t batch = planes.shape(0), each = planes.shape(1), width = mix.ndim() ? mix.shape(0) : 0;
+  const std::size_t left = squeezed_of(squeeze, width);
   const PlaneBatch of = plane_batch(planes, source, width);
-  const Shape cells{batch, kRows, kCols, width};
+  const Shape cells{batch, kRows, kCols, width}, summary{batch, kCells * left};
   const auto* mixing = floats(mix, "mix", {width, width});
-  const auto* was_seen = floats(seen, "seen", {batch, static_cast<std::size_t>(seen_size(static_cast<int>(width)))});
-  const auto* was_out = floats(out, "out", cells);
-  const auto* of_out = floats(gradient, "gradient", cells);
+  const BlockOutputs<const float> outputs{
+      floats(seen, "seen", {batch, static_cast<std::size_t>(seen_size(static_cast<int>(width)))}),
+      floats(out, "out", cells), floats(squeezed, "squeezed", summary)};
+  const auto* out_gradient = floats(of_out, "of_out", cells);
+  const auto* squeezed_gradient = floats(of_squeezed, "of_squeezed", summary);
   const auto [column, to_column] = fresh({kColumnOffsets, each, width});
   const auto [row, to_row] = fresh({kRowOffsets, each, width});
   const auto [position, to_position] = fresh({kRows, kCols, width});
   const auto [shift, to_shift] = fresh({batch, width});
   const auto [of_mix, to_mix] = fresh({width, width});
   const auto [bias, to_bias] = fresh({width});
+  const auto [of_squeeze, to_squeeze] = fresh({left, width});
+  const auto [of_squeezing_bias, to_squeezing_bias] = fresh({left});
   {
     nb::gil_scoped_release release;
-    first_block_gradient(of, mixing, was_seen, was_out, of_out,
-                         {to_column, to_row, to_position, to_shift, to_mix, to_bias});
+    first_block_gradient(of, mixing, unless_empty(squeeze), outputs, out_gradient, squeezed_gradient,
+                         {to_column, to_row, to_position, to_shift, to_mix, to_bias, to_squeeze, to_squeezing_bias});
   }
-  return {column, row, position, shift, of_mix, bias};
+  return {column, row, position, shift, of_mix, bias, of_squeeze, of_squeezing_bias};
 }
 
 using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
@@ -121,55 +144,46 @@ static void require_axes(const Array& array, const char* name, std::size_t axes)
 }
 
 static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
-                       const Array& squeeze, const Array& bias, const Array& halves, const Array& orientation,
-                       const Array& gain) {
+                       const Array& halves, const Array& orientation, const Array& gain) {
   require_axes(cells, "cells", 4);
   const std::size_t batch = cells.shape(0), width = cells.shape(3), facts_each = gain.size();
   return {static_cast<int>(batch),
           static_cast<int>(width),
           floats(cells, "cells", {batch, kRows, kCols, width}),
           placements_of(decision, action, facts, facts_each, batch),
-          {floats(squeeze, "squeeze", {kSqueezed, width}), floats(bias, "bias", {kSqueezed}),
-           floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
+          {floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
            floats(gain, "gain", {facts_each})}};
 }
 
-static std::pair<Floats, Floats> read_forward(const Array& cells, const Indices& decision, const Indices& action,
-                                              const Array& facts, const Array& squeeze, const Array& bias,
-                                              const Array& halves, const Array& orientation, const Array& gain) {
-  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
-  const auto [squeezed, to_squeezed] = fresh({cells.shape(0), std::size_t(kCells * kSqueezed)});
+static Floats read_forward(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
+                           const Array& halves, const Array& orientation, const Array& gain) {
+  const Readout of = readout(cells, decision, action, facts, halves, orientation, gain);
   const auto [log_probs, to_log_probs] = fresh({decision.size()});
   {
     nb::gil_scoped_release release;
-    read_out(of, to_squeezed, to_log_probs);
+    read_out(of, to_log_probs);
   }
-  return {squeezed, log_probs};
+  return log_probs;
 }
 
-static std::tuple<Floats, Floats, Floats, Floats, Floats, Floats> read_backward(
-    const Array& cells, const Indices& decision, const Indices& action, const Array& facts, const Array& squeeze,
-    const Array& bias, const Array& halves, const Array& orientation, const Array& gain, const Array& squeezed,
-    const Array& log_probs, const Array& of_squeezed, const Array& of_log_probs) {
-  const Readout of = readout(cells, decision, action, facts, squeeze, bias, halves, orientation, gain);
+static std::tuple<Floats, Floats, Floats, Floats> read_backward(const Array& cells, const Indices& decision,
+                                                                const Indices& action, const Array& facts,
+                                                                const Array& halves, const Array& orientation,
+                                                                const Array& gain, const Array& log_probs,
+                                                                const Array& of_log_probs) {
+  const Readout of = readout(cells, decision, action, facts, halves, orientation, gain);
   const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size();
-  const Shape summary{batch, kCells * kSqueezed};
-  const auto* was_squeezed = floats(squeezed, "squeezed", summary);
   const auto* were_log_probs = floats(log_probs, "log_probs", {rows});
-  const auto* squeezed_gradient = floats(of_squeezed, "of_squeezed", summary);
   const auto* log_probs_gradient = floats(of_log_probs, "of_log_probs", {rows});
   const auto [of_cells, to_cells] = fresh({batch, kRows, kCols, width});
-  const auto [of_squeeze, to_squeeze] = fresh({kSqueezed, width});
-  const auto [of_bias, to_bias] = fresh({kSqueezed});
   const auto [of_halves, to_halves] = fresh({batch, kMaps, width});
   const auto [of_orientation, to_orientation] = fresh({kOrientations});
   const auto [of_gain, to_gain] = fresh({gain.size()});
   {
     nb::gil_scoped_release release;
-    read_out_gradient(of, was_squeezed, were_log_probs, squeezed_gradient, log_probs_gradient, to_cells,
-                      {to_squeeze, to_bias, to_halves, to_orientation, to_gain});
+    read_out_gradient(of, were_log_probs, log_probs_gradient, to_cells, {to_halves, to_orientation, to_gain});
   }
-  return {of_cells, of_squeeze, of_bias, of_halves, of_orientation, of_gain};
+  return {of_cells, of_halves, of_orientation, of_gain};
 }
 
 // What the features head says of some placements, with what its gradient needs.
@@ -231,30 +245,31 @@ class Judged {
 };
 
 void bind_network(nb::module_& m) {
-  m.def("first_block", &forward, "planes"_a.noconvert(), "source"_a.noconvert(), "column"_a, "row"_a, "position"_a,
-        "shift"_a, "mix"_a, "bias"_a,
-        "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out).\n\n"
-        "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along\n"
-        "whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;\n"
-        "out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]). column f32[31, C, K] and\n"
-        "row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7. ValueError for other\n"
-        "shapes or values. Nobody may write to the arrays meanwhile.");
-  m.def("first_block_gradient", &backward, "planes"_a.noconvert(), "source"_a.noconvert(), "mix"_a, "seen"_a, "out"_a,
-        "gradient"_a,
-        "The gradients of column, row, position, shift, mix and bias, for the gradient f32[B, 16, 8, K] of `out`.");
-  m.def("read_out", &read_forward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a, "squeeze"_a,
-        "bias"_a, "halves"_a, "orientation"_a, "gain"_a,
-        "(squeezed f32[B, 1024], log_probs f32[M]) of cells f32[B, 16, 8, K] and M legal placements.\n\n"
-        "squeezed is relu(squeeze f32[8, K] of every cell + bias f32[8]). A placement's score is its first half's\n"
-        "cell times halves[b, orientation], plus its second half's (0 above the bottle) times\n"
-        "halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts f32[M, F] times\n"
-        "gain f32[F]; log_probs is the log-softmax over the rows of each decision i32[M], which ascend; rows of\n"
-        "decision B are padding and get 0. action i32[M]. ValueError for other shapes or values. Nobody may write to\n"
-        "the arrays meanwhile.");
+  m.def(
+      "first_block", &forward, "planes"_a.noconvert(), "source"_a.noconvert(), "column"_a, "row"_a, "position"_a,
+      "shift"_a, "mix"_a, "bias"_a, "squeeze"_a, "squeezing_bias"_a,
+      "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out, squeezed).\n\n"
+      "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along\n"
+      "whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;\n"
+      "out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]); squeezed f32[B, 1024] =\n"
+      "relu(squeeze f32[8, K] of every cell of out + squeezing_bias f32[8]), or f32[B, 0] for weights of no rows.\n"
+      "column f32[31, C, K] and row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7.\n"
+      "ValueError for other shapes or values. Nobody may write to the arrays meanwhile.");
+  m.def("first_block_gradient", &backward, "planes"_a.noconvert(), "source"_a.noconvert(), "mix"_a, "squeeze"_a,
+        "seen"_a, "out"_a, "squeezed"_a, "of_out"_a, "of_squeezed"_a,
+        "The gradients of column, row, position, shift, mix, bias, squeeze and squeezing_bias, for those of out and\n"
+        "squeezed.");
+  m.def("read_out", &read_forward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a, "halves"_a,
+        "orientation"_a, "gain"_a,
+        "Log-probabilities f32[M] of M legal placements by the cells f32[B, 16, 8, K] that they fill.\n\n"
+        "A placement's score is its first half's cell times halves[b, orientation], plus its second half's (0 above\n"
+        "the bottle) times halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts\n"
+        "f32[M, F] times gain f32[F]; the result is the log-softmax over the rows of each decision i32[M], which\n"
+        "ascend; rows of decision B are padding and get 0. action i32[M]. ValueError for other shapes or values.\n"
+        "Nobody may write to the arrays meanwhile.");
   m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a,
-        "squeeze"_a, "bias"_a, "halves"_a, "orientation"_a, "gain"_a, "squeezed"_a, "log_probs"_a, "of_squeezed"_a,
-        "of_log_probs"_a,
-        "The gradients of cells, squeeze, bias, halves, orientation and gain, for those of both outputs.");
+        "halves"_a, "orientation"_a, "gain"_a, "log_probs"_a, "of_log_probs"_a,
+        "The gradients of cells, halves, orientation and gain, for that of log_probs.");
   nb::class_<Judged>(m, "Judged",
                      "What the features head says of M placements (nets/features.py), and its gradient.\n\n"
                      "cells f32[B, 16, 8, K] are what the halves read; shift f32[B, H] is added to every placement of\n"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "clones.h"
@@ -138,6 +139,12 @@ Floats resized(const float* values, int rows, int from, int to) {
   return out;
 }
 
+// The reverse of padding: rows of `width` floats.
+void put(const Floats& from, int rows, int width, float* to) {
+  const Floats narrow = resized(from.data(), rows, padded(width), width);
+  std::copy(narrow.begin(), narrow.end(), to);
+}
+
 Lanes positive(Lanes x) { return x > 0.0f ? x : Lanes{}; }
 Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
 
@@ -152,7 +159,8 @@ bool holds_bits(const PlaneBatch& of) {
   return all <= 1;
 }
 
-DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights, float* seen, float* out) {
+DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights,
+                            const BlockOutputs<float>& outputs) {
   const Kinds kinds(of);
   Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
   down.read(weights.column);
@@ -165,6 +173,9 @@ DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float
   }
   std::vector<const float*> in_column[kCols], in_row[kRows];
   Floats columns(kCols * down.line()), mixed(kCells * step);  // columns [8][16][step]
+  std::optional<Squeeze> squeeze;
+  if (weights.squeeze) squeeze.emplace(weights.squeeze, weights.squeezing_bias, width);
+  auto [seen, out, squeezed] = outputs;
   for (int n = 0; n < of.batch; ++n, seen += kCells * step, out += kCells * width) {
     for (auto& lines : in_column) lines.clear();
     for (auto& lines : in_row) lines.clear();
@@ -192,23 +203,36 @@ DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float
     for (int i = 0; i < kCells; ++i) {
       for (int k = 0; k < width; ++k) out[i * width + k] = std::max(mixed[i * step + k], 0.0f);
     }
+    if (squeeze) squeeze->forward(out, squeezed + std::size_t(n) * kCells * kSqueezed);
   }
 }
 
-DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, const float* seen, const float* out,
-                                     const float* gradient, const BlockWeights<float>& gradients) {
+DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, const float* squeeze,
+                                     const BlockOutputs<const float>& outputs, const float* of_out,
+                                     const float* of_squeezed, const BlockWeights<float>& gradients) {
   const Kinds kinds(of);
   Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
   const int step = down.step, width = of.width;
   const Floats weights = resized(mix, width, width, step), zeros(step);
   Floats of_mixed(kCells * step), of_seen(kCells * step), columns(kCols * down.line());
   Floats of_position(kCells * step), of_mix(std::size_t(step) * step), of_bias(step), of_shift(step);
-  for (int n = 0; n < of.batch; ++n, seen += kCells * step, out += kCells * width, gradient += kCells * width) {
+  Floats shown(kCells * step);  // out, padded
+  std::optional<Squeeze> squeezing;
+  if (squeeze) squeezing.emplace(squeeze, nullptr, width);
+  const float* seen = outputs.seen;
+  for (int n = 0; n < of.batch; ++n, seen += kCells * step) {
+    const std::size_t cells = std::size_t(n) * kCells, summary = cells * kSqueezed;
     for (int i = 0; i < kCells; ++i) {
-      for (int k = 0; k < width; ++k) {
-        of_mixed[i * step + k] = out[i * width + k] > 0.0f ? gradient[i * width + k] : 0.0f;
+      std::copy_n(outputs.out + (cells + i) * width, width, &shown[i * step]);
+      std::copy_n(of_out + (cells + i) * width, width, &of_mixed[i * step]);
+    }
+    if (squeezing)
+      squeezing->backward(shown.data(), outputs.squeezed + summary, of_squeezed + summary, of_mixed.data());
+    for (int i = 0; i < kCells * step; i += step) {
+      for (int k = 0; k < step; k += kFloatLanes) {
+        lanes(&of_mixed[i + k]) = where_positive(lanes(&shown[i + k]), lanes(&of_mixed[i + k]));
       }
-      add(of_bias.data(), &of_mixed[i * step], step);
+      add(of_bias.data(), &of_mixed[i], step);
     }
     multiply({of_mixed.data(), 1, step}, step, kCells, seen, of_mix.data(), step, step, of_mix.data());
     multiply({of_mixed.data(), step, 1}, kCells, width, weights.data(), zeros.data(), 0, step, of_seen.data());
@@ -237,13 +261,10 @@ DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, con
   }
   down.write(gradients.column);
   across.write(gradients.row);
-  const auto put = [&](const Floats& from, int rows, float* to) {
-    const Floats narrow = resized(from.data(), rows, step, width);
-    std::copy(narrow.begin(), narrow.end(), to);
-  };
-  put(of_position, kCells, gradients.position);
-  put(of_mix, width, gradients.mix);
-  put(of_bias, 1, gradients.bias);
+  put(of_position, kCells, width, gradients.position);
+  put(of_mix, width, width, gradients.mix);
+  put(of_bias, 1, width, gradients.bias);
+  if (squeezing) squeezing->give(gradients.squeeze, gradients.squeezing_bias);
 }
 
 }  // namespace drm

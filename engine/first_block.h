@@ -9,7 +9,7 @@
 // Axis letters: B decisions, C planes, K channels. The order of all additions is fixed, whatever the number of threads.
 #pragma once
 
-#include "tables.h"
+#include "squeeze.h"
 
 namespace drm {
 
@@ -28,24 +28,32 @@ struct PlaneBatch {
 // Weights, or their gradients.
 template <typename Float>
 struct BlockWeights {
-  Float* column;    // [31][C][K], by where to less where from, plus 15
-  Float* row;       // [15][C][K]
-  Float* position;  // [16][8][K], added to every decision's sums
-  Float* shift;     // [B][K], added to every cell's sums
-  Float* mix;       // [K][K], to and from
-  Float* bias;      // [K]
+  Float* column;          // [31][C][K], by where to less where from, plus 15
+  Float* row;             // [15][C][K]
+  Float* position;        // [16][8][K], added to every decision's sums
+  Float* shift;           // [B][K], added to every cell's sums
+  Float* mix;             // [K][K], to and from
+  Float* bias;            // [K]
+  Float* squeeze;         // [kSqueezed][K]; null, and the next as well, for a network that squeezes later cells
+  Float* squeezing_bias;  // [kSqueezed]
 };
 
 // Whether all planes are 0 or 1.
 bool holds_bits(const PlaneBatch& of);
 
 // seen = relu(sums of column and row + position + shift), padded: [B][16][8][K up to a multiple of 8];
-// out [B][16][8][K] = relu(mix seen + bias).
-void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights, float* seen, float* out);
+// out [B][16][8][K] = relu(mix seen + bias); squeezed [B][16][8][kSqueezed] of out, if there is a squeeze.
+template <typename Float>
+struct BlockOutputs {
+  Float *seen, *out, *squeezed;
+};
+void first_block(const PlaneBatch& of, const BlockWeights<const float>& weights, const BlockOutputs<float>& outputs);
 
-// The gradients of all weights for the gradient [B][16][8][K] of out; seen and out are what first_block made.
-void first_block_gradient(const PlaneBatch& of, const float* mix, const float* seen, const float* out,
-                          const float* gradient, const BlockWeights<float>& gradients);
+// The gradients of all weights for those of out [B][16][8][K] and squeezed, where `outputs` is what first_block made.
+// Of the weights it reads mix and squeeze alone.
+void first_block_gradient(const PlaneBatch& of, const float* mix, const float* squeeze,
+                          const BlockOutputs<const float>& outputs, const float* of_out, const float* of_squeezed,
+                          const BlockWeights<float>& gradients);
 
 // The floats of one decision in `seen`.
 int seen_size(int width);

@@ -12,59 +12,41 @@ namespace {
 
 using Floats = std::vector<float>;
 
-constexpr int kOutputs = kSqueezed + kMaps;  // of one cell, side by side
-static_assert(kSqueezed % kFloatLanes == 0 && kMaps % kFloatLanes == 0);
+static_assert(kMaps % kFloatLanes == 0);
 
-// Where the scores of a placement's halves lie, entries of a decision's outputs [128][kOutputs].
-int first_score(const Halves& at) { return at.first * kOutputs + kSqueezed + at.orientation; }
-int second_score(const Halves& at) { return at.second * kOutputs + kSqueezed + kOrientations + at.orientation; }
+// Where the scores of a placement's halves lie among those of a decision's cells, [128][kMaps].
+int first_score(const Halves& at) { return at.first * kMaps + at.orientation; }
+int second_score(const Halves& at) { return at.second * kMaps + kOrientations + at.orientation; }
 
-// The weights of one decision, [kOutputs][step], and a copy of its cells where they have to be padded.
-struct Decision {
-  int width, step = padded(width);
-  Floats weights = Floats(kOutputs * step), wide = Floats(kCells * step);
-
-  explicit Decision(const Readout& of) : width(of.width) { put(of.weights.squeeze, kSqueezed, weights.data()); }
-
-  void choose(const float* halves) { put(halves, kMaps, &weights[kSqueezed * step]); }
-
-  const float* cells(const float* narrow) {
-    if (step == width) return narrow;
-    put(narrow, kCells, wide.data());
-    return wide.data();
-  }
-
- private:
-  void put(const float* from, int rows, float* to) const {
-    for (int i = 0; i < rows; ++i) std::copy_n(from + i * width, width, to + i * step);
-  }
-};
+// Rows of `width` floats, padded: those given where that is nothing to do, else copied to `wide`.
+const float* widened(const float* narrow, int rows, int width, Floats& wide) {
+  const int step = padded(width);
+  if (step == width) return narrow;
+  for (int i = 0; i < rows; ++i) std::copy_n(narrow + i * width, width, &wide[i * step]);
+  return wide.data();
+}
 
 }  // namespace
 
-DRM_CLONES void read_out(const Readout& of, float* squeezed, float* log_probs) {
-  const auto& [squeeze, bias, halves, orientation, gain] = of.weights;
+DRM_CLONES void read_out(const Readout& of, float* log_probs) {
+  const auto& [halves, orientation, gain] = of.weights;
   const Placements& placements = of.placements;
-  Decision decision(of);
-  Floats start(kOutputs), turned(of.width * kOutputs), outputs(kCells * kOutputs);
-  std::copy_n(bias, kSqueezed, start.data());
+  const int width = of.width;
+  Floats zeros(kMaps), turned(width * kMaps), scores(kCells * kMaps);
   int row = 0;
-  for (int n = 0; n < of.batch; ++n, squeezed += kCells * kSqueezed) {
-    decision.choose(halves + std::size_t(n) * kMaps * of.width);
-    for (int k = 0; k < of.width; ++k) {
-      for (int i = 0; i < kOutputs; ++i) turned[k * kOutputs + i] = decision.weights[i * decision.step + k];
+  for (int n = 0; n < of.batch; ++n) {
+    const float* weights = halves + std::size_t(n) * kMaps * width;
+    for (int i = 0; i < kMaps; ++i) {
+      for (int k = 0; k < width; ++k) turned[k * kMaps + i] = weights[i * width + k];
     }
-    const float* cells = of.cells + std::size_t(n) * kCells * of.width;
-    multiply({cells, of.width, 1}, kCells, of.width, turned.data(), start.data(), 0, kOutputs, outputs.data());
-    for (int i = 0; i < kCells; ++i) {
-      for (int k = 0; k < kSqueezed; ++k) squeezed[i * kSqueezed + k] = std::max(outputs[i * kOutputs + k], 0.0f);
-    }
+    const float* cells = of.cells + std::size_t(n) * kCells * width;
+    multiply({cells, width, 1}, kCells, width, turned.data(), zeros.data(), 0, kMaps, scores.data());
     const int first = row;
     row = placements.end_of(n, first);
     for (int m = first; m < row; ++m) {
       const Halves at(placements.action[m]);
-      float score =
-          outputs[first_score(at)] + (at.second < 0 ? 0.0f : outputs[second_score(at)]) + orientation[at.orientation];
+      float score = scores[first_score(at)] + orientation[at.orientation];
+      if (at.second >= 0) score += scores[second_score(at)];
       for (int f = 0; f < placements.facts_each; ++f)
         score += placements.facts[m * placements.facts_each + f] * gain[f];
       log_probs[m] = score;
@@ -74,55 +56,37 @@ DRM_CLONES void read_out(const Readout& of, float* squeezed, float* log_probs) {
   std::fill(log_probs + row, log_probs + placements.rows, 0.0f);
 }
 
-DRM_CLONES void read_out_gradient(const Readout& of, const float* squeezed, const float* log_probs,
-                                  const float* of_squeezed, const float* of_log_probs, float* of_cells,
+DRM_CLONES void read_out_gradient(const Readout& of, const float* log_probs, const float* of_log_probs, float* of_cells,
                                   const ReadoutWeights<float>& gradients) {
   const Placements& placements = of.placements;
-  const int width = of.width, facts_each = placements.facts_each;
-  Decision decision(of);
-  const int step = decision.step;
-  Floats zeros(step), of_outputs(kCells * kOutputs), of_squeeze(kSqueezed * step), of_halves(kMaps * step);
-  Floats of_bias(kSqueezed), wide(kCells * step), of_scores;
+  const int width = of.width, step = padded(width), facts_each = placements.facts_each;
+  Floats zeros(step), of_maps(kCells * kMaps), of_halves(kMaps * step), of_scores;
+  Floats wide_cells(kCells * step), wide_halves(kMaps * step), result(kCells * step);
   std::fill_n(gradients.orientation, kOrientations, 0.0f);
   std::fill_n(gradients.gain, facts_each, 0.0f);
   int row = 0;
-  for (int n = 0; n < of.batch; ++n, squeezed += kCells * kSqueezed, of_squeezed += kCells * kSqueezed) {
-    for (int i = 0; i < kCells; ++i) {
-      float* here = &of_outputs[i * kOutputs];
-      const int at = i * kSqueezed;
-      for (int k = 0; k < kSqueezed; ++k) here[k] = squeezed[at + k] > 0.0f ? of_squeezed[at + k] : 0.0f;
-      std::fill_n(here + kSqueezed, kMaps, 0.0f);
-      add(of_bias.data(), here, kSqueezed);
-    }
+  for (int n = 0; n < of.batch; ++n) {
     const int first = row;
     row = placements.end_of(n, first);
     of_scores.resize(row - first);
     log_softmax_gradient(log_probs + first, of_log_probs + first, row - first, of_scores.data());
+    std::fill(of_maps.begin(), of_maps.end(), 0.0f);
     for (int m = first; m < row; ++m) {
       const float of_score = of_scores[m - first];
       const Halves at(placements.action[m]);
-      of_outputs[first_score(at)] += of_score;
-      if (at.second >= 0) of_outputs[second_score(at)] += of_score;
+      of_maps[first_score(at)] += of_score;
+      if (at.second >= 0) of_maps[second_score(at)] += of_score;
       gradients.orientation[at.orientation] += of_score;
       for (int f = 0; f < facts_each; ++f) gradients.gain[f] += of_score * placements.facts[m * facts_each + f];
     }
-    decision.choose(of.weights.halves + std::size_t(n) * kMaps * width);
-    const float* cells = decision.cells(of.cells + std::size_t(n) * kCells * width);
-    const Matrix turned{of_outputs.data(), 1, kOutputs};
-    multiply(turned, kSqueezed, kCells, cells, of_squeeze.data(), step, step, of_squeeze.data());
-    multiply({turned.at + kSqueezed, 1, kOutputs}, kMaps, kCells, cells, zeros.data(), 0, step, of_halves.data());
-    float* to = step == width ? of_cells : wide.data();
-    multiply({of_outputs.data(), kOutputs, 1}, kCells, kOutputs, decision.weights.data(), zeros.data(), 0, step, to);
-    for (int i = 0; i < kMaps; ++i) {
-      std::copy_n(&of_halves[i * step], width, gradients.halves + (std::size_t(n) * kMaps + i) * width);
-    }
-    if (step != width) {
-      for (int i = 0; i < kCells; ++i) std::copy_n(&wide[i * step], width, of_cells + i * width);
-    }
-    of_cells += kCells * width;
+    const std::size_t here = std::size_t(n) * kCells * width, maps = std::size_t(n) * kMaps * width;
+    const float* cells = widened(of.cells + here, kCells, width, wide_cells);
+    const float* halves = widened(of.weights.halves + maps, kMaps, width, wide_halves);
+    multiply({of_maps.data(), 1, kMaps}, kMaps, kCells, cells, zeros.data(), 0, step, of_halves.data());
+    multiply({of_maps.data(), kMaps, 1}, kCells, kMaps, halves, zeros.data(), 0, step, result.data());
+    for (int i = 0; i < kMaps; ++i) std::copy_n(&of_halves[i * step], width, gradients.halves + maps + i * width);
+    for (int i = 0; i < kCells; ++i) std::copy_n(&result[i * step], width, of_cells + here + i * width);
   }
-  for (int i = 0; i < kSqueezed; ++i) std::copy_n(&of_squeeze[i * step], width, gradients.squeeze + i * width);
-  std::copy_n(of_bias.data(), kSqueezed, gradients.bias);
 }
 
 }  // namespace drm

@@ -1,5 +1,5 @@
-// What a network of one block reads off its cells, forward and backward: a summary of each cell, and log-probabilities
-// of the legal placements by the scores of the two cells that each fills (nets/encoder.py, nets/heads.py).
+// What a network of one block reads off its cells, forward and backward: log-probabilities of the legal placements by
+// the scores of the two cells that each fills (nets/encoder.py, nets/heads.py).
 //
 // Axis letters: B decisions, K channels, M legal placements of all decisions together, F facts of each.
 #pragma once
@@ -8,14 +8,11 @@
 
 namespace drm {
 
-inline constexpr int kSqueezed = 8;  // of the summary, per cell
-inline constexpr int kMaps = 8;      // scores per cell: as the first half by orientation, then as the second
+inline constexpr int kMaps = 8;  // scores per cell: as the first half by orientation, then as the second
 
 // Weights, or their gradients.
 template <typename Float>
 struct ReadoutWeights {
-  Float* squeeze;      // [kSqueezed][K]
-  Float* bias;         // [kSqueezed]
   Float* halves;       // [B][kMaps][K]
   Float* orientation;  // [kOrientations]
   Float* gain;         // [F]
@@ -28,11 +25,11 @@ struct Readout {
   ReadoutWeights<const float> weights;
 };
 
-// squeezed [B][16][8][kSqueezed] = relu(squeeze cells + bias); log_probs [M] of the placements, 0 for padding.
-void read_out(const Readout& of, float* squeezed, float* log_probs);
+// log_probs [M] of the placements, 0 for padding.
+void read_out(const Readout& of, float* log_probs);
 
-// The gradients of cells and weights for those of the outputs, which read_out made.
-void read_out_gradient(const Readout& of, const float* squeezed, const float* log_probs, const float* of_squeezed,
-                       const float* of_log_probs, float* of_cells, const ReadoutWeights<float>& gradients);
+// The gradients of cells and weights for that of log_probs, which read_out made.
+void read_out_gradient(const Readout& of, const float* log_probs, const float* of_log_probs, float* of_cells,
+                       const ReadoutWeights<float>& gradients);
 
 }  // namespace drm

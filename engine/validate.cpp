@@ -1,12 +1,13 @@
 #include "validate.h"
 
 #include <algorithm>
+#include <array>
 
 #include "fields.h"
 
 namespace drm {
 
-static bool is_bottle_byte(Cell cell) {
+static constexpr bool is_bottle_byte(Cell cell) {
   if (cell == kEmpty) return true;
   if (color_of(cell) >= kColors) return false;
   switch (kind_of(cell)) {
@@ -24,9 +25,21 @@ static bool is_bottle_byte(Cell cell) {
   }
 }
 
+static constexpr auto kIsCell = [] {
+  std::array<bool, 256> is{};
+  for (int byte = 0; byte < 256; ++byte) is[byte] = is_bottle_byte(static_cast<u8>(byte));
+  return is;
+}();
+
+bool holds_cells(const u8* bottle) {
+  bool all = true;
+  for (int i = 0; i < kCells; ++i) all &= kIsCell[bottle[i]];
+  return all;
+}
+
 std::string describe_invalid_cells(const u8* bottle, const std::string& cell) {
   for (int i = 0; i < kCells; ++i) {
-    if (is_bottle_byte(bottle[i])) continue;
+    if (kIsCell[bottle[i]]) continue;
     return cell + std::to_string(i) + "] is " + std::to_string(bottle[i]) +
            ", allowed are 255 and 0x40,50,60,70,80,B0,D0,F0 + colour 0..2";
   }

@@ -12,7 +12,10 @@ namespace drm {
 
 std::string describe_invalid(const Match& match, int players);
 
-// The bytes of a bottle alone; `cell` precedes the index in the sentence: "p1_bottle[" gives "p1_bottle[5] is".
+// Whether all bytes of a bottle are cells.
+bool holds_cells(const u8* bottle);
+
+// Which one is not; `cell` precedes the index in the sentence: "p1_bottle[" gives "p1_bottle[5] is".
 std::string describe_invalid_cells(const u8* bottle, const std::string& cell);
 
 // The same, and no right half in column 0, where the drop pass would look for its partner outside.

@@ -163,6 +163,12 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
   return std::make_tuple(array_of(cleared), array_of(frames), array_of(capsules), array_of(viruses));
 }
 
+std::vector<Board> boards_of(std::span<const u8> bottles) {
+  std::vector<Board> boards(bottles.size() / kCells);
+  for (std::size_t i = 0; i < boards.size(); ++i) boards[i] = board_of(&bottles[i * kCells]);
+  return boards;
+}
+
 nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
   const auto bottles = checked_bottles(bottle, "bottle", {-1});
   const std::size_t n = bottles.shape[0];
@@ -170,9 +176,7 @@ nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
   std::vector<i32> out(n * each);
   {
     nb::gil_scoped_release release;
-    std::vector<Board> boards(n);
-    for (std::size_t i = 0; i < n; ++i) boards[i] = board_of(&bottles.data[i * kCells]);
-    features_of(boards, out.data());
+    features_of(boards_of(bottles.data), out.data());
   }
   return copied(out, {n, each});
 }
@@ -185,10 +189,7 @@ nb::ndarray<nb::numpy, i32> preview_features(nb::handle bottle, nb::handle previ
   std::vector<i32> out(n * each);
   {
     nb::gil_scoped_release release;
-    for (std::size_t i = 0; i < n; ++i) {
-      preview_features_of(board_of(&bottles.data[i * kCells]), {next.data[2 * i], next.data[2 * i + 1]},
-                          &out[i * each]);
-    }
+    preview_features_of(boards_of(bottles.data), next.data.data(), out.data());
   }
   return copied(out, {n, each});
 }

@@ -1,5 +1,6 @@
 #include "search_board.h"
 
+#include <bit>
 #include <cstring>
 
 namespace drm {
@@ -18,22 +19,37 @@ Cells in_runs(Cells cells) {
   return across | down;
 }
 
-Board board_of(const u8 bottle[kCells]) {
-  Board board{};
-  for (int cell = 0; cell < kCells; ++cell) {
-    const u8 tile = bottle[cell];
-    if (is_free(tile)) continue;
-    const Cells here = cell_at(cell);
-    board.color[color_of(tile)] = board.color[color_of(tile)] | here;
-    if (kind_of(tile) == kVirus) board.virus = board.virus | here;
-    if (kind_of(tile) == kLeftHalf && cell % kCols < kCols - 1 && kind_of(bottle[cell + 1]) == kRightHalf) {
-      board.left = board.left | here;
-    }
-    if (kind_of(tile) == kTop && cell < kCells - kCols && kind_of(bottle[cell + kCols]) == kBottom) {
-      board.upper = board.upper | here;
-    }
+namespace {
+
+// Of every cell, bit `bit` of its byte.
+Cells bit_plane(const u64 (&rows)[kRows], int bit) {
+  static_assert(std::endian::native == std::endian::little && kCols == 8);
+  u64 halves[2] = {};
+  for (int row = 0; row < kRows; ++row) {
+    // The bit of byte i goes from 8 i to 56 + i.
+    const u64 line = (rows[row] >> bit & 0x0101010101010101ull) * 0x0102040810204080ull >> 56;
+    halves[row / 8] |= line << 8 * (row % 8);
   }
-  return board;
+  return {halves[0], halves[1]};
+}
+
+}  // namespace
+
+Board board_of(const u8 bottle[kCells]) {
+  u64 rows[kRows];
+  std::memcpy(rows, bottle, kCells);
+  Cells kind[4];
+  for (int bit = 0; bit < 4; ++bit) kind[bit] = bit_plane(rows, 4 + bit);
+  const auto is = [&](Kind wanted) {
+    Cells all = ~Cells{};
+    for (int bit = 0; bit < 4; ++bit) all = all & (wanted >> (4 + bit) & 1 ? kind[bit] : ~kind[bit]);
+    return all;
+  };
+  const Cells tiles = ~is(kEmptied), red = bit_plane(rows, 0), blue = bit_plane(rows, 1);  // see Color
+  return {.color = {tiles & ~(red | blue), tiles & red & ~blue, tiles & blue},
+          .virus = is(kVirus),
+          .left = is(kLeftHalf) & moved_left(is(kRightHalf)),
+          .upper = is(kTop) & moved_up(is(kBottom))};
 }
 
 void write_bottle(const Board& board, u8 bottle[kCells]) {

@@ -1,5 +1,7 @@
 #include "value_preview.h"
 
+#include "clones.h"
+
 namespace drm {
 
 namespace {
@@ -26,11 +28,7 @@ Cells side_by_side(Cells a, Cells b) { return a & moved_left(b); }
 
 Cells either_way(Cells a, Cells b) { return side_by_side(a, b) | side_by_side(b, a); }
 
-}  // namespace
-
-std::span<const char* const> preview_feature_names() { return kNames; }
-
-void preview_features_of(const Board& board, Capsule next, i32* out) {
+void list(const Board& board, Capsule next, i32* out) {
   const Cells tiles = board.occupied();
   Cells filled = tiles | moved_down(tiles);
   filled = filled | moved_down(filled, 2);
@@ -52,6 +50,18 @@ void preview_features_of(const Board& board, Capsule next, i32* out) {
   out[kPairTwo] = count(either_way(first.two, second.one) | either_way(first.one, second.two));
   out[kPairBoth] = count(either_way(first.two, second.two));
   out[kPairThree] = count(either_way(first.three, second.one) | either_way(first.one, second.three));
+}
+
+}  // namespace
+
+std::span<const char* const> preview_feature_names() { return kNames; }
+
+DRM_CLONES void preview_features_of(std::span<const Board> boards, const u8* next, i32* out) {
+  for (const Board& board : boards) {
+    list(board, {next[0], next[1]}, out);
+    next += 2;
+    out += kPreviewFeatures;
+  }
 }
 
 }  // namespace drm

@@ -18,7 +18,8 @@ inline constexpr int kPreviewFeatures = 2 * kColorOffers + kPairOffers;
 
 std::span<const char* const> preview_feature_names();
 
-// i32[kPreviewFeatures]: the ColorOffers of the first half, of the second half, then the PairOffers.
-void preview_features_of(const Board& board, Capsule next, i32* out);
+// i32[N][kPreviewFeatures] of N boards and the colours u8[N][2] of the capsule that comes next: the ColorOffers of its
+// first half, of its second half, then the PairOffers.
+void preview_features_of(std::span<const Board> boards, const u8* next, i32* out);
 
 }  // namespace drm

@@ -8,7 +8,7 @@ MLX's graph takes their results as inputs and returns the gradients of those.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import mlx.core as mx
 import numpy as np
@@ -33,6 +33,7 @@ class Block(NamedTuple):
     scalars: np.ndarray  # f32[B, S], relabelled
     inner: np.ndarray  # the block's inner layer
     cells: np.ndarray  # f32[B, 16, 8, K], as ActorCritic.see returns it, but for rounding
+    squeezed: np.ndarray  # f32[B, 1024], what the encoder's summary is made of; f32[B, 0] if the graph squeezes
 
 
 class Looked(NamedTuple):
@@ -44,6 +45,9 @@ class Looked(NamedTuple):
 
 class NativeBlock:
     """The first block of an axial encoder."""
+
+    squeezes: ClassVar = False
+    """Whether its cells are squeezed outside of the graph."""
 
     def __init__(self, model: ActorCritic) -> None:
         assert isinstance(model.encoder, AxialEncoder)
@@ -67,7 +71,7 @@ class NativeBlock:
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
         """Write the gradients of what is outside of the graph into `gradient`; of_inputs is that of `looked.inputs`."""
         (block,), (of_cells,) = looked.kept, of_inputs
-        self._complete(gradient, block, np.asarray(of_cells))
+        self._complete(gradient, block, np.asarray(of_cells), block.squeezed)
 
     def _nowhere(self) -> Columns:
         """No placements."""
@@ -83,15 +87,24 @@ class NativeBlock:
             scalars = permute_colors(scalars, order, layout.scalar_colors)
         shift = scalars @ np.asarray(encoder.from_scalars.weight).T + np.asarray(encoder.from_scalars.bias)
         mix = encoder.mix[0]
-        weights = (encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position, shift, mix.weight, mix.bias)
+        kernels = encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position
+        weights = (*kernels, shift, mix.weight, mix.bias, *self._squeeze())
         return Block(planes, source, scalars, *_core.first_block(planes, source, *map(np.asarray, weights)))
 
-    def _complete(self, gradient: dict[str, Any], block: Block, of_cells: np.ndarray) -> None:
-        planes, source, scalars, inner, cells = block
-        mix = np.asarray(self.encoder.mix[0].weight)
-        found = _core.first_block_gradient(planes, source, mix, inner, cells, of_cells)
-        column, row, position, shift, weight, bias = found
+    def _squeeze(self) -> tuple[Any, Any]:
+        """Weights and bias of what is squeezed outside of the graph: some or nothing."""
+        squeeze, end = self.encoder.squeeze, None if self.squeezes else 0
+        return squeeze.weight[:end], squeeze.bias[:end]
+
+    def _complete(self, gradient: dict[str, Any], block: Block, of_cells: np.ndarray, of_squeezed: np.ndarray) -> None:
+        """`complete`, for the gradients of a block's cells and of what is squeezed of them outside of the graph."""
+        planes, source, scalars, inner, cells, squeezed = block
+        mix, squeeze = np.asarray(self.encoder.mix[0].weight), np.asarray(self._squeeze()[0])
+        found = _core.first_block_gradient(planes, source, mix, squeeze, inner, cells, squeezed, of_cells, of_squeezed)
+        column, row, position, shift, weight, bias, *of_squeeze = found
         encoder = gradient["encoder"]
+        if self.squeezes:
+            encoder["squeeze"] = dict(zip(("weight", "bias"), map(mx.array, of_squeeze), strict=True))
         encoder["stem_column"]["kernel"], encoder["stem_row"]["kernel"] = mx.array(column), mx.array(row)
         encoder["position"] = mx.array(position)
         encoder["from_scalars"] = {"weight": mx.array(shift.T @ scalars), "bias": mx.array(shift.sum(axis=0))}
@@ -101,13 +114,14 @@ class NativeBlock:
 class NativeFeatures(NativeBlock):
     """All of a one-block network with a features head but the value."""
 
+    squeezes = True
+
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
-        block, squeeze, summarize = self._see(planes, scalars), self.encoder.squeeze, self.encoder.summarize
-        squeezed = relu(block.cells.reshape(-1, block.cells.shape[3]) @ np.asarray(squeeze.weight).T, squeeze.bias)
-        read = np.concatenate([squeezed.reshape(len(planes), -1), block.scalars], axis=1)
-        vector = relu(read @ np.asarray(summarize.weight).T, summarize.bias)
+        block, summarize = self._see(planes, scalars), self.encoder.summarize
+        read = np.concatenate([block.squeezed, block.scalars], axis=1)
+        vector = np.maximum(read @ np.asarray(summarize.weight).T + np.asarray(summarize.bias), 0)
         judged = self._judged(block.cells, vector, after)
-        return Looked((mx.array(vector), mx.array(judged.log_probs)), (block, squeezed, read, vector, judged))
+        return Looked((mx.array(vector), mx.array(judged.log_probs)), (block, read, vector, judged))
 
     def _judged(self, cells: np.ndarray, vector: np.ndarray, after: Columns) -> _core.Judged:
         head = self.model.head
@@ -126,7 +140,7 @@ class NativeFeatures(NativeBlock):
         return self.model.value_of_vector(self.look(planes, scalars, self._nowhere()).inputs[0])
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
-        block, squeezed, read, vector, judged = looked.kept
+        block, read, vector, judged = looked.kept
         of_vector, of_log_probs = map(np.asarray, of_inputs)
         of_cells, shift, halves, told, orientation, mix, bias, score = judged.gradient(of_log_probs)
         gradient["head"] = {
@@ -139,27 +153,15 @@ class NativeFeatures(NativeBlock):
         }
         of_vector = (of_vector + shift @ np.asarray(self.model.head.summary.weight)) * (vector > 0)
         of_read = of_vector @ np.asarray(self.encoder.summarize.weight)
-        of_squeezed = of_read[:, : -block.scalars.shape[1]].reshape(squeezed.shape) * (squeezed > 0)
-        of_cells += (of_squeezed @ np.asarray(self.encoder.squeeze.weight)).reshape(of_cells.shape)
-        self._complete(gradient, block, of_cells)
-        encoder = gradient["encoder"]
-        encoder["summarize"] = linear_gradient(of_vector, read)
-        encoder["squeeze"] = linear_gradient(of_squeezed, block.cells.reshape(-1, block.cells.shape[3]))
-
-
-def linear_gradient(of_outputs: np.ndarray, inputs: np.ndarray) -> dict[str, mx.array]:
-    """Of the weights of outputs f32[N, O] = inputs f32[N, I] @ weight^T + bias."""
-    return {"weight": mx.array(of_outputs.T @ inputs), "bias": mx.array(of_outputs.sum(axis=0))}
-
-
-def relu(values: np.ndarray, bias: mx.array) -> np.ndarray:
-    """max(values + bias, 0), in place."""
-    values += np.asarray(bias)
-    return np.maximum(values, 0, out=values)
+        self._complete(gradient, block, of_cells, of_read[:, : block.squeezed.shape[1]])
+        summarize = {"weight": mx.array(of_vector.T @ read), "bias": mx.array(of_vector.sum(axis=0))}
+        gradient["encoder"]["summarize"] = summarize
 
 
 class NativeScores(NativeBlock):
     """All of a one-block network with a shift-score or outcome head but the summary vector and the value."""
+
+    squeezes = True
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         squeezed, log_probs = inputs
@@ -172,15 +174,15 @@ class NativeScores(NativeBlock):
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
         block = self._see(planes, scalars)
         given = (block.cells, *after, *self._weights(block.scalars))
-        outputs = _core.read_out(*given)
-        return Looked(tuple(map(mx.array, outputs)), (block, given, outputs))
+        log_probs = _core.read_out(*given)
+        return Looked((mx.array(block.squeezed), mx.array(log_probs)), (block, (*given, log_probs)))
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
-        block, given, outputs = looked.kept
-        found = _core.read_out_gradient(*given, *outputs, *map(np.asarray, of_inputs))
-        of_cells, squeeze, bias, halves, orientation, gain = found
-        self._complete(gradient, block, of_cells)
-        gradient["encoder"]["squeeze"] = {"weight": mx.array(squeeze), "bias": mx.array(bias)}
+        block, kept = looked.kept
+        of_squeezed, of_log_probs = map(np.asarray, of_inputs)
+        given = (*kept, of_log_probs)
+        of_cells, halves, orientation, gain = _core.read_out_gradient(*given)
+        self._complete(gradient, block, of_cells, of_squeezed)
         head = gradient["head"]
         for name, start, of_half in zip(("first", "second"), self._colors, np.split(halves, 2, axis=1), strict=True):
             by_color = block.scalars[:, start : start + 3].T @ of_half.reshape(len(of_half), -1)
@@ -196,7 +198,7 @@ class NativeScores(NativeBlock):
 
     def _weights(self, scalars: np.ndarray) -> tuple[np.ndarray, ...]:
         """What `_core.read_out` takes after the placements."""
-        head, squeeze = self.model.head, self.encoder.squeeze
+        head = self.model.head
         assert isinstance(head, ShiftScoreHead)
         halves = []
         for start, weights in zip(self._colors, (head.first, head.second), strict=True):
@@ -204,8 +206,7 @@ class NativeScores(NativeBlock):
             of_decisions = scalars[:, start : start + 3] @ by_color.reshape(3, -1)
             halves.append(of_decisions.reshape(len(scalars), ORIENTATIONS, -1))
         gain = head.scale * np.asarray(head.gain) if isinstance(head, OutcomeHead) else np.zeros(0, np.float32)
-        joined = np.concatenate(halves, axis=1)
-        return np.asarray(squeeze.weight), np.asarray(squeeze.bias), joined, np.asarray(head.orientation), gain
+        return np.concatenate(halves, axis=1), np.asarray(head.orientation), gain
 
 
 def native(model: ActorCritic) -> NativeBlock | None:

@@ -51,8 +51,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the policy on a CPU takes the second half's weights for the first's",
         NATIVE,
-        "joined = np.concatenate(halves, axis=1)",
-        "joined = np.concatenate(halves[::-1], axis=1)",
+        "return np.concatenate(halves, axis=1)",
+        "return np.concatenate(halves[::-1], axis=1)",
         "tests/rl/test_native.py",
     ),
     (
@@ -130,6 +130,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "engine/bind_network.cpp",
         'floats(score, "score", {hidden})',
         "score.data()",
+        "tests/rl/test_native.py",
+    ),
+    (
+        "what is squeezed of a cell on a CPU teaches it nothing",
+        "engine/squeeze.h",
+        "multiply({pull_.data(), kSqueezed, 1}, kCells, kSqueezed, weights_.data(), of_cells, step_, step_, of_cells);",
+        "",
         "tests/rl/test_native.py",
     ),
     (

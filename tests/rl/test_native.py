@@ -31,34 +31,45 @@ def planes_of(rng: np.random.Generator, batch: int, planes: int) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=25)
-@given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 41), planes=st.integers(1, 13), batch=st.integers(0, 12))
-def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, batch):
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.integers(1, 41),
+    planes=st.integers(1, 13),
+    batch=st.integers(0, 12),
+    squeezed=st.sampled_from([0, 8]),
+)
+def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, batch, squeezed):
     rng = np.random.default_rng(seed)
     encoder = AxialEncoder(NetConfig(width=width, summary=4), planes, 2)
     shapes = [(31, planes, width), (15, planes, width), (16, 8, width), (batch, width), (width, width), (width,)]
+    shapes += [(squeezed, width), (squeezed,)]
     weights = [rng.normal(size=shape).astype(np.float32) / (1 + width * (i == 4)) for i, shape in enumerate(shapes)]
     given_planes = planes_of(rng, batch, planes)
     source = rng.integers(0, planes, (batch, planes)).astype(np.int32)
     meant = np.take_along_axis(given_planes, source[:, :, None, None], axis=1)
 
-    def block(*weights: mx.array) -> mx.array:
-        encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position, shift, *mix = weights
+    def block(*weights: mx.array) -> tuple[mx.array, mx.array]:
+        encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position, shift, *mix, squeeze, bias = weights
         encoder.from_scalars.weight, encoder.from_scalars.bias = mx.eye(width, batch), mx.zeros(width)
         encoder.from_scalars.weight = shift.T  # every decision has a scalar of its own
         encoder.mix[0].weight, encoder.mix[0].bias = mix
-        return encoder.see(mx.array(meant).astype(mx.float32), mx.eye(batch))
+        cells = encoder.see(mx.array(meant).astype(mx.float32), mx.eye(batch))
+        return cells, mx.maximum(cells @ squeeze.T + bias, 0).reshape(batch, -1) if squeezed else mx.zeros((batch, 0))
 
-    seen, out = _core.first_block(given_planes, source, *weights)
+    seen, *outputs = _core.first_block(given_planes, source, *weights)
+    assert [output.shape for output in outputs] == [(batch, 16, 8, width), (batch, 128 * squeezed)]
     if batch == 0:
-        assert out.shape == (0, 16, 8, width)
         return
-    np.testing.assert_allclose(out, np.asarray(block(*map(mx.array, weights))), atol=5e-4)
+    for one, other in zip(outputs, block(*map(mx.array, weights)), strict=True):
+        np.testing.assert_allclose(one, np.asarray(other), atol=2e-3)
 
-    weight = rng.normal(size=out.shape).astype(np.float32)
-    gradients = mx.grad(lambda *given: (block(*given) * mx.array(weight)).sum(), argnums=tuple(range(6)))(
-        *map(mx.array, weights)
-    )
-    found = _core.first_block_gradient(given_planes, source, weights[4], seen, out, weight)
+    pull = [rng.normal(size=output.shape).astype(np.float32) for output in outputs]
+
+    def said(*given: mx.array) -> mx.array:
+        return sum(((output * mx.array(weight)).sum() for output, weight in zip(block(*given), pull, strict=True)), 0)
+
+    gradients = mx.grad(said, argnums=tuple(range(8)))(*map(mx.array, weights))
+    found = _core.first_block_gradient(given_planes, source, weights[4], weights[6], seen, *outputs, *pull)
     for one, other in zip(found, gradients, strict=True):
         np.testing.assert_allclose(one, np.asarray(other), rtol=1e-3, atol=2e-2)
 
@@ -113,17 +124,19 @@ def test_a_network_learns_the_same_either_way(seed, width, depth, head, hidden, 
 
 def test_no_decisions_have_no_gradient():
     planes, source = np.zeros((0, 3, 16, 8), np.uint8), np.zeros((0, 3), np.int32)
-    weights = [np.ones(shape, np.float32) for shape in [(31, 3, 8), (15, 3, 8), (16, 8, 8), (0, 8), (8, 8), (8,)]]
-    seen, out = _core.first_block(planes, source, *weights)
-    assert out.shape == (0, 16, 8, 8)
-    found = _core.first_block_gradient(planes, source, weights[4], seen, out, out)
+    shapes = [(31, 3, 8), (15, 3, 8), (16, 8, 8), (0, 8), (8, 8), (8,), (8, 8), (8,)]
+    weights = [np.ones(shape, np.float32) for shape in shapes]
+    seen, *outputs = _core.first_block(planes, source, *weights)
+    assert [output.shape for output in outputs] == [(0, 16, 8, 8), (0, 1024)]
+    found = _core.first_block_gradient(planes, source, weights[4], weights[6], seen, *outputs, *outputs)
     assert [gradient.shape for gradient in found] == [weight.shape for weight in weights]
     assert not any(gradient.any() for gradient in found)
 
 
 def test_arrays_of_other_integers_are_not_converted():
     planes, source = np.zeros((2, 3, 16, 8), np.uint8), np.zeros((2, 3), np.int32)
-    weights = [np.zeros(shape, np.float32) for shape in [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,)]]
+    shapes = [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,), (8, 4), (8,)]
+    weights = [np.zeros(shape, np.float32) for shape in shapes]
     for wrong in ((planes.astype(np.int64) + 256, source), (planes, source.astype(np.int64) + 2**32)):
         with pytest.raises(TypeError):
             _core.first_block(*wrong, *weights)
@@ -131,8 +144,8 @@ def test_arrays_of_other_integers_are_not_converted():
 
 def test_wrong_arrays_are_refused():
     planes, source = np.zeros((2, 3, 16, 8), np.uint8), np.zeros((2, 3), np.int32)
-    shapes = [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,)]
-    names = ["column", "row", "position", "shift", "mix"]
+    shapes = [(31, 3, 4), (15, 3, 4), (16, 8, 4), (2, 4), (4, 4), (4,), (8, 4), (8,)]
+    names = ["column", "row", "position", "shift", "mix", None, "squeeze", "squeezing_bias"]  # bias measures the others
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     with pytest.raises(ValueError, match=r"source must have shape \(2, 3\), got \(1, 3\)"):
         _core.first_block(planes, source[:1], *weights)
@@ -141,16 +154,18 @@ def test_wrong_arrays_are_refused():
     with pytest.raises(ValueError, match="planes must hold 0 and 1"):
         _core.first_block(planes + 2, source, *weights)
     for i, name in enumerate(names):
-        with pytest.raises(ValueError, match=rf"{name} must have shape .*, got \(5, 4\)"):
+        if name is None:
+            continue
+        with pytest.raises(ValueError, match=rf"^{name} must have shape .*, got \(5, 4\)"):
             _core.first_block(planes, source, *weights[:i], np.zeros((5, 4), np.float32), *weights[i + 1 :])
     many = np.zeros((1, 33, 16, 8), np.uint8)
     with pytest.raises(ValueError, match="planes must be at most 32, got 33"):
         _core.first_block(many, np.zeros((1, 33), np.int32), *weights)
-    seen, out = _core.first_block(planes, source, *weights)
-    for i, name in enumerate(["seen", "out", "gradient"]):
-        given_arrays = [seen, out, out]
+    made = _core.first_block(planes, source, *weights)
+    for i, name in enumerate(["squeeze", "seen", "out", "squeezed", "of_out", "of_squeezed"]):
+        given_arrays = [weights[6], *made, *made[1:]]
         given_arrays[i] = given_arrays[i][:1]
-        with pytest.raises(ValueError, match=f"{name} must have shape"):
+        with pytest.raises(ValueError, match=f"^{name} must have shape"):
             _core.first_block_gradient(planes, source, weights[4], *given_arrays)
 
 
@@ -212,19 +227,18 @@ def test_a_half_outside_of_the_bottle_scores_nothing():
     halves = np.zeros((1, 8, 3), np.float32)
     halves[:, 4:] = 1
     action = np.array([15, 128 + 121, 256 + 16, 384 + 5, 384 + 125], np.int32)
-    squeeze, bias, none = np.zeros((8, 3), np.float32), np.zeros(8, np.float32), np.zeros(0, np.float32)
-    given_arrays = (cells, np.zeros(5, np.int32), action, np.zeros((5, 0), np.float32), squeeze, bias, halves)
-    _, log_probs = _core.read_out(*given_arrays, np.zeros(4, np.float32), none)
+    given_arrays = (cells, np.zeros(5, np.int32), action, np.zeros((5, 0), np.float32), halves)
+    log_probs = _core.read_out(*given_arrays, np.zeros(4, np.float32), np.zeros(0, np.float32))
     assert (log_probs[:4] == log_probs[0]).all()
     np.testing.assert_allclose(log_probs[4] - log_probs[0], cells[0, 14, 5].sum(), rtol=1e-5)
 
 
 def test_wrong_placements_are_refused():
-    shapes = [(2, 16, 8, 3), (3,), (3,), (3, 5), (8, 3), (8,), (2, 8, 3), (4,), (5,)]
-    names = ["cells", "decision", "action", "facts", "squeeze", "bias", "halves", "orientation", "gain"]
+    shapes = [(2, 16, 8, 3), (3,), (3,), (3, 5), (2, 8, 3), (4,), (5,)]
+    names = ["cells", "decision", "action", "facts", "halves", "orientation", "gain"]
     arrays = [np.zeros(shape, np.int32 if i in (1, 2) else np.float32) for i, shape in enumerate(shapes)]
-    outputs = _core.read_out(*arrays)
-    assert [output.shape for output in outputs] == [(2, 1024), (3,)]
+    log_probs = _core.read_out(*arrays)
+    assert log_probs.shape == (3,)
     for i, name in enumerate(names):
         if name in ("cells", "decision", "gain"):  # the others are measured by these
             continue
@@ -239,8 +253,8 @@ def test_wrong_placements_are_refused():
         given = [np.array(each, np.int32) for each in (decision, action)]
         with pytest.raises(ValueError, match="decision and action must ascend from 0 to 2 and hold 0 to 511"):
             _core.read_out(arrays[0], *given, *arrays[3:])
-    for i, name in enumerate(["squeezed", "log_probs", "of_squeezed", "of_log_probs"]):
-        given = [*outputs, *outputs]
+    for i, name in enumerate(["log_probs", "of_log_probs"]):
+        given = [log_probs, log_probs]
         given[i] = given[i][:1]
         with pytest.raises(ValueError, match=f"^{name} must have shape"):
             _core.read_out_gradient(*arrays, *given)
