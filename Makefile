@@ -62,6 +62,7 @@ sanitize: $(VENV)/.tools
 	$(VENV)/bin/cmake --build build/sanitize
 	build/sanitize/storm 1000000
 	build/sanitize/passes 1000000 1
+	build/sanitize/network 100 1
 	build/sanitize/test_reach 40
 	build/sanitize/warp 10000
 	build/sanitize/warp_two 10000
@@ -92,6 +93,7 @@ cross: $(VENV)/.built
 	qemu-aarch64 build/aarch64/replay $(CHECKS)
 	test "$$(qemu-aarch64 build/aarch64/storm 300000)" = "$$(build/native/storm 300000)"
 	qemu-aarch64 build/aarch64/passes 100000 1
+	qemu-aarch64 build/aarch64/network 20 1
 	qemu-aarch64 build/aarch64/test_reach 20
 	qemu-aarch64 build/aarch64/test_script 100
 
@@ -102,6 +104,7 @@ clang: $(VENV)/.built
 	    -DCMAKE_CXX_FLAGS=-stdlib=libc++ >/dev/null
 	$(VENV)/bin/cmake --build build/clang
 	build/clang/replay $(CHECKS)
+	build/clang/network 100 1
 	build/clang/test_reach 100
 	build/clang/test_script 1000
 

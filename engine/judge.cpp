@@ -13,7 +13,7 @@ namespace {
 
 using Floats = std::vector<float>;
 
-// Placements that are multiplied at once, in whole decisions: products of few rows read all weights for little.
+// Placements that are multiplied at once, in whole decisions: all weights are read for so many (docs/LOG.md).
 constexpr int kRowsAtOnce = 128;
 
 int whole_tiles(int rows) { return (rows + 3) / 4 * 4; }
@@ -26,8 +26,8 @@ struct Rows {
   explicit Rows(int floats, int rows = 0) : width(floats) { resize(rows); }
 
   void resize(int rows) { at.resize(std::size_t(whole_tiles(rows)) * step); }
-  float* row(int i) { return &at[std::size_t(i) * step]; }
-  const float* row(int i) const { return &at[std::size_t(i) * step]; }
+  float* row(int i) { return at.data() + std::size_t(i) * step; }
+  const float* row(int i) const { return at.data() + std::size_t(i) * step; }
   Matrix matrix() const { return {at.data(), step, 1}; }
   Matrix turned() const { return {at.data(), 1, step}; }
 };
@@ -163,7 +163,7 @@ DRM_CLONES void judge(const Judge& of, float* first, float* mixed, float* log_pr
       }
     }
     multiply(piece.facts.matrix(), whole_tiles(rows), facts_each, told.row(0), x.row(0), step, step, x.row(0));
-    for (int i = 0; i < rows * step; i += kFloatLanes) lanes(&x.at[i]) = positive(lanes(&x.at[i]));
+    for (int i = 0; i < rows * step; i += kFloatLanes) lanes(x.row(0) + i) = positive(lanes(x.row(0) + i));
     multiply(x.matrix(), whole_tiles(rows), hidden, mix.row(0), bias.row(0), 0, step, y.row(0));
     for (int i = 0; i < rows; ++i) {
       Lanes total{};

@@ -142,7 +142,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the summary on a CPU learns nothing from the features head",
         NATIVE,
-        "of_vector = (of_vector + more) * (vector > 0)",
+        "of_vector = (of_vector + shift @ np.asarray(self.model.head.summary.weight)) * (vector > 0)",
         "of_vector = of_vector * (vector > 0)",
         "tests/rl/test_native.py",
     ),
