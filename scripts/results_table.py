@@ -22,7 +22,7 @@ SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 ORDER = ("random", "greedy", "1ply", "clone", "best", "2ply", "3ply", "sampled", "deep", "memory", "known")
 LABELS = {
     "best": "`best`, the network alone",
-    "clone": "`train clone`, 116 minutes",
+    "clone": "`train clone`, 117 minutes",
     "known": "seed known, beam of 50",
     "1ply": "`search:1ply`",
     "2ply": "`search:2ply`",
