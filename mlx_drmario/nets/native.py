@@ -149,10 +149,8 @@ class NativeFeatures(NativeBlock):
             "summary": {"weight": mx.array(shift.T @ vector)},
             "orientation": mx.array(orientation),
             "mix": {"weight": mx.array(mix), "bias": mx.array(bias)},
-            "score": {
-                "weight": mx.array(score[None]),
-                "bias": mx.array([0.0]),
-            },  # made, not to be computed: it crosses to another thread,
+            # Of an array, so that nothing is left to compute: the gradient crosses to another thread.
+            "score": {"weight": mx.array(score[None]), "bias": mx.array(np.zeros(1, np.float32))},
         }
         of_vector = (of_vector + shift @ np.asarray(self.model.head.summary.weight)) * (vector > 0)
         of_read = of_vector @ np.asarray(self.encoder.summarize.weight)
