@@ -25,11 +25,12 @@ static constexpr bool is_bottle_byte(Cell cell) {
   }
 }
 
-static constexpr auto kIsCell = [] {
+static constexpr std::array<bool, 256> list_cells() {
   std::array<bool, 256> is{};
   for (int byte = 0; byte < 256; ++byte) is[byte] = is_bottle_byte(static_cast<u8>(byte));
   return is;
-}();
+}
+static constexpr auto kIsCell = list_cells();
 
 bool holds_cells(const u8* bottle) {
   bool all = true;
