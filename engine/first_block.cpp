@@ -145,9 +145,6 @@ void put(const Floats& from, int rows, int width, float* to) {
   std::copy(narrow.begin(), narrow.end(), to);
 }
 
-Lanes positive(Lanes x) { return x > 0.0f ? x : Lanes{}; }
-Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
-
 }  // namespace
 
 int seen_size(int width) { return kCells * padded(width); }

@@ -126,9 +126,6 @@ float sum_of(Lanes parts) {
   return total;
 }
 
-Lanes positive(Lanes x) { return x > 0.0f ? x : Lanes{}; }
-Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
-
 }  // namespace
 
 int judged_size(int hidden) { return padded(hidden); }

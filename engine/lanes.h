@@ -15,6 +15,9 @@ inline constexpr int kFloatLanes = sizeof(Lanes) / sizeof(float);
 inline Lanes& lanes(float* at) { return *reinterpret_cast<Lanes*>(at); }
 inline const Lanes& lanes(const float* at) { return *reinterpret_cast<const Lanes*>(at); }
 
+inline Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
+inline Lanes positive(Lanes x) { return where_positive(x, x); }
+
 inline int padded(int count) { return (count + kFloatLanes - 1) / kFloatLanes * kFloatLanes; }
 
 inline void add(float* to, const float* what, int count) {

@@ -37,7 +37,7 @@ class Squeeze {
   void forward(const float* cells, float* squeezed) const {
     multiply({cells, width_, 1}, kCells, width_, turned_.data(), bias_.data(), 0, kSqueezed, squeezed);
     for (int i = 0; i < kCells * kSqueezed; i += kFloatLanes) {
-      lanes(squeezed + i) = lanes(squeezed + i) > 0.0f ? lanes(squeezed + i) : Lanes{};
+      lanes(squeezed + i) = positive(lanes(squeezed + i));
     }
   }
 
@@ -45,7 +45,7 @@ class Squeeze {
   void backward(const float* cells, const float* squeezed, const float* of_squeezed, float* of_cells) {
     for (int i = 0; i < kCells; ++i) {
       float* here = &pull_[i * kSqueezed];
-      lanes(here) = lanes(squeezed + i * kSqueezed) > 0.0f ? lanes(of_squeezed + i * kSqueezed) : Lanes{};
+      lanes(here) = where_positive(lanes(squeezed + i * kSqueezed), lanes(of_squeezed + i * kSqueezed));
       lanes(of_bias_.data()) += lanes(here);
     }
     multiply({pull_.data(), 1, kSqueezed}, kSqueezed, kCells, cells, of_weights_.data(), step_, step_,
