@@ -58,9 +58,6 @@ static std::pair<Floats, float*> fresh(const Shape& shape) {
   return {take(data, shape), data};
 }
 
-using Block = std::tuple<Floats, Floats, Floats>;
-using BlockGradients = std::tuple<Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats>;
-
 // How many numbers are left of a cell: none for a network that squeezes later cells.
 static std::size_t squeezed_of(const Array& squeeze, std::size_t width) {
   require(squeeze.ndim() == 2 && (squeeze.shape(0) == 0 || squeeze.shape(0) == kSqueezed) && squeeze.shape(1) == width,
@@ -71,60 +68,69 @@ static std::size_t squeezed_of(const Array& squeeze, std::size_t width) {
 
 static const float* unless_empty(const Array& array) { return array.size() ? array.data() : nullptr; }
 
-static Block forward(const Planes& planes, const Source& source, const Array& column, const Array& row,
-                     const Array& position, const Array& shift, const Array& mix, const Array& bias,
-                     const Array& squeeze, const Array& squeezing_bias) {
-  const std::size_t batch = planes.shape(0), each = planes.shape(1), width = bias.size();
-  const std::size_t left = squeezed_of(squeeze, width);
-  const PlaneBatch of = plane_batch(planes, source, width);
-  floats(squeezing_bias, "squeezing_bias", {left});
-  const BlockWeights<const float> weights{floats(column, "column", {kColumnOffsets, each, width}),
-                                          floats(row, "row", {kRowOffsets, each, width}),
-                                          floats(position, "position", {kRows, kCols, width}),
-                                          floats(shift, "shift", {batch, width}),
-                                          floats(mix, "mix", {width, width}),
-                                          floats(bias, "bias", {width}),
-                                          unless_empty(squeeze),
-                                          unless_empty(squeezing_bias)};
-  const std::size_t seen_each = seen_size(static_cast<int>(width));
-  const auto [seen, to_seen] = fresh({batch, seen_each});
-  const auto [out, to_out] = fresh({batch, kRows, kCols, width});
-  const auto [squeezed, to_squeezed] = fresh({batch, kCells * left});
-  {
+// A first block's outputs for some planes, with what its gradient needs.
+class FirstBlock {
+ public:
+  FirstBlock(Planes planes, Source source, Array column, Array row, Array position, Array shift, Array mix, Array bias,
+             Array squeeze, Array squeezing_bias)
+      : planes_(planes),
+        source_(source),
+        mix_(mix),
+        squeeze_(squeeze),
+        of_(plane_batch(planes, source, bias.size())),
+        left_(squeezed_of(squeeze, bias.size())) {
+    const std::size_t batch = of_.batch, each = of_.planes_each, width = of_.width;
+    floats(squeezing_bias, "squeezing_bias", {left_});
+    const BlockWeights<const float> weights{floats(column, "column", {kColumnOffsets, each, width}),
+                                            floats(row, "row", {kRowOffsets, each, width}),
+                                            floats(position, "position", {kRows, kCols, width}),
+                                            floats(shift, "shift", {batch, width}),
+                                            floats(mix, "mix", {width, width}),
+                                            floats(bias, "bias", {width}),
+                                            unless_empty(squeeze),
+                                            unless_empty(squeezing_bias)};
+    seen_ = std::make_unique_for_overwrite<float[]>(batch * seen_size(of_.width));
+    std::tie(cells_, to_cells_) = fresh({batch, kRows, kCols, width});
+    std::tie(squeezed_, to_squeezed_) = fresh({batch, kCells * left_});
     nb::gil_scoped_release release;
-    first_block(of, weights, {to_seen, to_out, to_squeezed});
+    first_block(of_, weights, {seen_.get(), to_cells_, to_squeezed_});
   }
-  return {seen, out, squeezed};
-}
 
-static BlockGradients backward(const Planes& planes, const Source& source, const Array& mix, const Array& squeeze,
-                               const Array& seen, const Array& out, const Array& squeezed, const Array& of_out,
-                               const Array& of_squeezed) {
-  const std::size_t batch = planes.shape(0), each = planes.shape(1), width = mix.ndim() ? mix.shape(0) : 0;
-  const std::size_t left = squeezed_of(squeeze, width);
-  const PlaneBatch of = plane_batch(planes, source, width);
-  const Shape cells{batch, kRows, kCols, width}, summary{batch, kCells * left};
-  const auto* mixing = floats(mix, "mix", {width, width});
-  const BlockOutputs<const float> outputs{
-      floats(seen, "seen", {batch, static_cast<std::size_t>(seen_size(static_cast<int>(width)))}),
-      floats(out, "out", cells), floats(squeezed, "squeezed", summary)};
-  const auto* out_gradient = floats(of_out, "of_out", cells);
-  const auto* squeezed_gradient = floats(of_squeezed, "of_squeezed", summary);
-  const auto [column, to_column] = fresh({kColumnOffsets, each, width});
-  const auto [row, to_row] = fresh({kRowOffsets, each, width});
-  const auto [position, to_position] = fresh({kRows, kCols, width});
-  const auto [shift, to_shift] = fresh({batch, width});
-  const auto [of_mix, to_mix] = fresh({width, width});
-  const auto [bias, to_bias] = fresh({width});
-  const auto [of_squeeze, to_squeeze] = fresh({left, width});
-  const auto [of_squeezing_bias, to_squeezing_bias] = fresh({left});
-  {
-    nb::gil_scoped_release release;
-    first_block_gradient(of, mixing, unless_empty(squeeze), outputs, out_gradient, squeezed_gradient,
-                         {to_column, to_row, to_position, to_shift, to_mix, to_bias, to_squeeze, to_squeezing_bias});
+  Floats cells() const { return cells_; }
+  Floats squeezed() const { return squeezed_; }
+
+  std::tuple<Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats> gradient(const Array& of_cells,
+                                                                                      const Array& of_squeezed) const {
+    const std::size_t batch = of_.batch, each = of_.planes_each, width = of_.width;
+    const float* cells_gradient = floats(of_cells, "of_cells", {batch, kRows, kCols, width});
+    const float* squeezed_gradient = floats(of_squeezed, "of_squeezed", {batch, kCells * left_});
+    const auto [column, to_column] = fresh({kColumnOffsets, each, width});
+    const auto [row, to_row] = fresh({kRowOffsets, each, width});
+    const auto [position, to_position] = fresh({kRows, kCols, width});
+    const auto [shift, to_shift] = fresh({batch, width});
+    const auto [mix, to_mix] = fresh({width, width});
+    const auto [bias, to_bias] = fresh({width});
+    const auto [squeeze, to_squeeze] = fresh({left_, width});
+    const auto [squeezing_bias, to_squeezing_bias] = fresh({left_});
+    {
+      nb::gil_scoped_release release;
+      first_block_gradient(of_, mix_.data(), unless_empty(squeeze_), {seen_.get(), to_cells_, to_squeezed_},
+                           cells_gradient, squeezed_gradient,
+                           {to_column, to_row, to_position, to_shift, to_mix, to_bias, to_squeeze, to_squeezing_bias});
+    }
+    return {column, row, position, shift, mix, bias, squeeze, squeezing_bias};
   }
-  return {column, row, position, shift, of_mix, bias, of_squeeze, of_squeezing_bias};
-}
+
+ private:
+  Planes planes_;  // these four kept alive
+  Source source_;
+  Array mix_, squeeze_;
+  PlaneBatch of_;
+  std::size_t left_;
+  std::unique_ptr<float[]> seen_;
+  Floats cells_, squeezed_;
+  float *to_cells_ = nullptr, *to_squeezed_ = nullptr;
+};
 
 using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
@@ -143,48 +149,47 @@ static void require_axes(const Array& array, const char* name, std::size_t axes)
   require(array.ndim() == axes, name, "have " + std::to_string(axes) + " axes", std::to_string(array.ndim()));
 }
 
-static Readout readout(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
-                       const Array& halves, const Array& orientation, const Array& gain) {
-  require_axes(cells, "cells", 4);
-  const std::size_t batch = cells.shape(0), width = cells.shape(3), facts_each = gain.size();
-  return {static_cast<int>(batch),
-          static_cast<int>(width),
-          floats(cells, "cells", {batch, kRows, kCols, width}),
-          placements_of(decision, action, facts, facts_each, batch),
-          {floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
-           floats(gain, "gain", {facts_each})}};
-}
-
-static Floats read_forward(const Array& cells, const Indices& decision, const Indices& action, const Array& facts,
-                           const Array& halves, const Array& orientation, const Array& gain) {
-  const Readout of = readout(cells, decision, action, facts, halves, orientation, gain);
-  const auto [log_probs, to_log_probs] = fresh({decision.size()});
-  {
+// What a head says of some placements that scores the cells they fill, with what its gradient needs.
+class Scored {
+ public:
+  Scored(Array cells, Indices decision, Indices action, Array facts, Array halves, Array orientation, Array gain)
+      : arrays_{cells, facts, halves, orientation, gain}, decision_(decision), action_(action) {
+    require_axes(cells, "cells", 4);
+    const std::size_t batch = cells.shape(0), width = cells.shape(3), each = gain.size();
+    of_ = {static_cast<int>(batch),
+           static_cast<int>(width),
+           floats(cells, "cells", {batch, kRows, kCols, width}),
+           placements_of(decision, action, facts, each, batch),
+           {floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
+            floats(gain, "gain", {each})}};
+    std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
     nb::gil_scoped_release release;
-    read_out(of, to_log_probs);
+    read_out(of_, to_log_probs_);
   }
-  return log_probs;
-}
 
-static std::tuple<Floats, Floats, Floats, Floats> read_backward(const Array& cells, const Indices& decision,
-                                                                const Indices& action, const Array& facts,
-                                                                const Array& halves, const Array& orientation,
-                                                                const Array& gain, const Array& log_probs,
-                                                                const Array& of_log_probs) {
-  const Readout of = readout(cells, decision, action, facts, halves, orientation, gain);
-  const std::size_t batch = cells.shape(0), width = cells.shape(3), rows = decision.size();
-  const auto* were_log_probs = floats(log_probs, "log_probs", {rows});
-  const auto* log_probs_gradient = floats(of_log_probs, "of_log_probs", {rows});
-  const auto [of_cells, to_cells] = fresh({batch, kRows, kCols, width});
-  const auto [of_halves, to_halves] = fresh({batch, kMaps, width});
-  const auto [of_orientation, to_orientation] = fresh({kOrientations});
-  const auto [of_gain, to_gain] = fresh({gain.size()});
-  {
-    nb::gil_scoped_release release;
-    read_out_gradient(of, were_log_probs, log_probs_gradient, to_cells, {to_halves, to_orientation, to_gain});
+  Floats log_probs() const { return log_probs_; }
+
+  std::tuple<Floats, Floats, Floats, Floats> gradient(const Array& of_log_probs) const {
+    const std::size_t batch = of_.batch, width = of_.width, each = of_.placements.facts_each;
+    const float* given = floats(of_log_probs, "of_log_probs", {log_probs_.shape(0)});
+    const auto [cells, to_cells] = fresh({batch, kRows, kCols, width});
+    const auto [halves, to_halves] = fresh({batch, kMaps, width});
+    const auto [orientation, to_orientation] = fresh({kOrientations});
+    const auto [gain, to_gain] = fresh({each});
+    {
+      nb::gil_scoped_release release;
+      read_out_gradient(of_, to_log_probs_, given, to_cells, {to_halves, to_orientation, to_gain});
+    }
+    return {cells, halves, orientation, gain};
   }
-  return {of_cells, of_halves, of_orientation, of_gain};
-}
+
+ private:
+  std::array<Array, 5> arrays_;  // kept alive
+  Indices decision_, action_;
+  Readout of_;
+  Floats log_probs_;
+  float* to_log_probs_ = nullptr;
+};
 
 // What the features head says of some placements, with what its gradient needs.
 class Judged {
@@ -245,31 +250,36 @@ class Judged {
 };
 
 void bind_network(nb::module_& m) {
-  m.def(
-      "first_block", &forward, "planes"_a.noconvert(), "source"_a.noconvert(), "column"_a, "row"_a, "position"_a,
-      "shift"_a, "mix"_a, "bias"_a, "squeeze"_a, "squeezing_bias"_a,
-      "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out, squeezed).\n\n"
-      "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along\n"
-      "whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;\n"
-      "out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]); squeezed f32[B, 1024] =\n"
-      "relu(squeeze f32[8, K] of every cell of out + squeezing_bias f32[8]), or f32[B, 0] for weights of no rows.\n"
-      "column f32[31, C, K] and row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7.\n"
-      "ValueError for other shapes or values. Nobody may write to the arrays meanwhile.");
-  m.def("first_block_gradient", &backward, "planes"_a.noconvert(), "source"_a.noconvert(), "mix"_a, "squeeze"_a,
-        "seen"_a, "out"_a, "squeezed"_a, "of_out"_a, "of_squeezed"_a,
-        "The gradients of column, row, position, shift, mix, bias, squeeze and squeezing_bias, for those of out and\n"
-        "squeezed.");
-  m.def("read_out", &read_forward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a, "halves"_a,
-        "orientation"_a, "gain"_a,
-        "Log-probabilities f32[M] of M legal placements by the cells f32[B, 16, 8, K] that they fill.\n\n"
-        "A placement's score is its first half's cell times halves[b, orientation], plus its second half's (0 above\n"
-        "the bottle) times halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts\n"
-        "f32[M, F] times gain f32[F]; the result is the log-softmax over the rows of each decision i32[M], which\n"
-        "ascend; rows of decision B are padding and get 0. action i32[M]. ValueError for other shapes or values.\n"
-        "Nobody may write to the arrays meanwhile.");
-  m.def("read_out_gradient", &read_backward, "cells"_a, "decision"_a.noconvert(), "action"_a.noconvert(), "facts"_a,
-        "halves"_a, "orientation"_a, "gain"_a, "log_probs"_a, "of_log_probs"_a,
-        "The gradients of cells, halves, orientation and gain, for that of log_probs.");
+  nb::class_<FirstBlock>(
+      m, "FirstBlock",
+      "The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8], and its gradient.\n\n"
+      "Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. cells f32[B, 16, 8, K] =\n"
+      "relu(mix f32[K, K] (to, from) x + bias f32[K]), where x = relu(convolutions along whole columns and rows +\n"
+      "position f32[16, 8, K] + shift f32[B, K]); squeezed f32[B, 1024] = relu(squeeze f32[8, K] of every cell +\n"
+      "squeezing_bias f32[8]), or f32[B, 0] for weights of no rows. column f32[31, C, K] and row f32[15, C, K] hold\n"
+      "weights by offset: where to, less where from, plus 15 or 7. ValueError for other shapes or values. Nobody may\n"
+      "write to the arrays meanwhile.")
+      .def(nb::init<Planes, Source, Array, Array, Array, Array, Array, Array, Array, Array>(), "planes"_a.noconvert(),
+           "source"_a.noconvert(), "column"_a, "row"_a, "position"_a, "shift"_a, "mix"_a, "bias"_a, "squeeze"_a,
+           "squeezing_bias"_a)
+      .def_prop_ro("cells", &FirstBlock::cells, nb::rv_policy::automatic, "f32[B, 16, 8, K].")
+      .def_prop_ro("squeezed", &FirstBlock::squeezed, nb::rv_policy::automatic, "f32[B, 1024 or 0].")
+      .def("gradient", &FirstBlock::gradient, "of_cells"_a, "of_squeezed"_a,
+           "The gradients of column, row, position, shift, mix, bias, squeeze and squeezing_bias, for those of cells\n"
+           "and squeezed.");
+  nb::class_<Scored>(
+      m, "Scored",
+      "What a head says of M placements that scores the cells f32[B, 16, 8, K] they fill, and its gradient.\n\n"
+      "A placement's score is its first half's cell times halves[b, orientation], plus its second half's (0 above the\n"
+      "bottle) times halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts\n"
+      "f32[M, F] times gain f32[F]. Rows of decision i32[M] ascend; those of decision B are padding. action i32[M].\n"
+      "ValueError for other shapes or values. Nobody may write to the arrays meanwhile.")
+      .def(nb::init<Array, Indices, Indices, Array, Array, Array, Array>(), "cells"_a, "decision"_a.noconvert(),
+           "action"_a.noconvert(), "facts"_a, "halves"_a, "orientation"_a, "gain"_a)
+      .def_prop_ro("log_probs", &Scored::log_probs, nb::rv_policy::automatic,
+                   "f32[M]: log-softmax of the scores over the rows of each decision, 0 for padding.")
+      .def("gradient", &Scored::gradient, "of_log_probs"_a,
+           "The gradients of cells, halves, orientation and gain, for that of log_probs.");
   nb::class_<Judged>(m, "Judged",
                      "What the features head says of M placements (nets/features.py), and its gradient.\n\n"
                      "cells f32[B, 16, 8, K] are what the halves read; shift f32[B, H] is added to every placement of\n"

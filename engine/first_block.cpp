@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "clones.h"
-#include "lanes.h"
 
 namespace drm {
 
@@ -131,20 +130,6 @@ void sum(const float* start, const std::vector<const float*>& lines, int count, 
   }
 }
 
-// Rows of `from` floats as rows of `to` floats, cut off or filled with zeros.
-Floats resized(const float* values, int rows, int from, int to) {
-  Floats out(std::size_t(rows) * to);
-  for (int i = 0; i < rows; ++i)
-    std::copy_n(values + std::size_t(i) * from, std::min(from, to), &out[std::size_t(i) * to]);
-  return out;
-}
-
-// The reverse of padding: rows of `width` floats.
-void put(const Floats& from, int rows, int width, float* to) {
-  const Floats narrow = resized(from.data(), rows, padded(width), width);
-  std::copy(narrow.begin(), narrow.end(), to);
-}
-
 }  // namespace
 
 int seen_size(int width) { return kCells * padded(width); }
@@ -163,13 +148,11 @@ DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float
   down.read(weights.column);
   across.read(weights.row);
   const int step = down.step, width = of.width;
-  const Floats position = resized(weights.position, kCells, width, step), bias = resized(weights.bias, 1, width, step);
-  Floats turned(std::size_t(step) * step);  // mix, from and to
-  for (int to = 0; to < width; ++to) {
-    for (int from = 0; from < width; ++from) turned[from * step + to] = weights.mix[to * width + from];
-  }
+  const Rows position = copied(weights.position, kCells, width), shift = copied(weights.shift, of.batch, width);
+  const Rows bias = copied(weights.bias, 1, width), turned = columns_of(weights.mix, width, width);
   std::vector<const float*> in_column[kCols], in_row[kRows];
-  Floats columns(kCols * down.line()), mixed(kCells * step);  // columns [8][16][step]
+  Floats columns(kCols * down.line());  // [8][16][step]
+  Rows mixed(width, kCells);
   std::optional<Squeeze> squeeze;
   if (weights.squeeze) squeeze.emplace(weights.squeeze, weights.squeezing_bias, width);
   auto [seen, out, squeezed] = outputs;
@@ -185,21 +168,19 @@ DRM_CLONES void first_block(const PlaneBatch& of, const BlockWeights<const float
     for (int col = 0; col < kCols; ++col) {
       sum(down.whole.data(), in_column[col], down.line(), &columns[col * down.line()]);
     }
-    const Floats shift = resized(weights.shift + std::size_t(n) * width, 1, width, step);
     for (int r = 0; r < kRows; ++r) {
       float* cells = seen + r * across.line();
       sum(across.whole.data(), in_row[r], across.line(), cells);
       for (int col = 0; col < kCols; ++col, cells += step) {
         for (int k = 0; k < step; k += kFloatLanes) {
           lanes(cells + k) = positive(lanes(cells + k) + lanes(&columns[col * down.line() + r * step + k]) +
-                                      lanes(&position[(r * kCols + col) * step + k]) + lanes(&shift[k]));
+                                      lanes(position.row(r * kCols + col) + k) + lanes(shift.row(n) + k));
         }
       }
     }
-    multiply({seen, step, 1}, kCells, width, turned.data(), bias.data(), 0, step, mixed.data());
-    for (int i = 0; i < kCells; ++i) {
-      for (int k = 0; k < width; ++k) out[i * width + k] = std::max(mixed[i * step + k], 0.0f);
-    }
+    multiply({seen, step, 1}, kCells, width, turned.row(0), bias.row(0), 0, step, mixed.row(0));
+    for (float& value : mixed.at) value = std::max(value, 0.0f);
+    mixed.give(out, kCells);
     if (squeeze) squeeze->forward(out, squeezed + std::size_t(n) * kCells * kSqueezed);
   }
 }
@@ -210,57 +191,55 @@ DRM_CLONES void first_block_gradient(const PlaneBatch& of, const float* mix, con
   const Kinds kinds(of);
   Axis down{kinds.planes, kRows, of.planes_each, of.width}, across{kinds.planes, kCols, of.planes_each, of.width};
   const int step = down.step, width = of.width;
-  const Floats weights = resized(mix, width, width, step), zeros(step);
-  Floats of_mixed(kCells * step), of_seen(kCells * step), columns(kCols * down.line());
-  Floats of_position(kCells * step), of_mix(std::size_t(step) * step), of_bias(step), of_shift(step);
-  Floats shown(kCells * step);  // out, padded
+  const Rows weights = copied(mix, width, width), zeros(width, 1);
+  Floats columns(kCols * down.line());
+  Rows shown(width, kCells), of_mixed(width, kCells), of_seen(width, kCells);  // shown: out
+  Rows of_position(width, kCells), of_mix(width, step), of_bias(width, 1), of_shift(width, 1);
   std::optional<Squeeze> squeezing;
   if (squeeze) squeezing.emplace(squeeze, nullptr, width);
   const float* seen = outputs.seen;
   for (int n = 0; n < of.batch; ++n, seen += kCells * step) {
     const std::size_t cells = std::size_t(n) * kCells, summary = cells * kSqueezed;
-    for (int i = 0; i < kCells; ++i) {
-      std::copy_n(outputs.out + (cells + i) * width, width, &shown[i * step]);
-      std::copy_n(of_out + (cells + i) * width, width, &of_mixed[i * step]);
-    }
+    shown.take(outputs.out + cells * width, kCells);
+    of_mixed.take(of_out + cells * width, kCells);
     if (squeezing)
-      squeezing->backward(shown.data(), outputs.squeezed + summary, of_squeezed + summary, of_mixed.data());
-    for (int i = 0; i < kCells * step; i += step) {
-      for (int k = 0; k < step; k += kFloatLanes) {
-        lanes(&of_mixed[i + k]) = where_positive(lanes(&shown[i + k]), lanes(&of_mixed[i + k]));
-      }
-      add(of_bias.data(), &of_mixed[i], step);
-    }
-    multiply({of_mixed.data(), 1, step}, step, kCells, seen, of_mix.data(), step, step, of_mix.data());
-    multiply({of_mixed.data(), step, 1}, kCells, width, weights.data(), zeros.data(), 0, step, of_seen.data());
-    std::fill(of_shift.begin(), of_shift.end(), 0.0f);
+      squeezing->backward(shown.row(0), outputs.squeezed + summary, of_squeezed + summary, of_mixed.row(0));
     for (int i = 0; i < kCells; ++i) {
       for (int k = 0; k < step; k += kFloatLanes) {
-        float* here = &of_seen[i * step + k];
+        lanes(of_mixed.row(i) + k) = where_positive(lanes(shown.row(i) + k), lanes(of_mixed.row(i) + k));
+      }
+      add(of_bias.row(0), of_mixed.row(i), step);
+    }
+    multiply(of_mixed.turned(), step, kCells, seen, of_mix.row(0), step, step, of_mix.row(0));
+    multiply(of_mixed.matrix(), kCells, width, weights.row(0), zeros.row(0), 0, step, of_seen.row(0));
+    std::fill_n(of_shift.row(0), step, 0.0f);
+    for (int i = 0; i < kCells; ++i) {
+      for (int k = 0; k < step; k += kFloatLanes) {
+        float* here = of_seen.row(i) + k;
         lanes(here) = where_positive(lanes(seen + i * step + k), lanes(here));
-        lanes(&of_shift[k]) += lanes(here);
+        lanes(of_shift.row(0) + k) += lanes(here);
         lanes(&columns[i % kCols * down.line() + i / kCols * step + k]) = lanes(here);
       }
     }
-    std::copy_n(of_shift.data(), width, gradients.shift + std::size_t(n) * width);
-    add(of_position.data(), of_seen.data(), kCells * step);
+    of_shift.give(gradients.shift + std::size_t(n) * width, 1);
+    add(of_position.row(0), of_seen.row(0), kCells * step);
     const int* kind = &kinds.of[std::size_t(n) * kCells];
     for (int i = 0; i < kCells; ++i) {
       if (kind[i] == 0) continue;
       add(down.cell(kind[i], i / kCols), &columns[i % kCols * down.line()], down.line());
-      add(across.cell(kind[i], i % kCols), &of_seen[i / kCols * across.line()], across.line());
+      add(across.cell(kind[i], i % kCols), of_seen.row(i / kCols * kCols), across.line());
     }
   }
   // Every line starts with `whole`.
   for (int i = 0; i < kCells; ++i) {
-    add(&down.whole[i / kCols * step], &of_position[i * step], step);
-    add(&across.whole[i % kCols * step], &of_position[i * step], step);
+    add(&down.whole[i / kCols * step], of_position.row(i), step);
+    add(&across.whole[i % kCols * step], of_position.row(i), step);
   }
   down.write(gradients.column);
   across.write(gradients.row);
-  put(of_position, kCells, width, gradients.position);
-  put(of_mix, width, width, gradients.mix);
-  put(of_bias, 1, width, gradients.bias);
+  of_position.give(gradients.position, kCells);
+  of_mix.give(gradients.mix, width);
+  of_bias.give(gradients.bias, 1);
   if (squeezing) squeezing->give(gradients.squeeze, gradients.squeezing_bias);
 }
 

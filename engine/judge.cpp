@@ -5,51 +5,14 @@
 #include <vector>
 
 #include "clones.h"
-#include "lanes.h"
+#include "rows.h"
 
 namespace drm {
 
 namespace {
 
-using Floats = std::vector<float>;
-
 // Placements that are multiplied at once, in whole decisions: all weights are read for so many (docs/LOG.md).
 constexpr int kRowsAtOnce = 128;
-
-int whole_tiles(int rows) { return (rows + 3) / 4 * 4; }
-
-// Rows of `width` floats, padded with zeros to whole vectors and to whole tiles of rows.
-struct Rows {
-  int width, step = padded(width);
-  Floats at;
-
-  explicit Rows(int floats, int rows = 0) : width(floats) { resize(rows); }
-
-  void resize(int rows) { at.resize(std::size_t(whole_tiles(rows)) * step); }
-  float* row(int i) { return at.data() + std::size_t(i) * step; }
-  const float* row(int i) const { return at.data() + std::size_t(i) * step; }
-  Matrix matrix() const { return {at.data(), step, 1}; }
-  Matrix turned() const { return {at.data(), 1, step}; }
-};
-
-Rows copied(const float* from, int rows, int width) {
-  Rows made(width, rows);
-  for (int i = 0; i < rows; ++i) std::copy_n(from + std::size_t(i) * width, width, made.row(i));
-  return made;
-}
-
-// The columns of f32[rows][width].
-Rows columns_of(const float* from, int rows, int width) {
-  Rows made(rows, width);
-  for (int i = 0; i < rows; ++i) {
-    for (int k = 0; k < width; ++k) made.row(k)[i] = from[std::size_t(i) * width + k];
-  }
-  return made;
-}
-
-void put(const Rows& from, int rows, float* to) {
-  for (int i = 0; i < rows; ++i) std::copy_n(from.row(i), from.width, to + std::size_t(i) * from.width);
-}
 
 // The cells that halves of one kind lie on, each once.
 struct Reads {
@@ -104,9 +67,7 @@ struct Piece {
       }
     }
     facts.resize(rows());
-    for (int i = 0; i < rows(); ++i) {
-      std::copy_n(placements.facts + std::size_t(begin + i) * facts.width, facts.width, facts.row(i));
-    }
+    facts.take(placements.facts + std::size_t(begin) * facts.width, rows());
     for (Reads& read : reads) {
       read.values.resize(read.count());
       for (int i = 0; i < read.count(); ++i) {
@@ -195,7 +156,7 @@ struct Backward {
   Rows of_mix{hidden, step}, of_bias{hidden, 1}, of_score{hidden, 1};
   Rows back{hidden}, through{hidden}, of_shift{hidden, 1}, of_under{hidden}, of_values{width};
   Rows zeros{std::max(width, hidden), 1};
-  Floats of_scores;
+  std::vector<float> of_scores;
 
   explicit Backward(const Judge& all) : of(all), of_scores(all.placements.rows) {}
 
@@ -262,13 +223,13 @@ struct Backward {
   }
 
   void give(const JudgeWeights<float>& gradients) const {
-    put(of_halves[0], hidden, gradients.halves);
-    put(of_halves[1], hidden, gradients.halves + std::size_t(hidden) * width);
-    put(of_told, hidden, gradients.told);
-    put(of_orientation, kOrientations, gradients.orientation);
-    put(of_mix, hidden, gradients.mix);
-    put(of_bias, 1, gradients.bias);
-    put(of_score, 1, gradients.score);
+    of_halves[0].give(gradients.halves, hidden);
+    of_halves[1].give(gradients.halves + std::size_t(hidden) * width, hidden);
+    of_told.give(gradients.told, hidden);
+    of_orientation.give(gradients.orientation, kOrientations);
+    of_mix.give(gradients.mix, hidden);
+    of_bias.give(gradients.bias, 1);
+    of_score.give(gradients.score, 1);
   }
 };
 

@@ -70,8 +70,7 @@ static void attack(Match& match, Player& p, Player& opponent, Events& events) {
   const int count = opponent.attack_size < 4 ? opponent.attack_size : 4;
   const int first = match.frame_counter & (count == 4 ? 1 : 3);
   const int stride = count == 2 ? 4 : 2;
-  const u8* colors = &opponent.attack_color0;
-  for (int i = 0; i < count; ++i) p.bottle[first + i * stride] = kSingle + colors[i];
+  for (int i = 0; i < count; ++i) p.bottle[first + i * stride] = kSingle + opponent.*kAttackColors[i];
   events.garbage_received = static_cast<u16>(events.garbage_received + count);
   opponent.attack_size = 0;
   p.next_action = kResolve;

@@ -4,13 +4,11 @@
 #include <vector>
 
 #include "clones.h"
-#include "lanes.h"
+#include "rows.h"
 
 namespace drm {
 
 namespace {
-
-using Floats = std::vector<float>;
 
 static_assert(kMaps % kFloatLanes == 0);
 
@@ -18,29 +16,18 @@ static_assert(kMaps % kFloatLanes == 0);
 int first_score(const Halves& at) { return at.first * kMaps + at.orientation; }
 int second_score(const Halves& at) { return at.second * kMaps + kOrientations + at.orientation; }
 
-// Rows of `width` floats, padded: those given where that is nothing to do, else copied to `wide`.
-const float* widened(const float* narrow, int rows, int width, Floats& wide) {
-  const int step = padded(width);
-  if (step == width) return narrow;
-  for (int i = 0; i < rows; ++i) std::copy_n(narrow + i * width, width, &wide[i * step]);
-  return wide.data();
-}
-
 }  // namespace
 
 DRM_CLONES void read_out(const Readout& of, float* log_probs) {
   const auto& [halves, orientation, gain] = of.weights;
   const Placements& placements = of.placements;
   const int width = of.width;
-  Floats zeros(kMaps), turned(width * kMaps), scores(kCells * kMaps);
+  std::vector<float> zeros(kMaps), scores(kCells * kMaps);
   int row = 0;
   for (int n = 0; n < of.batch; ++n) {
-    const float* weights = halves + std::size_t(n) * kMaps * width;
-    for (int i = 0; i < kMaps; ++i) {
-      for (int k = 0; k < width; ++k) turned[k * kMaps + i] = weights[i * width + k];
-    }
+    const Rows turned = columns_of(halves + std::size_t(n) * kMaps * width, kMaps, width);
     const float* cells = of.cells + std::size_t(n) * kCells * width;
-    multiply({cells, width, 1}, kCells, width, turned.data(), zeros.data(), 0, kMaps, scores.data());
+    multiply({cells, width, 1}, kCells, width, turned.row(0), zeros.data(), 0, kMaps, scores.data());
     const int first = row;
     row = placements.end_of(n, first);
     for (int m = first; m < row; ++m) {
@@ -60,8 +47,8 @@ DRM_CLONES void read_out_gradient(const Readout& of, const float* log_probs, con
                                   const ReadoutWeights<float>& gradients) {
   const Placements& placements = of.placements;
   const int width = of.width, step = padded(width), facts_each = placements.facts_each;
-  Floats zeros(step), of_maps(kCells * kMaps), of_halves(kMaps * step), of_scores;
-  Floats wide_cells(kCells * step), wide_halves(kMaps * step), result(kCells * step);
+  std::vector<float> zeros(step), of_maps(kCells * kMaps), of_scores;
+  Rows cells(width, kCells), halves(width, kMaps), of_halves(width, kMaps), result(width, kCells);
   std::fill_n(gradients.orientation, kOrientations, 0.0f);
   std::fill_n(gradients.gain, facts_each, 0.0f);
   int row = 0;
@@ -80,12 +67,12 @@ DRM_CLONES void read_out_gradient(const Readout& of, const float* log_probs, con
       for (int f = 0; f < facts_each; ++f) gradients.gain[f] += of_score * placements.facts[m * facts_each + f];
     }
     const std::size_t here = std::size_t(n) * kCells * width, maps = std::size_t(n) * kMaps * width;
-    const float* cells = widened(of.cells + here, kCells, width, wide_cells);
-    const float* halves = widened(of.weights.halves + maps, kMaps, width, wide_halves);
-    multiply({of_maps.data(), 1, kMaps}, kMaps, kCells, cells, zeros.data(), 0, step, of_halves.data());
-    multiply({of_maps.data(), kMaps, 1}, kCells, kMaps, halves, zeros.data(), 0, step, result.data());
-    for (int i = 0; i < kMaps; ++i) std::copy_n(&of_halves[i * step], width, gradients.halves + maps + i * width);
-    for (int i = 0; i < kCells; ++i) std::copy_n(&result[i * step], width, of_cells + here + i * width);
+    cells.take(of.cells + here, kCells);
+    halves.take(of.weights.halves + maps, kMaps);
+    multiply({of_maps.data(), 1, kMaps}, kMaps, kCells, cells.row(0), zeros.data(), 0, step, of_halves.row(0));
+    multiply({of_maps.data(), kMaps, 1}, kCells, kMaps, halves.row(0), zeros.data(), 0, step, result.row(0));
+    of_halves.give(gradients.halves + maps, kMaps);
+    result.give(of_cells + here, kCells);
   }
 }
 

@@ -105,14 +105,14 @@ void tidy_pass(u8 bottle[kCells]) {
 
 // The screen shows the score times 10 and the lowest digit stays 0, so points go to digit 1.
 static void add_score(Match& match, u8 speed, u8 times) {
-  u8* digits = &match.score0;
+  const auto digit = [&](int i) -> u8& { return match.*kScoreDigits[i]; };
   for (; times; --times) {
-    digits[1] = static_cast<u8>(digits[1] + speed + 1);
-    for (int i = 1; i < 5 && digits[i] > 9; ++i) {
-      digits[i] -= 10;
-      ++digits[i + 1];
+    digit(1) = static_cast<u8>(digit(1) + speed + 1);
+    for (int i = 1; i < 5 && digit(i) > 9; ++i) {
+      digit(i) -= 10;
+      ++digit(i + 1);
     }
-    if (digits[5] > 9) digits[5] = 9;
+    if (digit(5) > 9) digit(5) = 9;
   }
 }
 
@@ -143,7 +143,7 @@ static void process_run(Match& match, Player& p, int cell, int stride, int lengt
   ++p.combo;
   p.chain_len0 = static_cast<u8>(length - 1);
   p.chain_start_row = static_cast<u8>(cell / kCols);
-  if (p.combo >= 1 && p.combo <= 4) (&p.attack_color0)[p.combo - 1] = color;
+  if (p.combo >= 1 && p.combo <= 4) p.*kAttackColors[p.combo - 1] = color;
   p.chain_len = static_cast<u8>(p.chain_len + length);
   for (int i = 0; i < length; ++i, cell += stride) {
     const u8 kind = kind_of(p.bottle[cell]);

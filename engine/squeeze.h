@@ -2,10 +2,7 @@
 // gradient.
 #pragma once
 
-#include <algorithm>
-#include <vector>
-
-#include "lanes.h"
+#include "rows.h"
 #include "tables.h"
 
 namespace drm {
@@ -18,24 +15,19 @@ class Squeeze {
  public:
   // weights [kSqueezed][width]; bias [kSqueezed], or null for the gradient alone.
   Squeeze(const float* weights, const float* bias, int width)
-      : width_(width),
-        step_(padded(width)),
-        bias_(kSqueezed),
-        weights_(std::size_t(kSqueezed) * step_),
-        turned_(std::size_t(width) * kSqueezed),
-        of_bias_(kSqueezed),
-        of_weights_(std::size_t(kSqueezed) * step_),
-        pull_(std::size_t(kCells) * kSqueezed) {
-    if (bias) std::copy_n(bias, kSqueezed, bias_.data());
-    for (int i = 0; i < kSqueezed; ++i) {
-      std::copy_n(weights + i * width, width, &weights_[i * step_]);
-      for (int k = 0; k < width; ++k) turned_[k * kSqueezed + i] = weights[i * width + k];
-    }
+      : weights_(copied(weights, kSqueezed, width)),
+        turned_(columns_of(weights, kSqueezed, width)),
+        bias_(kSqueezed, 1),
+        of_weights_(width, kSqueezed),
+        of_bias_(kSqueezed, 1),
+        pull_(kSqueezed, kCells) {
+    if (bias) bias_.take(bias, 1);
   }
 
   // cells [128][width], squeezed [128][kSqueezed].
   void forward(const float* cells, float* squeezed) const {
-    multiply({cells, width_, 1}, kCells, width_, turned_.data(), bias_.data(), 0, kSqueezed, squeezed);
+    const int width = weights_.width;
+    multiply({cells, width, 1}, kCells, width, turned_.row(0), bias_.row(0), 0, kSqueezed, squeezed);
     for (int i = 0; i < kCells * kSqueezed; i += kFloatLanes) {
       lanes(squeezed + i) = positive(lanes(squeezed + i));
     }
@@ -44,25 +36,23 @@ class Squeeze {
   // Adds to of_cells [128][step], for cells [128][step] (both padded), and to the gradients of the weights.
   void backward(const float* cells, const float* squeezed, const float* of_squeezed, float* of_cells) {
     for (int i = 0; i < kCells; ++i) {
-      float* here = &pull_[i * kSqueezed];
-      lanes(here) = where_positive(lanes(squeezed + i * kSqueezed), lanes(of_squeezed + i * kSqueezed));
-      lanes(of_bias_.data()) += lanes(here);
+      lanes(pull_.row(i)) = where_positive(lanes(squeezed + i * kSqueezed), lanes(of_squeezed + i * kSqueezed));
+      lanes(of_bias_.row(0)) += lanes(pull_.row(i));
     }
-    multiply({pull_.data(), 1, kSqueezed}, kSqueezed, kCells, cells, of_weights_.data(), step_, step_,
-             of_weights_.data());
-    multiply({pull_.data(), kSqueezed, 1}, kCells, kSqueezed, weights_.data(), of_cells, step_, step_, of_cells);
+    const int step = weights_.step;
+    multiply(pull_.turned(), kSqueezed, kCells, cells, of_weights_.row(0), step, step, of_weights_.row(0));
+    multiply(pull_.matrix(), kCells, kSqueezed, weights_.row(0), of_cells, step, step, of_cells);
   }
 
   // What backward added up.
   void give(float* of_weights, float* of_bias) const {
-    for (int i = 0; i < kSqueezed; ++i) std::copy_n(&of_weights_[i * step_], width_, of_weights + i * width_);
-    std::copy_n(of_bias_.data(), kSqueezed, of_bias);
+    of_weights_.give(of_weights, kSqueezed);
+    of_bias_.give(of_bias, 1);
   }
 
  private:
-  using Floats = std::vector<float>;
-  int width_, step_;
-  Floats bias_, weights_, turned_, of_bias_, of_weights_, pull_;
+  Rows weights_, turned_, bias_, of_weights_, of_bias_;
+  Rows pull_;  // gradients of what goes into relu
 };
 
 }  // namespace drm

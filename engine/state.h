@@ -124,6 +124,12 @@ struct Match {
 static_assert(std::is_trivially_copyable_v<Match> && sizeof(Match) % 8 == 0);
 static_assert(alignof(Match) == 1, "all bytes: no hidden padding");
 
+// Fields that stand for the entries of an array.
+inline constexpr u8 Player::* kAttackColors[] = {&Player::attack_color0, &Player::attack_color1, &Player::attack_color2,
+                                                 &Player::attack_color3};
+inline constexpr u8 Match::* kScoreDigits[] = {&Match::score0, &Match::score1, &Match::score2,
+                                               &Match::score3, &Match::score4, &Match::score5};
+
 constexpr int bcd_to_int(u8 bcd) { return (bcd >> 4) * 10 + (bcd & 0x0F); }
 constexpr u8 int_to_bcd(int value) { return static_cast<u8>(value / 10 * 16 + value % 10); }  // 0..99
 constexpr u8 bcd_increment(u8 bcd) { return static_cast<u8>((bcd & 0x0F) == 9 ? bcd + 7 : bcd + 1); }

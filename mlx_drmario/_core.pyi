@@ -110,87 +110,92 @@ def scalar_names() -> tuple[str, ...]:
 def event_names() -> tuple[str, ...]:
     """Names of the event columns, in order"""
 
-def first_block(
-    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
-    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
-    column: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    row: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    position: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    shift: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    mix: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    squeeze: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    squeezing_bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32], NDArray[numpy.float32]]:
+class FirstBlock:
     """
-    The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8]: (seen, out, squeezed).
+    The first block of the axial encoder (nets/encoder.py) on 0/1 planes u8[B, C, 16, 8], and its gradient.
 
-    Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. seen = relu(convolutions along
-    whole columns and rows + position f32[16, 8, K] + shift f32[B, K]), in a form of its own for the gradient;
-    out f32[B, 16, 8, K] = relu(mix f32[K, K] (to, from) of every cell + bias f32[K]); squeezed f32[B, 1024] =
-    relu(squeeze f32[8, K] of every cell of out + squeezing_bias f32[8]), or f32[B, 0] for weights of no rows.
-    column f32[31, C, K] and row f32[15, C, K] hold weights by offset: where to, less where from, plus 15 or 7.
+    Plane c of a decision is planes[source[c]], source i32[B, C], C at most 32. cells f32[B, 16, 8, K] =
+    relu(mix f32[K, K] (to, from) x + bias f32[K]), where x = relu(convolutions along whole columns and rows +
+    position f32[16, 8, K] + shift f32[B, K]); squeezed f32[B, 1024] = relu(squeeze f32[8, K] of every cell +
+    squeezing_bias f32[8]), or f32[B, 0] for weights of no rows. column f32[31, C, K] and row f32[15, C, K] hold
+    weights by offset: where to, less where from, plus 15 or 7. ValueError for other shapes or values. Nobody may
+    write to the arrays meanwhile.
+    """
+
+    def __init__(
+        self,
+        planes: Annotated[
+            NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)
+        ],
+        source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
+        column: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        row: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        position: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        shift: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        mix: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        squeeze: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        squeezing_bias: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    ) -> None: ...
+    @property
+    def cells(self) -> NDArray[numpy.float32]:
+        """f32[B, 16, 8, K]."""
+
+    @property
+    def squeezed(self) -> NDArray[numpy.float32]:
+        """f32[B, 1024 or 0]."""
+
+    def gradient(
+        self,
+        of_cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        of_squeezed: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    ) -> tuple[
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+        NDArray[numpy.float32],
+    ]:
+        """
+        The gradients of column, row, position, shift, mix, bias, squeeze and squeezing_bias, for those of cells
+        and squeezed.
+        """
+
+class Scored:
+    """
+    What a head says of M placements that scores the cells f32[B, 16, 8, K] they fill, and its gradient.
+
+    A placement's score is its first half's cell times halves[b, orientation], plus its second half's (0 above the
+    bottle) times halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts
+    f32[M, F] times gain f32[F]. Rows of decision i32[M] ascend; those of decision B are padding. action i32[M].
     ValueError for other shapes or values. Nobody may write to the arrays meanwhile.
     """
 
-def first_block_gradient(
-    planes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None, 16, 8), order="C", device="cpu", writable=False)],
-    source: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order="C", device="cpu", writable=False)],
-    mix: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    squeeze: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    seen: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    out: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    squeezed: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    of_out: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    of_squeezed: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-) -> tuple[
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-    NDArray[numpy.float32],
-]:
-    """
-    The gradients of column, row, position, shift, mix, bias, squeeze and squeezing_bias, for those of out and
-    squeezed.
-    """
+    def __init__(
+        self,
+        cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
+        facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+        gain: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
+    ) -> None: ...
+    @property
+    def log_probs(self) -> NDArray[numpy.float32]:
+        """
+        f32[M]: log-softmax of the scores over the rows of each decision, 0 for padding.
+        """
 
-def read_out(
-    cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
-    action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
-    facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    gain: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-) -> NDArray[numpy.float32]:
-    """
-    Log-probabilities f32[M] of M legal placements by the cells f32[B, 16, 8, K] that they fill.
-
-    A placement's score is its first half's cell times halves[b, orientation], plus its second half's (0 above
-    the bottle) times halves[b, 4 + orientation] of f32[B, 8, K], plus orientation f32[4] at its own, plus facts
-    f32[M, F] times gain f32[F]; the result is the log-softmax over the rows of each decision i32[M], which
-    ascend; rows of decision B are padding and get 0. action i32[M]. ValueError for other shapes or values.
-    Nobody may write to the arrays meanwhile.
-    """
-
-def read_out_gradient(
-    cells: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    decision: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
-    action: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)],
-    facts: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    halves: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    orientation: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    gain: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-    of_log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)],
-) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32], NDArray[numpy.float32], NDArray[numpy.float32]]:
-    """
-    The gradients of cells, halves, orientation and gain, for that of log_probs.
-    """
+    def gradient(
+        self, of_log_probs: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu", writable=False)]
+    ) -> tuple[NDArray[numpy.float32], NDArray[numpy.float32], NDArray[numpy.float32], NDArray[numpy.float32]]:
+        """
+        The gradients of cells, halves, orientation and gain, for that of log_probs.
+        """
 
 class Judged:
     """

@@ -177,6 +177,7 @@ static const char* describe_unparked(const Player& p) {
 static std::string describe_seat(const Round& round, int i) {
   const Seat& seat = round.seat[i];
   const Player& p = round.match.player[i];
+  if (round.players() == 2 && p.victories >= kVictories) return "victories must be 0 to 2 in a match of two players";
   if (p.virus_left_bcd == 0) return "virus_left_bcd must not be 0";
   if (seat.parked) {
     const char* problem = seat.frames_left ? "frames_left must be 0" : describe_unparked(p);
@@ -206,9 +207,6 @@ std::string describe_invalid(const Round& round) {
   if (round.over) return in_play(round.match) ? "over must be 0 in play" : "";
   if (!in_play(round.match)) return "mode must be 4 (play)";
   if (round.match.pause_audio_flag != 0) return "pause_audio_flag must be 0";
-  for (const Player& p : round.match.player) {
-    if (round.players() == 2 && p.victories >= kVictories) return "victories must be 0 to 2 in a match of two players";
-  }
   for (int i = 0; i < round.players(); ++i) {
     const std::string problem = describe_seat(round, i);
     if (!problem.empty()) return "player " + std::to_string(i + 1) + ": " + problem;

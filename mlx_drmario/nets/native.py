@@ -25,15 +25,11 @@ Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """The fields of `Afterstates` as NumPy arrays; decisions ascend."""
 
 
-class Block(NamedTuple):
-    """The first block of B decisions, with what its gradient needs."""
+class Seen(NamedTuple):
+    """What the first block makes of B decisions."""
 
-    planes: np.ndarray  # u8[B, C, 16, 8]
-    source: np.ndarray  # i32[B, C]: which plane takes the place of each (colours are relabelled)
+    block: _core.FirstBlock  # its squeezed is f32[B, 0] if the graph squeezes
     scalars: np.ndarray  # f32[B, S], relabelled
-    inner: np.ndarray  # the block's inner layer
-    cells: np.ndarray  # f32[B, 16, 8, K], as ActorCritic.see returns it, but for rounding
-    squeezed: np.ndarray  # f32[B, 1024], what the encoder's summary is made of; f32[B, 0] if the graph squeezes
 
 
 class Looked(NamedTuple):
@@ -56,8 +52,8 @@ class NativeBlock:
 
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
         """planes u8[B, C, 16, 8], scalars f32[B, S], and every legal placement."""
-        block = self._see(planes, scalars)
-        return Looked((mx.array(block.cells),), (block,))
+        seen = self._see(planes, scalars)
+        return Looked((mx.array(seen.block.cells),), (seen,))
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         """In the graph: as `ActorCritic.judge`, of `Looked.inputs`."""
@@ -66,19 +62,19 @@ class NativeBlock:
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
         """The values f32[B] alone."""
-        return self.model.value_of_seen(mx.array(self._see(planes, scalars).cells), mx.array(scalars))
+        return self.model.value_of_seen(mx.array(self._see(planes, scalars).block.cells), mx.array(scalars))
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
         """Write the gradients of what is outside of the graph into `gradient`; of_inputs is that of `looked.inputs`."""
-        (block,), (of_cells,) = looked.kept, of_inputs
-        self._complete(gradient, block, np.asarray(of_cells), block.squeezed)
+        (seen,), (of_cells,) = looked.kept, of_inputs
+        self._complete(gradient, seen, np.asarray(of_cells), seen.block.squeezed)
 
     def _nowhere(self) -> Columns:
         """No placements."""
         none = np.zeros(0, np.int32)
         return none, none, np.zeros((0, len(self.model.facts)), np.float32)
 
-    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Block:
+    def _see(self, planes: np.ndarray, scalars: np.ndarray) -> Seen:
         layout, encoder, count = self.model.layout, self.encoder, planes.shape[1]
         source = np.tile(np.arange(count, dtype=np.int32), (len(planes), 1))
         if self.model.canonical:
@@ -89,25 +85,22 @@ class NativeBlock:
         mix = encoder.mix[0]
         kernels = encoder.stem_column.kernel, encoder.stem_row.kernel, encoder.position
         weights = (*kernels, shift, mix.weight, mix.bias, *self._squeeze())
-        return Block(planes, source, scalars, *_core.first_block(planes, source, *map(np.asarray, weights)))
+        return Seen(_core.FirstBlock(planes, source, *map(np.asarray, weights)), scalars)
 
-    def _squeeze(self) -> tuple[Any, Any]:
+    def _squeeze(self) -> tuple[mx.array, mx.array]:
         """Weights and bias of what is squeezed outside of the graph: some or nothing."""
         squeeze, end = self.encoder.squeeze, None if self.squeezes else 0
         return squeeze.weight[:end], squeeze.bias[:end]
 
-    def _complete(self, gradient: dict[str, Any], block: Block, of_cells: np.ndarray, of_squeezed: np.ndarray) -> None:
+    def _complete(self, gradient: dict[str, Any], seen: Seen, of_cells: np.ndarray, of_squeezed: np.ndarray) -> None:
         """`complete`, for the gradients of a block's cells and of what is squeezed of them outside of the graph."""
-        planes, source, scalars, inner, cells, squeezed = block
-        mix, squeeze = np.asarray(self.encoder.mix[0].weight), np.asarray(self._squeeze()[0])
-        found = _core.first_block_gradient(planes, source, mix, squeeze, inner, cells, squeezed, of_cells, of_squeezed)
-        column, row, position, shift, weight, bias, *of_squeeze = found
+        column, row, position, shift, weight, bias, *of_squeeze = seen.block.gradient(of_cells, of_squeezed)
         encoder = gradient["encoder"]
         if self.squeezes:
             encoder["squeeze"] = dict(zip(("weight", "bias"), map(mx.array, of_squeeze), strict=True))
         encoder["stem_column"]["kernel"], encoder["stem_row"]["kernel"] = mx.array(column), mx.array(row)
         encoder["position"] = mx.array(position)
-        encoder["from_scalars"] = {"weight": mx.array(shift.T @ scalars), "bias": mx.array(shift.sum(axis=0))}
+        encoder["from_scalars"] = {"weight": mx.array(shift.T @ seen.scalars), "bias": mx.array(shift.sum(axis=0))}
         encoder["mix"][0] = {"weight": mx.array(weight), "bias": mx.array(bias)}
 
 
@@ -117,11 +110,11 @@ class NativeFeatures(NativeBlock):
     squeezes = True
 
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
-        block, summarize = self._see(planes, scalars), self.encoder.summarize
-        read = np.concatenate([block.squeezed, block.scalars], axis=1)
+        seen, summarize = self._see(planes, scalars), self.encoder.summarize
+        read = np.concatenate([seen.block.squeezed, seen.scalars], axis=1)
         vector = np.maximum(read @ np.asarray(summarize.weight).T + np.asarray(summarize.bias), 0)
-        judged = self._judged(block.cells, vector, after)
-        return Looked((mx.array(vector), mx.array(judged.log_probs)), (block, read, vector, judged))
+        judged = self._judged(seen.block.cells, vector, after)
+        return Looked((mx.array(vector), mx.array(judged.log_probs)), (seen, read, vector, judged))
 
     def _judged(self, cells: np.ndarray, vector: np.ndarray, after: Columns) -> _core.Judged:
         head = self.model.head
@@ -140,7 +133,7 @@ class NativeFeatures(NativeBlock):
         return self.model.value_of_vector(self.look(planes, scalars, self._nowhere()).inputs[0])
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
-        block, read, vector, judged = looked.kept
+        seen, read, vector, judged = looked.kept
         of_vector, of_log_probs = map(np.asarray, of_inputs)
         of_cells, shift, halves, told, orientation, mix, bias, score = judged.gradient(of_log_probs)
         gradient["head"] = {
@@ -154,7 +147,7 @@ class NativeFeatures(NativeBlock):
         }
         of_vector = (of_vector + shift @ np.asarray(self.model.head.summary.weight)) * (vector > 0)
         of_read = of_vector @ np.asarray(self.encoder.summarize.weight)
-        self._complete(gradient, block, of_cells, of_read[:, : block.squeezed.shape[1]])
+        self._complete(gradient, seen, of_cells, of_read[:, : seen.block.squeezed.shape[1]])
         summarize = {"weight": mx.array(of_vector.T @ read), "bias": mx.array(of_vector.sum(axis=0))}
         gradient["encoder"]["summarize"] = summarize
 
@@ -173,20 +166,18 @@ class NativeScores(NativeBlock):
         return self.model.value_of_squeezed(squeezed, mx.array(scalars))
 
     def look(self, planes: np.ndarray, scalars: np.ndarray, after: Columns) -> Looked:
-        block = self._see(planes, scalars)
-        given = (block.cells, *after, *self._weights(block.scalars))
-        log_probs = _core.read_out(*given)
-        return Looked((mx.array(block.squeezed), mx.array(log_probs)), (block, (*given, log_probs)))
+        seen = self._see(planes, scalars)
+        scored = _core.Scored(seen.block.cells, *after, *self._weights(seen.scalars))
+        return Looked((mx.array(seen.block.squeezed), mx.array(scored.log_probs)), (seen, scored))
 
     def complete(self, gradient: dict[str, Any], looked: Looked, of_inputs: tuple[mx.array, ...]) -> None:
-        block, kept = looked.kept
+        seen, scored = looked.kept
         of_squeezed, of_log_probs = map(np.asarray, of_inputs)
-        given = (*kept, of_log_probs)
-        of_cells, halves, orientation, gain = _core.read_out_gradient(*given)
-        self._complete(gradient, block, of_cells, of_squeezed)
+        of_cells, halves, orientation, gain = scored.gradient(of_log_probs)
+        self._complete(gradient, seen, of_cells, of_squeezed)
         head = gradient["head"]
         for name, start, of_half in zip(("first", "second"), self._colors, np.split(halves, 2, axis=1), strict=True):
-            by_color = block.scalars[:, start : start + 3].T @ of_half.reshape(len(of_half), -1)
+            by_color = seen.scalars[:, start : start + 3].T @ of_half.reshape(len(of_half), -1)
             head[name] = mx.array(by_color.reshape(3, ORIENTATIONS, -1).swapaxes(1, 2).reshape(3, -1))
         head["orientation"] = mx.array(orientation)
         if isinstance(self.model.head, OutcomeHead):
@@ -198,7 +189,7 @@ class NativeScores(NativeBlock):
         return self.model.layout.scalar_colors[:2]
 
     def _weights(self, scalars: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What `_core.read_out` takes after the placements."""
+        """What `_core.Scored` takes after the placements."""
         head = self.model.head
         assert isinstance(head, ShiftScoreHead)
         halves = []

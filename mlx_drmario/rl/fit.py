@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -36,8 +36,10 @@ class FitResult:
 class Learner(Protocol):
     """One run in memory."""
 
-    log_bytes: int
-    """length of the metrics that belong to the checkpoint it was made from; 0 for a new run"""
+    @property
+    def log_bytes(self) -> int:
+        """Length of the metrics that belong to the checkpoint it was made from; 0 for a new run."""
+        ...
 
     @property
     def decisions(self) -> int:
@@ -62,38 +64,63 @@ class Learner(Protocol):
         ...
 
 
+@dataclass
+class Counters:
+    """Progress of a run that plays; saved with every checkpoint."""
+
+    decisions: int = 0
+    frames: int = 0
+    iterations: int = 0
+    gradients: int = 0
+    seconds: float = 0.0
+    log_bytes: int = 0
+
+
 class PlayingLearner:
     """What learners share that play while they learn: what they count, and what they tell of it."""
 
-    COUNTERS = ("decisions", "frames", "iterations", "gradients", "seconds", "log_bytes")
-
-    def __init__(self, config: BudgetConfig, stage: Stage, callback: Callback | None) -> None:
+    def __init__(self, config: BudgetConfig, stage: Stage, restored: checkpoint.Checkpoint | None) -> None:
         """stage: what the games are."""
-        self._budget, self._stage, self.callback = config, stage, callback or Callback()
-        self.decisions = self.frames = self.iterations = self.gradients = self.log_bytes = 0
-        self.seconds = 0.0
+        self._budget, self._stage = config, stage
+        self.counters = Counters(**restored.state["counters"]) if restored else Counters()
         self.window = EpisodeWindow.empty()
+
+    @property
+    def decisions(self) -> int:
+        """Decisions learnt from so far: the number of a checkpoint."""
+        return self.counters.decisions
+
+    @property
+    def iterations(self) -> int:
+        """Iterations so far."""
+        return self.counters.iterations
+
+    @property
+    def log_bytes(self) -> int:
+        """Length of the metrics that belong to the last checkpoint; 0 before the first."""
+        return self.counters.log_bytes
 
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        return self._budget.spent(self.decisions, self.seconds)
+        return self._budget.spent(self.counters.decisions, self.counters.seconds)
+
+    @property
+    def stage(self) -> Stage:
+        """What the games in training are."""
+        return self._stage
 
     def snapshot(self, metrics: dict[str, float]) -> Snapshot:
         """What callbacks are told."""
         return Snapshot(
-            decisions=self.decisions,
-            frames=self.frames,
+            decisions=self.counters.decisions,
+            frames=self.counters.frames,
             games=self.window.count,
-            seconds=self.seconds,
+            seconds=self.counters.seconds,
             progress=self.progress,
-            stage=self._stage,
+            stage=self.stage,
             metrics=metrics,
         )
-
-    def counters(self) -> dict[str, Any]:
-        """For a checkpoint; `vars(self).update` undoes it."""
-        return {name: getattr(self, name) for name in self.COUNTERS}
 
 
 def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> FitResult:

@@ -99,4 +99,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "",
         "tests/tui/test_taught.py",
     ),
+    (
+        "a teacher thinks by the clock",
+        "mlx_drmario/rl/clone/config.py",
+        "        if budget.ms:\n",
+        "        if False:\n",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "shards take games that do not divide",
+        "mlx_drmario/rl/clone/config.py",
+        "            if self.shards and count % self.shards:\n",
+        "            if False:\n",
+        "tests/rl/test_clone.py",
+    ),
+    (
+        "a rollout may be larger than any memory",
+        "mlx_drmario/rl/config.py",
+        "    if num_envs * horizon > LARGEST:\n",
+        "    if False:\n",
+        "tests/rl/test_clone.py",
+    ),
 ]

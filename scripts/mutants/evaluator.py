@@ -229,4 +229,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "(len(part),) * 4 for part in parts",
         TEST,
     ),
+    (
+        "half of the games are learnt from when it is stopped",
+        FIT,
+        "        if callback.should_stop():\n            # Half",
+        "        if False:\n            # Half",
+        TEST,
+    ),
+    (
+        "a damaged file of games is not named",
+        "mlx_drmario/rl/evaluator/data.py",
+        "zipfile.BadZipFile, zlib.error) as error:",
+        "zlib.error) as error:",
+        TEST,
+    ),
+    (
+        "games that tell nothing are fitted",
+        "mlx_drmario/rl/evaluator/data.py",
+        "    if not kept:\n",
+        "    if False:\n",
+        TEST,
+    ),
+    (
+        "fewer rows than a gradient takes are fitted",
+        FIT,
+        "        if not self.per_epoch:\n",
+        "        if False:\n",
+        TEST,
+    ),
 ]

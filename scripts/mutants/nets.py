@@ -135,7 +135,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "what is squeezed of a cell on a CPU teaches it nothing",
         "engine/squeeze.h",
-        "multiply({pull_.data(), kSqueezed, 1}, kCells, kSqueezed, weights_.data(), of_cells, step_, step_, of_cells);",
+        "multiply(pull_.matrix(), kCells, kSqueezed, weights_.row(0), of_cells, step, step, of_cells);",
         "",
         "tests/rl/test_native.py",
     ),

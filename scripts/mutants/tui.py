@@ -309,4 +309,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        return True\n",
         "tests/tui/test_taught.py",
     ),
+    (
+        "a dry run in the app trains",
+        COMMAND,
+        "    if given.dry_run:\n",
+        "    if False:\n",
+        TEST_HOME,
+    ),
+    (
+        "the port belongs to the training",
+        COMMAND,
+        '        if option in flags or option.startswith("--port="):\n',
+        "        if option in flags:\n",
+        TEST_HOME,
+    ),
 ]

@@ -56,7 +56,8 @@ def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, 
         cells = encoder.see(mx.array(meant).astype(mx.float32), mx.eye(batch))
         return cells, mx.maximum(cells @ squeeze.T + bias, 0).reshape(batch, -1) if squeezed else mx.zeros((batch, 0))
 
-    seen, *outputs = _core.first_block(given_planes, source, *weights)
+    found = _core.FirstBlock(given_planes, source, *weights)
+    outputs = found.cells, found.squeezed
     assert [output.shape for output in outputs] == [(batch, 16, 8, width), (batch, 128 * squeezed)]
     if batch == 0:
         return
@@ -69,8 +70,7 @@ def test_the_block_and_its_gradients_are_those_of_products(seed, width, planes, 
         return sum(((output * mx.array(weight)).sum() for output, weight in zip(block(*given), pull, strict=True)), 0)
 
     gradients = mx.grad(said, argnums=tuple(range(8)))(*map(mx.array, weights))
-    found = _core.first_block_gradient(given_planes, source, weights[4], weights[6], seen, *outputs, *pull)
-    for one, other in zip(found, gradients, strict=True):
+    for one, other in zip(found.gradient(*pull), gradients, strict=True):
         np.testing.assert_allclose(one, np.asarray(other), rtol=1e-3, atol=2e-2)
 
 
@@ -133,11 +133,11 @@ def test_no_decisions_have_no_gradient():
     planes, source = np.zeros((0, 3, 16, 8), np.uint8), np.zeros((0, 3), np.int32)
     shapes = [(31, 3, 8), (15, 3, 8), (16, 8, 8), (0, 8), (8, 8), (8,), (8, 8), (8,)]
     weights = [np.ones(shape, np.float32) for shape in shapes]
-    seen, *outputs = _core.first_block(planes, source, *weights)
-    assert [output.shape for output in outputs] == [(0, 16, 8, 8), (0, 1024)]
-    found = _core.first_block_gradient(planes, source, weights[4], weights[6], seen, *outputs, *outputs)
-    assert [gradient.shape for gradient in found] == [weight.shape for weight in weights]
-    assert not any(gradient.any() for gradient in found)
+    block = _core.FirstBlock(planes, source, *weights)
+    assert (block.cells.shape, block.squeezed.shape) == ((0, 16, 8, 8), (0, 1024))
+    gradients = block.gradient(block.cells, block.squeezed)
+    assert [gradient.shape for gradient in gradients] == [weight.shape for weight in weights]
+    assert not any(gradient.any() for gradient in gradients)
 
 
 def test_arrays_of_other_integers_are_not_converted():
@@ -146,7 +146,7 @@ def test_arrays_of_other_integers_are_not_converted():
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     for wrong in ((planes.astype(np.int64) + 256, source), (planes, source.astype(np.int64) + 2**32)):
         with pytest.raises(TypeError):
-            _core.first_block(*wrong, *weights)
+            _core.FirstBlock(*wrong, *weights)
 
 
 def test_wrong_arrays_are_refused():
@@ -155,25 +155,25 @@ def test_wrong_arrays_are_refused():
     names = ["column", "row", "position", "shift", "mix", None, "squeeze", "squeezing_bias"]  # bias measures the others
     weights = [np.zeros(shape, np.float32) for shape in shapes]
     with pytest.raises(ValueError, match=r"source must have shape \(2, 3\), got \(1, 3\)"):
-        _core.first_block(planes, source[:1], *weights)
+        _core.FirstBlock(planes, source[:1], *weights)
     with pytest.raises(ValueError, match="source must hold planes 0 to 2, got 3"):
-        _core.first_block(planes, source + 3, *weights)
+        _core.FirstBlock(planes, source + 3, *weights)
     with pytest.raises(ValueError, match="planes must hold 0 and 1"):
-        _core.first_block(planes + 2, source, *weights)
+        _core.FirstBlock(planes + 2, source, *weights)
     for i, name in enumerate(names):
         if name is None:
             continue
         with pytest.raises(ValueError, match=rf"^{name} must have shape .*, got \(5, 4\)"):
-            _core.first_block(planes, source, *weights[:i], np.zeros((5, 4), np.float32), *weights[i + 1 :])
+            _core.FirstBlock(planes, source, *weights[:i], np.zeros((5, 4), np.float32), *weights[i + 1 :])
     many = np.zeros((1, 33, 16, 8), np.uint8)
     with pytest.raises(ValueError, match="planes must be at most 32, got 33"):
-        _core.first_block(many, np.zeros((1, 33), np.int32), *weights)
-    made = _core.first_block(planes, source, *weights)
-    for i, name in enumerate(["squeeze", "seen", "out", "squeezed", "of_out", "of_squeezed"]):
-        given_arrays = [weights[6], *made, *made[1:]]
+        _core.FirstBlock(many, np.zeros((1, 33), np.int32), *weights)
+    block = _core.FirstBlock(planes, source, *weights)
+    for i, name in enumerate(["of_cells", "of_squeezed"]):
+        given_arrays = [block.cells, block.squeezed]
         given_arrays[i] = given_arrays[i][:1]
         with pytest.raises(ValueError, match=f"^{name} must have shape"):
-            _core.first_block_gradient(planes, source, weights[4], *given_arrays)
+            block.gradient(*given_arrays)
 
 
 def judged_arrays(batch: int, rows: int) -> dict[str, np.ndarray]:
@@ -235,7 +235,7 @@ def test_a_half_outside_of_the_bottle_scores_nothing():
     halves[:, 4:] = 1
     action = np.array([15, 128 + 121, 256 + 16, 384 + 5, 384 + 125], np.int32)
     given_arrays = (cells, np.zeros(5, np.int32), action, np.zeros((5, 0), np.float32), halves)
-    log_probs = _core.read_out(*given_arrays, np.zeros(4, np.float32), np.zeros(0, np.float32))
+    log_probs = _core.Scored(*given_arrays, np.zeros(4, np.float32), np.zeros(0, np.float32)).log_probs
     assert (log_probs[:4] == log_probs[0]).all()
     np.testing.assert_allclose(log_probs[4] - log_probs[0], cells[0, 14, 5].sum(), rtol=1e-5)
 
@@ -244,8 +244,8 @@ def test_wrong_placements_are_refused():
     shapes = [(2, 16, 8, 3), (3,), (3,), (3, 5), (2, 8, 3), (4,), (5,)]
     names = ["cells", "decision", "action", "facts", "halves", "orientation", "gain"]
     arrays = [np.zeros(shape, np.int32 if i in (1, 2) else np.float32) for i, shape in enumerate(shapes)]
-    log_probs = _core.read_out(*arrays)
-    assert log_probs.shape == (3,)
+    scored = _core.Scored(*arrays)
+    assert scored.log_probs.shape == (3,)
     for i, name in enumerate(names):
         if name in ("cells", "decision", "gain"):  # the others are measured by these
             continue
@@ -253,15 +253,12 @@ def test_wrong_placements_are_refused():
         if name == "orientation":
             wrong[i] = np.zeros(3, np.float32)
         with pytest.raises(ValueError, match=f"^{name} must have shape"):
-            _core.read_out(*wrong)
+            _core.Scored(*wrong)
     with pytest.raises(ValueError, match="cells must have 4 axes, got 1"):
-        _core.read_out(arrays[0][0, 0, 0], *arrays[1:])
+        _core.Scored(arrays[0][0, 0, 0], *arrays[1:])
     for decision, action in (([1, 0, 0], [0] * 3), ([0, 0, 3], [0] * 3), ([-1, 0, 0], [0] * 3), ([0] * 3, [0, 0, 512])):
         given = [np.array(each, np.int32) for each in (decision, action)]
         with pytest.raises(ValueError, match="decision and action must ascend from 0 to 2 and hold 0 to 511"):
-            _core.read_out(arrays[0], *given, *arrays[3:])
-    for i, name in enumerate(["log_probs", "of_log_probs"]):
-        given = [log_probs, log_probs]
-        given[i] = given[i][:1]
-        with pytest.raises(ValueError, match=f"^{name} must have shape"):
-            _core.read_out_gradient(*arrays, *given)
+            _core.Scored(arrays[0], *given, *arrays[3:])
+    with pytest.raises(ValueError, match=r"^of_log_probs must have shape \(3\), got \(1\)"):
+        scored.gradient(np.zeros(1, np.float32))

@@ -146,7 +146,7 @@ def test_callbacks_see_every_step_and_their_time_is_not_counted(tmp_path):
     learner = Learner(TINY, callback=holding)
     start = time.perf_counter()
     learner.iterate()
-    assert holding.whole > 0 and 0 < learner.seconds <= time.perf_counter() - start - holding.whole
+    assert holding.whole > 0 and 0 < learner.counters.seconds <= time.perf_counter() - start - holding.whole
 
 
 def test_the_command(tmp_path, capsys):

@@ -58,8 +58,8 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         callback: Callback | None = None,
     ) -> None:
         """Begin, or go on from `restored`. Raises ValueError for another network's checkpoint."""
-        super().__init__(config, config.env.stage, callback)
-        self.config = config
+        super().__init__(config, config.env.stage, restored)
+        self.config, self.callback = config, callback or Callback()
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.clone.learning_rate)
@@ -80,7 +80,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
 
     def iterate(self) -> dict[str, float]:
         """One rollout, judged, and the gradients on it; returns the metrics."""
-        start, settings, followed = time.perf_counter(), self.config.clone, self.followed
+        start, settings, followed, counters = time.perf_counter(), self.config.clone, self.followed, self.counters
         weights = self.playing.parameters()
         rollouts = self.shards.map(lambda shard: shard.collect(weights, followed))
         played, held = time.perf_counter(), self.callback.held_seconds()
@@ -90,12 +90,12 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         losses = [self._step() for _ in range(self.config.steps_per_iteration)]
         decisions = sum(rollout.action.size for rollout in rollouts)
         frames = sum(int(rollout.tau.sum(dtype=np.int64)) for rollout in rollouts)
-        self.decisions += decisions
-        self.frames += frames
-        self.iterations += 1
+        counters.decisions += decisions
+        counters.frames += frames
+        counters.iterations += 1
         end = time.perf_counter()
         seconds = end - start - held
-        self.seconds += seconds
+        counters.seconds += seconds
         return {
             **dict(zip(("loss/judgement", "loss/value", *STEP_METRICS), np.mean(losses, axis=0).tolist(), strict=True)),
             "stats/agreement": float(np.mean([shard.agreed for shard in self.shards.shards])),
@@ -103,7 +103,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
             "stats/learning_rate": rate,
             "stats/progress": self.progress,
             **self.window.metrics(),
-            "time/seconds": self.seconds,
+            "time/seconds": counters.seconds,
             "perf/sps_frames_total": frames / seconds,
             "perf/dps_decisions_total": decisions / seconds,
             "perf/rollout_seconds": played - start - held,
@@ -117,9 +117,9 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         total = sum_in_pairs(self.shards.map(lambda shard: shard.differentiate(weights)))
         metrics, gradient = tree_map(lambda leaf: leaf / self.config.shards, total)
         norms = self.apply(gradient)
-        self.gradients += 1
+        self.counters.gradients += 1
         self.callback.on_gradient()
-        left = min(self.config.clone.average, self.gradients / (10 + self.gradients))
+        left = min(self.config.clone.average, self.counters.gradients / (10 + self.counters.gradients))
         average = tree_map(
             lambda old, new: left * old + (1 - left) * new, self.playing.parameters(), self.learning.parameters()
         )
@@ -129,13 +129,13 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
 
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
-        self.log_bytes = log_bytes
+        self.counters.log_bytes = log_bytes
         return checkpoint.Content(
             decisions=self.decisions,
             model=dict(tree_flatten(self.playing.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
             state={
-                "counters": self.counters(),
+                "counters": dataclasses.asdict(self.counters),
                 "learning": kept(self.learning),
                 "window": {"games": self.window.games.copy(), "count": self.window.count},
                 "shards": {str(index): shard.state() for index, shard in enumerate(self.shards.shards)},
@@ -149,7 +149,6 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         restored.require(self.config.net, self.layout)
         if "shards" not in state:
             raise ValueError(f"checkpoint {restored.path} is of an older version, whose runs cannot go on in this one")
-        vars(self).update(state["counters"])
         self.playing.load_weights(list(restored.model.items()))
         restore_kept(self.learning, state["learning"])
         self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
@@ -16,10 +15,10 @@ from mlx.utils import tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.observer import Observer
-from mlx_drmario.rl.callback import Snapshot
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.episodes import EpisodeWindow
+from mlx_drmario.rl.fit import PlayingLearner
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import OwnsShards, ProcessGroup, ShardThreads, sum_in_pairs
@@ -31,18 +30,7 @@ from mlx_drmario.rl.rollout import Rollout, observation_layout
 from mlx_drmario.rl.runs.checkpoint import Checkpoint
 
 
-@dataclass
-class Counters:
-    """Progress of a run; saved with every checkpoint."""
-
-    decisions: int = 0
-    frames: int = 0
-    iterations: int = 0
-    seconds: float = 0.0
-    log_bytes: int = 0
-
-
-class Learner(OwnsShards[Shard]):
+class Learner(PlayingLearner, OwnsShards[Shard]):
     """One run in memory: network, optimiser, shards and counters; `config.shards` must be resolved.
 
     Every process of the group must call its methods.
@@ -60,14 +48,13 @@ class Learner(OwnsShards[Shard]):
 
         Raises ValueError when it belongs to another network.
         """
+        super().__init__(config, config.env.stage, restored)
         self.config = config
         self.processes = processes or ProcessGroup()
         self.layout = observation_layout(config.env.planes)
         self.model = make_policy(config.net, self.layout, config.seed)
         self.optimizer = adam(config.ppo.learning_rate)
         self.optimizer.init(self.model.trainable_parameters())
-        self.counters = Counters(**restored.state["counters"]) if restored else Counters()
-        self.window = EpisodeWindow.empty()
         self.curriculum = make_curriculum(config) if config.curriculum.enabled else None
         mine = config.shards // self.processes.size
         self.indices = range(self.processes.rank * mine, (self.processes.rank + 1) * mine)
@@ -85,14 +72,9 @@ class Learner(OwnsShards[Shard]):
         self.clock: float | None = None  # end of the last iteration
 
     @property
-    def progress(self) -> float:
-        """Share of the budget that is spent, 0 to 1."""
-        return self.config.spent(self.counters.decisions, self.counters.seconds)
-
-    @property
     def stage(self) -> Stage:
         """What the games in training are."""
-        return self.curriculum.stage if self.curriculum else self.config.env.stage
+        return self.curriculum.stage if self.curriculum else super().stage
 
     def iterate(self, held_seconds: Callable[[], float] = lambda: 0.0) -> dict[str, float]:
         """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics.
@@ -127,6 +109,7 @@ class Learner(OwnsShards[Shard]):
         counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
+        counters.gradients += len(steps)
         seconds = np.array(between + end - start - held)
         counters.seconds += float(self.processes.gather([seconds])[0])  # the first process's clock
         return {
@@ -180,19 +163,6 @@ class Learner(OwnsShards[Shard]):
                 self.curriculum.count(episodes)
         sums = [np.array([*r.terms.values(), r.tau.sum(dtype=np.int64)], np.float64) for r in rollouts]
         return dict(zip([*rollouts[0].terms, "frames"], self.processes.gather(sums).sum(axis=0).tolist(), strict=True))
-
-    def snapshot(self, metrics: dict[str, float]) -> Snapshot:
-        """What callbacks are told."""
-        counters = self.counters
-        return Snapshot(
-            decisions=counters.decisions,
-            frames=counters.frames,
-            games=self.window.count,
-            seconds=counters.seconds,
-            progress=self.progress,
-            stage=self.stage,
-            metrics=metrics,
-        )
 
 
 def make_curriculum(config: PPORunConfig) -> Curriculum:

@@ -23,7 +23,7 @@ def content(learner: Learner, log_bytes: int) -> Content:
     learner.counters.log_bytes = log_bytes
     shards = learner.processes.gather_objects([shard.state() for shard in learner.shards.shards])
     state: dict[str, Any] = {
-        "counters": dict(vars(learner.counters)),
+        "counters": dataclasses.asdict(learner.counters),
         "window": {"games": learner.window.games.copy(), "count": learner.window.count},
         "games": games_of(learner.config),
         "shards": {str(index): shard for index, shard in enumerate(shards)},

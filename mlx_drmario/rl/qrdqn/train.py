@@ -9,6 +9,7 @@ are in a checkpoint.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,8 @@ class Learner(PlayingLearner):
         restored: checkpoint.Checkpoint | None = None,
         callback: Callback | None = None,
     ) -> None:
-        super().__init__(config, config.env.stage, callback)
-        self.config = config
-        if restored is not None:
-            vars(self).update(restored.state["counters"])
+        super().__init__(config, config.env.stage, restored)
+        self.config, self.callback = config, callback or Callback()
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
         self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS, observer=self.callback)
         self.layout = self.collector.layout
@@ -84,18 +83,18 @@ class Learner(PlayingLearner):
 
     def iterate(self) -> dict[str, float]:
         """One rollout and the gradients after it; returns the metrics."""
-        start, settings, epsilon = time.perf_counter(), self.config.qrdqn, self.epsilon
+        start, settings, epsilon, counters = time.perf_counter(), self.config.qrdqn, self.epsilon, self.counters
         rollout = self.collector.collect(self)
         self.replay.add(rollout)
         self.window.add(rollout.episodes)
         rate = linear(settings.learning_rate, settings.learning_rate / 20, self.progress)
         self.optimizer.learning_rate = mx.array(rate)
         losses = [self._learn() for _ in range(settings.gradients if len(self.replay.usable) else 0)]
-        self.decisions += rollout.action.size
-        self.frames += int(rollout.tau.sum(dtype=np.int64))
-        self.iterations += 1
+        counters.decisions += rollout.action.size
+        counters.frames += int(rollout.tau.sum(dtype=np.int64))
+        counters.iterations += 1
         seconds = time.perf_counter() - start - self.callback.held_seconds()
-        self.seconds += seconds
+        counters.seconds += seconds
         return {
             "loss/quantiles": float(np.mean(losses)) if losses else 0.0,
             "stats/epsilon": epsilon,
@@ -104,7 +103,7 @@ class Learner(PlayingLearner):
             "stats/progress": self.progress,
             **self.window.metrics(),
             **{f"reward/{name}": total / rollout.action.size for name, total in rollout.terms.items()},
-            "time/seconds": self.seconds,
+            "time/seconds": counters.seconds,
             "perf/dps_decisions_total": rollout.action.size / seconds,
         }
 
@@ -134,9 +133,9 @@ class Learner(PlayingLearner):
 
     def _learn(self) -> float:
         """One gradient on decisions of the replay."""
-        if self.gradients % self.config.qrdqn.target_every == 0:
+        if self.counters.gradients % self.config.qrdqn.target_every == 0:
             self.target.update(self.model.parameters())
-        self.gradients += 1
+        self.counters.gradients += 1
         at = self.replay.sample(self.rng, self.config.qrdqn.minibatch)
         columns = self.replay.columns
         batch = [columns["planes"][at], columns["scalars"][at], columns["action"][at], self.replay.facts(at)]
@@ -173,12 +172,12 @@ class Learner(PlayingLearner):
 
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
-        self.log_bytes = log_bytes
+        self.counters.log_bytes = log_bytes
         return checkpoint.Content(
             decisions=self.decisions,
             model=dict(tree_flatten(self.model.parameters())),
             optimizer=dict(tree_flatten(self.optimizer.state)),
-            state={"counters": self.counters()},
+            state={"counters": dataclasses.asdict(self.counters)},
             net=self.config.net,
             layout=self.layout,
         )
