@@ -172,7 +172,8 @@ static void bind_views(nb::class_<Batch>& c) {
 static void bind_snapshots(nb::class_<Batch>& c) {
   c.def("set_state", &set_state, "state"_a, "reserve"_a = nb::none(),
         "Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve\n"
-        "u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.")
+        "u8[N, 128] (None: the state's own). Raises ValueError for other fields and values the engine could not run\n"
+        "on.")
       .def("save", &save, "A snapshot of all games, for load().")
       .def("load", &load, "blob"_a,
            "Restores a snapshot (any buffer) of a batch with the same N and P; ValueError if it does not fit or is "
@@ -209,7 +210,8 @@ void bind_batch(nb::module_& m) {
   m.def(
       "digests", &digests_of, "states"_a.noconvert(),
       "u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of\n"
-      "another length. The array must not be written to meanwhile.");
+      "another length. The array must not be written to meanwhile. Take bytes of the state itself,\n"
+      "`np.array(batch.state.view(np.uint8))`: a copy of a structured array has anything between its fields.");
   m.def("scalar_names", [] { return names(kScalarNames); }, "Names of the scalars, in order");
   m.def(
       "event_names",

@@ -70,7 +70,8 @@ class Batch:
     def set_state(self, state: object, reserve: object | None = None) -> None:
         """
         Loads games from a structured array [N] with field names of `state` (missing fields are 0) and a reserve
-        u8[N, 128] (None: the state's own). Raises ValueError for values the engine could not run on.
+        u8[N, 128] (None: the state's own). Raises ValueError for other fields and values the engine could not run
+        on.
         """
 
     def save(self) -> bytes:
@@ -101,7 +102,8 @@ def digests(
 ) -> NDArray[numpy.uint64]:
     """
     u64[N]: hashes as Batch.digest, of the bytes of states u8[N, itemsize of Batch.state]. ValueError for rows of
-    another length. The array must not be written to meanwhile.
+    another length. The array must not be written to meanwhile. Take bytes of the state itself,
+    `np.array(batch.state.view(np.uint8))`: a copy of a structured array has anything between its fields.
     """
 
 def scalar_names() -> tuple[str, ...]:
@@ -823,7 +825,10 @@ class Search:
         """
 
     def stop(self) -> None:
-        """Ends the call under way early; without one, the next."""
+        """
+        Ends the call under way early; without one, the next.
+        Ctrl-C is seen when a call returns: for long ones, call in a thread and stop() when the main one is told.
+        """
 
     @property
     def done(self) -> int:

@@ -1,5 +1,7 @@
 """Two policies that have not learnt anything, to compare with."""
 
+import operator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ class RandomLegal:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._seed = seed % 2**64
+        self._seed = operator.index(seed) % 2**64
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 import mlx_drmario as dm
 from mlx_drmario import stats
 from mlx_drmario.observer import Observer
-from mlx_drmario.spec import SPEED_NAMES
+from mlx_drmario.spec import SPEED_NAMES, check_level, whole
 
 FRAME_RATE = 60.0988
 """Video frames per second of the console."""
@@ -166,8 +166,8 @@ def evaluate(
     seeds = np.asarray(seeds)
     if seeds.ndim != 1 or seeds.size == 0:
         raise ValueError(f"seeds has shape {seeds.shape}; give a one-dimensional array that is not empty")
-    if max_decisions < 1:
-        raise ValueError(f"max_decisions is {max_decisions}; it must be at least 1")
+    level, speed = check_level(level), whole("speed", speed, 0, 2)
+    max_decisions = whole("max_decisions", max_decisions, 1, 2**31)
     d = dm.Decisions(num_envs=seeds.size, planes=planes, threads=threads, max_decisions=max_decisions)
     d.reset(level, speed, seeds)
     view = d.view
@@ -250,9 +250,7 @@ def compare(first: EvalResult, second: EvalResult, resamples: int = 2_000, seed:
     Raises:
         ValueError: the two did not play the same games under the same limit.
     """
-    for name in ("level", "speed", "max_decisions", "seeds"):
-        if not np.array_equal(getattr(first, name), getattr(second, name)):
-            raise ValueError(f"{name} of the two results must be the same to compare them game by game")
+    _check_pair(first, second)
     rng = np.random.default_rng(seed)
     both = first.cleared & second.cleared
     only_first, only_second = int((first.cleared & ~both).sum()), int((second.cleared & ~both).sum())
@@ -279,15 +277,25 @@ def mean_clear_rate_difference(
     section 3.8.
 
     Raises:
-        ValueError: no results, lists of different lengths, or seeds that differ anywhere.
+        ValueError: no results, lists of different lengths, seeds that differ anywhere, or a pair that did not play the
+            same level and speed under the same limit.
     """
     results = [*first, *second]
     if not results or len(first) != len(second):
         raise ValueError(f"first holds {len(first)} results and second {len(second)}; give as many, at least one")
     if not all(np.array_equal(result.seeds, results[0].seeds) for result in results):
         raise ValueError("seeds of all results must be the same to resample them")
+    for pair in zip(first, second, strict=True):
+        _check_pair(*pair)
     rates = [np.mean([result.cleared for result in side], axis=0) for side in (first, second)]
     return stats.paired_bootstrap(rates[0], rates[1], np.random.default_rng(seed), resamples)
+
+
+def _check_pair(first: EvalResult, second: EvalResult) -> None:
+    """ValueError unless both played the same games under the same limit."""
+    for name in ("level", "speed", "max_decisions", "seeds"):
+        if not np.array_equal(getattr(first, name), getattr(second, name)):
+            raise ValueError(f"{name} of the two results must be the same to compare them game by game")
 
 
 def _or_none(value: float) -> float | None:

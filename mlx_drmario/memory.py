@@ -18,9 +18,7 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.ranges import Range
 from mlx_drmario.search import BUDGETS, Budget, Roots, changed, chosen_rows, roots_of
-
-RESERVE = 128
-"""Capsules of a reserve, which is played again and again."""
+from mlx_drmario.seeds import RESERVE
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,11 @@ def parse(text: str) -> MemoryBudget:
     return changed(MEMORY, changes.split(",") if changes else [])
 
 
-def reserves() -> NDArray[np.uint8]:
-    """u8[32767, 128]: the reserves that the generator can make, 3 * first colour + second of every capsule."""
-    orbit = seeds.orbit()
-    games = dm.Decisions(num_envs=len(orbit))
-    games.reset(0, 2, orbit)
-    return games.state["reserve"].copy()
-
-
 class Memory:
     """Which reserves agree with what N games have shown."""
 
     def __init__(self, games: int) -> None:
-        self.reserves = reserves()
+        self.reserves = seeds.reserves()
         self.everything = np.arange(len(self.reserves))
         self.left = [self.everything] * games
         self.thrown = np.zeros(games, np.int64)
@@ -99,7 +89,8 @@ class Plan:
 
 
 class MemoryPolicy:
-    """Searches over what may still come, then follows a plan; every game as if it were alone."""
+    """Searches over what may still come, then follows a plan; every game as if it were alone. A row of the views that
+    it is shown stays the same game (`of_game` where it does not)."""
 
     def __init__(self, budget: MemoryBudget, search: dm.Search | None = None) -> None:
         self.budget = budget
@@ -107,6 +98,11 @@ class MemoryPolicy:
         self.options: dict[str, Any] = {field.name: getattr(budget, field.name) for field in dataclasses.fields(Budget)}
         self.memory: Memory | None = None
         self.plans: dict[int, Plan] = {}
+        self._of_games: dict[int, MemoryPolicy] = {}
+
+    def of_game(self, game: int) -> MemoryPolicy:
+        """A player of this game alone, always the same one, for views of one row."""
+        return self._of_games.setdefault(game, MemoryPolicy(self.budget, self.search))
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""

@@ -27,8 +27,8 @@ class Position:
     def cells(self) -> np.ndarray:
         """u8[128]: the bottle bytes. ValueError for anything but 1 to 16 rows of eight known letters."""
         rows = self.bottle.split()
-        if len(rows) > 16 or any(len(row) != 8 for row in rows):
-            raise ValueError(f"bottle of '{self.name}' must be at most 16 rows of 8 letters, got {rows}")
+        if not 1 <= len(rows) <= 16 or any(len(row) != 8 for row in rows):
+            raise ValueError(f"bottle of '{self.name}' must be 1 to 16 rows of 8 letters, got {rows}")
         cells = np.full((16, 8), 0xFF, np.uint8)
         for r, row in enumerate(rows, start=16 - len(rows)):
             for c, letter in enumerate(row):
@@ -40,7 +40,12 @@ class Position:
         return cells.reshape(128)
 
     def fill(self, state: np.ndarray) -> None:
-        """Writes the position into a parked game's record (one element of `Decisions.state`, copied)."""
+        """Writes the position into a parked game's record (one element of `Decisions.state`, copied). ValueError for
+        colours other than Y, R and B."""
+        for name in ("capsule", "preview"):
+            letters = getattr(self, name)
+            if len(letters) != 2 or not set(letters) <= set(_COLORS):
+                raise ValueError(f"{name} of '{self.name}' is {letters!r}; it must be two letters of Y, R and B")
         cells = self.cells()
         viruses = int(((cells & 0xF0) == 0xD0).sum())
         state["p1_bottle"] = cells

@@ -74,15 +74,20 @@ def ranges(kind: Hashable) -> dict[str, tuple[Range, bool]]:
 def check_ranges(config: Any, prefix: str = "") -> None:
     """ValueError with name, value and what is allowed for the first number of a dataclass that is out of its range.
 
-    None is left to fields that may be it; of a tuple, every number is looked at.
+    None is left to fields that may be it; of a tuple, every number is looked at. Numbers of other types than Python's
+    (NumPy's, fractions) become Python's, which JSON can hold.
     """
     kind: Any = type(config)
     for name, (limits, whole) in ranges(kind).items():
         given: Any = getattr(config, name)
-        for value in given if isinstance(given, tuple) else () if given is None else (given,):
+        numbers = given if isinstance(given, tuple) else () if given is None else (given,)
+        for value in numbers:
             wanted_type: type = Integral if whole else Real
             if isinstance(value, bool) or not isinstance(value, wanted_type):
                 wanted = "a whole number" if whole else "a number"
                 raise ValueError(f"{prefix}{name} must be {wanted} {limits}, got {value!r}")
             if not limits.holds(value):
                 raise ValueError(f"{prefix}{name} must be {limits}, got {value!r}")
+        if any(type(value) not in (int, float) for value in numbers):
+            plain = tuple(int(value) if isinstance(value, Integral) else float(value) for value in numbers)
+            object.__setattr__(config, name, plain if isinstance(given, tuple) else plain[0])

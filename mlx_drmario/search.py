@@ -134,9 +134,11 @@ def replay_line(games: dm.Decisions, actions: NDArray[np.int32]) -> Iterator[Ste
     """Play the actions in one parked game, which is moved; a Step after each.
 
     Raises:
-        ValueError: an action that is not legal there.
+        ValueError: an action that is not legal there, or after the game's end.
     """
-    for action in actions.tolist():
+    for n, action in enumerate(actions.tolist()):
+        if games.ended[0]:
+            raise ValueError(f"actions has {len(actions)} entries, and the game is over after {n}")
         state = games.state[0]
         colors = "YRB"[state["p1_pill_color_l"]] + "YRB"[state["p1_pill_color_r"]]
         games.step(np.array([action], np.int32))
@@ -167,14 +169,16 @@ def verify_line(level: int, speed: int, seed: int, frame_counter: int, actions: 
     Knows nothing of the decision loop: every frame is the engine's.
 
     Raises:
-        ValueError: a placement that cannot be reached when its capsule comes.
+        ValueError: a placement that cannot be reached when its capsule comes, or one after the level is cleared.
     """
     batch = dm.Batch(num_envs=1, threads=1)
     batch.reset(level, speed, seed, frame_counter)
     nothing = np.zeros((1, 1), np.uint8)
     frames = 0
-    for action in actions.tolist():
+    for n, action in enumerate(actions.tolist()):
         while batch.state["p1_next_action"][0] != FALL:
+            if batch.state["p1_virus_left_bcd"][0] == 0:
+                raise ValueError(f"actions has {len(actions)} entries, and the level is cleared after {n}")
             if batch.state["mode"][0] != _PLAY:
                 return None
             batch.step(nothing)

@@ -10,6 +10,7 @@ from __future__ import annotations  # numpy.random is imported by those who samp
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -69,10 +70,14 @@ def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:
 
 
 def split_of(games: ArrayLike) -> NDArray[np.str_]:
-    """The split that each seed belongs to, str[N]; "none" for the seeds between the splits and off the orbit."""
+    """The split that each seed belongs to, str[N]; "none" for the seeds between the splits and off the orbit.
+
+    Raises:
+        ValueError: anything but whole numbers in 0..65535.
+    """
     position = np.full(1 << 16, -1)
     position[orbit()] = np.arange(PERIOD)
-    at = position[np.asarray(games, np.uint16)]
+    at = position[_whole_numbers("games", games, 0xFFFF)]
     blocks = [(at >= block.start) & (at < block.stop) for block in SPLITS.values()]
     return np.select(blocks, list(SPLITS), "none")
 
@@ -95,9 +100,22 @@ def find(reserve: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """The seed on the orbit whose capsules are these, u8[N, 128] -> u16[N]; 0 where there is none.
 
     Every other state but 0 and 1 joins the orbit after one step, so it has the capsules of exactly one seed of it.
+
+    Raises:
+        ValueError: another shape, or anything but whole numbers in 0..8.
     """
+    rows = _whole_numbers("reserve", reserve, 8).astype(np.uint8)
+    if rows.ndim != 2 or rows.shape[1] != RESERVE:
+        raise ValueError(f"reserve has shape {rows.shape}; it must be (N, {RESERVE})")
     known = _by_reserve()
-    return np.array([known.get(row.tobytes(), 0) for row in np.ascontiguousarray(reserve)], np.uint16)
+    return np.array([known.get(row.tobytes(), 0) for row in rows], np.uint16)
+
+
+def _whole_numbers(name: str, values: ArrayLike, high: int) -> NDArray[Any]:
+    made = np.asarray(values)
+    if made.size and (made.dtype.kind not in "iu" or made.min() < 0 or made.max() > high):
+        raise ValueError(f"{name} must hold whole numbers in 0..{high}, got {made.dtype} {made.ravel()[:3]}")
+    return made.astype(np.int64)
 
 
 @lru_cache(maxsize=1)
@@ -146,9 +164,14 @@ def _list(split: str) -> NDArray[np.uint16]:
     return made
 
 
-def _block(split: str) -> range:
-    if split not in SPLITS:
+def check_split(split: str) -> None:
+    """ValueError for what is no split."""
+    if not isinstance(split, str) or split not in SPLITS:
         raise ValueError(f"split is {split!r}; choose one of {', '.join(SPLITS)}")
+
+
+def _block(split: str) -> range:
+    check_split(split)
     return SPLITS[split]
 
 

@@ -29,7 +29,14 @@ Config = TypeVar("Config")
 
 def to_json(config: Any) -> str:
     """Every field of a dataclass."""
-    return json.dumps(dataclasses.asdict(config), indent=2, default=str) + "\n"
+    return json.dumps(dataclasses.asdict(config), indent=2, default=_path) + "\n"
+
+
+def _path(value: Any) -> str:
+    """What JSON does not know and settings may be."""
+    if not isinstance(value, Path):
+        raise TypeError(f"settings must be plain values and paths, got {value!r} of {type(value).__name__}")
+    return str(value)
 
 
 def from_json(text: str | bytes, cls: type[Config]) -> Config:

@@ -4,6 +4,7 @@ The names of planes and scalars belong to the compiled core; this page says what
 written from it.
 """
 
+import operator
 import re
 from typing import Any
 
@@ -89,11 +90,20 @@ def from_bcd(value: Any) -> Any:
     return (value >> 4) * 10 + (value & 0x0F)
 
 
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """The value of an argument, of any integer type; ValueError that names it for what is none in low..high."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number in {low}..{high}")
+    return number
+
+
 def check_level(level: int) -> int:
-    """The level itself; ValueError outside 0..24."""
-    if not 0 <= level <= MAX_LEVEL:
-        raise ValueError(f"level is {level}; it must lie in 0..{MAX_LEVEL}")
-    return level
+    """The level itself; ValueError for what is none in 0..24."""
+    return whole("level", level, 0, MAX_LEVEL)
 
 
 def parse_levels(text: str) -> tuple[int, ...]:
@@ -118,9 +128,10 @@ def speed_number(speed: int | str) -> int:
     """0, 1 or 2 for a speed given as a number or as "low", "med" or "hi" in any case; ValueError for anything else."""
     if isinstance(speed, str) and speed.lower() in SPEED_NAMES:
         return SPEED_NAMES.index(speed.lower())
-    if speed in (0, 1, 2):
-        return int(speed)
-    raise ValueError(f"speed is {speed!r}; it must be 0, 1, 2 or one of {', '.join(SPEED_NAMES)}")
+    try:
+        return whole("speed", speed, 0, 2)
+    except ValueError:
+        raise ValueError(f"speed is {speed!r}; it must be 0, 1, 2 or one of {', '.join(SPEED_NAMES)}") from None
 
 
 def counted(number: int, thing: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random is imported by those who sample
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -19,8 +20,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     Raises:
         ValueError: successes outside 0..n, or confidence outside (0, 1).
     """
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes is {successes}; it must lie in 0..n = {n}")
+    successes, n = _counts(successes, n)
     _check_confidence(confidence)
     if n == 0:
         return 0.0, 1.0
@@ -83,8 +83,9 @@ def cvar(values: ArrayLike, tail: float = 0.1) -> float:
     if worst.size == 0:
         return float("nan")
     mass = tail * worst.size
-    weights = np.clip(mass - np.arange(worst.size), 0, 1)
-    return float(weights @ worst / mass)
+    counted = worst[: int(np.ceil(mass))]  # others may be infinite, and weigh nothing
+    weights = np.clip(mass - np.arange(counted.size), 0, 1)
+    return float(weights @ counted / mass)
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
     Raises:
         ValueError: a negative number.
     """
+    only_first, only_second = operator.index(only_first), operator.index(only_second)
     for name, count in (("only_first", only_first), ("only_second", only_second)):
         if count < 0:
             raise ValueError(f"{name} is {count}; it must not be negative")
     n = only_first + only_second
-    # Whole numbers throughout, so that nothing under- or overflows before the one division.
+    # Python's whole numbers throughout, so that nothing under- or overflows before the one division.
     ways = term = 1
     for k in range(min(only_first, only_second)):
         term = term * (n - k) // (k + 1)
@@ -169,8 +171,7 @@ def evidence(successes: int, n: int, rate: float) -> float:
     Raises:
         ValueError: successes outside 0..n, or rate outside (0, 1).
     """
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes is {successes}; it must lie in 0..n = {n}")
+    successes, n = _counts(successes, n)
     if not 0 < rate < 1:
         raise ValueError(f"rate is {rate}; it must lie strictly between 0 and 1")
     # A stake u multiplies capital by 1 - u after a failure and by 1 + u (1 - rate) / rate after a success.
@@ -214,6 +215,14 @@ def fewest_trials(rate: float, alpha: float) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if evidence(middle, middle, rate) >= -np.log(alpha) else (middle, high)
     return high
+
+
+def _counts(successes: int, n: int) -> tuple[int, int]:
+    """As Python's whole numbers, which do not overflow; ValueError unless successes lies in 0..n."""
+    successes, n = operator.index(successes), operator.index(n)
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes is {successes}; it must lie in 0..n = {n}")
+    return successes, n
 
 
 def _check_alpha(alpha: float) -> None:

@@ -248,7 +248,9 @@ void bind_search(nb::module_& m) {
         "played\n"
         "as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.")
       .def(
-          "stop", [](Search& s) { s.control.stop = true; }, "Ends the call under way early; without one, the next.")
+          "stop", [](Search& s) { s.control.stop = true; },
+          "Ends the call under way early; without one, the next.\n"
+          "Ctrl-C is seen when a call returns: for long ones, call in a thread and stop() when the main one is told.")
       .def_prop_ro(
           "done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")
       .def_prop_ro(

@@ -14,13 +14,7 @@ SMALL = "memory:beam=20,boards=4,depth=2,sequences=4"
 
 @pytest.fixture(scope="module")
 def reserves() -> np.ndarray:
-    return memory.reserves()
-
-
-@pytest.fixture
-def remember(reserves, monkeypatch):
-    """Memories without making the reserves each time."""
-    monkeypatch.setattr(memory, "reserves", lambda: reserves)
+    return seeds.reserves()
 
 
 def shown(games: dm.Decisions, game: int) -> tuple[int, int, int]:
@@ -43,7 +37,7 @@ def test_reserves_are_those_of_the_generator(reserves):
     assert (seeds.orbit()[rows] == seeds.seeds("validation", 5)).all()
 
 
-def test_the_true_capsules_are_always_among_those_left(remember):
+def test_the_true_capsules_are_always_among_those_left():
     """Through more than a lap of the reserve; what is left shrinks to the one that is played."""
     games = dm.Decisions(num_envs=6)
     games.reset(0, 0, seeds.seeds("training", 6))
@@ -63,7 +57,7 @@ def test_the_true_capsules_are_always_among_those_left(remember):
     assert (np.diff(counts, axis=0) <= 0).all() and (counts[0] > 100).all() and (counts[20:] == 1).all()
 
 
-def test_another_game_is_not_taken_for_the_same(remember, reserves):
+def test_another_game_is_not_taken_for_the_same(reserves):
     """Not even one that begins with the same two capsules."""
     games, seen = dm.Decisions(num_envs=1), Memory(1)
     first = seeds.orbit()[0]
@@ -80,7 +74,7 @@ def test_another_game_is_not_taken_for_the_same(remember, reserves):
     assert len(seen.see(0, 9, 3, 8)) > len(left)  # looked away for a while
 
 
-def test_a_game_begun_anew_at_its_first_capsule_is_another_one(remember):
+def test_a_game_begun_anew_at_its_first_capsule_is_another_one():
     """What it shows counts from the start, though the number of capsules does not tell."""
     seen, alone = Memory(1), Memory(1)
     games = dm.Decisions(num_envs=2)
@@ -92,7 +86,7 @@ def test_a_game_begun_anew_at_its_first_capsule_is_another_one(remember):
     assert 0 < len(alone.left[0]) < 2_000
 
 
-def test_a_plan_is_made_once_and_kept_to(remember, monkeypatch):
+def test_a_plan_is_made_once_and_kept_to(monkeypatch):
     """From the moment that a game is known it takes the frames that its line said, and no further search."""
     games, policy = dm.Decisions(num_envs=4), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
     games.reset(np.arange(4) * 3, 2, seeds.seeds("training", 4))
@@ -125,7 +119,7 @@ def test_a_plan_is_made_once_and_kept_to(remember, monkeypatch):
         assert games.frames[game] == frames and decided < games.decisions[game]
 
 
-def test_a_hand_that_does_something_else_makes_a_new_plan(remember):
+def test_a_hand_that_does_something_else_makes_a_new_plan():
     """The plan is of a bottle: after another's move it is made anew, and still clears."""
     games, policy = dm.Decisions(num_envs=1), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
     games.reset(5, 2, 0x8988)
@@ -140,7 +134,7 @@ def test_a_hand_that_does_something_else_makes_a_new_plan(remember):
     assert games.cleared[0]
 
 
-def test_capsules_that_no_generator_makes(remember):
+def test_capsules_that_no_generator_makes():
     """Then it knows nothing, and plays on."""
     games = dm.Decisions(num_envs=1)
     games.reset(1, 2, 0x8988)

@@ -5,11 +5,13 @@ import importlib
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from math import inf, nan
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,8 +21,11 @@ from mlx_drmario.cli import COMMANDS, main
 from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
 from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
 from mlx_drmario.files import check_directory, check_output
+from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, ranges
-from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS
+from mlx_drmario.rl.config import EnvConfig
+from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
+from mlx_drmario.settings import from_json, to_json
 
 
 def dataclasses_in(hint: Any) -> set[type]:
@@ -298,3 +303,14 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"drmario {dm.__version__}\n"
     done = subprocess.run([sys.executable, "-m", "mlx_drmario", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"drmario {dm.__version__}\n")
+
+
+def test_numbers_of_other_types_become_python_s():
+    """So that what a config is saved as is what it was."""
+    config = PPORunConfig(
+        seed=np.int64(3), minutes=Fraction(1, 2), env=EnvConfig(level=np.uint8(2)), net=NetConfig(width=np.int64(8))
+    )
+    assert [type(value) for value in (config.seed, config.minutes, config.env.level)] == [int, float, int]
+    assert from_json(to_json(config), PPORunConfig) == config
+    with pytest.raises(TypeError, match="settings must be plain values and paths, got"):
+        to_json(dataclasses.replace(config, name=np.str_("x"), out=object()))

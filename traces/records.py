@@ -161,6 +161,9 @@ class Records:
                 time.sleep(0.01)
 
     def _open(self) -> None:
+        made = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'line'").fetchone()[0]
+        if made and self._db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+            return  # nothing is written, so that those can look who may not write
         self._db.execute("PRAGMA journal_mode = WAL")
         with self._transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]

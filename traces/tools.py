@@ -119,9 +119,18 @@ class Verdict:
     problems: tuple[str, ...]
 
 
+def unread(path: Path, error: Exception) -> Verdict:
+    """Of a file that could not be read."""
+    return Verdict(path, 0, 0, 0, (str(error),))
+
+
 def verify(path: Path, first: int, last: int) -> Verdict:
-    """Check the tables of episodes first .. last - 1 of a file and play them again, by clocks and by frames."""
-    part = storage.read(path, first, last)
+    """Check the tables of episodes first .. last - 1 of a file and play them again, by clocks and by frames. Raises
+    nothing: what cannot be read is a problem."""
+    try:
+        part = storage.read(path, first, last)
+    except (ValueError, OSError) as error:
+        return unread(path, error)
     found = tables.problems(part)
     if not found:
         found = [
@@ -134,7 +143,12 @@ def verify(path: Path, first: int, last: int) -> Verdict:
 
 def verify_all(paths: Sequence[Path], jobs: int = 1) -> Iterator[Verdict]:
     """`verify` over all episodes of all files, in order, in `jobs` processes."""
-    tasks = [(path, first, last) for path in paths for first, last in storage.ranges(path, CHECK_ROWS)]
+    tasks: list[tuple[Path, int, int]] = []
+    for path in paths:
+        try:
+            tasks += [(path, first, last) for first, last in storage.ranges(path, CHECK_ROWS)]
+        except (ValueError, OSError) as error:
+            yield unread(path, error)
     yield from parallel(partial(_call, verify), tasks, jobs)
 
 

@@ -120,10 +120,10 @@ class TraceWriter:
         try:
             self.flush()
             self._journal.sync()
-        finally:
+            return publish(journal_of(self.path), self.path, continued=self._continued)
+        finally:  # only now: to others it is alive as long as it is open
             self._journal.close()
             self._journal = None
-        return publish(journal_of(self.path), self.path, continued=self._continued)
 
     def __enter__(self) -> Self:
         return self

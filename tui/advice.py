@@ -37,9 +37,14 @@ class Advice:
             self._session.close()
 
 
+def newest(run: Path) -> Path | None:
+    """The newest checkpoint of a run; None before the first."""
+    return max((run / "checkpoints").glob("step_*"), default=None)
+
+
 def newest_policy(run: Path) -> tuple[Policy, str]:
     """The policy of a run's newest checkpoint and its plane set; the greedy one before the first checkpoint."""
-    if not any((run / "checkpoints").glob("step_*")):
+    if newest(run) is None:
         return Greedy(), PLANE_SETS[0]
     from mlx_drmario.rl.player import load_policy
 

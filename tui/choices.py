@@ -1,11 +1,14 @@
 """Asks a policy for placements, and keeps what it said for the screen."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import rewards
 from mlx_drmario.evaluate import Policy, choose
+from mlx_drmario.memory import MemoryPolicy
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.protocol import TOP, Candidate, Choice, Line
@@ -18,10 +21,17 @@ class Adviser:
         self._policy, self._planes, self._reward = policy, planes, reward
         self._games: dict[int, dm.Decisions] = {}  # by their number: making one is dearer than filling it
 
-    def choose(self, states: NDArray[np.void]) -> list[Choice]:
-        """Choices for positions [N] that are parked before their first controllable frame."""
+    def choose(self, states: NDArray[np.void], numbers: Sequence[int]) -> list[Choice]:
+        """Choices for positions [N] that are parked before their first controllable frame, of games with these
+        numbers."""
+        if isinstance(self._policy, MemoryPolicy):  # remembers by row, and here others wait every time
+            each = zip(states[:, None], numbers, strict=True)
+            return [choice for state, n in each for choice in self._ask(self._policy.of_game(n), state)]
+        return self._ask(self._policy, states)
+
+    def _ask(self, policy: Policy, states: NDArray[np.void]) -> list[Choice]:
         games = self._parked(states)
-        actions, log_probs, value = choose(self._policy, games.view)
+        actions, log_probs, value = choose(policy, games.view)
         return describe(games, actions, log_probs, value, self._reward)
 
     def _parked(self, states: NDArray[np.void]) -> dm.Decisions:

@@ -63,6 +63,7 @@ class Onlooker(Callback):
         new = Onlooker(config, self._link, self._gate.pace)
         new.pause(self._gate.paused)
         new._iteration, new._last = self._iteration, self._last
+        new._game, new._evaluation = self._game, self._evaluation
         return new
 
     # --- commands, from another thread ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from mlx_drmario.tui.protocol import (
     Detach,
     Ended,
     Job,
+    Picture,
+    Progress,
     Report,
     Stop,
     TakenOver,
@@ -68,6 +71,8 @@ class Session:
         self.process: subprocess.Popen[bytes] | None = None
         self.over = threading.Event()
         """nothing more will be reported"""
+        self._held_run = False  # the directory, when the worker started
+        self._played = False
         self._connection: Connection | None = None
         self._detached = isinstance(job, TrainJob) and job.detach
 
@@ -77,13 +82,20 @@ class Session:
 
     def start(self, hand_on: Callable[[Report | Died], None]) -> None:
         """Start the process; `hand_on` is called with every report in a thread that only reads."""
+        self._held_run = isinstance(self.job, TrainJob) and _holds_run(self.job.run)
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
         if self._waiting is not None:
             self.talk(self._waiting, hand_on)
             return
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = open(self.log, "ab")  # noqa: SIM115 (below)
+        except OSError as error:
+            self.over.set()
+            hand_on(Died(None, f"the worker's log cannot be written: {error}", "", self.log))
+            return
         ours, theirs = Pipe()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.log, "ab") as log:
+        with log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mlx_drmario.tui.worker", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
@@ -124,11 +136,22 @@ class Session:
                 self.process.kill()
                 self.process.wait()
 
+    @property
+    def resumes(self) -> bool:
+        """Whether `again` goes on with a run: one that was to go on, or that began here."""
+        return isinstance(self.job, TrainJob) and (self.job.resume or self._begun)
+
+    @property
+    def _begun(self) -> bool:
+        """The run in the directory is this session's: another one there only stood in its way."""
+        return isinstance(self.job, TrainJob) and (self._played or (not self._held_run and _holds_run(self.job.run)))
+
     def again(self) -> Session:
-        """A session with the same job; a run goes on where its newest checkpoint is, if it got that far."""
+        """A session with the same job; a run that began goes on from its newest checkpoint, with the games and the
+        budget that it had by then. Raises as `settings_of`."""
         job = self.job
-        if isinstance(job, TrainJob):
-            job = replace(job, resume=(job.run / "config.json").exists())
+        if isinstance(job, TrainJob) and self._begun:
+            job = replace(job, config=settings_of(job.run), resume=True)
         return Session(job)
 
     def _read(self, connection: Connection, hand_on: Callable[[Report | Died], None]) -> None:
@@ -139,6 +162,7 @@ class Session:
             except (EOFError, OSError, TypeError):  # TypeError: closed while reading
                 break
             ended = isinstance(report, Ended | TakenOver)
+            self._played |= isinstance(report, Picture | Progress)
             hand_on(report)
         self.over.set()
         if not ended and self._connection is not None:
@@ -196,7 +220,7 @@ def _kind(run: Path) -> type[DirectoryConfig]:
 def settings_of(run: Path) -> Trainable:
     """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones and
     for those of a run that the app cannot train."""
-    if not (run / "config.json").exists():
+    if not _holds_run(run):
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
     if not trainable(run):
         raise ValueError(f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it")
@@ -205,14 +229,13 @@ def settings_of(run: Path) -> Trainable:
     return cast("Trainable", from_json((run / "config.json").read_text(), _kind(run)))
 
 
+def _holds_run(directory: Path) -> bool:
+    return (directory / "config.json").exists()
+
+
 def log_of(job: Job) -> Path:
     """Where the worker's output goes: beside the run directory, which must be empty at the start."""
     if isinstance(job, WatchJob):
-        return Path(tempfile.gettempdir()) / f"drmario-{_user()}" / "watch.log"
-    return job.run.parent / f"{job.run.name}.log"
-
-
-def _user() -> str:
-    import getpass
-
-    return getpass.getuser()
+        return Path(tempfile.gettempdir()) / f"drmario-{os.getuid()}" / "watch.log"
+    run = Path(os.path.abspath(job.run))  # so that "." has a name
+    return run.with_name(f"{run.name}.log")

@@ -97,8 +97,8 @@ class Table:
 
     def _choose(self, rows: NDArray[np.intp]) -> None:
         """Ask the policy about these games; their scripts are held from this frame on."""
-        states = self._states[rows]
-        for n, state, choice in zip(rows.tolist(), states, self._adviser.choose(states), strict=True):
+        states, numbers = self._states[rows], rows.tolist()
+        for n, state, choice in zip(numbers, states, self._adviser.choose(states, numbers), strict=True):
             colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
             clock, speed, speed_ups = (int(state[name]) for name in _SCRIPT)
             script = dm.script(state["p1_bottle"], colors, clock, speed, speed_ups, choice.action)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from mlx_drmario.tui.protocol import Trainable
 
 _POINTS = 1_000
+_LONGEST_PLACE = 70
+"""characters of a directory for temporary files in which a socket can have a name, of 103 on macOS"""
 
 
 def train(job: TrainJob, link: Link, connection: Connection) -> None:
@@ -61,7 +63,8 @@ def train(job: TrainJob, link: Link, connection: Connection) -> None:
     link.detached = job.detach
     link.connect(connection)
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drmario-"))  # a name that a socket may have
+        short = len(tempfile.gettempdir()) < _LONGEST_PLACE
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="drmario-", dir=None if short else "/tmp"))
         listener = stack.enter_context(Listener(str(Path(folder) / "link"), family="AF_UNIX"))
         stack.callback(address.withdraw, job.run)
         threading.Thread(target=trainer.welcome, args=(listener,), daemon=True, name="attach").start()
@@ -134,12 +137,14 @@ class Trainer:
 
     def obey(self) -> None:
         """Carry out commands; in a thread of its own, so that a run that computes or pauses can be told things."""
-        while not self._link.stop.is_set():
-            command = self._link.command(0.5)
-            if command is not None:
-                with self._turn:
-                    self._carry_out(command)
-        self._onlooker.stop()
+        try:
+            while not self._link.stop.is_set():
+                command = self._link.command(0.5)
+                if command is not None:
+                    with self._turn:
+                        self._carry_out(command)
+        finally:  # a run that nobody can tell anything saves and ends
+            self._onlooker.stop()
 
     def _carry_out(self, command: Command) -> None:
         onlooker, link, config = self._onlooker, self._link, self._config
@@ -172,7 +177,7 @@ class Trainer:
             case Restart() if isinstance(config, PPORunConfig):
                 try:
                     self._begin_again(read_config(self._job.run), "all games anew, with config.json as it is")
-                except ValueError as error:  # somebody has edited it
+                except (ValueError, OSError) as error:  # somebody has edited it, or taken it away
                     link.report(Note(str(error), "error"))
             case Evaluate() | Games() | Level() | Restart():
                 words = "is not evaluated while it trains, and keeps its games"

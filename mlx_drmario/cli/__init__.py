@@ -50,8 +50,9 @@ def main(argv: list[str] | None = None) -> int:
 
     1 also when nobody reads the output any more (`drmario runs list | head -1`), without a message.
     """
-    if sys.stdout is None:  # started with it closed (>&-)
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started with it closed (>&-)
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the rest of the process)
     try:
         try:
             with warnings.catch_warnings():

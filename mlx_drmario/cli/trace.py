@@ -100,12 +100,17 @@ def sources(config: Command) -> tuple[Path, ...]:
 
 
 def info(config: Info) -> int:
-    """Print a summary of every file."""
+    """Print a summary of every file; 1 when one of them cannot be read."""
     import json
 
     from mlx_drmario.traces import tools
 
-    all_found = {path: tools.summary(path) for path in tools.find(config.paths, tools.ALSO_JOURNALS)}
+    paths, all_found = tools.find(config.paths, tools.ALSO_JOURNALS), {}
+    for path in paths:
+        try:
+            all_found[path] = tools.summary(path)
+        except (ValueError, OSError) as error:
+            print(f"drmario trace: {error}", file=sys.stderr)
     for path, found in all_found.items():
         sources = found.pop("sources")
         print(path, *tools.lines_of(found), sep="\n  ")
@@ -117,7 +122,7 @@ def info(config: Info) -> int:
     if len(all_found) > 1:
         games, rows = (sum(found[name] for found in all_found.values()) for name in ("episodes", "decisions"))
         print(f"{counted(len(all_found), 'file')}, {counted(games, 'game')}, {counted(rows, 'decision')}")
-    return 0
+    return int(len(all_found) < len(paths))
 
 
 def validate(config: Validate) -> int:

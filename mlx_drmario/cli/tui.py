@@ -146,7 +146,7 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
             raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
         capture = given.capture if isinstance(given, train.NewRunConfig) else None
         job = TrainJob(chosen, given.out or default_directory(given.name), False, detach, capture)
-    return LiveScreen(Session(job), job.run.name)
+    return LiveScreen(Session(job), job.run.absolute().name)  # of "." as well
 
 
 def presets_help() -> str:

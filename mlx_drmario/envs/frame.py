@@ -13,7 +13,7 @@ from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
 from mlx_drmario.rewards import counts
-from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number
+from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number, whole
 
 COUNTERS = (
     *("next_action", "placed_step", "status", "pill_x", "pill_y", "pill_rotation"),
@@ -22,6 +22,7 @@ COUNTERS = (
 """Bytes of player 1 in the observation's "counters", names as in the recordings: where the capsule is, what the game is
 busy with, and the timers, which planes and scalars do not show or show rounded."""
 _HELD = np.array(BUTTONS, np.uint8)
+_MAX_FRAMES = 2**31
 _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the bottle
 
 
@@ -57,17 +58,11 @@ class FrameVectorEnv(GameVectorEnv):
             max_frames: a game still running after so many frames is truncated; 0 never.
             threads: for the engine, 0 = one per core; never changes a result.
         """
-        if not 1 <= frame_skip <= _MAX_SKIP:
-            raise ValueError(f"frame_skip is {frame_skip}; it must lie in 1..{_MAX_SKIP}")
-        if max_frames < 0:
-            raise ValueError(f"max_frames is {max_frames}; it must be 0 (no limit) or more")
         self._level, self._speed = check_level(level), speed_number(speed)
-        self._planes, self._skip, self._max_frames = planes, frame_skip, max_frames
+        self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
+        self._max_frames = whole("max_frames", max_frames, 0, _MAX_FRAMES)
         self._batch = Batch(num_envs=num_envs, threads=threads)
-        self._state = self._batch.state  # a live view, like the next two
-        self._bytes = self._state.view(np.uint8).reshape(num_envs, -1)
-        told = self._batch.events[:, 0]
-        self._events: Any = SimpleNamespace(**{name: told[name] for name in event_names()})
+        self._look()
         offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}
         self._counters = [offsets[f"p1_{name}"] for name in COUNTERS]
         self._frames, self._capsules = np.zeros((2, num_envs), np.uint32)
@@ -79,6 +74,21 @@ class FrameVectorEnv(GameVectorEnv):
             }
         )
         super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
+
+    def _look(self) -> None:
+        """Take live views of the engine's arrays."""
+        self._state = self._batch.state
+        self._bytes = self._state.view(np.uint8).reshape(len(self._state), -1)
+        told = self._batch.events[:, 0]
+        self._events: Any = SimpleNamespace(**{name: told[name] for name in event_names()})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy looks at the games of its own."""
+        return {name: value for name, value in vars(self).items() if name not in ("_state", "_bytes", "_events")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._look()
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
         self._batch.reset(self._level, self._speed, game_seeds, mask=mask)

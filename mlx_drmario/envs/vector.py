@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from mlx_drmario import render, rewards, seeds
 from mlx_drmario.rewards import RewardConfig
+from mlx_drmario.spec import whole
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 """event columns that a step reports in info"""
 Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
+_MAX_SEED = 2**63 - 1
 AHEAD = 64
 """seeds that a game's generator draws at once, in a vector: one by one, drawing costs more than placing a capsule"""
 Reward = RewardConfig | Mapping[str, float] | str | Path | None
@@ -77,8 +79,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             modes = ", ".join(map(repr, self.metadata["render_modes"]))
             raise ValueError(f"render_mode is {render_mode!r}; it must be None or one of {modes}")
-        if split not in seeds.SPLITS:
-            raise ValueError(f"split is {split!r}; choose one of {', '.join(seeds.SPLITS)}")
+        seeds.check_split(split)
         self.num_envs = num_envs
         self.split = split
         self.reward = _reward_config(reward)
@@ -124,7 +125,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         """Start new games: all, or those in options["reset_mask"].
 
         options["game_seed"], an integer or one per game, chooses the games (states of the console's random generator,
-        0..65535) instead of drawing them from the split.
+        2..65535) instead of drawing them from the split. Nothing changes when anything is refused.
 
         Raises:
             ValueError, TypeError: a seed list, mask or game seed of the wrong length, type or range; an unknown option.
@@ -134,11 +135,12 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         chosen = options.pop("game_seed", None)
         if options:
             raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
+        given = None if chosen is None else _game_seeds(chosen, self.num_envs)
         self._seed(seed, mask)
-        if chosen is None:
+        if given is None:
             self._draw(mask)
         else:
-            self._begin(mask, _game_seeds(chosen, self.num_envs))
+            self._begin(mask, given)
         self._started = True
         observation = self._observe()
         return observation, _with_masks(self._situation(observation), mask)
@@ -184,15 +186,11 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
 
     def _seed(self, seed: int | Sequence[int | None] | None, mask: Mask) -> None:
         """Replace the generators of the masked games that got a seed; make all of them when there are none yet."""
-        each = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else seed
-        if each is not None and len(each) != self.num_envs:
-            raise ValueError(
-                f"seed has {len(each)} entries; give one integer or one entry for each of {self.num_envs} games"
-            )
+        each = _seeds(seed, self.num_envs)
         if not self.generators:
             self.generators = [seeding.np_random()[0] for _ in range(self.num_envs)]
         for index in np.flatnonzero(mask).tolist():
-            if each is not None and each[index] is not None:
+            if each[index] is not None:
                 self.generators[index], _ = seeding.np_random(each[index])
                 self._used[index] = self._ahead.shape[1]
 
@@ -256,12 +254,24 @@ def _reward_config(reward: Reward) -> RewardConfig:
     return RewardConfig.from_mapping(reward) if isinstance(reward, Mapping) else RewardConfig.from_json(reward)
 
 
+def _seeds(seed: Any, num_envs: int) -> list[int | None]:
+    """One for each game; None leaves a game's generator as it is."""
+    if seed is None:
+        return [None] * num_envs
+    if not isinstance(seed, Sequence | np.ndarray):
+        first = whole("seed", seed, 0, _MAX_SEED)
+        return [first + i for i in range(num_envs)]
+    if len(seed) != num_envs:
+        raise ValueError(f"seed has {len(seed)} entries; give one integer or one entry for each of {num_envs} games")
+    return [None if each is None else whole("seed", each, 0, _MAX_SEED) for each in seed]
+
+
 def _game_seeds(chosen: Any, num_envs: int) -> NDArray[np.uint16]:
     values = np.asarray(chosen)
     if values.shape not in ((), (num_envs,)) or not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"game_seed is {chosen!r}; give one integer or one for each of {num_envs} games")
-    if values.min() < 0 or values.max() > 0xFFFF:
-        raise ValueError(f"game_seed is {chosen!r}; it must lie in 0..65535")
+    if values.min() < 2 or values.max() > 0xFFFF:
+        raise ValueError(f"game_seed is {chosen!r}; it must lie in 2..65535")
     return np.broadcast_to(values, num_envs).astype(np.uint16)
 
 

@@ -26,7 +26,8 @@ class NetworkPolicy:
     """A trained network, or several, as an `evaluate.Policy`."""
 
     def __init__(self, model: ActorCritic | Ensemble, mode: Mode = "argmax", seed: int = 0) -> None:
-        """`mode` is "argmax" (the most probable placement) or "sample"; `seed` matters for "sample" alone."""
+        """`mode` is "argmax" (the most probable placement) or "sample"; `seed` matters for "sample" alone,
+        whose draws depend on which other games are in the batch."""
         if mode not in ("argmax", "sample"):
             raise ValueError(f"mode must be 'argmax' or 'sample', got {mode!r}")
         self.model = model

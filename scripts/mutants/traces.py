@@ -177,4 +177,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if False:\n            self._chunk[waiting:]",
         TEST_CHUNKS,
     ),
+    (
+        "a journal is dead while its file is made",
+        "traces/writer.py",
+        "            return publish(journal_of(self.path), self.path, continued=self._continued)\n        finally:  # only now",
+        "            self._journal.close()\n            return publish(journal_of(self.path), self.path, continued=self._continued)\n        finally:  # only now",
+        "tests/traces/test_crash.py",
+    ),
+    (
+        "looking at records writes",
+        "traces/records.py",
+        "        if made and self._db",
+        "        if False and self._db",
+        "tests/traces/test_records.py",
+    ),
+    (
+        "a file that cannot be read hides the others",
+        "traces/tools.py",
+        "            yield unread(path, error)\n",
+        "            raise\n",
+        "tests/traces/test_tools.py",
+    ),
 ]

@@ -19,7 +19,7 @@ TEST_PLAY, TEST_TRAINING, TEST_TRAVEL = (
 TEST_LIVE, TEST_CURVE, TEST_HOME = "tests/tui/test_live.py", "tests/tui/test_curve.py", "tests/tui/test_home.py"
 RECORDED, TEST_RECORDED = "tui/recorded.py", "tests/tui/test_recorded.py"
 TEST_PART, TEST_CALLBACK = "tests/tui/test_part.py", "tests/rl/test_callback.py"
-TEST_TRAINING_KEYS = "tests/tui/test_training_keys.py"
+TEST_TRAINING_KEYS, TEST_DEATHS = "tests/tui/test_training_keys.py", "tests/tui/test_deaths.py"
 APP, LIVE, ADDRESS, COMMAND = "tui/app.py", "tui/screens/live.py", "tui/address.py", "mlx_drmario/cli/tui.py"
 TEST_SHARING, TEST_WISHES, TEST_LEAVING = (
     "tests/tui/test_sharing.py",
@@ -88,7 +88,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     ("releases are not asked for", KEYBOARD, "app._driver.write(_ASK if on else _END)", "pass", TEST_HOME),
     ("a picture is sent unasked", LINK, "        if self._wanted:\n", "        if True:\n", TEST_TRAINING),
-    ("the trainer outlives its app", LINK, "if not self.detached:\n", "if False:\n", TEST_TRAINING),
+    ("the trainer outlives its app", LINK, "if not self.detached:\n", "if False:\n", TEST_DEATHS),
     ("a detached trainer ends with its app", LINK, "self.detached = True", "pass", TEST_TRAINING),
     (
         "a dead worker is not reported",
@@ -322,5 +322,75 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         '        if option in flags or option.startswith("--port="):\n',
         "        if option in flags:\n",
         TEST_HOME,
+    ),
+    (
+        "starting again goes on with a run that stood in the way",
+        SESSION,
+        "(self._played or (not self._held_run and _holds_run(self.job.run)))",
+        "_holds_run(self.job.run)",
+        TEST_DEATHS,
+    ),
+    (
+        "a run goes on with the games that it began with",
+        SESSION,
+        "job = replace(job, config=settings_of(job.run), resume=True)",
+        "job = replace(job, resume=True)",
+        TEST_DEATHS,
+    ),
+    (
+        "a config that is gone ends the keys",
+        TRAINER,
+        "except (ValueError, OSError) as error:  # somebody",
+        "except ValueError as error:  # somebody",
+        TEST_TRAINING,
+    ),
+    (
+        "every game of the app has the memory of its row",
+        "tui/choices.py",
+        "        if isinstance(self._policy, MemoryPolicy):",
+        "        if False:",
+        TEST_TABLE,
+    ),
+    (
+        "a branch is played on by the first checkpoint for ever",
+        "tui/screens/session.py",
+        "self._advised_by != checkpoint",
+        "False",
+        TEST_TRAINING,
+    ),
+    (
+        "an answer is lost while help is open",
+        "tui/screens/session.py",
+        "for screen in reversed(self.app.screen_stack) if",
+        "for screen in [self.app.screen] if",
+        TEST_TRAINING,
+    ),
+    (
+        "an answer is shown beside another line",
+        "tui/screens/travel.py",
+        "        self._request = 0  # an answer",
+        "        # an answer",
+        TEST_TRAVEL,
+    ),
+    (
+        "keys pressed in a pause are played after it",
+        PLAY,
+        "        self.paused = not self.paused\n        self._let_go()\n",
+        "        self.paused = not self.paused\n",
+        TEST_PLAY,
+    ),
+    (
+        "other games lose the focus",
+        ONLOOKER,
+        "        new._game, new._evaluation = self._game, self._evaluation\n",
+        "",
+        TEST_TRAINING,
+    ),
+    (
+        "a run that is over is detached",
+        "tui/screens/session.py",
+        '        if self.session.over.is_set():\n            self.events.add(Note(self._gone(), "warning"))\n            return\n        self.send(Detach())',
+        "        self.send(Detach())",
+        TEST_TRAINING,
     ),
 ]

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +45,12 @@ def test_policy_names(tmp_path):
     assert [type(policy.load(name)[0]).__name__ for name in ("random", "greedy")] == ["RandomLegal", "Greedy"]
     with pytest.raises(FileNotFoundError, match="no intact checkpoint"):
         policy.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_command_whose_output_is_closed(tmp_path, closed):
+    """It does its work; what it has to say goes nowhere else."""
+    command = f'"{sys.executable}" -m mlx_drmario runs list "{tmp_path / "none"}" {closed}'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == ("" if closed.startswith("2") else f"drmario runs: {tmp_path / 'none'} is no directory\n")

@@ -138,6 +138,9 @@ def test_mean_clear_rate_difference_resamples_whole_seeds():
     for wrong in (([], []), ([first], [first, second])):
         with pytest.raises(ValueError, match="give as many, at least one"):
             mean_clear_rate_difference(*wrong)
+    for other in ({"level": 1}, {"speed": 1}, {"max_decisions": 61}):
+        with pytest.raises(ValueError, match=f"{next(iter(other))} of the two results must be the same"):
+            mean_clear_rate_difference([first], [made(cleared[1], np.full(100, 50), **other)])
     with pytest.raises(ValueError, match="seeds of all results"):
         mean_clear_rate_difference([first], [made([1], [50])])
 

@@ -113,11 +113,12 @@ def test_a_game_that_was_cut_short_is_not_played_on():
 
 
 def test_bad_settings():
-    for skip in (0, 61):
-        with pytest.raises(ValueError, match=f"frame_skip is {skip}"):
+    for skip in (0, 61, 2.5, True, "2"):
+        with pytest.raises(ValueError, match=f"frame_skip is {skip!r}; it must be a whole number in 1..60"):
             FrameEnv(frame_skip=skip)
-    with pytest.raises(ValueError, match="max_frames is -1"):
-        FrameEnv(max_frames=-1)
+    for limit in (-1, 2.5, float("nan")):
+        with pytest.raises(ValueError, match=f"max_frames is {limit}"):
+            FrameEnv(max_frames=limit)
     env = FrameEnv()
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"action 16 of game 0 must lie in 0\.\.15"):

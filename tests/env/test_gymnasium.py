@@ -3,6 +3,8 @@
 Warnings are errors in this project's tests, so a checker that warns fails.
 """
 
+import copy
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
@@ -276,7 +278,7 @@ def test_game_seed_option_and_single_reset(family):
         env.reset(options={"gameseed": 1})
 
 
-@pytest.mark.parametrize("seed", [-1, 65536, 1.5, [1, 2, 3]])
+@pytest.mark.parametrize("seed", [-1, 0, 1, 65536, 1.5, [1, 2, 3]])
 def test_bad_game_seed(family, seed):
     vector = family.vector(2)
     with pytest.raises(ValueError, match="game_seed is"):
@@ -290,6 +292,11 @@ def test_bad_game_seed(family, seed):
         ({"level": -1}, "level is -1"),
         ({"speed": "fast"}, "speed is 'fast'"),
         ({"speed": 3}, "speed is 3"),
+        ({"speed": True}, "speed is True"),
+        ({"speed": 1.0}, r"speed is 1\.0"),
+        ({"level": "3"}, "level is '3'; it must be a whole number in 0..24"),
+        ({"level": 3.5}, r"level is 3\.5"),
+        ({"split": ["training"]}, r"split is \['training'\]"),
         ({"split": "all"}, "split is 'all'"),
         ({"planes": "all"}, "planes"),
         ({"render_mode": "human"}, "render_mode is 'human'"),
@@ -300,6 +307,34 @@ def test_bad_game_seed(family, seed):
 def test_bad_settings(family, setting, message):
     with pytest.raises(ValueError, match=message):
         family.vector(2, **setting)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_goes_on_as_the_original_and_by_itself(family, copied):
+    env, rng = family.vector(2), np.random.default_rng(0)
+    observation, _ = env.reset(seed=3)
+    other = copied(env)
+    for _ in range(60):  # games end
+        actions = family.actions(observation, rng)
+        first, second = env.step(actions), other.step(actions)
+        observation = first[0]
+        assert data_equivalence(first[0], second[0], exact=True) and (first[1] == second[1]).all()
+        assert data_equivalence(first[4], second[4], exact=True)
+
+
+def test_seeds_of_any_integer_type_and_refused_ones_change_nothing(family):
+    env = family.vector(2)
+    first = env.reset(seed=5)[1]["game_seed"]
+    for same in (np.int64(5), np.uint16(5), [np.int64(5), 6], np.array([5, 6])):
+        assert (env.reset(seed=same)[1]["game_seed"] == first).all()
+    following = env.reset()[1]["game_seed"]
+    env.reset(seed=5)
+    for wrong in (-3, 1.5, True, [9, -3], [1, 2, 3]):
+        with pytest.raises(ValueError, match="seed"):
+            env.reset(seed=wrong)
+    with pytest.raises(ValueError, match="game_seed is"):
+        env.reset(seed=9, options={"game_seed": 1})
+    assert (env.reset()[1]["game_seed"] == following).all()
 
 
 def test_bad_calls(family):

@@ -68,6 +68,20 @@ def test_bad_input():
     for n in (0, -1, 4097):
         with pytest.raises(ValueError, match=f"n is {n}"):
             seeds.seeds("test", n)
+    for games in ([65536 + 0x8988], [-30328], [35208.7]):
+        with pytest.raises(ValueError, match=r"games must hold whole numbers in 0\.\.65535"):
+            seeds.split_of(games)
+    for reserve, words in (
+        (np.full((1, 128), 9), r"whole numbers in 0\.\.8"),
+        (np.zeros((1, 128)), "whole numbers"),
+        (seeds.reserves()[0], r"reserve has shape \(128,\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            seeds.find(reserve)
+
+
+def test_reserves_of_any_integer_type_are_found():
+    assert (seeds.find(seeds.reserves()[:5].astype(np.int64)) == seeds.orbit()[:5]).all()
 
 
 def test_every_seed_knows_its_split():

@@ -54,6 +54,8 @@ def test_cvar():
     # 15 values: the slowest one counts fully, the next one half.
     assert stats.cvar(range(15), tail=0.1) == pytest.approx((14 + 0.5 * 13) / 1.5)
     assert math.isnan(stats.cvar([]))
+    assert stats.cvar([math.inf, math.inf, 1, 2], tail=0.25) == math.inf  # failures may count as endless
+    assert stats.cvar([-math.inf, 1, 2, 3], tail=0.5) == 2.5
     for tail in (0, 1.1, math.nan):
         with pytest.raises(ValueError, match=f"tail is {tail}"):
             stats.cvar([1], tail)
@@ -80,6 +82,13 @@ def test_cvar_minimises_rockafellar_and_uryasev_s_function():
 def test_mcnemar_known_values(only_first, only_second, p):
     assert stats.mcnemar(only_first, only_second) == pytest.approx(p, abs=5e-6)
     assert stats.mcnemar(only_second, only_first) == stats.mcnemar(only_first, only_second)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_counts_of_numpy_do_not_overflow(kind):
+    assert stats.mcnemar(kind(100), kind(70)) == stats.mcnemar(100, 70)
+    assert stats.wilson(kind(200), kind(250)) == stats.wilson(200, 250)
+    assert stats.evidence(kind(200), kind(250), 0.5) == stats.evidence(200, 250, 0.5)
 
 
 def test_mcnemar_of_many_games_is_near_the_normal_approximation_and_never_breaks():

@@ -145,6 +145,11 @@ def test_lines_replay_frame_by_frame_from_reset(level: int, speed: int, frame_co
     assert verify_line(level, speed, seed, frame_counter, line.actions[:-1]) is None
     steps = list(replay_line(games, line.actions))
     assert steps[-1].clock == line.frames and games.cleared[0]
+    more = np.append(line.actions, line.actions[-1])
+    with pytest.raises(ValueError, match=f"actions has {len(more)} entries, and the level is cleared after"):
+        verify_line(level, speed, seed, frame_counter, more)
+    with pytest.raises(ValueError, match=f"actions has {len(more)} entries, and the game is over after"):
+        list(replay_line(parked(level, seed, speed, frame_counter), more))
 
 
 def test_a_wide_beam_finds_the_fastest_clear() -> None:

@@ -90,6 +90,9 @@ def test_compare(runs, capsys):
 
 BREAKS = {
     "config.json is not a JSON object": lambda run: (run / "config.json").write_bytes(b'{"seed": \xff'),
+    "config.json: Is a directory": lambda run: ((run / "config.json").unlink(), (run / "config.json").mkdir()),
+    "metrics.jsonl: Is a directory": lambda run: ((run / "metrics.jsonl").unlink(), (run / "metrics.jsonl").mkdir()),
+    "best.jsonl: Is a directory": lambda run: ((run / "best.jsonl").unlink(), (run / "best.jsonl").mkdir()),
     "there is no setting 'sede'": lambda run: (run / "config.json").write_text('{"sede": 3}'),
     "ppo should be an object": lambda run: (run / "config.json").write_text('{"ppo": 3}'),
     "config.json: ": lambda run: (run / "config.json").write_text('{"keep": "three"}'),
@@ -122,6 +125,13 @@ def test_a_line_that_is_being_written_is_no_problem(runs):
         file.write('{"step": 99')
     summary = summarize(runs / "a")
     assert (summary.iterations, summary.last["step"], summary.problems) == (4, 256, [])
+
+
+def test_damaged_rows_are_left_out(runs):
+    before = read_metrics(runs / "a")
+    with open(runs / "a" / "metrics.jsonl", "ab") as file:
+        file.write(b'\x00\x00\x00\n{"loss/value": 1.0}\n')
+    assert read_metrics(runs / "a") == before
 
 
 def test_an_older_config_gets_the_defaults(runs):

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 import mlx_drmario as dm
-from mlx_drmario.traces import journal, replay, schema, storage
+from mlx_drmario.traces import journal, replay, schema, storage, writer
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import join, problems
 from mlx_drmario.traces.schema import UNFINISHED
@@ -292,6 +293,23 @@ def test_a_living_journal_can_be_read_and_is_left_alone(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError, match="a running process writes"):
             recover(live)
     assert not live.exists()
+
+
+def test_a_journal_lives_until_its_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks for dead recordings while a living one makes its file leaves it alone."""
+    live, seen = journal_of(tmp_path / "a.dmtrace.h5"), []
+
+    def looked_at(*args: Any, **options: Any) -> int:
+        with pytest.raises(BlockingIOError, match="a running process writes"):
+            recover(live)
+        seen.append(journal.is_alive(live))
+        return publish(*args, **options)
+
+    publish = writer.publish
+    monkeypatch.setattr(writer, "publish", looked_at)
+    with FrameCapture(tmp_path / "a.dmtrace.h5", dm.Batch(num_envs=1)) as capture:
+        capture.run(np.zeros((400, 1, 1), np.uint8))
+    assert seen == [True] and not live.exists() and (tmp_path / "a.dmtrace.h5").exists()
 
 
 def test_any_cut_of_a_journal_is_readable(tmp_path: Path) -> None:

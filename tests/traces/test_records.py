@@ -133,6 +133,15 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert "not a database of records" in capsys.readouterr().err
 
 
+def test_looking_writes_nothing(tmp_path: Path, cleared: Claim) -> None:
+    """Nor does it wait for those who write."""
+    path = tmp_path / "r.sqlite"
+    with Records(path) as records:
+        records.add([cleared], "x")
+        with records._transaction(), Records(path) as other:
+            assert len(other.lines()) == 1
+
+
 def test_a_full_disk_is_named(tmp_path: Path, cleared: Claim) -> None:
     """SQLite has rolled back by itself then; what was there stays, and the next line fits again."""
     path = tmp_path / "r.sqlite"

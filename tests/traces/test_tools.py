@@ -125,6 +125,12 @@ def test_damage_is_named_by_the_commands(folder: Path, capsys: pytest.CaptureFix
     path.write_bytes(path.read_bytes()[:5000])
     assert main(["trace", "validate", str(path)]) == 1
     assert main(["trace", "verify", str(path)]) == 1
+    capsys.readouterr()
+    assert main(["trace", "info", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert str(path) in said.err and "2 files, " in said.out  # the others are told all the same
+    assert main(["trace", "replay", str(folder), "--jobs", "1"]) == 1
+    assert "1 difference\n" in capsys.readouterr().out
 
 
 def test_recover_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from mlx_drmario.spec import LEFT
 from mlx_drmario.tui.game import LiveGame
@@ -132,6 +133,19 @@ def test_the_clock_runs_at_the_console_s_rate_and_pause_stops_it():
         screen._clock -= 3 / 60.0988
         screen._tick()
         assert stopped + 3 <= int(clock["frame_counter"]) <= stopped + 6
+
+    by_hand(check)
+
+
+@pytest.mark.parametrize("away", [("space", "left", "space"), ("question_mark", "escape")])
+def test_keys_of_before_and_during_a_pause_are_let_go(away):
+    async def check(pilot, screen):
+        screen.paused = False
+        screen.pads[0].exact = True  # nobody tells of a release while help is open
+        screen.pads[0].press(LEFT)
+        await pilot.press(*away)
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.pads[0].frame() == 0
 
     by_hand(check)
 

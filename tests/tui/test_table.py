@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import mlx_drmario as dm
+from mlx_drmario import memory
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import evaluate
+from mlx_drmario.memory import MemoryPolicy
 from mlx_drmario.rewards import compute
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.choices import Adviser
@@ -37,6 +39,15 @@ def test_watched_games_are_the_evaluated_games(policy, level, speed):
             ended.setdefault(n, (table.outcome[n] == CLEARED, table.frames[n], table.decisions[n]))
     for n in range(4):
         assert ended[n] == (result.cleared[n], result.frames[n], result.decisions[n])
+
+
+def test_every_game_has_a_memory_of_its_own():
+    """Whoever waits with whom: after fourteen capsules few reserves are left."""
+    policy = MemoryPolicy(memory.parse("memory:beam=5,sequences=2,boards=2,depth=1"))
+    table = sit(policy, 20, 2, chain([0x8988, 4321, 77], repeat(5)), 3)
+    while min(len(record.states) for record in table.records) < 14:
+        table.step()
+    assert all(len(policy.of_game(n).memory.left[0]) < 5 for n in range(3))
 
 
 def test_the_reward_on_the_screen_is_the_environment_s():

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,16 +16,14 @@ from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
 from mlx_drmario.traces import replay, storage
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.choices import decide
-from mlx_drmario.tui.link import hang_up
 from mlx_drmario.tui.protocol import Ended, Line, More, Pace, Pause, Picture, Progress, Rates, TakeLine, TrainJob
-from mlx_drmario.tui.screens.crash import CrashScreen
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.travel import TravelScreen
 from mlx_drmario.tui.session import Died, Session, attach
 from tests.training import on_cpu
 
 from ..conftest import ROOT
-from .app import PATIENCE, in_app, keep_progress, until, words_of
+from .app import PATIENCE, in_app, keep_progress, until
 
 TINY = PPORunConfig(
     name="tiny",
@@ -204,8 +200,11 @@ def test_keys_of_a_run(tmp_path):
         await until(pilot, lambda: any(text.startswith("saved step_") for text in notes(screen)), "a checkpoint")
         await pilot.press("e")
         await until(pilot, lambda: "best.games is 0, so this run is not evaluated" in notes(screen))
+        await pilot.press("3")
+        await until(pilot, lambda: screen.picture.game == 2)
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: screen.games == 16 and screen.picture.boards.count == 16, "16 games")
+        assert screen.picture.game == 2  # the game in focus stays that
         before = screen.progress.decisions
         assert before > 0  # the run goes on where it was
         await pilot.press("l")
@@ -259,11 +258,12 @@ def test_d_leaves_a_run_that_stands_still_or_takes_single_decisions(tmp_path):
     training(check, run)
 
 
-def test_an_edited_config_that_is_none_is_reported(tmp_path):
+@pytest.mark.parametrize("change", [lambda file: file.write_text("{"), lambda file: file.unlink()])
+def test_an_edited_config_that_is_none_is_reported(tmp_path, change):
     run = tmp_path / "run"
 
     async def check(pilot, screen):
-        (run / "config.json").write_text("{")
+        change(run / "config.json")
         await pilot.press("r")
         await until(pilot, lambda: any(str(run / "config.json") in text for text in notes(screen)), "a complaint")
         before = screen.progress.decisions
@@ -297,56 +297,22 @@ def test_a_branch_of_a_run_is_played_on_by_another_process(tmp_path):
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, TravelScreen), "time travel")
         travel = pilot.app.screen
-        await pilot.press("home", "down", "b")
+        await pilot.press("home", "down", "b", "question_mark")  # help lies over it when the answer comes
         assert travel.branch is not None
         await until(pilot, lambda: len(travel.branch.states) > 2, "the branch")
-        await pilot.press("escape")
+        assert pilot.app.screen is not travel
+        await pilot.press("escape", "escape")
         await until(pilot, lambda: pilot.app.screen is screen)
+        adviser = screen._advice
+        await pilot.press("c")
+        await until(pilot, lambda: any(text.startswith("saved step_") for text in notes(screen)), "a checkpoint")
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, TravelScreen), "time travel")
+        await pilot.press("home", "b")
+        assert screen._advice is not adviser  # which played by the rules of thumb that there are before a checkpoint
+        await until(pilot, lambda: len(pilot.app.screen.branch.states) > 2, "the branch by the checkpoint")
 
     training(check, tmp_path / "run")
-
-
-def test_a_killed_trainer_is_reported_and_resumed(tmp_path):
-    run = tmp_path / "run"
-
-    async def check(pilot, screen):
-        await pilot.press("c")
-        await until(pilot, lambda: any(text.startswith("saved step_") for text in notes(screen)))
-        saved = checkpoints(run)
-        os.kill(screen.session.process.pid, signal.SIGKILL)
-        await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen))
-        await until(pilot, lambda: f"{run}.log" in words_of(pilot.app.screen))
-        assert "resume from the newest checkpoint" in words_of(pilot.app.screen)
-        await pilot.press("r")
-        await until(pilot, lambda: pilot.app.screen is screen)
-        screen.progress = None
-        await until(pilot, lambda: screen.progress is not None, "progress of the resumed run")
-        assert screen.progress.decisions > int(saved[0].removeprefix("step_"))
-
-    training(check, run)
-
-
-def test_an_error_of_the_trainer_is_shown_with_its_log(tmp_path):
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "notes.txt").write_text("not a run")
-
-    async def check(pilot, screen):
-        await until(pilot, lambda: isinstance(pilot.app.screen, CrashScreen))
-        await until(pilot, lambda: f"{run}.log" in words_of(pilot.app.screen))
-        assert "ValueError: out must be a new or empty directory" in words_of(pilot.app.screen)
-
-    in_app(LiveScreen(Session(job(run)), "tiny"), check)
-
-
-def test_when_the_app_dies_the_trainer_saves_and_ends(tmp_path):
-    run = tmp_path / "run"
-    ear = Ear(Session(job(run)))
-    ear.next(Progress)
-    connection, ear.session._connection = ear.session._connection, None
-    hang_up(connection)  # what the system does when a process dies
-    assert ear.session.process.wait(PATIENCE) == 0
-    assert len(checkpoints(run)) == 1 and not (run / protocol.SESSION_FILE).exists()
 
 
 def test_a_detached_trainer_goes_on_and_can_be_attached_again(tmp_path):
@@ -384,6 +350,8 @@ def test_a_finished_run_says_so(tmp_path):
     async def check(pilot, screen):
         await until(pilot, lambda: "■ done" in screen.title_bar.words, "the end of the run")
         assert any(text.startswith("finished; saved") for text in notes(screen))
+        await pilot.press("d")
+        assert any("nobody trains here any more" in text for text in notes(screen)) and pilot.app.is_running
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
 

@@ -85,6 +85,17 @@ def test_an_answer_to_an_older_question_is_not_shown(line):
     travel(check, line, asked)
 
 
+def test_an_answer_for_a_line_that_was_left_is_not_shown(line):
+    asked = []
+
+    async def check(pilot, screen):
+        await pilot.press("home", "b", "x")
+        screen.show_branch(Player(watch_job(), Link()).playout(asked[0]))
+        assert screen.branch is None
+
+    travel(check, line, asked)
+
+
 def test_a_branch_can_become_the_line_and_be_left_again(line):
     async def check(pilot, screen):
         await pilot.press("home", "down", "b")

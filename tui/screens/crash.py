@@ -30,21 +30,24 @@ class CrashScreen(ModalScreen[bool]):
     CrashScreen #tail { color: $foreground 70%; margin: 0 0 1 0; max-height: 14; }
     """
 
-    def __init__(self, died: Died, job: Job) -> None:
+    def __init__(self, died: Died, job: Job, resumes: bool) -> None:
+        """resumes: whether starting again is going on with a run."""
         super().__init__()
-        self._died, self._job = died, job
+        self._died, self._job, self._resumes = died, job, resumes
 
     def compose(self) -> ComposeResult:
         died = self._died
-        training = isinstance(self._job, TrainJob)
+        again = "resume from the newest checkpoint" if self._resumes else "start again"
         pane = Vertical(
             Static(f"{died.error}", id="error", markup=False),
             Static(died.tail, id="tail", markup=False),
             Static(f"log  {died.log}", id="path", markup=False),
-            Static("r  " + ("resume from the newest checkpoint" if training else "start again"), markup=False),
+            Static(f"r  {again}", markup=False),
             Static("esc  close", markup=False),
         )
-        pane.border_title = f"{'the trainer' if training else 'the player'} died ({how(died.status)})"
+        pane.border_title = (
+            f"{'the trainer' if isinstance(self._job, TrainJob) else 'the player'} died ({how(died.status)})"
+        )
         yield pane
 
     def action_again(self, again: bool) -> None:

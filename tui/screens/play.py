@@ -149,11 +149,19 @@ class PlayScreen(Screen[None]):
                 pad.exact = True
 
     def on_app_blur(self, event: events.AppBlur) -> None:
+        self._let_go()
+
+    def on_screen_suspend(self, event: events.ScreenSuspend) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keys are released where nobody here sees it."""
         for pad in self.pads:
             pad.release_all()
 
     def action_pause(self) -> None:
         self.paused = not self.paused
+        self._let_go()
         self.show()
 
     def action_restart(self, same: bool) -> None:

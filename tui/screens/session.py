@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -56,6 +57,7 @@ class SessionScreen(Screen[None]):
         """(words, theme colour) when the session does not simply run"""
         self._asked = False
         self._advice: Advice | None = None
+        self._advised_by: Path | None = None
 
     # --- for the subclass ---
 
@@ -134,12 +136,16 @@ class SessionScreen(Screen[None]):
         self.state = ("✖ died", "error")
         self.events.add(Note(f"the worker died: {died.error}", "error"))
         self.describe()
-        self.app.push_screen(CrashScreen(died, self.session.job), self._after_crash)
+        self.app.push_screen(CrashScreen(died, self.session.job, self.session.resumes), self._after_crash)
 
     def _after_crash(self, again: bool | None) -> None:
         """Start once more, or leave the screen as it is."""
         if again:
-            self.session = self.session.again()
+            try:
+                self.session = self.session.again()
+            except (ValueError, OSError) as error:  # its directory is not what it was
+                self.events.add(Note(str(error), "error"))
+                return
             self.state, self._asked = None, False
             self.session.start(self._hand_on)
             self.events.add(Note("started again", "good"))
@@ -172,9 +178,13 @@ class SessionScreen(Screen[None]):
 
     def action_detach(self) -> None:
         """Leave; the training goes on."""
-        if isinstance(job := self.session.job, TrainJob):
-            self.send(Detach())
-            self._leave(f"detached; drmario tui attach {job.run}")
+        if not isinstance(job := self.session.job, TrainJob):
+            return
+        if self.session.over.is_set():
+            self.events.add(Note(self._gone(), "warning"))
+            return
+        self.send(Detach())
+        self._leave(f"detached; drmario tui attach {job.run}")
 
     def action_quit(self) -> None:
         """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""
@@ -193,16 +203,23 @@ class SessionScreen(Screen[None]):
     def _travel(self, line: Line) -> None:
         from mlx_drmario.tui.screens.travel import TravelScreen
 
-        if line.request and isinstance(self.app.screen, TravelScreen):
-            self.app.screen.show_branch(line)
-        elif not line.request:
+        # Help, or the palette, may lie over it.
+        travels = next((screen for screen in reversed(self.app.screen_stack) if isinstance(screen, TravelScreen)), None)
+        if travels is None and not line.request:
             self.app.push_screen(TravelScreen(line, self._play_on))
+        elif travels is not None and line.request:
+            travels.show_branch(line)
 
     def _play_on(self, playout: Playout) -> None:
         """A run is busy learning: then another process plays a branch on, with the newest checkpoint."""
         if isinstance(job := self.session.job, TrainJob):
-            from mlx_drmario.tui.advice import Advice, newest_policy
+            from mlx_drmario.tui.advice import Advice, newest, newest_policy
 
+            checkpoint = newest(job.run)
+            if self._advice is not None and self._advised_by != checkpoint:
+                self._advice.close()
+                self._advice = None
+            self._advised_by = checkpoint
             self._advice = self._advice or Advice(partial(newest_policy, job.run), job.run.name, self._advise)
             self._advice.ask(playout)
         else:

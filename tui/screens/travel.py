@@ -79,6 +79,7 @@ class TravelScreen(Screen[None]):
     def start(self, line: Line, at: int) -> None:
         """Show this line, at this decision."""
         self.line, self.at, self.branch, self.root = line, at, None, 0
+        self._request = 0  # an answer that is under way belongs to another line
         self._viruses = from_bcd(line.states["p1_virus_left_bcd"].astype(int)).tolist()
         self.picked = self._chosen()
         self.show()

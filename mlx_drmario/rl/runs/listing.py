@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_drmario.rl.algorithms import config_class
+from mlx_drmario.rl.runs.rows import read_rows
 from mlx_drmario.settings import flatten, from_json, to_json
 
 
@@ -71,6 +72,15 @@ def summarize(run: Path) -> RunSummary:
         _check_config(config, summary)
     summary.environment = _read_object(run / "environment.json", summary.problems) or {}
     _read_metrics(run / "metrics.jsonl", summary)
+    try:
+        _look_around(run, summary)
+    except OSError as error:
+        summary.problems.append(f"{error.filename}: {error.strerror}")
+    return summary
+
+
+def _look_around(run: Path, summary: RunSummary) -> None:
+    """Checkpoints and what was compared."""
     summary.checkpoints = sorted((run / "checkpoints").glob("step_*"))
     if not summary.checkpoints:
         summary.problems.append("no checkpoint")
@@ -80,7 +90,6 @@ def summarize(run: Path) -> RunSummary:
         summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
     if (run / "evaluation.json").exists():
         summary.evaluation = _read_object(run / "evaluation.json", summary.problems) or {}
-    return summary
 
 
 def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
@@ -91,36 +100,31 @@ def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
 
 
 def _read_metrics(file: Path, summary: RunSummary) -> None:
-    """Count the rows and keep the last good one. A last line without its end is no problem: it is being written."""
-    if not file.exists():
-        summary.problems.append("no metrics.jsonl")
+    """Count the rows and keep the last good one."""
+    try:
+        rows, damaged = read_rows(file)
+    except OSError as error:
+        summary.problems.append(_unread(file, error))
         return
-    damaged = 0
-    for line in file.read_bytes().splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values()):
-            summary.iterations += 1
-            summary.last = row
-        else:
-            damaged += 1
+    summary.iterations = len(rows)
+    summary.last = rows[-1] if rows else {}
     if damaged:
         summary.problems.append(f"metrics.jsonl: {damaged} damaged lines")
 
 
 def _read_object(file: Path, problems: list[str]) -> dict[str, Any] | None:
-    if not file.exists():
-        problems.append(f"no {file.name}")
-        return None
     try:
         data = json.loads(file.read_bytes())
+    except OSError as error:
+        problems.append(_unread(file, error))
+        return None
     except ValueError:
         data = None
     if not isinstance(data, dict):
         problems.append(f"{file.name} is not a JSON object")
         return None
     return data
+
+
+def _unread(file: Path, error: OSError) -> str:
+    return f"no {file.name}" if isinstance(error, FileNotFoundError) else f"{file.name}: {error.strerror}"

@@ -19,6 +19,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mlx_drmario.files import naming
+from mlx_drmario.rl.runs.rows import read_rows
 
 
 class MetricsLog:
@@ -89,9 +90,5 @@ def _whole_lines(path: Path, expected: int) -> int:
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
-    """Read metrics.jsonl; a last line that a crash cut short is left out."""
-    rows = []
-    for line in (run / "metrics.jsonl").read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            rows.append(json.loads(line))
-    return rows
+    """Read metrics.jsonl; damaged lines, and a last one that a crash cut short, are left out."""
+    return read_rows(run / "metrics.jsonl")[0]
