@@ -180,8 +180,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a journal is dead while its file is made",
         "traces/writer.py",
-        "            return publish(journal_of(self.path), self.path, continued=self._continued)\n        finally:  # only now",
-        "            self._journal.close()\n            return publish(journal_of(self.path), self.path, continued=self._continued)\n        finally:  # only now",
+        "            return publish(journal_of(self.path)",
+        "            self._journal.close()\n            return publish(journal_of(self.path)",
         "tests/traces/test_crash.py",
     ),
     (

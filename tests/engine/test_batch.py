@@ -244,6 +244,7 @@ def bad_state(**fields: int) -> np.ndarray:
         (lambda: BATCH.run(np.zeros((1, 2, 1), int), record=("mode", "mode")), ValueError, "'mode' twice"),
         (lambda: BATCH.set_state(BATCH.state[:1]), ValueError, "state has shape"),
         (lambda: BATCH.set_state(np.zeros(2, np.uint8)), TypeError, "structured"),
+        (lambda: BATCH.set_state(np.zeros(2, [("p1_speed_upz", "u1")])), ValueError, "has the field 'p1_speed_upz'"),
         (lambda: BATCH.set_state(bad_state(p1_bottle=0x12)), ValueError, r"state\[1\]: p1_bottle\[0\] is 18"),
         (lambda: BATCH.set_state(bad_state(p1_pill_x=8)), ValueError, r"p1_pill_x is 8, allowed are 0\.\.7"),
         (lambda: BATCH.set_state(bad_state(p1_level=25)), ValueError, "p1_level is 25"),
