@@ -389,7 +389,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a run that is over is detached",
         "tui/screens/session.py",
-        "        if self.session.over.is_set():\n            self.events",
+        "        if self.state == _DONE or self.session.over.is_set():\n            self.events",
         "        if False:\n            self.events",
         TEST_TRAINING,
     ),

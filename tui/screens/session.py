@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PICTURES_PER_SECOND = 20
 _SAVING = "saving ..."
 _TAKEN_OVER = ("■ taken over", "warning")
+_DONE = ("■ done", "success")
 
 
 class SessionScreen(Screen[None]):
@@ -156,7 +157,7 @@ class SessionScreen(Screen[None]):
         if self.state is not None and self.state[0] == _SAVING:
             self._leave(ended.text)
             return
-        self.state = ("■ done", "success")
+        self.state = _DONE
         self.describe()
 
     # --- to the session ---
@@ -180,7 +181,7 @@ class SessionScreen(Screen[None]):
         """Leave; the training goes on."""
         if not isinstance(job := self.session.job, TrainJob):
             return
-        if self.session.over.is_set():
+        if self.state == _DONE or self.session.over.is_set():
             self.events.add(Note(self._gone(), "warning"))
             return
         self.send(Detach())
