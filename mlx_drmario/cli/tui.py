@@ -166,7 +166,7 @@ def attached(run: Path) -> AnyScreen:
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import attach
 
-    return LiveScreen(attach(run), run.name)
+    return LiveScreen(attach(run), run.absolute().name)
 
 
 def recorded(args: list[str]) -> AnyScreen:
