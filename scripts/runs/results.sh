@@ -30,7 +30,7 @@ play best best hi 20 "${TWENTY:-4096}" -20
 play best best hi 0-20 "${NETWORK:-250}"
 if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117 --out runs/clone`, two cores
     play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
-    play clone "$CLONE" hi 0-20 "${SLOWER:-100}"
+    play clone "$CLONE" hi 0-19 "$games"
 fi
 play 2ply search:2ply hi 0-20 "$games"
 play 3ply search:3ply hi 0-20 "${DEEP:-300}"

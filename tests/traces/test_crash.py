@@ -300,6 +300,7 @@ def test_a_journal_lives_until_its_file_is_there(tmp_path: Path, monkeypatch: py
     live, seen = journal_of(tmp_path / "a.dmtrace.h5"), []
 
     def looked_at(*args: Any, **options: Any) -> int:
+        monkeypatch.setattr(writer, "publish", publish)
         with pytest.raises(BlockingIOError, match="a running process writes"):
             recover(live)
         seen.append(journal.is_alive(live))
