@@ -57,8 +57,8 @@ class NativeBlock:
 
     def judge(self, inputs: tuple[mx.array, ...], scalars: mx.array, after: Afterstates) -> tuple[mx.array, mx.array]:
         """In the graph: as `ActorCritic.judge`, of `Looked.inputs`."""
-        (seen,) = inputs
-        return self.model.judge(seen, scalars, after)
+        (cells,) = inputs
+        return self.model.judge(cells, scalars, after)
 
     def value(self, planes: np.ndarray, scalars: np.ndarray) -> mx.array:
         """The values f32[B] alone."""
