@@ -310,15 +310,15 @@ std::vector<Match> matches_from(nb::handle state, nb::handle reserve, std::size_
     throw nb::value_error(
         ("state has shape " + text(given.attr("shape")) + ", allowed is (" + std::to_string(n) + ",)").c_str());
   }
-  for (const nb::handle name : field_names) {
-    const auto known = [&](const Field& field) { return nb::cast<std::string>(name) == field.name; };
-    const auto& fields = match_fields(players);
-    if (std::none_of(fields.begin(), fields.end(), known)) {
-      throw nb::value_error(("state has the field " + text(nb::repr(name)) + ", which games do not have").c_str());
-    }
-  }
   nb::object full = numpy().attr("ascontiguousarray")(given);
   if (!full.attr("dtype").equal(state_dtype(players))) {
+    for (const nb::handle name : field_names) {
+      const auto known = [&](const Field& field) { return nb::cast<std::string>(name) == field.name; };
+      const auto& fields = match_fields(players);
+      if (std::none_of(fields.begin(), fields.end(), known)) {
+        throw nb::value_error(("state has the field " + text(nb::repr(name)) + ", which games do not have").c_str());
+      }
+    }
     full = numpy().attr("zeros")(n, "dtype"_a = state_dtype(players));
     for (const Field& field : match_fields(players)) {
       if (!nb::cast<bool>(field_names.attr("__contains__")(field.name))) continue;

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 import mlx_drmario as dm
 from mlx_drmario import stats
 from mlx_drmario.observer import Observer
-from mlx_drmario.spec import SPEED_NAMES, check_level, whole
+from mlx_drmario.spec import LONGEST, SPEED_NAMES, check_level, whole
 
 FRAME_RATE = 60.0988
 """Video frames per second of the console."""
@@ -167,7 +167,7 @@ def evaluate(
     if seeds.ndim != 1 or seeds.size == 0:
         raise ValueError(f"seeds has shape {seeds.shape}; give a one-dimensional array that is not empty")
     level, speed = check_level(level), whole("speed", speed, 0, 2)
-    max_decisions = whole("max_decisions", max_decisions, 1, 2**31)
+    max_decisions = whole("max_decisions", max_decisions, 1, LONGEST)
     d = dm.Decisions(num_envs=seeds.size, planes=planes, threads=threads, max_decisions=max_decisions)
     d.reset(level, speed, seeds)
     view = d.view

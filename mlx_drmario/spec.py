@@ -90,6 +90,10 @@ def from_bcd(value: Any) -> Any:
     return (value >> 4) * 10 + (value & 0x0F)
 
 
+LONGEST = 2**31
+"""Decisions or frames that a game may be limited to."""
+
+
 def whole(name: str, value: Any, low: int, high: int) -> int:
     """The value of an argument, of any integer type; ValueError that names it for what is none in low..high."""
     try:

@@ -13,7 +13,7 @@ from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
 from mlx_drmario.rewards import counts
-from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number, whole
+from mlx_drmario.spec import BUTTONS, LONGEST, check_level, from_bcd, speed_number, whole
 
 COUNTERS = (
     *("next_action", "placed_step", "status", "pill_x", "pill_y", "pill_rotation"),
@@ -22,7 +22,6 @@ COUNTERS = (
 """Bytes of player 1 in the observation's "counters", names as in the recordings: where the capsule is, what the game is
 busy with, and the timers, which planes and scalars do not show or show rounded."""
 _HELD = np.array(BUTTONS, np.uint8)
-_MAX_FRAMES = 2**31
 _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the bottle
 
 
@@ -60,7 +59,7 @@ class FrameVectorEnv(GameVectorEnv):
         """
         self._level, self._speed = check_level(level), speed_number(speed)
         self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
-        self._max_frames = whole("max_frames", max_frames, 0, _MAX_FRAMES)
+        self._max_frames = whole("max_frames", max_frames, 0, LONGEST)
         self._batch = Batch(num_envs=num_envs, threads=threads)
         self._look()
         offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}

@@ -14,7 +14,7 @@ from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
 from mlx_drmario.rewards import counts
-from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number, whole
+from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
 
 
 class PlacementVectorEnv(GameVectorEnv):
@@ -66,7 +66,7 @@ class PlacementVectorEnv(GameVectorEnv):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
         self._level, self._speed, self._illegal = check_level(level), speed_number(speed), illegal
         self._copy = copy
-        limit = whole("max_decisions", max_decisions, 0, 2**31)
+        limit = whole("max_decisions", max_decisions, 0, LONGEST)
         self._d = Decisions(num_envs=num_envs, planes=planes, threads=threads, max_decisions=limit)
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(

@@ -258,14 +258,20 @@ def test_d_leaves_a_run_that_stands_still_or_takes_single_decisions(tmp_path):
     training(check, run)
 
 
-@pytest.mark.parametrize("change", [lambda file: file.write_text("{"), lambda file: file.unlink()])
-def test_an_edited_config_that_is_none_is_reported(tmp_path, change):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda file: file.write_text("{"), "{run}/config.json is not of this version or damaged"),
+        (lambda file: file.unlink(), "{run} holds no run (no config.json)"),
+    ],
+)
+def test_an_edited_config_that_is_none_is_reported(tmp_path, change, words):
     run = tmp_path / "run"
 
     async def check(pilot, screen):
         change(run / "config.json")
         await pilot.press("r")
-        await until(pilot, lambda: any(str(run) in text and "config.json" in text for text in notes(screen)))
+        await until(pilot, lambda: any(words.format(run=run) in text for text in notes(screen)), "a complaint")
         before = screen.progress.decisions
         await until(pilot, lambda: screen.progress.decisions > before)
 
