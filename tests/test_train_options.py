@@ -88,7 +88,13 @@ def test_a_resumed_run_has_one_new_budget(run, capsys):
             assert f"changed {name}: " in error
 
 
-@pytest.mark.parametrize("option", ["--capture", "--env.level", "--env.num-envs"])
+def test_an_evaluator_plays_no_games_of_training(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(to_json(KINDS["evaluator"]))
+    assert main(["train", "resume", str(tmp_path), "--capture", "t"]) == 2
+    assert f"--capture must not be given for {tmp_path}, a run of `drmario train evaluator`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--env.level", "--env.num-envs"])
 def test_other_kinds_refuse_what_they_do_not_have(run, option, capsys):
     assert main(["train", "resume", str(run), option, "3"]) == 2
     expected = f"{option} must not be given for {run}, a run of `drmario train {kind_of(run)}`"

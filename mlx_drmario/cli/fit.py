@@ -14,10 +14,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlx_drmario.cli.capture import Watched, captured
 from mlx_drmario.cli.progress import Progress, clock
 from mlx_drmario.cli.runs import levels
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
-from mlx_drmario.rl.callback import Callback, Snapshot
+from mlx_drmario.files import check_directory
+from mlx_drmario.observer import Observer
+from mlx_drmario.rl.callback import Snapshot
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
@@ -44,6 +47,8 @@ class NewQRDQNConfig(QRDQNRunConfig):
 
     config: Path | None = None
     """YAML file of settings (DRMARIO_* variables override it; docs/training.md)"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -54,6 +59,8 @@ class NewCloneConfig(CloneRunConfig):
 
     config: Path | None = None
     """YAML file of settings (DRMARIO_* variables override it; docs/training.md)"""
+    capture: Path | None = None
+    """keep every game in trace files in this directory (docs/traces.md)"""
     dry_run: bool = False
     """print the resolved settings as JSON and exit"""
 
@@ -70,7 +77,8 @@ def run(config: NewFitConfig) -> int:
 
     Raises ValueError or OSError for a policy or a run directory that cannot be used.
     """
-    return _run(plain(config), config.out, False, config.dry_run)
+    capture = None if isinstance(config, NewEvaluatorConfig) else config.capture
+    return _run(plain(config), config.out, False, capture, config.dry_run)
 
 
 def plain(config: NewFitConfig) -> DirectoryConfig:
@@ -79,12 +87,12 @@ def plain(config: NewFitConfig) -> DirectoryConfig:
     return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})
 
 
-def resume(config: DirectoryConfig, run: Path, dry_run: bool) -> int:
+def resume(config: DirectoryConfig, run: Path, capture: Path | None, dry_run: bool) -> int:
     """Go on with a run. Returns and raises as `run`."""
-    return _run(config, run, True, dry_run)
+    return _run(config, run, True, capture, dry_run)
 
 
-def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run: bool) -> int:
+def _run(config: DirectoryConfig, directory: Path | None, resume: bool, capture: Path | None, dry_run: bool) -> int:
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.rl.runs import directory as directories
 
@@ -96,8 +104,10 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, dry_run:
         print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
         print(to_json(_resolved(config)), end="")
         return 0
-    with stop_on_signals() as asked:
-        result = _train(config, run, Lines(asked), resume)
+    if capture is not None:
+        check_directory("--capture", capture)
+    with stop_on_signals() as asked, captured(config, run, capture) as observer:
+        result = _train(config, run, Lines(asked, observer), resume)
     if result.finished and not result.last.metrics:
         print(nothing_left(config))
     print(f"\nsaved {result.checkpoint}")
@@ -138,10 +148,11 @@ def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> Fi
     return train_qrdqn(config, run, lines, resume=resume)
 
 
-class Lines(Callback):
+class Lines(Watched):
     """Says how far a run is in plain lines or one line of a terminal."""
 
-    def __init__(self, asked: Callable[[], bool]) -> None:
+    def __init__(self, asked: Callable[[], bool], observer: Observer | None = None) -> None:
+        super().__init__(observer)
         self.asked = asked
         self.games, self.gradients = Progress(sys.stdout), Progress(sys.stdout)
 

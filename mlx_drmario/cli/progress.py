@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mlx_drmario.cli import discard_output
-from mlx_drmario.observer import Array, Observer
-from mlx_drmario.rl.callback import Callback, Snapshot
+from mlx_drmario.cli.capture import Watched
+from mlx_drmario.observer import Observer
+from mlx_drmario.rl.callback import Snapshot
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,7 +73,7 @@ class Progress:
             print(line(left), file=self.stream, flush=True)
 
 
-class TrainingScreen(Callback):
+class TrainingScreen(Watched):
     """Shows a run while it trains, with its first game; `should_stop` is what the run asks for, `observer` sees the
     games too."""
 
@@ -83,20 +84,15 @@ class TrainingScreen(Callback):
         should_stop: Callable[[], bool] = lambda: False,
         observer: Observer | None = None,
     ) -> None:
+        super().__init__(observer)
         self.title = title
         self.progress = progress
         self.asked = should_stop
-        self.observer = observer or Observer()
         self.game: Any = None  # state of game 0, a copy of its row
         self.unread = False  # nobody reads the output any more
 
-    def before_step(
-        self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
-    ) -> None:
-        self.observer.before_step(games, action, log_prob, value, part)
-
     def after_step(self, games: Decisions, part: int = 0) -> None:
-        self.observer.after_step(games, part)
+        super().after_step(games, part)
         if part == 0 and self.progress.live is not None:
             self.game = games.state[0].copy()
 

@@ -9,7 +9,6 @@ drmario train resume runs/level0-20261120-190000
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import operator
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import tyro
 
 from mlx_drmario.cli import fit
+from mlx_drmario.cli.capture import captured
 from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.cli.fit import NewFitConfig
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
@@ -32,7 +32,6 @@ from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
-    from mlx_drmario.observer import Observer
     from mlx_drmario.rl.ppo.train import TrainResult
 
 
@@ -160,7 +159,7 @@ def run(config: Command) -> int:
         for change in changes(stored, going_on):
             print(change, file=sys.stderr)
         if not isinstance(going_on, PPORunConfig):
-            return fit.resume(going_on, config.run, config.dry_run)
+            return fit.resume(going_on, config.run, config.capture, config.dry_run)
         chosen = going_on
     else:
         chosen, directory = plain(config), config.out
@@ -236,9 +235,9 @@ def with_budget(stored: Settings, given: ResumeConfig) -> Settings:
 
 def _refuse_others(stored: DirectoryConfig, given: ResumeConfig) -> None:
     """WrongUse for an option of PPO's that runs of this other kind do not have."""
-    options = {f"env.{name}": value for name, value in vars(given.env).items()} | {"capture": given.capture}
+    options: dict[str, object] = {f"env.{name}": value for name, value in vars(given.env).items()}
     if not isinstance(stored, BudgetConfig):
-        options |= {"decisions": given.decisions, "minutes": given.minutes}
+        options |= {"decisions": given.decisions, "minutes": given.minutes, "capture": given.capture}
     for name, value in options.items():
         if value is not None:
             option = f"--{name.replace('_', '-')}"
@@ -274,14 +273,3 @@ def train(
     ):
         screen = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
         return run_training(config, run, screen, resume=resume, processes=processes)
-
-
-def captured(
-    config: PPORunConfig, run: Path, directory: Path | None
-) -> contextlib.AbstractContextManager[Observer | None]:
-    """What records the games of a run, or None."""
-    if directory is None:
-        return contextlib.nullcontext()
-    from mlx_drmario.traces.capture import Capture
-
-    return Capture(directory, policy=f"{run} (in training)", config=asdict(config))

@@ -5,7 +5,7 @@ LOG, LZF = "planner/step_log.cpp", "planner/lzf.cpp"
 JOURNAL, WRITER, STORAGE = (f"mlx_drmario/traces/{name}.py" for name in ("journal", "writer", "storage"))
 REPLAY, CONSOLE, RECORDS = (f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "records"))
 TEST_CAPTURE, TEST_CRASH, TEST_BEHIND = (f"tests/traces/test_{name}.py" for name in ("capture", "crash", "behind"))
-TEST_CHUNKS = "tests/traces/test_chunks.py"
+TEST_CHUNKS, TEST_RUNS = "tests/traces/test_chunks.py", "tests/traces/test_captured_runs.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -16,6 +16,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "at = end",
         TEST_CRASH,
     ),
+    ("a clone run keeps no games", "mlx_drmario/cli/fit.py", "Lines(asked, observer)", "Lines(asked)", TEST_RUNS),
     ("a torn record is read", JOURNAL, " or zlib.crc32(payload) != checksum", "", TEST_CRASH),
     (
         "recover does not see that games went on",

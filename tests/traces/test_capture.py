@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
-from mlx_drmario import seeds
-from mlx_drmario.cli import main
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.traces import details, journal, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
@@ -220,19 +218,6 @@ def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
         details.annotate(by_hand, Talkative(), "bitplane")
 
 
-@pytest.mark.parametrize("policy", ["greedy", "search:1ply"])
-def test_evaluations_are_captured(tmp_path: Path, capsys: pytest.CaptureFixture[str], policy: str) -> None:
-    arguments = ["--policy", policy, "--levels", "0-1", "--seeds", "4", "--max-decisions", "15", "--split", "test"]
-    assert main(["eval", *arguments, "--capture", str(tmp_path / "t")]) == 0
-    assert main(["trace", "verify", str(tmp_path / "t"), "--jobs", "1"]) == 0
-    parts = [storage.read(path) for path in sorted((tmp_path / "t").iterdir())]
-    names = list(dict.fromkeys((policy.encode(), b"greedy", b"random")))  # the baselines are always beside it
-    played = [(part.episode["level"][0], part.episode["policy"][0]) for part in parts]
-    assert played == [(level, name) for level in (0, 1) for name in names]
-    assert all((part.episode["seed"] == seeds.seeds("test", 4)).all() for part in parts)
-    assert parts[0].sources[0]["config"]["levels"] == "0-1"
-
-
 def test_a_shard_may_play_two_batches(tmp_path: Path) -> None:
     """As a curriculum does: a step of the one, a step of the other, under one part number."""
     batches = [dm.Decisions(num_envs=3, threads=1) for _ in range(2)]
@@ -248,21 +233,6 @@ def test_a_shard_may_play_two_batches(tmp_path: Path) -> None:
     parts = [storage.read(tmp_path / f"x-{name}-0001.dmtrace.h5") for name in ("00", "00.1")]
     assert [part.episode["decisions"].tolist() for part in parts] == [[10] * 3] * 2
     assert all(replay.verify(part) == [] for part in parts)
-
-
-def test_training_is_captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All games of both shards, with the log-probabilities and values that the learner used."""
-    monkeypatch.chdir(tmp_path)
-    small = ["--env.num-envs", "8", "--ppo.horizon", "4", "--ppo.minibatch", "16", "--ppo.epochs", "1", "--shards", "2"]
-    net = ["--net.width", "8", "--net.head", "shift_score", "--best.games", "0", "--decisions", "96"]
-    assert main(["train", "level0", *small, *net, "--out", "run", "--capture", "t"]) == 0
-    paths = sorted((tmp_path / "t").iterdir())
-    parts = [storage.read(path) for path in paths]
-    assert len(parts) == 2 and sum(part.rows for part in parts) == 96
-    for part in parts:
-        assert replay.verify(part) == [] and problems(part) == []
-        assert np.isfinite(part.decision["log_prob"]).all() and np.isfinite(part.decision["value"]).all()
-        assert part.sources[0]["config"]["env"]["num_envs"] == 8
 
 
 @pytest.mark.parametrize("record", [capture_random, capture_rounds])
