@@ -32,6 +32,9 @@ if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117 -
     play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
     play clone "$CLONE" hi 0-19 "$games"
 fi
+if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --minutes 30 --out runs/ppo`, two cores
+    play ppo "$PPO" hi 0-20 "$games"
+fi
 play 2ply search:2ply hi 0-20 "$games"
 play 3ply search:3ply hi 0-20 "${DEEP:-300}"
 play sampled search:sampled hi 0-20 "${DEEPEST:-200}"

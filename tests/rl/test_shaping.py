@@ -118,6 +118,8 @@ def test_what_cannot_shape_is_refused_before_a_run_is_begun(evaluator, tiny, tmp
         with pytest.raises(ValueError, match=f"^shaping.evaluator is .*{problem}"):
             train(config, run)
         assert not run.exists()
+    with pytest.raises(ValueError, match=r"^ppo.gamma must be at least 0.9 with shaping.evaluator, got 0.8$"):
+        dataclasses.replace(tiny, shaping=ShapingConfig(evaluator), ppo=dataclasses.replace(tiny.ppo, gamma=0.8))
 
 
 def test_a_potential_is_frames_to_go_with_a_minus(evaluator):
