@@ -29,6 +29,21 @@ def evaluator() -> Evaluator:
     return Evaluator(make_quantile_net(NET, observation_layout("bitplane"), seed=4))
 
 
+@pytest.mark.parametrize("count", [0, 3])
+def test_forecasts_of_any_number_of_states(evaluator, count):
+    """None too: a filter that nothing passes is no error."""
+    games = Decisions(num_envs=3, threads=1)
+    games.reset(5, 2, np.arange(3) + 7)
+    planes, scalars = games.planes[:count], games.scalars[:count]
+    columns = AfterstateRows.of(games, FACTS).take(np.arange(count))
+    first = np.searchsorted(columns[0], np.arange(count + 1))
+    for said, rows in (
+        (evaluator.states(planes, scalars), count),
+        (evaluator.placements(planes, scalars, (first, columns)), len(columns[0])),
+    ):
+        assert said.clear.shape == (rows,) and said.frames.shape == (rows, NET.quantiles)
+
+
 def test_costs_by_hand():
     said = Forecast(np.array([1.0, 0.5]), np.array([[100.0, 300.0], [100.0, 300.0]]))
     assert cost(said, 1.0).tolist() == [200, 100 + LOST / 2]

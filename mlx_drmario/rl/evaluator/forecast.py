@@ -80,7 +80,7 @@ class Evaluator:
         scalars: NDArray[np.float32],
         after: tuple[NDArray[np.int64], Columns] | None,
     ) -> Forecast:
-        parts = []
+        parts = [Forecast(np.zeros(0), np.zeros((0, self.quantiles)))]  # so that no states are an empty forecast
         for begin in range(0, len(planes), BATCH):
             end = min(begin + BATCH, len(planes))
             features = self.model.encode(mx.array(planes[begin:end]), mx.array(scalars[begin:end]))
