@@ -799,7 +799,8 @@ class Search:
     ) -> tuple[NDArray[numpy.int32], NDArray[numpy.float32]]:
         """
         (action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it
-        found; inf for placements that it did not follow. Arguments as of choose().
+        found; inf for placements that it did not follow. One that was dropped on the way is worth the best one and
+        how far it fell behind while it was followed. Arguments as of choose().
         """
 
     def play(
@@ -899,7 +900,8 @@ def features(bottle: object) -> NDArray[numpy.int32]:
 def next_capsules(capsule: object, preview: object, capsules_thrown: int) -> NDArray[numpy.int32]:
     """
     i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as
-    it is likely; capsule and preview [2], capsules_thrown: the game's counter, 2 at its first decision.
+    it is likely on average over the places of the reserve (docs/search.md); capsule and preview [2],
+    capsules_thrown: the game's counter, 2 at its first decision.
     """
 
 def feature_names() -> tuple[str, ...]:

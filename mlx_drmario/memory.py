@@ -102,7 +102,9 @@ class MemoryPolicy:
 
     def of_game(self, game: int) -> MemoryPolicy:
         """A player of this game alone, always the same one, for views of one row."""
-        return self._of_games.setdefault(game, MemoryPolicy(self.budget, self.search))
+        if game not in self._of_games:
+            self._of_games[game] = MemoryPolicy(self.budget, self.search)
+        return self._of_games[game]
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""
@@ -129,11 +131,12 @@ class MemoryPolicy:
         assert self.memory is not None
         thrown, bottles = roots["capsules_thrown"], roots["bottle"]
         fresh = [game for game in known.tolist() if not self._on_plan(game, int(thrown[game]), bottles[game].tobytes())]
-        if fresh:
-            to_come = np.concatenate([self.memory.to_come(game) for game in fresh])
-            now = chosen_rows(roots, np.array(fresh))
+        few = 2 * self.search.threads  # a call, for Ctrl-C is seen between two of them
+        for some in (fresh[begin : begin + few] for begin in range(0, len(fresh), few)):
+            to_come = np.concatenate([self.memory.to_come(game) for game in some])
+            now = chosen_rows(roots, np.array(some))
             lines = self.search.plan(**now, to_come=to_come, width=self.budget.beam, alpha=self.budget.alpha)
-            for game, line in zip(fresh, lines, strict=True):
+            for game, line in zip(some, lines, strict=True):
                 planned = line.actions.tolist() if line.cleared else []
                 self.plans[game] = Plan(planned, int(thrown[game]), bottles[game].tobytes())
         following = [game for game in known.tolist() if self.plans[game].actions]

@@ -46,6 +46,8 @@ class Polish:
 
     def __post_init__(self) -> None:
         check_ranges(self, "polish.")
+        if not self.levels:
+            raise ValueError("polish.levels must be one level or more, got none")
 
 
 def polish(

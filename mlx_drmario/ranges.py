@@ -16,7 +16,8 @@ import functools
 from collections.abc import Hashable
 from math import inf
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +58,27 @@ Count = Annotated[int, Range(1, 1_000_000)]
 Minutes = Annotated[float, Range(0, YEAR)]
 
 
+class Limits(NamedTuple):
+    """What the type hint of a field says of its values."""
+
+    range: Range
+    whole: bool
+    """only whole numbers"""
+    optional: bool
+    """None as well"""
+
+
 @functools.cache
-def ranges(kind: Hashable) -> dict[str, tuple[Range, bool]]:
-    """The range of every field of a dataclass that declares one, and whether its values are whole numbers."""
+def ranges(kind: Hashable) -> dict[str, Limits]:
+    """The limits of every field of a dataclass that declares a range."""
     found = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         for part in (hint, *get_args(hint)):  # `Level | None` and `tuple[Level, ...]` have it one level down
             if get_origin(part) is Annotated:
                 limits = [extra for extra in part.__metadata__ if isinstance(extra, Range)]
                 if limits:
-                    found[name] = limits[0], float not in (part.__origin__, *get_args(part.__origin__))
+                    whole = float not in (part.__origin__, *get_args(part.__origin__))
+                    found[name] = Limits(limits[0], whole, NoneType in get_args(hint))
                     break
     return found
 
@@ -74,13 +86,15 @@ def ranges(kind: Hashable) -> dict[str, tuple[Range, bool]]:
 def check_ranges(config: Any, prefix: str = "") -> None:
     """ValueError with name, value and what is allowed for the first number of a dataclass that is out of its range.
 
-    None is left to fields that may be it; of a tuple, every number is looked at. Numbers of other types than Python's
-    (NumPy's, fractions) become Python's, which JSON can hold.
+    None is for fields whose type hint has it; of a tuple, every number is looked at. Numbers of other types (NumPy's,
+    fractions) become Python's, which JSON can hold.
     """
     kind: Any = type(config)
-    for name, (limits, whole) in ranges(kind).items():
+    for name, (limits, whole, optional) in ranges(kind).items():
         given: Any = getattr(config, name)
-        numbers = given if isinstance(given, tuple) else () if given is None else (given,)
+        if given is None and optional:
+            continue
+        numbers = given if isinstance(given, tuple) else (given,)
         for value in numbers:
             wanted_type: type = Integral if whole else Real
             if isinstance(value, bool) or not isinstance(value, wanted_type):

@@ -54,6 +54,14 @@ BUDGETS: dict[str, Budget] = {
 """Searches by name"""
 
 
+READ: dict[int, tuple[str, ...]] = {
+    1: ("plies",),
+    2: ("plies", "first"),
+    3: tuple(field.name for field in dataclasses.fields(Budget)),
+}
+"""The settings that matter, by the number of plies"""
+
+
 def roots_of(view: dm.PublicView) -> Roots:
     """What the players of N one-player games know; nothing of the reserve beyond the preview."""
     return {name: view.public[name].copy() for name in _PUBLIC}
@@ -89,12 +97,18 @@ def parse(text: str) -> Budget:
     """The budget that `text` names: "2ply", or with changes "sampled,ms=10,boards=8".
 
     Raises:
-        ValueError: an unknown name or setting, or a value that is not a number in its range.
+        ValueError: an unknown name or setting, one that has no effect, or a value that is not a number in its range.
     """
     name, *changes = text.split(",")
     if name not in BUDGETS:
         raise ValueError(f"no search {name!r}; choose one of {', '.join(BUDGETS)}")
-    return changed(BUDGETS[name], changes)
+    budget = changed(BUDGETS[name], changes)
+    for change in changes:
+        setting = change.partition("=")[0]
+        if setting not in READ[budget.plies]:
+            read = " and ".join(READ[budget.plies])
+            raise ValueError(f"{change} has no effect: a search with plies={budget.plies} reads {read}")
+    return budget
 
 
 def changed(budget: AnyBudget, changes: list[str]) -> AnyBudget:

@@ -64,6 +64,8 @@ class Regression:
 
     def __post_init__(self) -> None:
         check_ranges(self, "regression.")
+        if self.budget.ms:
+            raise ValueError(f"regression.budget.ms must be 0, got {self.budget.ms:g}: weights must not depend on time")
 
 
 @dataclass(frozen=True)

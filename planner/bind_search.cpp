@@ -142,6 +142,11 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
                                nb::handle frame_counter, long max_capsules, long plies, long first, long boards,
                                long depth, long width, long sequences, double nodes, double ms) {
   const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+  if (PyObject_Length(seed.ptr()) < 0) {
+    PyErr_Clear();
+    throw nb::type_error(
+        ("seed must be a sequence, one per game, got " + nb::cast<std::string>(nb::repr(seed))).c_str());
+  }
   const auto n = static_cast<std::size_t>(nb::len(seed));
   const auto configs = game_configs(level, speed, seed, frame_counter, n, 1);
   require_working_seeds(configs);
@@ -240,7 +245,8 @@ void bind_search(nb::module_& m) {
       "ValueError for a bottle that is not at rest.");
   define(c, "judge", &judge,
          "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
-         "found; inf for placements that it did not follow. Arguments as of choose().");
+         "found; inf for placements that it did not follow. One that was dropped on the way is worth the best one and\n"
+         "how far it fell behind while it was followed. Arguments as of choose().");
   c.def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
         "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
         "nodes"_a = 0.0, "ms"_a = 0.0,
@@ -264,7 +270,8 @@ void bind_search(nb::module_& m) {
   m.def(
       "next_capsules", &next_capsules, "capsule"_a, "preview"_a, "capsules_thrown"_a,
       "i32[M]: numbers (3 * first colour + second) of the capsules that may come after the preview, each as often as\n"
-      "it is likely; capsule and preview [2], capsules_thrown: the game's counter, 2 at its first decision.");
+      "it is likely on average over the places of the reserve (docs/search.md); capsule and preview [2],\n"
+      "capsules_thrown: the game's counter, 2 at its first decision.");
   m.def("feature_names", &feature_names, "Names of the features, in order");
   m.def("preview_features", &preview_features, "bottle"_a, "preview"_a,
         "i32[N, P]: what bottles u8[N, 128] offer the capsules preview [N, 2] that come next (docs/search.md).");

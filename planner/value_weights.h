@@ -1,5 +1,5 @@
-// The tuned weights of LinearValue, in quarters of a frame; written by
-//   drmario tune --seed 0
+// The tuned weights of LinearValue, in quarters of a frame; written by `drmario tune --seed 0` as it was on 2026-11-26
+// (docs/LOG.md, "search (value function, ..."), whose search was another: it gives other numbers now.
 #pragma once
 
 #include "types.h"

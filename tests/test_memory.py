@@ -159,3 +159,24 @@ def test_by_name():
     ):
         with pytest.raises(ValueError, match=said):
             policies.check(wrong)
+
+
+def test_plans_are_made_a_few_at_a_time():
+    """So that Ctrl-C, which is seen between two calls, need not wait for the plans of hundreds of games."""
+
+    class Counting:
+        def __init__(self):
+            self.search, self.planned = dm.Search(threads=2), []
+            self.threads, self.choose = self.search.threads, self.search.choose
+
+        def plan(self, **arguments):
+            self.planned.append(len(arguments["bottle"]))
+            return self.search.plan(**arguments)
+
+    search = Counting()
+    player = MemoryPolicy(memory.parse(SMALL), search)
+    games = dm.Decisions(num_envs=9, max_decisions=16)
+    games.reset(10, 2, seeds.seeds("training", 9))
+    while not games.ended.all():
+        games.step(player.act(games.view))
+    assert max(search.planned) == 4 and sum(search.planned) >= 9

@@ -79,7 +79,7 @@ def test_all_commands_are_looked_at():
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part))
 def test_every_number_has_a_range_and_keeps_to_it(kind, name):
-    limits, whole = ranges(kind)[name]
+    limits, whole, _ = ranges(kind)[name]
     several = get_origin(get_type_hints(kind)[name]) is tuple
 
     @example(limits.low)
@@ -100,6 +100,17 @@ def test_every_number_has_a_range_and_keeps_to_it(kind, name):
         assert name in sentence and str(limits) in sentence and repr(value) in sentence and "\n" not in sentence
 
     check()
+
+
+@pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part))
+def test_none_is_for_fields_that_may_be_it(kind, name):
+    if type(None) in get_args(get_type_hints(kind)[name]):
+        make(kind, name, None)
+        return
+    limits, whole, _ = ranges(kind)[name]
+    wanted = "a whole number" if whole else "a number"
+    with pytest.raises(ValueError, match=rf"(^|\.){re.escape(f'{name} must be {wanted} {limits}, got None')}$"):
+        make(kind, name, None)
 
 
 def test_ends_of_a_range():

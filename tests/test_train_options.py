@@ -8,6 +8,7 @@ import mlx_drmario as dm  # noqa: F401 (before mlx.core: it loads the fast BLAS)
 from mlx_drmario.cli import main
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
+from mlx_drmario.rl.ppo.config import PRESETS
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import to_json
 
@@ -99,6 +100,16 @@ def test_other_kinds_refuse_what_they_do_not_have(run, option, capsys):
     assert main(["train", "resume", str(run), option, "3"]) == 2
     expected = f"{option} must not be given for {run}, a run of `drmario train {kind_of(run)}`"
     assert capsys.readouterr().err == f"drmario train: {expected}\n"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--env.level", "3"), ("--env.speed", "low"), ("--env.last-level", "3")])
+def test_a_curriculum_refuses_games_that_it_does_not_play(option, value, tmp_path, capsys):
+    """They would only throw its games away."""
+    (tmp_path / "config.json").write_text(to_json(PRESETS["ladder"]))
+    assert main(["train", "resume", str(tmp_path), option, value, "--dry-run"]) == 2
+    expected = f"drmario train: {option} must not be given with a curriculum, got {value}\n"
+    assert capsys.readouterr().err == expected
+    assert main(["train", "resume", str(tmp_path), "--env.num-envs", "512", "--dry-run"]) == 0
 
 
 def test_a_spent_budget_is_told_and_a_larger_one_goes_on(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Fitting the value function: the same weights from the same seed, and better play where that is what counts."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 import mlx_drmario as dm
 from mlx_drmario import polishing, seeds, tuning
-from mlx_drmario.cli.tune import header_text
+from mlx_drmario.cli.tune import TuneConfig, header_text
 from mlx_drmario.polishing import Polish
+from mlx_drmario.tuning import TEACHER, Regression
 
 BUILT_IN = "planner/value_weights.h"
 
@@ -100,3 +102,16 @@ def test_searches_play_by_the_weights_of_their_depth(repository):
     lines = [[line.frames for line in search.solve(known, width=8)] for search in (dm.Search(), deeper, one)]
     assert lines[0] == lines[1]
     assert lines[0] != lines[2]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Polish(levels=()), r"^polish\.levels must be one level or more, got none$"),
+        (lambda: TuneConfig(levels=()), r"^levels must be one level or more, got none$"),
+        (lambda: Regression(budget=dataclasses.replace(TEACHER, ms=1.0)), r"^regression\.budget\.ms must be 0, got 1:"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused_before_anything_is_begun(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -223,7 +224,9 @@ def settings_of(run: Path) -> Trainable:
     if not _holds_run(run):
         raise FileNotFoundError(f"{run} holds no run (no config.json)")
     if not trainable(run):
-        raise ValueError(f"{run} is no run that the app can train; `drmario train resume {run}` goes on with it")
+        raise ValueError(
+            f"{run} is no run that the app can train; `drmario train resume {shlex.quote(str(run))}` goes on with it"
+        )
     from mlx_drmario.settings import from_json
 
     return cast("Trainable", from_json((run / "config.json").read_text(), _kind(run)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,8 +47,9 @@ def run(config: DemoConfig) -> int:
     )
     result = train(settings, config.out)
     run = result.run
+    shown = shlex.quote(str(run))
     if not result.finished:
-        print(f"\nstopped and saved; go on with\n  drmario train resume {run}")
+        print(f"\nstopped and saved; go on with\n  drmario train resume {shown}")
         return 130
     last = result.last
     print(
@@ -57,10 +59,10 @@ def run(config: DemoConfig) -> int:
     write_text(run / "evaluation.json", json.dumps({"split": "test", **summaries}, indent=2) + "\n")
     print(
         f"\nsaved in {run}. To go on:\n"
-        f"  drmario watch --policy {run}             # watch it play\n"
-        f"  drmario eval --policy {run} --split test --seeds 4096  # all test games\n"
-        f"  drmario train resume {run} --minutes 10   # train further\n"
-        f"  tensorboard --logdir {run}                # curves"
+        f"  drmario watch --policy {shown}             # watch it play\n"
+        f"  drmario eval --policy {shown} --split test --seeds 4096  # all test games\n"
+        f"  drmario train resume {shown} --minutes 10   # train further\n"
+        f"  tensorboard --logdir {shown}                # curves"
     )
     return 0
 

@@ -8,6 +8,7 @@ drmario train resume runs/evaluator-20261126-190000
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -112,9 +113,10 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, capture:
         print(nothing_left(config))
     print(f"\nsaved {result.checkpoint}")
     if not result.finished:
-        print(f"stopped; go on with\n  drmario train resume {run}")
+        print(f"stopped; go on with\n  drmario train resume {shlex.quote(str(run))}")
         return 130
-    print(f"  drmario calibrate {run}" if isinstance(config, EvaluatorConfig) else f"  drmario eval --policy {run}")
+    command = "drmario calibrate" if isinstance(config, EvaluatorConfig) else "drmario eval --policy"
+    print(f"  {command} {shlex.quote(str(run))}")
     return 0
 
 
@@ -152,25 +154,23 @@ class Lines(Watched):
     """Says how far a run is in plain lines or one line of a terminal."""
 
     def __init__(self, asked: Callable[[], bool], observer: Observer | None = None) -> None:
-        super().__init__(observer)
-        self.asked = asked
+        super().__init__(asked, observer)
         self.games, self.gradients = Progress(sys.stdout), Progress(sys.stdout)
 
     def on_games(self, ended: int, games: int) -> None:
         def line(left: float | None) -> str:
             return f"games {ended:,} of {games:,}, {clock(left)} left"
 
-        self.games.show(ended / games, line, line)
+        with self.writing():
+            self.games.show(ended / games, line, line)
 
     def on_iteration(self, snapshot: Snapshot) -> None:
         def line(left: float | None) -> str:
             done = f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(left)})"
             return f"{done}  {said(snapshot.metrics)}"
 
-        self.gradients.show(snapshot.progress, line, line)
-
-    def should_stop(self) -> bool:
-        return self.asked()
+        with self.writing():
+            self.gradients.show(snapshot.progress, line, line)
 
 
 def said(metrics: dict[str, float]) -> str:

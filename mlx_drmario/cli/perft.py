@@ -1,6 +1,9 @@
 """`drmario perft`: placement counts of the named positions, the engine's signature."""
 
+import contextlib
 import json
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +31,8 @@ def run(config: PerftConfig) -> int:
 
     if config.json is not None:
         check_output("--json", config.json)
-    result = signature(config.depth)
+    with ended_by_ctrl_c():
+        result = signature(config.depth)
     print(f"{'position':16} {'nodes':>14} {'frames':>16}")
     for name, (nodes, frames) in result["perft"].items():
         print(f"{name:16} {nodes:14,} {frames:16,}")
@@ -37,3 +41,13 @@ def run(config: PerftConfig) -> int:
     if config.json is not None:
         write_text(config.json, json.dumps(result, indent=1) + "\n")
     return 0
+
+
+@contextlib.contextmanager
+def ended_by_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process at once: the core counts for minutes without looking up, and nothing is there to save."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

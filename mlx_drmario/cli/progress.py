@@ -8,7 +8,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mlx_drmario.cli import discard_output
 from mlx_drmario.cli.capture import Watched
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Snapshot
@@ -84,12 +83,10 @@ class TrainingScreen(Watched):
         should_stop: Callable[[], bool] = lambda: False,
         observer: Observer | None = None,
     ) -> None:
-        super().__init__(observer)
+        super().__init__(should_stop, observer)
         self.title = title
         self.progress = progress
-        self.asked = should_stop
         self.game: Any = None  # state of game 0, a copy of its row
-        self.unread = False  # nobody reads the output any more
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
         super().after_step(games, part)
@@ -97,19 +94,14 @@ class TrainingScreen(Watched):
             self.game = games.state[0].copy()
 
     def on_iteration(self, snapshot: Snapshot) -> None:
-        try:
+        with self.writing():
             self.progress.show(
                 snapshot.progress,
                 lambda left: screen(self.title, snapshot, self.game, left),
                 lambda left: line(snapshot, left),
             )
-        except OSError:  # a closed pipe, or a terminal that is gone: save and stop, as for Ctrl-C
-            discard_output()
+        if self.unread:
             self.progress.visible = False
-            self.unread = True
-
-    def should_stop(self) -> bool:
-        return self.unread or self.asked()
 
 
 def line(snapshot: Snapshot, left: float | None) -> str:

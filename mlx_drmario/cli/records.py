@@ -45,7 +45,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class List(Chosen):
-    """Print quantiles of the best times per level and speed; with --level, --speed or --seed the lines themselves."""
+    """Print quantiles of the best times per level and speed; with --level, --speed, --seed or --top the lines."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def run(config: List | Verify | Export | Add) -> int:
             return verify(records)
         elif isinstance(config, Export):
             print(f"{config.out}: {counted(lines.export(chosen(records, config), config.out), 'line')}")
-        elif (config.level, config.speed, config.seed) == (None, None, None):
+        elif (config.level, config.speed, config.seed, config.top) == (None, None, None, None):
             print_quantiles(records)
         else:
             print_lines(chosen(records, config))

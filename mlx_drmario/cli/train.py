@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import operator
 import os
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -176,10 +177,11 @@ def run(config: Command) -> int:
     print(f"\nsaved {result.checkpoint}")
     if result.best is not None:
         print(f"best  {result.best}")
+    shown = shlex.quote(str(result.run))
     if not result.finished:
-        print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {result.run}")
+        print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {shown}")
         return 130
-    print(f"  drmario eval --policy {result.run}\n  drmario watch --policy {result.run}")
+    print(f"  drmario eval --policy {shown}\n  drmario watch --policy {shown}")
     return 0
 
 
@@ -217,6 +219,9 @@ def resumed(stored: Settings, given: ResumeConfig) -> Settings:
         _refuse_others(stored, given)
         return with_budget(stored, given)
     games = {name: value for name, value in vars(given.env).items() if value is not None}
+    for name in ("level", "speed"):
+        if stored.curriculum.enabled and name in games:  # its stages have their own; new games would be lost work
+            raise ValueError(f"env.{name} must not be given with a curriculum, got {games[name]}")
     if "level" in games:
         games.setdefault("last_level", None)
     env = dataclasses.replace(stored.env, **games)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -135,10 +136,10 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
 
     given = parsed(train.parse, args)
     if given.dry_run:
-        raise WrongUse(f"--dry-run must not be given here; `drmario train {' '.join(args)}` prints the settings")
+        raise WrongUse(f"--dry-run must not be given here; `drmario train {shlex.join(args)}` prints the settings")
     if isinstance(given, train.ResumeConfig):
         if trains(given.run):
-            raise ValueError(f"{given.run} trains now; `drmario tui attach {given.run}` shows it")
+            raise ValueError(f"{given.run} trains now; `drmario tui attach {shlex.quote(str(given.run))}` shows it")
         job = TrainJob(train.resumed(settings_of(given.run), given), given.run, True, detach, given.capture)
     else:
         chosen = fit.plain(given) if isinstance(given, fit.NewFitConfig) else train.plain(given)

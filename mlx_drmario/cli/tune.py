@@ -33,6 +33,8 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if not self.levels:
+            raise ValueError("levels must be one level or more, got none")
 
 
 def run(config: TuneConfig) -> int:

@@ -143,7 +143,12 @@ class PlacementVectorEnv(GameVectorEnv):
         }
 
     def _observe(self) -> Columns:
-        return self._hold(_copied(self._views())) if self._copy or self._forfeit.any() else self._views()
+        if not self._copy and not self._forfeit.any():
+            return self._views()
+        observation = self._hold(_copied(self._views()))
+        for column in observation.values():
+            column.flags.writeable = self._copy  # as the views are
+        return observation
 
     def _status(self, observation: Columns) -> Columns:
         d = self._d

@@ -28,7 +28,11 @@ class GameEnv(gym.Env[Columns, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Columns, dict[str, Any]]:
-        """Start a new game. Raises ValueError or TypeError for options that do not fit."""
+        """Start a new game. Raises ValueError or TypeError for options that do not fit, Gymnasium's Error for a seed.
+
+        Nothing changes when anything is refused.
+        """
+        self.games.check_options(options)  # before the seed takes effect
         super().reset(seed=seed)
         self.games.generators = [self.np_random]
         observation, info = self.games.reset(options=options)

@@ -130,12 +130,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         Raises:
             ValueError, TypeError: a seed list, mask or game seed of the wrong length, type or range; an unknown option.
         """
-        options = dict(options or {})
-        mask = self._reset_mask(options.pop("reset_mask", None))
-        chosen = options.pop("game_seed", None)
-        if options:
-            raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
-        given = None if chosen is None else _game_seeds(chosen, self.num_envs)
+        mask, given = self.check_options(options)
         self._seed(seed, mask)
         if given is None:
             self._draw(mask)
@@ -223,6 +218,15 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         self._draw(ended)
 
     # Checking what comes from outside.
+
+    def check_options(self, options: dict[str, Any] | None) -> tuple[Mask, NDArray[np.uint16] | None]:
+        """The mask and the game seeds (None: to be drawn) that options of `reset` mean; raises what `reset` raises."""
+        options = dict(options or {})
+        mask = self._reset_mask(options.pop("reset_mask", None))
+        chosen = options.pop("game_seed", None)
+        if options:
+            raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
+        return mask, None if chosen is None else _game_seeds(chosen, self.num_envs)
 
     def _reset_mask(self, mask: Any) -> Mask:
         if mask is None:

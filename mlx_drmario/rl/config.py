@@ -134,8 +134,8 @@ class BestConfig:
     """Which checkpoint is the best: a new one must beat the best so far in a certified comparison (runs/best.py)."""
 
     games: Annotated[int, Range(0, 1_000_000)] = 256
-    """Validation games that both play at most, in batches of some 64 (as many of every level); 0 looks for no best
-    checkpoint."""
+    """Validation games after which a comparison ends, with the batch that reaches them. Batches are of some 64, as
+    many of every level. 0 looks for no best checkpoint."""
     every: Count = 5
     """Checkpoints between two challenges; the last one always challenges."""
     alpha: Fraction = 0.05

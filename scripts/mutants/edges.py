@@ -6,6 +6,7 @@ ERRORS = "mlx_drmario/cli/errors.py"
 TEST_RANGES = "tests/test_ranges.py"
 TEST_DIRECTORY = "tests/rl/test_directory.py"
 TEST_FILM = "tests/env/test_film.py"
+TEST_SHOWN = "tests/test_shown_commands.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -250,8 +251,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a refused reset has drawn new generators",
         "mlx_drmario/envs/vector.py",
-        "        given = None if chosen is None else",
-        "        self._seed(seed, mask)\n        given = None if chosen is None else",
+        "        mask, given = self.check_options(options)\n",
+        "        self._seed(seed, np.ones(self.num_envs, np.bool_)); mask, given = self.check_options(options)\n",
         "tests/env/test_gymnasium.py",
     ),
     (
@@ -323,5 +324,68 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "mx.array(np.zeros(1, np.float32))",
         "mx.zeros(1)",
         "tests/rl/test_clone.py",
+    ),
+    (
+        "nothing is a number of every field",
+        RANGES,
+        "        if given is None and optional:\n",
+        "        if given is None:\n",
+        TEST_RANGES,
+    ),
+    (
+        "a command to evaluate a run forgets its blanks",
+        "mlx_drmario/cli/train.py",
+        "shown = shlex.quote(str(result.run))",
+        "shown = str(result.run)",
+        TEST_SHOWN,
+    ),
+    (
+        "a command to go on with a fit forgets its blanks",
+        "mlx_drmario/cli/fit.py",
+        "  drmario train resume {shlex.quote(str(run))}",
+        "  drmario train resume {run}",
+        TEST_SHOWN,
+    ),
+    (
+        "a command to calibrate forgets its blanks",
+        "mlx_drmario/cli/fit.py",
+        "{command} {shlex.quote(str(run))}",
+        "{command} {run}",
+        TEST_SHOWN,
+    ),
+    (
+        "a command of the demo forgets its blanks",
+        "mlx_drmario/cli/demo.py",
+        "shown = shlex.quote(str(run))",
+        "shown = str(run)",
+        TEST_SHOWN,
+    ),
+    (
+        "a refused directory forgets its blanks",
+        "mlx_drmario/rl/runs/directory.py",
+        "`drmario train resume {shlex.quote(str(run))}`",
+        "`drmario train resume {run}`",
+        TEST_SHOWN,
+    ),
+    (
+        "stopped games forget the blanks of their run",
+        "mlx_drmario/rl/evaluator/train.py",
+        "drmario train resume {shlex.quote(str(run))}",
+        "drmario train resume {run}",
+        TEST_SHOWN,
+    ),
+    (
+        "a refused reset of one game reseeds",
+        "mlx_drmario/envs/single.py",
+        "        self.games.check_options(options)  # before the seed takes effect\n",
+        "",
+        "tests/env/test_gymnasium.py",
+    ),
+    (
+        "observations of a forfeit may be written to",
+        "mlx_drmario/envs/placement.py",
+        "column.flags.writeable = self._copy",
+        "column.flags.writeable = True",
+        "tests/env/test_placement_env.py",
     ),
 ]

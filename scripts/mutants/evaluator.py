@@ -246,7 +246,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "games that tell nothing are fitted",
         "mlx_drmario/rl/evaluator/data.py",
-        "    if not kept:\n",
+        "    if not drawn.end:\n",
         "    if False:\n",
         TEST,
     ),
@@ -256,5 +256,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if not self.per_epoch:\n",
         "        if False:\n",
         TEST,
+    ),
+    (
+        "a calibration of no situations",
+        "mlx_drmario/rl/evaluator/calibration.py",
+        "if not at.size:",
+        "if False:",
+        "tests/rl/test_calibration.py",
+    ),
+    (
+        "the last block of resamples is a whole one",
+        "mlx_drmario/rl/evaluator/calibration.py",
+        "min(block, RESAMPLES - begin)",
+        "block",
+        "tests/rl/test_calibration.py",
+    ),
+    (
+        "rows are drawn in the order in which games end",
+        "mlx_drmario/rl/evaluator/data.py",
+        "        while self.taken in self.history:\n            game = self.history.pop(self.taken)\n",
+        "        for number in list(self.history):\n            game = self.history.pop(number)\n",
+        "tests/rl/test_evaluator.py",
+    ),
+    (
+        "a closed output ends a run without saving",
+        "mlx_drmario/cli/capture.py",
+        "        except OSError:\n",
+        "        except KeyError:\n",
+        "tests/rl/test_closed_output.py",
     ),
 ]

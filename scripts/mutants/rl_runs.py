@@ -140,4 +140,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if not asked or error:",
         "tests/test_interrupt.py",
     ),
+    (
+        "a shaped run goes on only where it was started",
+        TRAIN,
+        "evaluator=config.shaping.evaluator.absolute()",
+        "evaluator=config.shaping.evaluator",
+        "tests/rl/test_shaping.py",
+    ),
+    (
+        "a run with a curriculum throws its games away for a level",
+        "mlx_drmario/cli/train.py",
+        "if stored.curriculum.enabled and name in games:",
+        "if False:",
+        "tests/test_train_options.py",
+    ),
+    (
+        "batches of best checkpoints are smaller than was said",
+        BEST,
+        "-(-BATCH // len(levels))",
+        "BATCH // len(levels)",
+        "tests/rl/test_best.py",
+    ),
 ]

@@ -226,4 +226,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "",
         "tests/engine/test_sharing.py",
     ),
+    (
+        "an interrupted search for a line is not waited for",
+        "mlx_drmario/cli/solve.py",
+        "        search.stop()\n        over.wait()\n",
+        "        search.stop()\n",
+        "tests/planner/test_search_edges.py",
+    ),
+    (
+        "all plans are made in one call",
+        "mlx_drmario/memory.py",
+        "few = 2 * self.search.threads",
+        "few = len(fresh) + 1",
+        "tests/test_memory.py",
+    ),
+    (
+        "a setting of a search without effect",
+        "mlx_drmario/search.py",
+        "if setting not in READ[budget.plies]:",
+        "if False:",
+        "tests/planner/test_search.py",
+    ),
+    ("weights depend on the clock", "mlx_drmario/tuning.py", "if self.budget.ms:", "if False:", "tests/test_tuning.py"),
 ]

@@ -337,6 +337,19 @@ def test_seeds_of_any_integer_type_and_refused_ones_change_nothing(family):
     assert (env.reset()[1]["game_seed"] == following).all()
 
 
+def test_a_refused_reset_of_one_game_changes_nothing(family):
+    env = gym.make(family.id).unwrapped
+    env.reset(seed=5)
+    following = env.reset()[1]["game_seed"]
+    env.reset(seed=5)
+    for wrong in ({"x": 1}, {"game_seed": 1}, {"reset_mask": [True]}):
+        with pytest.raises(ValueError, match=rf"{next(iter(wrong))}"):
+            env.reset(seed=9, options=wrong)
+    with pytest.raises(gym.error.Error, match="Seed must be greater or equal to zero"):
+        env.reset(seed=-1, options={"game_seed": 7})
+    assert env.np_random_seed == 5 and env.reset()[1]["game_seed"] == following
+
+
 def test_bad_calls(family):
     vector = family.vector(2)
     with pytest.raises(ResetNeeded):

@@ -72,6 +72,7 @@ def test_json_round_trip(tmp_path):
         ('{"viruses": 1}', r"bad\.json: unknown reward 'viruses'; the rewards are virus, half"),
         ('{"virus": "1"}', r"bad\.json: reward\.virus must be a number between .*, got '1'"),
         ('{"virus": true}', r"bad\.json: reward\.virus must be a number between .*, got True"),
+        ('{"virus": null}', r"bad\.json: reward\.virus must be a number between .*, got None"),
         ('{"virus": NaN}', r"bad\.json: reward\.virus must be between .*, got nan"),
         ("[1, 2]", r"bad\.json: expected a JSON object of rewards, found list"),
         ("{", r"bad\.json: "),

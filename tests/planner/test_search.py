@@ -336,6 +336,7 @@ def test_errors() -> None:
 
 def test_names_of_searches() -> None:
     assert parse("2ply") == BUDGETS["2ply"]
+    assert parse("2ply,first=3") == dataclasses.replace(BUDGETS["2ply"], first=3)
     assert parse("sampled,ms=10,boards=8") == dataclasses.replace(BUDGETS["sampled"], ms=10.0, boards=8)
     for text, sentence in (
         ("4ply", "choose one of"),
@@ -344,6 +345,8 @@ def test_names_of_searches() -> None:
         ("1ply,ms=x", "ms must be a number, got 'x'"),
         ("1ply,ms=nan", "ms must be between 0 and 1,000,000,000, got nan"),
         ("3ply,width=17", "width must be between 1 and 16, got 17"),
+        ("1ply,first=3", "first=3 has no effect: a search with plies=1 reads plies$"),
+        ("2ply,first=3,ms=10", "ms=10 has no effect: a search with plies=2 reads plies and first$"),
     ):
         with pytest.raises(ValueError, match=sentence):
             parse(text)

@@ -1,5 +1,8 @@
 """Laws of search at its edges: bottles of many placements, odd numbers of futures, lines that die, counters."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,3 +70,29 @@ def test_counters_are_of_the_call() -> None:
     assert search.done == 1 and search.nodes == line.nodes
     search.play(0, 2, np.array([0x8988, 9]), 0, 5, plies=1)
     assert search.done == 2 and search.nodes == 10
+
+
+PRESS = """
+import os, signal, threading
+import mlx_drmario as dm
+from mlx_drmario.cli.solve import SolveConfig, solve
+
+games, search = dm.Decisions(num_envs=1, threads=1), dm.Search(threads=1)
+games.reset(20, 2, 0x8988)
+
+def press():
+    while search.nodes < 200:
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press).start()
+line = solve(search, games, SolveConfig(level=20, seed=0x8988, width=50_000))
+print(line.cleared, len(line.actions), search.nodes < 1_000_000)
+"""
+
+
+def test_ctrl_c_ends_a_search_for_a_line_with_the_best_so_far() -> None:
+    done = subprocess.run([sys.executable, "-c", PRESS], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    cleared, actions, early = done.stdout.split()
+    assert (cleared, early) == ("False", "True") and int(actions) > 0

@@ -11,6 +11,7 @@ from mlx_drmario.rl.config import BestConfig, Stage
 from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.best import BestCheckpoint, PairedCounts
+from tests.conftest import ROOT
 from tests.training import StopAfter
 
 
@@ -68,6 +69,14 @@ def test_the_better_player_wins(tiny, tmp_path):
     assert (ties.only_candidate, ties.only_best, ties.faster, ties.slower) == (0, 0, 0, 0)
     levels, counts = best.play(Greedy(), Greedy(), 0.05, Stage(0, "low", last_level=2), np.random.default_rng(0))
     assert not levels and counts.games >= 512
+
+
+def test_a_batch_has_as_many_games_of_every_level(tiny, tmp_path):
+    """So the last one goes beyond best.games, as the documentation says with these numbers."""
+    best = BestCheckpoint(tmp_path, tiny)
+    _, counts = best.play(Greedy(), Greedy(), 0.05, Stage(0, "hi", last_level=20), np.random.default_rng(0))
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert f"the default of {tiny.best.games} comes to {counts.games}." in page
 
 
 def test_a_run_keeps_its_best(tiny, tmp_path):

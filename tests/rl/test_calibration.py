@@ -68,6 +68,14 @@ def test_rows_of_one_game_are_no_new_information():
     assert one.high - one.low == pytest.approx(high - low, rel=0.15)
 
 
+def test_an_interval_does_not_depend_on_how_many_resamples_are_drawn_at_a_time(monkeypatch):
+    rng = np.random.default_rng(2)
+    given = np.repeat(np.arange(70), 3), rng.random(210), rng.random(210)
+    whole = ratio(*given, np.random.default_rng(3))
+    monkeypatch.setattr("mlx_drmario.rl.evaluator.calibration.BLOCK", 7 * 70)  # a thousand is no multiple of seven
+    assert ratio(*given, np.random.default_rng(3)) == whole
+
+
 def test_reliability_counts_games_once():
     given = outcomes(rows=5)
     rows = reliability(given, np.random.default_rng(0))
@@ -108,3 +116,16 @@ def test_the_command(tmp_path, capsys):
     capsys.readouterr()
     assert main(["calibrate", str(tmp_path)]) == 1
     assert main(f"calibrate {run} --levels 25".split()) == 2
+
+
+def test_no_choice_of_the_policy_is_said_in_a_sentence(tmp_path, capsys):
+    """The one situation kept is that after a random placement."""
+    run, net = tmp_path / "run", "--net.width 8 --net.summary 16 --net.quantiles 8 --fit.minibatch 8 --no-compile"
+    games = "--data.games 20 --data.levels 0 --data.policy greedy --data.max-decisions 9"
+    assert main(f"train evaluator --out {run} {games} {net}".split()) == 0
+    capsys.readouterr()
+    seen = {main(f"calibrate {run} --games 1 --rows 1 --disturbed 1 --seed {seed}".split()) for seed in range(12)}
+    errors = capsys.readouterr().err.splitlines()
+    assert seen == {0, 2}
+    assert any("was not the policy's choice; play more" in line for line in errors)
+    assert all("games is 1, and " in line for line in errors)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
@@ -18,7 +19,10 @@ from mlx_drmario.rl.ppo.config import ShapingConfig
 from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.rollout import Collector, observation_layout
 from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.settings import to_json
+from tests.training import StopAfter
 
 GAMMA = 0.995
 
@@ -120,6 +124,24 @@ def test_what_cannot_shape_is_refused_before_a_run_is_begun(evaluator, tiny, tmp
         assert not run.exists()
     with pytest.raises(ValueError, match=r"^ppo.gamma must be at least 0.9 with shaping.evaluator, got 0.8$"):
         dataclasses.replace(tiny, shaping=ShapingConfig(evaluator), ppo=dataclasses.replace(tiny.ppo, gamma=0.8))
+
+
+def test_a_shaped_run_goes_on_from_wherever_it_is_resumed(evaluator, tiny, tmp_path, monkeypatch):
+    """Also one of an earlier version, which has the evaluator's path as it was given: from where it was started."""
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    shaped = dataclasses.replace(tiny, compile=False, shaping=ShapingConfig(Path("evaluator")))
+    train(shaped, run, StopAfter(1))
+    assert read_config(run).shaping.evaluator == evaluator
+    earlier = dataclasses.replace(read_config(run), shaping=shaped.shaping)
+    monkeypatch.chdir(elsewhere)
+    train(read_config(run), run, StopAfter(1), resume=True)
+    (run / "config.json").write_text(to_json(earlier))
+    monkeypatch.chdir(tmp_path)
+    train(read_config(run), run, StopAfter(1), resume=True)
+    assert read_config(run).shaping.evaluator == evaluator
+    assert len(read_metrics(run)) == 3
 
 
 def test_a_potential_is_frames_to_go_with_a_minus(evaluator):

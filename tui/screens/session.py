@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -173,8 +174,10 @@ class SessionScreen(Screen[None]):
         job = self.session.job
         if isinstance(job, TrainJob):
             if self.state == _TAKEN_OVER:
-                return f"another app has taken over; drmario tui attach {job.run} takes the run back"
-            return f"nobody trains here any more; drmario tui resume {job.run} goes on, with a larger budget"
+                return f"another app has taken over; drmario tui attach {quote(str(job.run))} takes the run back"
+            return (
+                f"nobody trains here any more; drmario tui resume {quote(str(job.run))} goes on, with a larger budget"
+            )
         return "nobody plays here any more"
 
     def action_detach(self) -> None:
@@ -185,7 +188,7 @@ class SessionScreen(Screen[None]):
             self.events.add(Note(self._gone(), "warning"))
             return
         self.send(Detach())
-        self._leave(f"detached; drmario tui attach {job.run}")
+        self._leave(f"detached; drmario tui attach {quote(str(job.run))}")
 
     def action_quit(self) -> None:
         """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""

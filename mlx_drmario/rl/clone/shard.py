@@ -36,7 +36,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], Columns, NDArray[Any], NDArray[Any], N
 FRAMES = 1000.0
 """The value is minus the frames to go, in so many."""
 MOST = 30_000.0
-"""Frames to go beyond which the value is not learnt: some future was lost."""
+"""Frames to go that more than so many count as: some future was lost."""
 
 
 class Shard:

@@ -25,6 +25,8 @@ from mlx_drmario.rl.evaluator.config import GamesConfig
 from mlx_drmario.rl.evaluator.forecast import Evaluator
 
 RESAMPLES = 1_000
+BLOCK = 2**22
+"""Numbers that are drawn at a time for them."""
 TAIL = 0.1
 """Share of the times that CVaR averages."""
 BINS = (0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999, 1.0)
@@ -71,6 +73,8 @@ def observe(
     """Play games of a split, and ask the evaluator at the situations kept in which the policy itself chose."""
     rows, _ = data.play(games, policy, planes, split, seed)
     at = np.flatnonzero(rows.own)
+    if not at.size:
+        raise ValueError(f"games is {games.games}, and what is kept of them was not the policy's choice; play more")
     said = evaluator.states(*rows.observations(at))
     happened = {name: getattr(rows, name)[at] for name in ("level", "seed", "game", "decision", "cleared", "frames")}
     return Outcomes(**happened, clear=said.clear, quantiles=said.frames)
@@ -159,9 +163,14 @@ def ratio(group: NDArray[np.int64], top: NDArray[Any], bottom: NDArray[Any], rng
     if not count or not bottom.sum():
         return Interval(np.nan, np.nan, np.nan)
     tops, bottoms = (np.bincount(index, column, count) for column in (top, bottom))
-    times = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    block = max(1, BLOCK // count)  # of resamples, so that memory stays small
+    sums = []
+    for begin in range(0, RESAMPLES, block):
+        times = rng.multinomial(count, np.full(count, 1 / count), min(block, RESAMPLES - begin))
+        sums.append((times @ tops, times @ bottoms))
+    above, below = map(np.concatenate, zip(*sums, strict=True))
     with np.errstate(invalid="ignore", divide="ignore"):
-        draws = times @ tops / (times @ bottoms)
+        draws = above / below
     low, high = np.nanquantile(draws, [0.025, 0.975])
     return Interval(float(top.sum() / bottom.sum()), float(low), float(high))
 

@@ -48,7 +48,8 @@ def plot(path: Path, content: Mapping[str, Any], title: str) -> None:
     times.plot(ends, ends, color="gray", linewidth=0.8)
     times.set(xlabel="mean frames to clear that were said", ylabel="and that were seen", title="by level")
     for axes in (coverage, times):
-        axes.legend(fontsize=8)
+        if axes.get_legend_handles_labels()[0]:  # none where no game was cleared
+            axes.legend(fontsize=8)
     figure.savefig(path, format="png", dpi=110)
 
 

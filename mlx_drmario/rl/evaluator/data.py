@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ class Rows:
 
     def observations(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """planes u8[B, C, 16, 8] and scalars f32[B, S] of some rows."""
-        return np.unpackbits(self.planes[rows], axis=1).reshape(len(rows), -1, ROWS, COLS), self.scalars[rows]
+        count = 8 * self.planes.shape[1] // CELLS
+        return np.unpackbits(self.planes[rows], axis=1).reshape(len(rows), count, ROWS, COLS), self.scalars[rows]
 
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads, whole or not at all."""
@@ -104,14 +105,16 @@ def play(
     ones. Raises what the policy raises.
     """
     player = _Player(config, planes, split, seed)
+    drawn = _Drawn(config.rows, steps, np.random.default_rng([*seed, 1]))
     while player.ended < config.games:
         player.step(policy)
+        for game in player.finished():
+            drawn.add(game)
         if said is not None:
             said(player.ended, config.games)
-    kept = [game for game in player.history if game is not None]
-    if not kept:
+    if not drawn.end:
         raise ValueError(f"games is {config.games}, and none of them got as far as what is kept of it; play more")
-    return _drawn(kept, config.rows, steps, np.random.default_rng([*seed, 1])), player.layout
+    return drawn.rows(), player.layout
 
 
 class _Player:
@@ -132,8 +135,8 @@ class _Player:
         longest = 8 + 8 * self.level.astype(np.int64)  # about as long as games of a level are
         self.disturbed = rng.random(count) < config.disturbed
         self.first = np.where(self.disturbed, rng.integers(0, longest), 0)  # decision kept; random if disturbed
-        self.history: list[dict[str, Any] | None] = [None] * count
-        self.ended = 0
+        self.history: dict[int, dict[str, Any] | None] = {}  # of games that ended, until they are taken
+        self.ended = self.taken = 0
 
         places = min(GAMES, count)
         self.games = Decisions(places, planes, max_decisions=config.max_decisions)
@@ -178,10 +181,19 @@ class _Player:
         number, decisions = int(self.number[place]), int(self.games.decisions[place])
         self.ended += 1
         first = int(self.first[number])
+        self.history[number] = None
         if first < decisions:
             game = {name: column[first:decisions, place].copy() for name, column in self.columns.items()}
             game |= {name: getattr(self, name)[number] for name in ("level", "speed", "seed")}
             self.history[number] = {**game, "number": number, "first": first, "cleared": self.games.cleared[place]}
+
+    def finished(self) -> Iterator[dict[str, Any]]:
+        """The histories that were kept, each once, in the order of the games' numbers."""
+        while self.taken in self.history:
+            game = self.history.pop(self.taken)
+            self.taken += 1
+            if game is not None:
+                yield game
 
     def _start(self, places: NDArray[np.int64]) -> None:
         """The next games, in these places."""
@@ -205,24 +217,29 @@ def facts_of(games: Decisions) -> NDArray[np.float32]:
     return facts
 
 
-def _drawn(finished: list[dict[str, Any]], rows: int, steps: int, rng: np.random.Generator) -> Rows:
+class _Drawn:
     """Some situations of every game, and what the columns of `Rows` say of them."""
-    columns: dict[str, list[NDArray[Any]]] = {field.name: [] for field in dataclasses.fields(Rows)}
-    end = 0
-    for game in finished:
-        length = len(game["tau"])
+
+    def __init__(self, count: int, steps: int, rng: np.random.Generator) -> None:
+        self.count, self.steps, self.rng = count, steps, rng
+        self.columns: dict[str, list[NDArray[Any]]] = {field.name: [] for field in dataclasses.fields(Rows)}
+        self.end = 0  # rows so far
+
+    def add(self, game: dict[str, Any]) -> None:
+        """Draw from the next game."""
+        steps, length = self.steps, len(game["tau"])
         target = np.zeros(length, np.bool_)
-        target[rng.permutation(length)[:rows]] = True
+        target[self.rng.permutation(length)[: self.count]] = True
         target[0] |= not game["own"][0]  # the few random placements tell of all that the policy would not do
         kept = target.copy()
         if steps:
             kept[steps:] |= target[:-steps]
         at = np.flatnonzero(kept)
         place = np.full(length + steps, -1)  # of a decision among the kept rows
-        place[at] = end + np.arange(len(at))
+        place[at] = self.end + np.arange(len(at))
         before = np.concatenate([[0], np.cumsum(game["tau"], dtype=np.int64)])
         later = place[at + steps] if steps else np.full(len(at), -1)
-        end += len(at)
+        self.end += len(at)
         made = {name: game[name][at] for name in ("planes", "scalars", "action", "facts", "tau", "own")}
         made |= {
             "frames": (before[-1] - before[at]).astype(np.uint32),
@@ -235,5 +252,8 @@ def _drawn(finished: list[dict[str, Any]], rows: int, steps: int, rng: np.random
         constant |= {name: game[name] for name in ("level", "speed", "seed")}
         made |= {name: np.full(len(at), value) for name, value in constant.items()}
         for name, column in made.items():
-            columns[name].append(column)
-    return Rows(**{name: np.concatenate(parts) for name, parts in columns.items()})
+            self.columns[name].append(column)
+
+    def rows(self) -> Rows:
+        """All that were drawn."""
+        return Rows(**{name: np.concatenate(parts) for name, parts in self.columns.items()})

@@ -6,6 +6,7 @@ that goes on has the rows that it had; one that was killed among its games plays
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, ca
         callback.on_games(ended, games)
         if callback.should_stop():
             # Half of the games are of no use: the others are the longer ones.
-            raise KeyboardInterrupt(f"stopped while games were played; `drmario train resume {run}` plays them again")
+            again = f"drmario train resume {shlex.quote(str(run))}"
+            raise KeyboardInterrupt(f"stopped while games were played; `{again}` plays them again")
 
     rows, _ = data.play(config.data, policy, planes, "training", seed, config.fit.steps, said)
     rows.save(path)

@@ -136,7 +136,8 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
 
 
 def resolve(config: PPORunConfig, processes: int = 1) -> PPORunConfig:
-    """Replace automatic settings by what they come to on this device; the run directory records the result.
+    """Replace automatic settings by what they come to on this device, and a relative path of shaping by the whole one;
+    the run directory records the result.
 
     The number of cores has no say: shards change what a run computes, and it must not depend on the machine's size.
     Raises ValueError when games or shards cannot be divided among the processes.
@@ -152,6 +153,9 @@ def resolve(config: PPORunConfig, processes: int = 1) -> PPORunConfig:
         config = dataclasses.replace(config, shards=max(processes, 2 if split else 1))
     if config.shards % processes:
         raise ValueError(f"shards must be a multiple of the {processes} processes, got {config.shards}")
+    if config.shaping.evaluator is not None:  # so that the run goes on wherever it is resumed from
+        shaping = dataclasses.replace(config.shaping, evaluator=config.shaping.evaluator.absolute())
+        config = dataclasses.replace(config, shaping=shaping)
     return config
 
 

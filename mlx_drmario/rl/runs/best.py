@@ -109,7 +109,10 @@ class BestCheckpoint:
     def play(
         self, candidate: Policy, best: Policy, error: float, stage: Stage, rng: np.random.Generator
     ) -> tuple[bool, PairedCounts]:
-        """Play validation games until the candidate is certified to be better or `best.games` are played."""
+        """Play validation games until the candidate is certified to be better or `best.games` are played.
+
+        Batches are whole and as large for every level, so the last one may go beyond `best.games`.
+        """
         counts = PairedCounts()
         levels = range(stage.level, (stage.level if stage.last_level is None else stage.last_level) + 1)
         while counts.games < self.config.best.games:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,8 @@ def check(run: Path, config: DirectoryConfig, resume: bool) -> None:
     elif holds_run(run):
         if not config.overwrite:
             raise FileExistsError(
-                f"out is {run}, which already holds a run: go on with `drmario train resume {run}`, or pass --overwrite"
-                " to replace it"
+                f"out is {run}, which already holds a run: go on with `drmario train resume {shlex.quote(str(run))}`,"
+                " or pass --overwrite to replace it"
             )
         if Path.cwd().is_relative_to(run.resolve()):
             raise ValueError(f"out must not be the directory you are in when it holds a run to replace, got {run}")
