@@ -7,7 +7,7 @@ on. Batches are NumPy; `rl.arrays.to_mlx` makes MLX arrays of them. docs/traces.
 import hashlib
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import permutations
@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.spec import CELLS, COLS, EMPTY, ROWS, from_bcd
 from mlx_drmario.traces import schema, storage
+from mlx_drmario.traces.details import COLUMNS
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.tools import Choice
 
 Rows = dict[str, NDArray[Any]]
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 BLOCK = 4096
 """consecutive rows that are read together"""
 BUFFER = 1 << 18
@@ -34,6 +35,9 @@ ROW_COLUMNS = (
     *("tau", *schema.EVENTS),
 )
 """columns of /decision that a batch has; action becomes i32, legal bool[B, 512]"""
+NOT_IN_CONTENT = (*COLUMNS, "tau", *schema.EVENTS)
+"""columns of /decision in which files of equal content may differ: what a policy said, and what came of a decision that
+was open when its recording ended; all others follow from the starts and from what was done"""
 DERIVED: dict[str, str] = {
     "level": "u1",
     "speed": "u1",
@@ -201,6 +205,8 @@ class _Decoded:
         key.update(json.dumps([CACHE_VERSION, schema.VERSION, repr(choice), *ROW_COLUMNS, *DERIVED]).encode())
         for name in ("decisions", "outcome", "policy"):
             key.update(table.episode[name].tobytes())
+        for column in storage.columns(path, NOT_IN_CONTENT):
+            key.update(column.tobytes())
         folder = cache / key.hexdigest()
         if not folder.is_dir():
             _decode(path, folder, choice)
@@ -212,20 +218,22 @@ class _Decoded:
 
 
 def _decode(path: Path, folder: Path, choice: Choice) -> None:
-    """Write the columns of a file under a temporary name, then rename the directory."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    temporary.mkdir(parents=True)
-    try:
+    """Write the columns of a file under a temporary name, then rename the directory.
+
+    No name is used twice: what a killed decode left blocks nobody, and neither does another thread or machine.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as private:
+        temporary = Path(private) / "columns"  # one more level, as others may read what is not made private
+        temporary.mkdir()
         parts = [_columns(block.take(np.flatnonzero(choice.mask(block)))) for block in storage.blocks(path)]
         for name in (*ROW_COLUMNS, *DERIVED):
             np.save(temporary / f"{name}.npy", np.concatenate([part[name] for part in parts]))
         try:
             os.rename(temporary, folder)
-        except OSError:  # another process was faster
+        except OSError:  # another was faster
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _columns(games: Games) -> Rows:

@@ -55,30 +55,24 @@ def fill(
 def annotate(games: Games, policy: Policy, planes: str) -> Games:
     """The same games with what a policy says of every decision, instead of what was recorded.
 
-    planes: the plane set that the policy reads. Raises ValueError for a game that was played by buttons or does not
-    replay, naming it.
+    planes: the plane set that the policy reads. Raises ValueError for games of two players, and for a game that was
+    played by buttons or does not replay, naming it.
     """
+    if games.players != 1:
+        raise ValueError(f"games.players is {games.players}; a policy can only be asked about games of one player")
     decision = {name: column.copy() for name, column in games.decision.items()}
     forget(decision)
     for e in range(len(games)):
         if games.episode["buttons"][e]:
             raise ValueError(f"episode {e} was played by buttons; a policy can only be asked where it could have acted")
-        play = dm.Decisions(num_envs=1, planes=planes, players=games.players, threads=1)
+        play = dm.Decisions(num_envs=1, planes=planes, threads=1)
         play.set_state(games.start[e : e + 1])
-        rows = np.arange(games.rows)[games.decisions_of(e)]
-        at = 0
-        while at < len(rows):
-            due = np.flatnonzero(play.to_act.reshape(-1))[: len(rows) - at]
-            mine = rows[at : at + len(due)]
+        for row in range(*games.decisions_of(e).indices(games.rows)):
+            if play.ended[0]:
+                raise ValueError(f"episode {e} does not replay: its game is over before its last decision")
             _, log_prob, value = choose(policy, play.view)
-            taken = np.zeros(games.players, np.int32)
-            taken[due] = decision["action"][mine]
-            seats: dict[str, NDArray[Any]] = {
-                name: decision[name][rows[:1]].repeat(games.players, 0) for name in decision
-            }
-            fill(seats, slice(None), taken.reshape(play.tau.shape), log_prob, value)
-            for name in ("log_prob", "value", "value_band", "top_action", "top_log_prob"):
-                decision[name][mine] = seats[name][due]
-            play.step(taken.reshape(play.tau.shape))
-            at += len(due)
+            action = decision["action"][row : row + 1].astype(np.int32)
+            own = {name: column[row : row + 1] for name, column in decision.items()}
+            fill(own, slice(None), action, log_prob, value)
+            play.step(action)
     return Games(games.players, games.episode, games.start, decision, games.buttons, games.sources)

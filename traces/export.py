@@ -56,7 +56,7 @@ def _columns(block: Games, first: int) -> dict[str, Any]:
     def of_episode(name: str) -> np.ndarray:
         column = block.episode[name]
         value = column[owner, player] if column.ndim == 2 else column[owner]
-        return np.char.decode(value) if name == "policy" else value
+        return schema.decoded(value) if name == "policy" else value
 
     columns: dict[str, Any] = {"episode": owner + first}
     columns |= {name: _arrow(of_episode(name)) for name in EPISODE_COLUMNS}
@@ -120,7 +120,7 @@ def minari(
                             dataset,
                             buffers,
                             **_environment(planes, settings),
-                            algorithm_name=", ".join(sorted({p.decode() for p in block.episode["policy"]})),
+                            algorithm_name=", ".join(sorted(set(schema.decoded(block.episode["policy"]).tolist()))),
                             description=f"Dr. Mario, recorded by mlx_drmario {dm.__version__}; format {schema.VERSION}",
                             requirements=[f"mlx-drmario=={dm.__version__}"],
                             jpeg_encoding=False,

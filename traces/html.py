@@ -17,7 +17,7 @@ import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
 from mlx_drmario.spec import FALL, HANDOVER, SPEED_NAMES
-from mlx_drmario.traces import replay
+from mlx_drmario.traces import replay, schema
 from mlx_drmario.traces.frames import PLAY
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import OUTCOMES
@@ -68,7 +68,7 @@ def game(games: Games, e: int) -> dict[str, Any]:
         "speed": [SPEED_NAMES[s].upper() for s in speed],
         "seed": int(table["seed"][e]),
         "custom": bool(table["custom"][e]),
-        "policy": [name.decode() for name in policy],
+        "policy": schema.decoded(policy).tolist(),
         "outcome": OUTCOMES[int(table["outcome"][e])],
         "winner": int(table["winner"][e]),
         "frames": len(buttons),

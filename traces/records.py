@@ -6,12 +6,10 @@ waiting on the title.
 """
 
 import csv
-import errno
 import json
 import sqlite3
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,14 +22,12 @@ import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.files import replacing, write_text
 from mlx_drmario.spec import ACTIONS, SPEED_NAMES
-from mlx_drmario.traces import schema, storage, tools
+from mlx_drmario.traces import database, schema, storage, tools
 from mlx_drmario.traces.capture import Capture, capture_line
 from mlx_drmario.traces.schema import CLEARED
 
 VERSION = 1
 FORMATS = (".csv", ".json", schema.SUFFIX)
-PATIENCE = 60.0
-"""seconds to wait for other processes that write"""
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
 _TABLES = (
@@ -131,16 +127,18 @@ class Records:
     def __init__(self, path: Path, top_k: int = TOP_K) -> None:
         """Open or create it. ValueError for a file that is no database of records, or of another version.
 
+        Where the directory cannot be written to, one that nobody has open can be looked at.
+
         Every method raises OSError that names the file when the disk is full or fails, or others hold it for too long.
         """
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; it must be at least 1")
         self.path, self.top_k = path, top_k
-        with _naming(path):
-            self._db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        with database.naming(path):
+            self._db = database.connect(path)
         try:
-            with _naming(path):
-                self._patiently(self._open)
+            with database.naming(path):
+                self._open_somehow()
         except OSError:
             self._db.close()
             raise
@@ -148,17 +146,15 @@ class Records:
             self._db.close()
             raise ValueError(f"path is {path}, which is not a database of records: {error}") from None
 
-    @staticmethod
-    def _patiently(work: Callable[[], None]) -> None:
-        """SQLite's own patience ends where processes turn a new file to WAL at the same time."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return work()
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
+    def _open_somehow(self) -> None:
+        try:
+            database.patiently(self._open)
+        except sqlite3.OperationalError as error:
+            if not database.lies_still(self.path, error):
+                raise
+            self._db.close()
+            self._db = database.connect_to_still(self.path)
+            self._open()
 
     def _open(self) -> None:
         made = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'line'").fetchone()[0]
@@ -199,7 +195,7 @@ class Records:
             if proof.problem:
                 game = f"level {claim.level}, speed {claim.speed}, seed {claim.seed}"
                 raise ValueError(f"claim {number} ({game}): {proof.problem}")
-        with _naming(self.path), self._transaction():
+        with database.naming(self.path), self._transaction():
             keys = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
             for level, speed, seed in {key[:3] for key in keys}:
                 self._trim(level, speed, seed)
@@ -240,7 +236,7 @@ class Records:
             if value is not None:
                 conditions.append(f"{name} = ?")
                 values.append(canonical_seed(value) if name == "seed" else value)
-        with _naming(self.path):
+        with database.naming(self.path):
             rows = self._db.execute(
                 "SELECT * FROM (SELECT level, speed, seed, frame_counter, frames, capsules, actions, solver, layout,"
                 " engine, verified, added, id, row_number() OVER (PARTITION BY level, speed, seed ORDER BY"
@@ -253,7 +249,7 @@ class Records:
     def quantiles(self) -> list[dict[str, Any]]:
         """Per (level, speed): number of games, and quantiles over games of the best verified time, in frames."""
         best: dict[tuple[int, int], list[int]] = {}
-        with _naming(self.path):
+        with database.naming(self.path):
             found = self._db.execute(
                 "SELECT level, speed, min(frames) FROM line WHERE verified GROUP BY level, speed, seed"
             ).fetchall()
@@ -282,7 +278,7 @@ class Records:
                 name = f"level {line.level} {SPEED_NAMES[line.speed]}, seed {line.seed}, {line.frames} frames"
                 found.append(f"{name} by {line.solver}: {problem}")
             key = (line.level, line.speed, line.seed, line.frame_counter, np.array(line.actions, "<i2").tobytes())
-            with _naming(self.path):
+            with database.naming(self.path):
                 self._db.execute(
                     "UPDATE line SET verified = ?, engine = ? WHERE level = ? AND speed = ? AND seed = ?"
                     " AND frame_counter = ? AND actions = ?",
@@ -300,19 +296,6 @@ class Records:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """OSError with the file's name for what keeps SQLite from its work."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code == sqlite3.SQLITE_ERROR:  # the tables are another program's
-            raise
-        number = errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO
-        raise OSError(number, str(error), str(path)) from error
 
 
 def _line(row: tuple[Any, ...]) -> Line:
@@ -339,7 +322,7 @@ def claims_of(path: Path) -> tuple[list[Claim], list[str]]:
             actions = block.decision["action"][block.decisions_of(e)].tolist()
             level, speed, seed, counter = (int(table[n][e]) for n in ("level", "speed", "seed", "frame_counter"))
             claims.append(Claim(level, speed, seed, actions, counter))
-            solvers.append(table["policy"][e].decode())
+            solvers.append(str(schema.decoded(table["policy"][e])))
     return claims, solvers
 
 
@@ -357,7 +340,7 @@ def add_trace(records: Records, path: Path) -> tuple[int, int]:
 def export(lines: Iterable[Line], out: Path) -> int:
     """Write lines as .csv, .json or as a trace, by the name's end; returns their number.
 
-    Raises ValueError for another end, and for a trace also when a line does not replay.
+    Raises ValueError for another end, and for a trace also when there is no line or one does not replay.
     """
     chosen = list(lines)
     if out.name.endswith(schema.SUFFIX):
@@ -385,7 +368,9 @@ def _to_csv(lines: Sequence[Line], path: Path) -> None:
 
 def _to_trace(lines: Sequence[Line], out: Path) -> None:
     if out.exists():
-        raise FileExistsError(f"path is {out}, which exists; traces are never overwritten")
+        raise FileExistsError(storage.TAKEN.format(out))
+    if not lines:
+        raise ValueError(f"out is {out}, and no line was chosen for it; a trace holds one at least")
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         for number, line in enumerate(lines):
             play = dm.Decisions(num_envs=1, threads=1)

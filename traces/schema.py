@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.spec import ACTIONS, CELLS
@@ -100,6 +101,23 @@ EPISODE: dict[str, Column] = {
 }
 """`/episode/start` besides: the first state as a compound value with the field names of `Batch.state`"""
 BUTTONS = Column("u1", "controller byte held in a frame", seat=True)
+
+
+def encoded(name: str) -> bytes:
+    """A policy's name as `/episode/policy` holds it: UTF-8, cut to what fits at the end of a character. Never fails.
+
+    What UTF-8 has no bytes for (a part of a path that could not be decoded) is written as Python escapes it.
+    """
+    text, most = name.encode("utf-8", "backslashreplace"), np.dtype(EPISODE["policy"].dtype).itemsize
+    end = min(len(text), most)
+    while end < len(text) and text[end] & 0xC0 == 0x80:  # the byte after the cut goes on with a character
+        end -= 1
+    return text[:end]
+
+
+def decoded(names: NDArray[np.bytes_]) -> NDArray[np.str_]:
+    """Policies' names S[...] as text U[...]; what is not UTF-8 (files of other writers) becomes U+FFFD."""
+    return np.char.decode(names, "utf-8", "replace")
 
 
 def row_dtype(columns: Mapping[str, Column], players: int) -> np.dtype[Any]:

@@ -1,11 +1,13 @@
 """Trace files: reading and writing `Games` as HDF5.
 
-A file is written under a temporary name and renamed when it is complete, so a name never holds half a file.
+A file is written under a temporary name and gets its own when it is complete, so a name never holds half a file.
 """
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import compressed_chunk
-from mlx_drmario.files import replacing
+from mlx_drmario.files import WRITING, naming
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
 
 BLOCK_ROWS = 1 << 16
 """decision rows that `blocks` holds in memory at a time"""
+TAKEN = "path is {}, which exists; traces are never overwritten"
 
 
 def save(path: Path, parts: Iterable[Games], players: int) -> int:
@@ -30,7 +33,7 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
     Raises FileExistsError rather than replacing a trace; on any error, a full disk included, nothing is left behind.
     """
     if path.exists():
-        raise FileExistsError(f"path is {path}, which exists; traces are never overwritten")
+        raise FileExistsError(TAKEN.format(path))
     count = 0
 
     def write(temporary: Path) -> None:
@@ -45,9 +48,53 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
         if sink.error is not None:
             raise OSError(sink.error.errno, sink.error.strerror, str(path))
 
-    with replacing(path) as temporary:
+    with _new(path) as temporary:
         write(temporary)
     return count
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[Path]:
+    """A name at which the body makes a file, which then is at `path` too unless something is there by now.
+
+    Like `files.replacing`, which would replace what another writer made in the meantime. FileExistsError instead.
+    """
+    # By chance, as two machines that share a directory may have the same process numbers.
+    temporary = path.with_name(f"{WRITING}{secrets.token_hex(8)}-{path.name}")
+    try:
+        with naming(path):
+            yield temporary
+        _sync(temporary)
+        _publish(temporary, path)
+        _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a whole file its name. FileExistsError when the name is taken."""
+    try:
+        os.link(temporary, path)  # unlike rename, refuses to replace
+    except FileExistsError:
+        raise FileExistsError(TAKEN.format(path)) from None
+    except OSError:  # a file system without links: an empty file takes the name, which nobody else then can
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise FileExistsError(TAKEN.format(path)) from None
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Sink(io.RawIOBase):
@@ -227,6 +274,14 @@ def sizes(path: Path) -> tuple[int, int]:
     check(path)
     with _open(path) as file:
         return len(_dataset(file, "decision/action")), len(_dataset(file, "frame/buttons"))
+
+
+def columns(path: Path, names: Sequence[str]) -> Iterator[NDArray[Any]]:
+    """These columns of /decision, each with all rows of the file. Raises as `read` does."""
+    players = check(path)
+    with _open(path) as file:
+        for name in names:
+            yield _column(file, f"decision/{name}", DECISION[name], players)
 
 
 def read(path: Path, first: int = 0, last: int | None = None) -> Games:

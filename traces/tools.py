@@ -72,7 +72,7 @@ def summary(path: Path) -> dict[str, Any]:
         "speeds": {SPEED_NAMES[speed]: n for speed, n in _counts(table["speed"].reshape(-1)).items()},
         "outcomes": {OUTCOMES[outcome]: n for outcome, n in _counts(table["outcome"]).items()},
         "frames to clear": dict(zip(("fastest", "median", "slowest"), _range(frames), strict=False)),
-        "policies": {p.decode(): n for p, n in _counts(table["policy"].reshape(-1)).items()},
+        "policies": _counts(schema.decoded(table["policy"].reshape(-1))),
         "custom starts": int(table["custom"].sum()),
         "sources": list(found.sources),
     }
@@ -205,7 +205,7 @@ class Choice:
         if self.outcomes:
             keep &= np.isin(table["outcome"], [OUTCOMES.index(outcome) for outcome in self.outcomes])
         if self.policy is not None:
-            keep &= (np.char.find(seats("policy"), self.policy.encode()) >= 0).any(axis=1)
+            keep &= (np.char.find(seats("policy"), schema.encoded(self.policy)) >= 0).any(axis=1)
         if self.min_frames is not None:
             keep &= table["frames"] >= self.min_frames
         if self.max_frames is not None:

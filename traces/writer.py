@@ -45,7 +45,7 @@ class TraceWriter:
         Raises FileExistsError rather than replacing a trace or the journal of one.
         """
         if path.exists():
-            raise FileExistsError(f"path is {path}, which exists; traces are never overwritten")
+            raise FileExistsError(storage.TAKEN.format(path))
         self.path, self.players = path, players
         self._continued = False
         self.rows = 0
@@ -68,7 +68,7 @@ class TraceWriter:
         """Begin games at these states [n] (`Batch.state`); returns their numbers u64[n]."""
         rows = np.zeros(len(states), self._dtypes["start"])
         rows["game"] = self._next_game + np.arange(len(states), dtype=np.uint64)
-        rows["policy"] = np.array(policy, EPISODE["policy"].dtype)
+        rows["policy"] = schema.encoded(policy) if isinstance(policy, str) else [schema.encoded(one) for one in policy]
         journal.raw(rows["state"])[:] = journal.raw(states)
         self._next_game += len(states)
         self._add("start", rows)
@@ -279,7 +279,8 @@ def recover(source: Path) -> tuple[Path, int, int]:
     """Make the trace file of a journal whose writer is dead: (file, episodes in it, bytes of the tail that were cut).
 
     Without an episode there is no file, only the journal goes. Raises FileNotFoundError, ValueError for what is no
-    journal or has a damaged file under its name, BlockingIOError when its writer still runs.
+    journal or has a damaged file under its name, FileExistsError when a file of other games has that name,
+    BlockingIOError when its writer still runs.
     """
     path = source.with_name(source.name.removesuffix(journal.SUFFIX))
     content = journal.read(source)
@@ -288,9 +289,11 @@ def recover(source: Path) -> tuple[Path, int, int]:
     for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
         leftover.unlink()
     if path.exists():  # the writer died between making the file and removing the journal
-        made = len(storage.episodes(path))  # raises before the journal goes, which then is all there is
+        made = storage.episodes(path)  # raises before the journal goes, which then is all there is
+        if content.source not in made.sources:  # another writer took the name
+            raise FileExistsError(f"path is {path}, which holds other games than {source}; rename one of the two")
         source.unlink()
-        return path, made, 0
+        return path, len(made), 0
     return path, publish(source, path, continued=_goes_on(path)), content.lost
 
 

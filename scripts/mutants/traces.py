@@ -6,6 +6,7 @@ JOURNAL, WRITER, STORAGE = (f"mlx_drmario/traces/{name}.py" for name in ("journa
 REPLAY, CONSOLE, RECORDS = (f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "records"))
 TEST_CAPTURE, TEST_CRASH, TEST_BEHIND = (f"tests/traces/test_{name}.py" for name in ("capture", "crash", "behind"))
 TEST_CHUNKS, TEST_RUNS = "tests/traces/test_chunks.py", "tests/traces/test_captured_runs.py"
+TEST_NAMES, TEST_DATASET, TEST_STORAGE = (f"tests/traces/test_{name}.py" for name in ("names", "dataset", "storage"))
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -35,8 +36,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a journal goes before the file that replaces it is read",
         WRITER,
-        "        made = len(storage.episodes(path))",
-        "        source.unlink()\n        made = len(storage.episodes(path))",
+        "        made = storage.episodes(path)",
+        "        source.unlink()\n        made = storage.episodes(path)",
         TEST_CRASH,
     ),
     (
@@ -198,5 +199,89 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            yield unread(path, error)\n",
         "            raise\n",
         "tests/traces/test_tools.py",
+    ),
+    (
+        "a name is ASCII or is not recorded",
+        "traces/schema.py",
+        'name.encode("utf-8", "backslashreplace")',
+        'name.encode("ascii")',
+        TEST_NAMES,
+    ),
+    (
+        "a name is cut within a character",
+        "traces/schema.py",
+        "while end < len(text) and text[end] & 0xC0 == 0x80:",
+        "while False:",
+        TEST_NAMES,
+    ),
+    (
+        "a name that is no text hides a file",
+        "traces/schema.py",
+        'np.char.decode(names, "utf-8", "replace")',
+        'np.char.decode(names, "utf-8")',
+        TEST_NAMES,
+    ),
+    (
+        "an annotated copy is taken for what was decoded",
+        "traces/dataset.py",
+        "            key.update(column.tobytes())\n",
+        "            pass\n",
+        TEST_DATASET,
+    ),
+    (
+        "decoding has one temporary name",
+        "traces/dataset.py",
+        '        temporary = Path(private) / "columns"',
+        '        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")',
+        TEST_DATASET,
+    ),
+    (
+        "what another decoded first is an error",
+        "traces/dataset.py",
+        "            if not folder.is_dir():\n                raise\n",
+        "            raise\n",
+        TEST_DATASET,
+    ),
+    (
+        "the second writer of a name replaces the first's file",
+        STORAGE,
+        "os.link(temporary, path)",
+        "os.replace(temporary, path)",
+        TEST_STORAGE,
+    ),
+    (
+        "without links the second writer replaces the first's file",
+        STORAGE,
+        'path.open("xb").close()',
+        'path.open("wb").close()',
+        TEST_STORAGE,
+    ),
+    (
+        "a file of others ends a journal",
+        WRITER,
+        "if content.source not in made.sources:",
+        "if False:",
+        TEST_CRASH,
+    ),
+    (
+        "records in a read-only directory cannot be looked at",
+        "traces/database.py",
+        "path.is_file() and alone",
+        "False",
+        "tests/traces/test_records.py",
+    ),
+    (
+        "a database is read without its log",
+        "traces/database.py",
+        "path.is_file() and alone",
+        "path.is_file()",
+        "tests/traces/test_records.py",
+    ),
+    (
+        "a policy is asked about two players",
+        "traces/details.py",
+        "if games.players != 1:",
+        "if False:",
+        "tests/traces/test_html.py",
     ),
 ]

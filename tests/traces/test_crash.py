@@ -204,6 +204,23 @@ def test_files_beside_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
         assert recover(own)[1] == 3 and not own.exists()
 
 
+def test_a_file_of_others_keeps_the_journal(tmp_path: Path) -> None:
+    """Its name was taken while it was recorded, so the games are in the journal alone."""
+    path = tmp_path / "a.dmtrace.h5"
+    capture = FrameCapture(path, dm.Batch(num_envs=1))
+    capture.run(np.zeros((400, 1, 1), np.uint8))
+    with FrameCapture(tmp_path / "b.dmtrace.h5", dm.Batch(num_envs=1)) as other:
+        other.run(np.zeros((300, 1, 1), np.uint8))
+    (tmp_path / "b.dmtrace.h5").rename(path)
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        capture.close()
+    with pytest.raises(FileExistsError, match=r"a\.dmtrace\.h5, which holds other games than .*journal; rename one"):
+        recover(journal_of(path))
+    path.unlink()
+    recover(journal_of(path))
+    assert len(storage.read(path).buttons) == 400
+
+
 def play_on(capture: Capture, play: dm.Decisions, steps: int) -> None:
     for step in range(steps):
         action = play.sample_legal(step)

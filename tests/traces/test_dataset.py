@@ -1,5 +1,10 @@
 """Batches hold every recorded decision once, as the policy saw it, in any colours."""
 
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +14,7 @@ import mlx_drmario as dm
 from mlx_drmario.rl.arrays import to_mlx
 from mlx_drmario.traces import dataset, storage
 from mlx_drmario.traces.dataset import PERMUTATIONS, Dataset, observations, recolor
-from mlx_drmario.traces.games import join
+from mlx_drmario.traces.games import Games, join
 from mlx_drmario.traces.tools import Choice
 from tests.traces.conftest import capture_greedy, capture_random
 
@@ -143,6 +148,58 @@ def test_the_cache_is_keyed_by_content(files: list[Path], tmp_path: Path) -> Non
         next(some.batches(4, balance="x"))
     with pytest.raises(ValueError, match="size is 0"):
         next(some.batches(0))
+
+
+@pytest.mark.parametrize("name", dataset.NOT_IN_CONTENT)
+def test_an_annotated_copy_has_its_own_entry(name: str, files: list[Path], tmp_path: Path) -> None:
+    """What a policy says is not part of the content of a game, but of what is learned from."""
+    cache, other = tmp_path / "cache", tmp_path / "other.dmtrace.h5"
+    plain = Dataset(files[:1], cache)
+    games = storage.read(files[0])
+    column = games.decision[name]
+    column[:] = np.where(np.isnan(column), 0, column) if column.dtype.kind == "f" else column
+    column.reshape(len(column), -1)[:, 0] += 1
+    storage.save(other, [games], 1)
+    (batch,) = Dataset([other], cache).batches(len(plain), drop_last=False)
+    assert len(list(cache.iterdir())) == 2
+    if name in batch:
+        assert sorted(batch[name].reshape(len(column), -1)[:, 0]) == sorted(column.reshape(len(column), -1)[:, 0])
+    Dataset(files[:1], cache)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_what_a_killed_decode_left_blocks_nobody(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container every process may have the number of the one that was killed."""
+    cache, made = tmp_path / "cache", []
+    real = np.save
+    monkeypatch.setattr(np, "save", lambda path, column: (made.append(path), real(path, column)))
+    Dataset(files[:1], cache)
+    (entry,) = cache.iterdir()
+    left = made[0].relative_to(cache).parts[0]
+    assert left.startswith(".")
+    shutil.rmtree(entry)
+    for name in (left, f".{entry.name}.{os.getpid()}.tmp"):
+        (cache / name / "columns").mkdir(parents=True)
+    Dataset(files[:1], cache)
+    assert entry.is_dir()
+
+
+def test_threads_and_processes_decode_the_same_file_at_once(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, waiting = tmp_path / "cache", threading.Barrier(3)
+    real = storage.blocks
+
+    def together(path: Path) -> Iterator[Games]:
+        waiting.wait(60)
+        yield from real(path)
+
+    monkeypatch.setattr(dataset.storage, "blocks", together)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: Dataset(files[:1], cache), range(3)))
+    assert len(list(cache.iterdir())) == 1 and len({len(data) for data in found}) == 1
 
 
 def test_mlx_arrays(data: Dataset) -> None:

@@ -15,8 +15,10 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.cli import main
 from mlx_drmario.traces import html, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
+from mlx_drmario.traces.details import annotate
 from mlx_drmario.traces.games import Games
 from tests import strategies as sts
+from tests.traces.conftest import capture_rounds
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -73,6 +75,26 @@ def test_bad_input(tmp_path: Path, detailed: Path, capsys: pytest.CaptureFixture
     assert re.search(r"--episodes is 7; .* holds the games 0\.\.1", capsys.readouterr().err)
     with pytest.raises(ValueError, match="episodes is empty"):
         html.write(tmp_path / "p.html", storage.read(detailed), [], "x")
+
+
+def test_no_policy_is_asked_about_two_players(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = capture_rounds(tmp_path, games=1, steps=4)
+    out = tmp_path / "p.html"
+    assert main(["trace", "html", str(path), "--out", str(out), "--policy", "greedy"]) in (1, 2)
+    sentence = "games.players is 2; a policy can only be asked about games of one player\n"
+    assert capsys.readouterr().err.endswith(sentence) and not out.exists()
+    with pytest.raises(ValueError, match=rf"^{sentence.strip()}$"):
+        annotate(storage.read(path), Greedy(), "bitplane")
+    assert main(["trace", "html", str(path), "--out", str(out)]) == 0
+
+
+def test_a_game_that_is_over_too_early_is_named(detailed: Path) -> None:
+    """Of a damaged file: its rows go on where the replay has ended."""
+    games = storage.read(detailed).take(np.array([1]))
+    longer = games.take(np.array([0, 0]))
+    longer.episode["decisions"][0] = longer.rows
+    with pytest.raises(ValueError, match=r"^episode 0 does not replay: its game is over before its last decision$"):
+        annotate(longer, Greedy(), "bitplane")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 import csv
 import errno
 import json
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -140,6 +142,45 @@ def test_looking_writes_nothing(tmp_path: Path, cleared: Claim) -> None:
         records.add([cleared], "x")
         with records._transaction(), Records(path) as other:
             assert len(other.lines()) == 1
+
+
+def unprivileged(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run Python where permissions count, which mean nothing to root."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may write everywhere, and there is no setpriv to give that up")
+        rights = "-dac_override,-dac_read_search"
+        command = ["setpriv", "--bounding-set", rights, "--inh-caps", rights, *command]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_a_directory_that_is_read_only(mode: int, tmp_path: Path, cleared: Claim) -> None:
+    """SQLite makes files beside a database to read it; where it cannot, one that nobody writes is read as it is."""
+    folder = tmp_path / "50% of #1? é"
+    folder.mkdir()
+    path = folder / "r.sqlite"
+    with Records(path) as records:
+        records.add([cleared], "x")
+    code = (
+        "import sys; from pathlib import Path; from mlx_drmario.traces.records import Records\n"
+        "with Records(Path(sys.argv[1])) as records: print([line.solver for line in records.lines()])\n"
+    )
+    path.chmod(mode)
+    folder.chmod(0o555)
+    try:
+        done = unprivileged(code, path)
+        wrong = unprivileged(code + "with Records(Path(sys.argv[1])) as records: records.verify()", path)
+        folder.chmod(0o755)
+        (folder / "r.sqlite-wal").write_bytes(b"lines that are not yet in the database")
+        folder.chmod(0o555)
+        refused = unprivileged(code, path)
+    finally:
+        folder.chmod(0o755)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['x']\n", "")
+    assert f"OSError: [Errno 5] attempt to write a readonly database: '{path}'" in wrong.stderr
+    assert re.search("OSError: .Errno 5. (unable to open database file|attempt to write a readonly)", refused.stderr)
 
 
 def test_a_full_disk_is_named(tmp_path: Path, cleared: Claim) -> None:

@@ -1,9 +1,12 @@
 """The file format: readable with plain h5py, versioned, and laws of taking and joining games."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -148,6 +151,40 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, random_games: Games) -> Non
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ValueError, match="damaged HDF5 file"):
         storage.read(path)
+
+
+def without_links(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")  # as of FAT
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_writers_of_one_name_one_is_refused(
+    links: bool, tmp_path: Path, random_games: Games, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of two that began when nothing was there yet."""
+    path, few = tmp_path / "a.dmtrace.h5", random_games.take(np.arange(2))
+    if not links:
+        monkeypatch.setattr(os, "link", without_links)
+
+    def parts() -> Iterator[Games]:
+        assert storage.save(path, [few], 1) == 2
+        yield random_games
+
+    sentence = re.escape(f"path is {path}, which exists; traces are never overwritten")
+    for written in (parts(), [random_games]):
+        with pytest.raises(FileExistsError, match=f"^{sentence}$"):
+            storage.save(path, written, 1)
+    assert equal(storage.read(path), few) and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_get_its_name_leaves_nothing(
+    tmp_path: Path, random_games: Games, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", without_links)
+    monkeypatch.setattr(os, "replace", without_links)
+    with pytest.raises(PermissionError, match="not permitted"):
+        storage.save(tmp_path / "a.dmtrace.h5", [random_games], 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_trace_lacks_is_named(tmp_path: Path, random_games: Games) -> None:
