@@ -76,3 +76,20 @@ def test_a_parent_that_ignores_it_is_obeyed():
         [sys.executable, "-c", code.replace('"doctor"', '"--version"')], capture_output=True, text=True
     )
     assert done.returncode == 0 and done.stdout.startswith("drmario ")
+
+
+def test_ctrl_c_while_the_core_counts_ends_perft_at_once():
+    """Deeper than anybody waits for; the core looks at no signal."""
+    code = """
+import os, signal, sys, threading
+from mlx_drmario import cli, signature
+
+def counting(depth):
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    return original(depth)
+
+original, signature.signature = signature.signature, counting
+sys.exit(cli.main(["perft", "--depth", "6"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

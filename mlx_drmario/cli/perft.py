@@ -46,7 +46,9 @@ def run(config: PerftConfig) -> int:
 @contextlib.contextmanager
 def ended_by_ctrl_c() -> Iterator[None]:
     """Ctrl-C ends the process at once: the core counts for minutes without looking up, and nothing is there to save."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:  # a shell's background job is deaf to it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:

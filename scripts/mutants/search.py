@@ -248,4 +248,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/planner/test_search.py",
     ),
     ("weights depend on the clock", "mlx_drmario/tuning.py", "if self.budget.ms:", "if False:", "tests/test_tuning.py"),
+    (
+        "perft is deaf to Ctrl-C",
+        "mlx_drmario/cli/perft.py",
+        "        signal.signal(signal.SIGINT, signal.SIG_DFL)\n",
+        "        pass\n",
+        "tests/test_interrupt.py",
+    ),
 ]

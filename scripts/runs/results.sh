@@ -3,8 +3,8 @@
 #
 #   scripts/runs/results.sh [games of the cheap policies]   # 1,000 by default
 #
-# What is there already is kept, so it goes on where it was stopped. Hours on two cores: searches cost milliseconds a
-# capsule, so they and the network play fewer games, and at HI alone.
+# What is there already is kept, so it goes on where it was stopped. Hours on two cores: deeper searches cost
+# milliseconds a capsule, so they play fewer games, and at HI alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PWD/.venv/bin:$PATH
@@ -27,7 +27,7 @@ for speed in hi med low; do
     play random random "$speed" 0-20 "$games"
 done
 play best best hi 20 "${TWENTY:-4096}" -20
-play best best hi 0-20 "${NETWORK:-250}"
+play best best hi 0-20 "$games"
 if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117 --out runs/clone`, two cores
     play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
     play clone "$CLONE" hi 0-19 "$games"
