@@ -36,7 +36,7 @@ if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --minutes 30 --out r
     play ppo "$PPO" hi 0-20 "$games"
 fi
 play 2ply search:2ply hi 0-20 "$games"
-play 3ply search:3ply hi 0-20 "${DEEP:-300}"
+play 3ply search:3ply hi 0-20 "$games"
 play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"
