@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,42 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     finally:
         _delete(temporary)
+
+
+@contextlib.contextmanager
+def creating(path: Path, taken: str) -> Iterator[Path]:
+    """As `replacing`, for a file that must not replace anything, whatever others made in the meantime.
+
+    Raises FileExistsError(taken) when the name is taken, OSError for the rest.
+    """
+    # By chance, as two machines that share a directory may have the same process numbers.
+    temporary = path.with_name(f"{WRITING}{secrets.token_hex(8)}-{path.name}")
+    try:
+        with naming(path):
+            yield temporary
+        _sync(temporary)
+        _take_name(temporary, path, taken)
+        _sync(path.parent)
+    finally:
+        _delete(temporary)
+
+
+def _take_name(temporary: Path, path: Path, taken: str) -> None:
+    """Give a whole file its name. FileExistsError(taken) when the name is taken."""
+    try:
+        os.link(temporary, path)  # unlike rename, refuses to replace
+    except FileExistsError:
+        raise FileExistsError(taken) from None
+    except OSError:  # a file system without links: an empty file takes the name, which nobody else then can
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise FileExistsError(taken) from None
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise
 
 
 def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:

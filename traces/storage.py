@@ -5,8 +5,6 @@ A file is written under a temporary name and gets its own when it is complete, s
 
 import io
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import compressed_chunk
-from mlx_drmario.files import WRITING, naming
+from mlx_drmario.files import creating
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
@@ -48,53 +46,9 @@ def save(path: Path, parts: Iterable[Games], players: int) -> int:
         if sink.error is not None:
             raise OSError(sink.error.errno, sink.error.strerror, str(path))
 
-    with _new(path) as temporary:
+    with creating(path, TAKEN.format(path)) as temporary:
         write(temporary)
     return count
-
-
-@contextmanager
-def _new(path: Path) -> Iterator[Path]:
-    """A name at which the body makes a file, which then is at `path` too unless something is there by now.
-
-    Like `files.replacing`, which would replace what another writer made in the meantime. FileExistsError instead.
-    """
-    # By chance, as two machines that share a directory may have the same process numbers.
-    temporary = path.with_name(f"{WRITING}{secrets.token_hex(8)}-{path.name}")
-    try:
-        with naming(path):
-            yield temporary
-        _sync(temporary)
-        _publish(temporary, path)
-        _sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Give a whole file its name. FileExistsError when the name is taken."""
-    try:
-        os.link(temporary, path)  # unlike rename, refuses to replace
-    except FileExistsError:
-        raise FileExistsError(TAKEN.format(path)) from None
-    except OSError:  # a file system without links: an empty file takes the name, which nobody else then can
-        try:
-            path.open("xb").close()
-        except FileExistsError:
-            raise FileExistsError(TAKEN.format(path)) from None
-        try:
-            os.replace(temporary, path)
-        except BaseException:
-            path.unlink()
-            raise
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class _Sink(io.RawIOBase):

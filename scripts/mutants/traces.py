@@ -244,14 +244,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "the second writer of a name replaces the first's file",
-        STORAGE,
+        "mlx_drmario/files.py",
         "os.link(temporary, path)",
         "os.replace(temporary, path)",
         TEST_STORAGE,
     ),
     (
         "without links the second writer replaces the first's file",
-        STORAGE,
+        "mlx_drmario/files.py",
         'path.open("xb").close()',
         'path.open("wb").close()',
         TEST_STORAGE,
