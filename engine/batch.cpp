@@ -53,14 +53,13 @@ static void keep(const Match& game, std::size_t row, std::span<const Field> reco
   }
 }
 
-void Batch::run(const u8* buttons, int frames, std::span<const Field> record, std::span<u8* const> out) {
+void Batch::run(const u8* buttons, std::size_t frames, std::span<const Field> record, std::span<u8* const> out) {
   std::fill(events_.begin(), events_.end(), Events{});
   const auto n_games = static_cast<std::size_t>(size());
   const auto n_players = static_cast<std::size_t>(players_);
-  const auto n_frames = static_cast<std::size_t>(frames);
   pool_.for_chunks(size(), kGameGrain, [=, games = games_.data(), all_events = events_.data()](int begin, int end) {
-    for (std::size_t block = 0; block < n_frames; block += kFrameBlock) {
-      const std::size_t block_end = std::min(block + kFrameBlock, n_frames);
+    for (std::size_t block = 0; block < frames; block += kFrameBlock) {
+      const std::size_t block_end = std::min(block + kFrameBlock, frames);
       for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {
         const std::size_t next = std::min(n + kGamesAhead, n_games - 1);
         prefetch(games[next], &all_events[next * n_players]);

@@ -31,7 +31,7 @@ class Batch {
 
   // Plays frames [T][N][P] of held buttons. Each recorded field f receives its value after every frame at
   // out[f] + ((t * N) + n) * bytes. Runs every game through all frames before the next, which keeps it in cache.
-  void run(const u8* buttons, int frames, std::span<const Field> record, std::span<u8* const> out);
+  void run(const u8* buttons, std::size_t frames, std::span<const Field> record, std::span<u8* const> out);
 
  private:
   std::vector<Match> games_;

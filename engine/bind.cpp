@@ -1,12 +1,42 @@
 #include "bind.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "validate.h"
 
 namespace drm {
+
+static std::atomic<bool> ending{false};
+static std::atomic<std::thread::id> ends_it;
+static std::atomic<int> returning{0};  // threads that have seen no end, and wait for the GIL
+
+WithoutGil::~WithoutGil() {
+  ++returning;
+  if (ending && ends_it.load() != std::this_thread::get_id()) {
+    --returning;
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+  PyEval_RestoreThread(thread_);
+  --returning;
+}
+
+void watch_for_the_end() {
+  const auto end = [] {
+    ends_it = std::this_thread::get_id();
+    ending = true;
+    // What the frames of daemon threads hold is never given back.
+    if (nb::cast<int>(nb::module_::import_("threading").attr("active_count")()) > 1) nb::set_leak_warnings(false);
+    nb::gil_scoped_release release;
+    // A forked child may count threads that it does not have.
+    for (int i = 0; i < 1000 && returning > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  nb::module_::import_("atexit").attr("register")(nb::cpp_function(end));
+}
 
 static nb::module_ numpy() { return nb::module_::import_("numpy"); }
 
@@ -200,6 +230,13 @@ int checked(long value, const char* name, long lo, long hi) {
         (std::string(name) + " is " + std::to_string(value) + ", allowed are " + range(lo, hi)).c_str());
   }
   return static_cast<int>(value);
+}
+
+double checked(double value, const char* name, double lo, double hi) {
+  if (value >= lo && value <= hi) return value;  // not a number is not
+  const auto said = [](double number) { return text(nb::repr(nb::float_(number))); };
+  throw nb::value_error(
+      (std::string(name) + " is " + said(value) + ", allowed are " + said(lo) + ".." + said(hi)).c_str());
 }
 
 std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,

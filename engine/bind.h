@@ -29,9 +29,25 @@ using namespace nanobind::literals;
 
 using Shape = std::vector<std::size_t>;
 
+// Lets other threads run Python while it lives. A daemon thread that is at work when the interpreter ends stays here
+// until the process is gone: Python up to 3.13 would unwind it, which the frames of a destructor must not be.
+class WithoutGil {
+ public:
+  WithoutGil() : thread_(PyEval_SaveThread()) {}
+  ~WithoutGil();
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+ private:
+  PyThreadState* thread_;
+};
+
+// Called once, when the module is made.
+void watch_for_the_end();
+
 template <class Object, class Work>
 decltype(auto) exclusively(Object& object, Work&& work) {
-  nb::gil_scoped_release release;
+  const WithoutGil release;
   std::lock_guard turn(object.pool());
   return work();
 }
@@ -72,8 +88,9 @@ void filled(T& object, const Fill& fill) {
 // bool[N], or None for all.
 std::vector<bool> game_mask(nb::handle mask, std::size_t n);
 
-// An integer in lo..hi or ValueError.
+// A number in lo..hi or ValueError.
 int checked(long value, const char* name, long lo, long hi);
+double checked(double value, const char* name, double lo, double hi);
 
 // Level, speed, seed and frame counter of N games with P players: scalars or arrays [N], level and speed also [N, P].
 std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,

@@ -46,7 +46,7 @@ static nb::typed<nb::dict, nb::str, nb::object> run(Batch& batch, nb::handle but
     fields.push_back(field);
     out.push_back(data);
   }
-  exclusively(batch, [&] { batch.run(held.data.data(), static_cast<int>(frames), fields, out); });
+  exclusively(batch, [&] { batch.run(held.data.data(), frames, fields, out); });
   return result;
 }
 
@@ -110,7 +110,7 @@ static nb::ndarray<nb::numpy, u64> digests_of(StateBytes states) {
   }
   std::vector<u64> values(states.shape(0));
   {
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     digests(reinterpret_cast<const Match*>(states.data()), values.size(), values.data());
   }
   return copied(values, {values.size()});

@@ -92,7 +92,7 @@ class FirstBlock {
     seen_ = std::make_unique_for_overwrite<float[]>(batch * seen_size(of_.width));
     std::tie(cells_, to_cells_) = fresh({batch, kRows, kCols, width});
     std::tie(squeezed_, to_squeezed_) = fresh({batch, kCells * left_});
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     first_block(of_, weights, {seen_.get(), to_cells_, to_squeezed_});
   }
 
@@ -113,7 +113,7 @@ class FirstBlock {
     const auto [squeeze, to_squeeze] = fresh({left_, width});
     const auto [squeezing_bias, to_squeezing_bias] = fresh({left_});
     {
-      nb::gil_scoped_release release;
+      const WithoutGil release;
       first_block_gradient(of_, mix_.data(), unless_empty(squeeze_), {seen_.get(), to_cells_, to_squeezed_},
                            cells_gradient, squeezed_gradient,
                            {to_column, to_row, to_position, to_shift, to_mix, to_bias, to_squeeze, to_squeezing_bias});
@@ -163,7 +163,7 @@ class Scored {
            {floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
             floats(gain, "gain", {each})}};
     std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     read_out(of_, to_log_probs_);
   }
 
@@ -177,7 +177,7 @@ class Scored {
     const auto [orientation, to_orientation] = fresh({kOrientations});
     const auto [gain, to_gain] = fresh({each});
     {
-      nb::gil_scoped_release release;
+      const WithoutGil release;
       read_out_gradient(of_, to_log_probs_, given, to_cells, {to_halves, to_orientation, to_gain});
     }
     return {cells, halves, orientation, gain};
@@ -215,7 +215,7 @@ class Judged {
     first_ = std::make_unique_for_overwrite<float[]>(size);
     mixed_ = std::make_unique_for_overwrite<float[]>(size);
     std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     judge(of_, first_.get(), mixed_.get(), to_log_probs_);
   }
 
@@ -233,7 +233,7 @@ class Judged {
     const auto [bias, to_bias] = fresh({hidden});
     const auto [score, to_score] = fresh({hidden});
     {
-      nb::gil_scoped_release release;
+      const WithoutGil release;
       judge_gradient(of_, first_.get(), mixed_.get(), to_log_probs_, given, to_cells, to_shift,
                      {to_halves, to_told, to_orientation, to_mix, to_bias, to_score});
     }

@@ -9,8 +9,8 @@ namespace drm {
 // One RESOLVE frame of a player; `events` is that player's.
 void resolve(Match& match, Player& player, Events& events);
 
-// The four passes over the bottle. `drop_pass` moves every unsupported piece down one row and returns whether any
-// moved.
+// Two of the four passes over the bottle. `drop_pass` moves every unsupported piece down one row and returns whether
+// any moved.
 bool drop_pass(u8 bottle[kCells]);
 void tidy_pass(u8 bottle[kCells]);
 

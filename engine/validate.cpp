@@ -115,11 +115,27 @@ static std::string describe_match(const Match& match, int players) {
   return {};
 }
 
+// The intro counts up to here in two decimal digits.
+static constexpr int kMostViruses = 99;
+
+static std::string describe_intro(const Match& match, int players) {
+  if (match.mode != kModeIntro) return {};
+  for (int i = 0; i < players; ++i) {
+    const Player& p = match.player[i];
+    const int viruses = bcd_to_int(p.virus_left_bcd) + p.virus_to_add;
+    if (viruses <= kMostViruses) continue;
+    return "p" + std::to_string(i + 1) + "_virus_left_bcd and virus_to_add come to " + std::to_string(viruses) +
+           " viruses, allowed are 0.." + std::to_string(kMostViruses);
+  }
+  return {};
+}
+
 std::string describe_invalid(const Match& match, int players) {
   std::string problem = describe_match(match, players);
   if (problem.empty()) problem = describe_fields(match, players);
   if (problem.empty()) problem = describe_player(match.player[0], "p1_");
   if (problem.empty() && players == 2) problem = describe_player(match.player[1], "p2_");
+  if (problem.empty()) problem = describe_intro(match, players);
   return problem;
 }
 

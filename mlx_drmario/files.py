@@ -41,10 +41,12 @@ def locked(directory: Path) -> Iterator[None]:
             raise BlockingIOError(
                 f"{directory} is in use by another process ({holder or 'just starting'}): stop that one, or wait for it"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked child has it open
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked child has it open
     finally:
         os.close(descriptor)
 

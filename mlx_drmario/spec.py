@@ -90,8 +90,8 @@ def from_bcd(value: Any) -> Any:
     return (value >> 4) * 10 + (value & 0x0F)
 
 
-LONGEST = 2**31
-"""Decisions or frames that a game may be limited to."""
+LONGEST = 2**30
+"""Decisions or frames that a game may be limited to; the core refuses more decisions as well (bind_decisions.cpp)."""
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:

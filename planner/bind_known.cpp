@@ -8,8 +8,7 @@ namespace {
 KnownOptions known_options(long width, double alpha, long max_capsules) {
   KnownOptions options;
   options.width = checked(width, "width", 1, 1 << 20);
-  if (!(alpha >= 0 && alpha <= 100)) throw nb::value_error("alpha must be in 0..100");
-  options.alpha = alpha;
+  options.alpha = checked(alpha, "alpha", 0.0, 100.0);
   options.max_capsules = checked(max_capsules, "max_capsules", 1, 9999);
   return options;
 }

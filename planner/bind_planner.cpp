@@ -16,7 +16,7 @@ static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colo
   const auto ups = integers(speed_ups, "speed_ups", {n}, 0, kMaxSpeedUps);
   auto* out = new u16[n * kActions + 1];
   auto result = take(out, {n, kActions});
-  nb::gil_scoped_release release;
+  const WithoutGil release;
   for (std::size_t i = 0; i < n; ++i) {
     reach({&bottles.data[i * kCells],
            {pairs.data[2 * i], pairs.data[2 * i + 1]},

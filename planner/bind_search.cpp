@@ -50,10 +50,8 @@ OnlineOptions online_options(long plies, long first, long boards, long depth, lo
   options.depth = checked(depth, "depth", 1, kMaxFuture);
   options.width = checked(width, "width", 1, kMaxWidth);
   options.sequences = checked(sequences, "sequences", 0, kMaxSequences);
-  if (!(max_nodes >= 0 && max_nodes <= 1e15)) throw nb::value_error("nodes must be 0 (no limit) or more");
-  if (!(ms >= 0 && ms <= 1e9)) throw nb::value_error("ms must be 0 (no limit) or more");
-  options.max_nodes = static_cast<u64>(std::ceil(max_nodes));
-  options.max_ms = ms;
+  options.max_nodes = static_cast<u64>(std::ceil(checked(max_nodes, "nodes", 0, 1e15)));
+  options.max_ms = checked(ms, "ms", 0, 1e9);
   return options;
 }
 
@@ -180,7 +178,7 @@ nb::ndarray<nb::numpy, i32> features(nb::handle bottle) {
   const auto each = static_cast<std::size_t>(feature_count());
   std::vector<i32> out(n * each);
   {
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     features_of(boards_of(bottles.data), out.data());
   }
   return copied(out, {n, each});
@@ -193,7 +191,7 @@ nb::ndarray<nb::numpy, i32> preview_features(nb::handle bottle, nb::handle previ
   constexpr std::size_t each = kPreviewFeatures;
   std::vector<i32> out(n * each);
   {
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     preview_features_of(boards_of(bottles.data), next.data.data(), out.data());
   }
   return copied(out, {n, each});

@@ -2,8 +2,8 @@
 // it, in bind_value.cpp.
 #pragma once
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -59,43 +59,63 @@ class Search {
   nb::object function;  // where the garbage collector finds it
 
  private:
-  // A value, and the memory of the searches by it between calls.
+  // A value, and the memory of the searches by it between calls, one for every thread. Without a lock, which a forked
+  // child would find held for ever by a thread that it does not have.
   template <Value V>
-  struct Shelf {
-    Shelf(std::unique_ptr<const V> of, const SearchControl& to_obey) : value(std::move(of)), control(to_obey) {}
-
-    std::unique_ptr<OnlineSearch<V>> take() {
-      const std::lock_guard lock(mutex);
-      if (idle.empty()) return std::make_unique<OnlineSearch<V>>(*value, control);
-      std::unique_ptr<OnlineSearch<V>> online = std::move(idle.back());
-      idle.pop_back();
-      return online;
+  class Shelf {
+   public:
+    Shelf(std::unique_ptr<const V> of, const SearchControl& to_obey, int threads)
+        : value(std::move(of)), control_(to_obey), places_(static_cast<std::size_t>(threads)) {}
+    ~Shelf() {
+      for (Place& place : places_) delete place.load();
     }
-    void give(std::unique_ptr<OnlineSearch<V>> online) {
-      const std::lock_guard lock(mutex);
-      idle.push_back(std::move(online));
+    Shelf(const Shelf&) = delete;
+    Shelf& operator=(const Shelf&) = delete;
+
+    // Before the threads take any: the first time, and where a fork left some with the parent's threads.
+    void fill() {
+      for (Place& place : places_) {
+        if (!place.load()) place = new OnlineSearch<V>(*value, control_);
+      }
+    }
+    OnlineSearch<V>* take() {
+      for (;;) {
+        for (Place& place : places_) {
+          if (OnlineSearch<V>* online = place.exchange(nullptr)) return online;
+        }
+      }
+    }
+    void give(OnlineSearch<V>* online) {
+      for (Place& place : places_) {
+        OnlineSearch<V>* nobody = nullptr;
+        if (place.compare_exchange_strong(nobody, online)) return;
+      }
     }
 
     const std::unique_ptr<const V> value;  // linear ones are over-aligned
-    const SearchControl& control;
-    std::mutex mutex;
-    std::vector<std::unique_ptr<OnlineSearch<V>>> idle;
+
+   private:
+    using Place = std::atomic<OnlineSearch<V>*>;
+
+    const SearchControl& control_;
+    std::vector<Place> places_;
   };
 
   // A search taken from a shelf, and given back whatever happens.
   template <Value V>
   struct Loan {
     explicit Loan(Shelf<V>& from) : shelf(from), online(from.take()) {}
-    ~Loan() { shelf.give(std::move(online)); }
+    ~Loan() { shelf.give(online); }
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
 
     Shelf<V>& shelf;
-    std::unique_ptr<OnlineSearch<V>> online;
+    OnlineSearch<V>* online;
   };
 
   template <Value V, class Use>
   void for_each_by(Shelf<V>& shelf, int count, const Use& use) {
+    shelf.fill();
     for_all(count, [&](std::size_t i) {
       const Loan<V> loan(shelf);
       use(*loan.online, i);

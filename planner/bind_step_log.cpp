@@ -83,7 +83,7 @@ static nb::object compressed_chunk(nb::ndarray<const u8, nb::ndim<2>, nb::c_cont
   std::vector<u8> bytes(rows.data(), rows.data() + rows.size()), out;
   bool shorter = false;
   {
-    nb::gil_scoped_release release;
+    const WithoutGil release;
     if (width > 1) {
       shuffle(bytes.data(), bytes.size(), width, out);
       bytes.swap(out);
@@ -124,10 +124,7 @@ void bind_step_log(nb::module_& m) {
       .def(
           "__init__",
           [](StepLog* self, Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows) {
-            if (!(block_seconds >= 0 && block_seconds <= 1e9)) {
-              throw nb::value_error("block_seconds must be between 0 and 1e9");
-            }
-            new (self) StepLog(games, block_rows, block_seconds, file_rows);
+            new (self) StepLog(games, block_rows, checked(block_seconds, "block_seconds", 0.0, 1e9), file_rows);
           },
           "games"_a, "block_rows"_a, "block_seconds"_a, "file_rows"_a, nb::keep_alive<1, 2>(),
           "A block is full after block_rows decisions, or after a step when its first is block_seconds old; a file\n"

@@ -47,14 +47,14 @@ PyType_Slot kSlots[] = {
 }  // namespace
 
 Search::Search(Weights shallow, Weights deep, int threads) : pool_(threads) {
-  shallow_.emplace(std::make_unique<const LinearValue>(shallow), control);
-  deep_.emplace(std::make_unique<const LinearValue>(deep), control);
+  shallow_.emplace(std::make_unique<const LinearValue>(shallow), control, pool_.threads());
+  deep_.emplace(std::make_unique<const LinearValue>(deep), control, pool_.threads());
 }
 
 Search::Search(nb::callable given) : function(std::move(given)), pool_(1) {
   foreign_.emplace(
       std::make_unique<const ForeignValue>([this](const Child* children, int n, i32* out) { ask(children, n, out); }),
-      control);
+      control, pool_.threads());
 }
 
 void Search::require_idle_thread() const {

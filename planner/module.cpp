@@ -3,6 +3,7 @@
 
 NB_MODULE(_core, m) {
   m.doc() = "The compiled core: engine and planner.";
+  drm::watch_for_the_end();
   drm::bind_batch(m);
   drm::bind_network(m);
   drm::bind_decisions(m);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstddef>
 #include <string>
 
 #include "falling.h"
@@ -203,7 +204,25 @@ static std::string describe_seat(const Round& round, int i) {
   return problem ? problem : "";
 }
 
+// Whether what happened since a seat's last decision can be so. Ends are told at once, and so is all else to a seat
+// that decides; a seat without a player has nothing to tell.
+static bool can_have_happened(const Round& round, int i) {
+  const bool all_told = round.over || i >= round.players() || round.seat[i].parked;
+  const auto* bytes = reinterpret_cast<const u8*>(&round.events[i]);
+  return std::all_of(bytes + (all_told ? 0 : offsetof(Events, cleared)), bytes + sizeof(Events),
+                     [](u8 byte) { return byte == 0; });
+}
+
 std::string describe_invalid(const Round& round) {
+  for (int i = 0; i < 2; ++i) {
+    const Seat& seat = round.seat[i];
+    if (i >= round.players() && (seat.action || seat.frames_to_lock || seat.frames_left || seat.parked)) {
+      return "the second player's seat must be zeros in a one-player game";
+    }
+    const std::string player = "player " + std::to_string(i + 1) + ": ";
+    if (seat.parked > 1) return player + "parked must be 0 or 1";
+    if (!can_have_happened(round, i)) return player + "events must be zeros";
+  }
   if (round.over) return in_play(round.match) ? "over must be 0 in play" : "";
   if (!in_play(round.match)) return "mode must be 4 (play)";
   if (round.match.pause_audio_flag != 0) return "pause_audio_flag must be 0";

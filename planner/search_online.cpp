@@ -92,7 +92,7 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
     return {children_.at[best].action, ranks_[best], nodes_, 0};
   }
   first_.size = 0;
-  first_.room = std::min(options.first, kMaxBoards);
+  first_.room = options.first;
   for (int i = 0; i < children_.size; ++i) {
     const Child& child = children_.at[i];
     first_.add({child.board, ranks_[i], child.tau, child.action, child.end});

@@ -12,15 +12,15 @@ inline constexpr int kMaxWidth = 16;
 inline constexpr int kMaxSequences = 1 << 12;
 
 struct OnlineOptions {
-  int plies = 1;      // 1: this capsule; 2: and the preview; 3: and capsules after it
-  int first = 512;    // of the moves of this capsule, how many are followed
-  int boards = 40;    // of the boards after the preview, how many are followed
-  int depth = 1;      // capsules after the preview
-  int width = 1;      // of the beam over them
-  int sequences = 0;  // of such capsules, the same for all boards; 0: as many as make the first one's law exact.
-                      // Else after every kStages-th part of them only the better half of the boards is followed
-  u64 max_nodes = 0;  // boards expanded, 0: no limit. The first sequence is always finished
-  double max_ms = 0;  // 0: no limit
+  int plies = 1;           // 1: this capsule; 2: and the preview; 3: and capsules after it
+  int first = kMaxBoards;  // of the moves of this capsule, how many are followed
+  int boards = 40;         // of the boards after the preview, how many are followed
+  int depth = 1;           // capsules after the preview
+  int width = 1;           // of the beam over them
+  int sequences = 0;       // of such capsules, the same for all boards; 0: as many as make the first one's law exact.
+                           // Else after every kStages-th part of them only the better half of the boards is followed
+  u64 max_nodes = 0;       // boards expanded, 0: no limit. The first sequence is always finished
+  double max_ms = 0;       // 0: no limit
 };
 
 struct Choice {

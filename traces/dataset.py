@@ -95,10 +95,12 @@ class Dataset:
             drop_last: leave out what does not fill a batch.
 
         Raises:
-            ValueError: a size below 1 or above the rows there are (with drop_last), an unknown balance.
+            ValueError: a size below 1 or above the rows there are (with drop_last) or are read at a time, an unknown
+                balance.
         """
-        if not 1 <= size <= (len(self) if drop_last and epochs else BUFFER):
-            raise ValueError(f"size is {size}; it must lie in 1..{len(self)}, the rows there are")
+        most, why = (len(self), "the rows there are") if drop_last and epochs else (BUFFER, "the rows read at a time")
+        if not 1 <= size <= most:
+            raise ValueError(f"size is {size}; it must lie in 1..{most}, {why}")
         if balance is not None and balance not in BALANCES:
             raise ValueError(f"balance is {balance!r}; choose one of {', '.join(BALANCES)}")
         rng = np.random.default_rng(seed)

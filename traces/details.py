@@ -14,6 +14,8 @@ from mlx_drmario.traces.schema import NO_ACTION, TOP_K
 
 BAND = (0.1, 0.9)
 """quantile levels of `value_band`"""
+IMPOSSIBLE = -1e6
+"""log-probabilities up to here are of placements that cannot be chosen (networks give those -1e9, others -inf)"""
 COLUMNS = ("log_prob", "value", "value_band", "top_action", "top_log_prob")
 Table = Mapping[str, NDArray[Any]] | NDArray[np.void]
 
@@ -40,8 +42,9 @@ def fill(
         best = np.argpartition(-every, TOP_K, axis=1)[:, :TOP_K]
         best = np.take_along_axis(best, np.argsort(-np.take_along_axis(every, best, 1), axis=1, kind="stable"), 1)
         chances = np.take_along_axis(every, best, 1)
-        rows["top_log_prob"][who] = chances
-        rows["top_action"][who] = np.where(np.isfinite(chances), best, NO_ACTION)
+        known = chances > IMPOSSIBLE
+        rows["top_log_prob"][who] = np.where(known, chances, np.nan)
+        rows["top_action"][who] = np.where(known, best, NO_ACTION)
     elif log_prob is not None:
         rows["log_prob"][who] = log_prob.reshape(-1)[who]
     if value is not None and value.ndim > action.ndim:

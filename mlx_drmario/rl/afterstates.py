@@ -82,7 +82,7 @@ class AfterstateRows:
 def padded(columns: Columns, batch: int) -> Columns:
     """Add rows of decision `batch` (which heads ignore) up to a round number, so that few shapes are ever compiled.
 
-    At most an eighth is padding, from 64 rows up.
+    At most an eighth is padding, from 512 rows up.
     """
     rows = len(columns[0])
     unit = max(64, 1 << max(0, rows.bit_length() - 4))

@@ -1,6 +1,7 @@
 """Settings that every run has, whatever it learns with: frozen dataclasses, one help line per field, no MLX.
 
-An algorithm adds a group of its own by a subclass of `RunConfig` (ppo/config.py).
+An algorithm adds a group of its own by a subclass: of `RunConfig` (ppo/config.py), or of `BudgetConfig` or
+`DirectoryConfig` when it has no use for the rest (clone/config.py, evaluator/config.py).
 """
 
 from __future__ import annotations
@@ -207,7 +208,7 @@ class RunConfig(BudgetConfig):
 
     shards: Annotated[int, Range(0, 256)] = 0
     """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
-    (docs/training.md). 0: one per process, but at least 2 on a CPU."""
+    (docs/training.md). 0: one per process, on a CPU at least 2 if that divides both."""
     env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
     reward: RewardConfig = REWARD

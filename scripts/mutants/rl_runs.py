@@ -161,4 +161,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "BATCH // len(levels)",
         "tests/rl/test_best.py",
     ),
+    (
+        "a run that fails leaves its lock to a forked child",
+        "mlx_drmario/files.py",
+        "            yield\n        finally:\n            fcntl.flock(descriptor, fcntl.LOCK_UN)",
+        "            yield\n        except GeneratorExit:\n            fcntl.flock(descriptor, fcntl.LOCK_UN)",
+        "tests/rl/test_directory.py::test_a_lock_does_not_outlive_its_holder_in_a_forked_child",
+    ),
 ]

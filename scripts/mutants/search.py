@@ -255,4 +255,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        pass\n",
         "tests/test_interrupt.py",
     ),
+    (
+        "what the parent's threads had taken is missed in a forked child",
+        "planner/bind_search.h",
+        "        if (!place.load()) place = new",
+        "        static const int first = getpid();\n        if (!place.load() && getpid() == first) place = new",
+        "tests/engine/test_endings.py::test_a_child_that_was_forked_during_a_search_can_search",
+    ),
 ]

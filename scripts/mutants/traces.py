@@ -284,4 +284,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if False:",
         "tests/traces/test_html.py",
     ),
+    (
+        "placements that cannot be chosen are told as the likeliest",
+        "traces/details.py",
+        "known = chances > IMPOSSIBLE",
+        "known = np.isfinite(chances)",
+        "tests/traces/test_capture.py::test_of_few_placements_no_others_are_told",
+    ),
 ]

@@ -1,5 +1,6 @@
 """Laws of `Batch`: snapshots, digests, independence of games and threads, and one clear sentence for bad input."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -271,6 +272,25 @@ def test_bad_input_is_named_and_changes_nothing(call, error, sentence) -> None: 
     assert BATCH.save() == before
 
 
+def test_an_intro_counts_no_more_viruses_than_two_digits_hold() -> None:
+    """Else the game would come to a number that its own snapshot may not hold."""
+    games = dm.Batch(num_envs=1)
+    games.reset(20, 2, 0x8988, start="init")
+    games.run(np.zeros((3, 1, 1), int))
+    state = games.state.copy()
+    more = int(state["p1_virus_to_add"][0])
+    assert 80 < more < 84  # the intro has begun to place them
+    tens, ones = divmod(99 - more, 10)
+    state["p1_virus_left_bcd"] = 16 * tens + ones
+    games.set_state(state)
+    games.run(np.zeros((150, 1, 1), int))
+    assert games.state["p1_virus_left_bcd"][0] == 0x99 and not games.state["p1_virus_to_add"][0]
+    copy.deepcopy(games)
+    state["p1_virus_left_bcd"] += 1
+    with pytest.raises(ValueError, match="p1_virus_left_bcd and virus_to_add come to 100 viruses, allowed are"):
+        games.set_state(state)
+
+
 @pytest.mark.parametrize("kind", [dm.Batch, dm.Decisions])
 def test_every_damaged_byte_of_a_snapshot_is_seen(kind: type) -> None:
     games = kind(num_envs=2)
@@ -283,6 +303,24 @@ def test_every_damaged_byte_of_a_snapshot_is_seen(kind: type) -> None:
     with pytest.raises(ValueError, match="blob does not fit"):
         games.load(blob[:-1])
     assert games.save() == blob
+
+
+@pytest.mark.parametrize(
+    ("after_the_match", "value", "sentence"),
+    [
+        (12, 2, "player 1: parked must be 0 or 1"),
+        (16 + 12, 1, "the second player's seat must be zeros in a one-player game"),
+        (32, 5, "player 1: events must be zeros"),  # tau, of a player who is told everything
+        (32 + 30, 1, "player 1: events must be zeros"),  # won
+        (32 + 32, 1, "player 2: events must be zeros"),
+    ],
+)
+def test_a_snapshot_of_games_that_could_not_go_on_is_refused(after_the_match, value, sentence) -> None:  # type: ignore[no-untyped-def]
+    """Or that would tell what never happened."""
+    games = dm.Decisions(num_envs=1)
+    at = games.state.dtype.itemsize + after_the_match
+    with pytest.raises(ValueError, match=f"game 0: {sentence}"):
+        games.load(forged(games.save(), at, value))
 
 
 def test_a_snapshot_is_checked_field_by_field_too() -> None:

@@ -44,6 +44,14 @@ bool decide_parked(Round& round, u64& random) {
   return true;
 }
 
+// Time goes on, and what happened is told, as in Decisions::step_game.
+void go_on(Round& round) {
+  advance(round);
+  for (int seat = 0; seat < 2; ++seat) {
+    if (round.over || round.seat[seat].parked) round.events[seat] = {};
+  }
+}
+
 Round played(const std::uint8_t* recipe, u64& random) {
   GameConfig config{};
   config.players = recipe[0] % 2 ? 1 : 2;
@@ -58,7 +66,7 @@ Round played(const std::uint8_t* recipe, u64& random) {
   begin(round);
   for (int i = recipe[7] % 64; i > 0 && !round.over; --i) {
     if (!decide_parked(round, random)) fail(round, "no placement in an undamaged round");
-    advance(round);
+    go_on(round);
   }
   return round;
 }
@@ -84,7 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!describe_invalid(round.match, players).empty() || !valid(round)) return -1;
   for (int i = 0; i < 100 && !round.over; ++i) {
     if (!decide_parked(round, random)) fail(round, "a parked capsule has nowhere to go");
-    advance(round);
+    go_on(round);
     if (!valid(round)) fail(round, (describe_invalid(round.match, players) + describe_invalid(round)).c_str());
   }
   return 0;

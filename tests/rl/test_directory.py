@@ -1,5 +1,6 @@
 """A run directory has one writer, and a run goes on whatever its files have suffered."""
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -125,13 +126,16 @@ def test_a_replaced_run_is_locked_too(run):
             pass
 
 
-def test_a_lock_does_not_outlive_its_holder_in_a_forked_child(tmp_path):
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_lock_does_not_outlive_its_holder_in_a_forked_child(tmp_path, error):
     read, write = os.pipe()
-    with files.locked(tmp_path):
+    with contextlib.suppress(KeyboardInterrupt), files.locked(tmp_path):
         child = os.fork()
         if child == 0:
             os.read(read, 1)
             os._exit(0)
+        if error:
+            raise error
     with files.locked(tmp_path):
         os.write(write, b".")
     os.waitpid(child, 0)

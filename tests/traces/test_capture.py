@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.evaluate import evaluate
+from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.traces import details, journal, replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import Games, problems
@@ -185,6 +186,26 @@ def test_details_of_the_policy(tmp_path: Path) -> None:
     assert (rows["log_prob"] == log_probs.max(axis=1)).all()
     np.testing.assert_allclose(rows["value"], [5, 0], atol=1e-6)
     np.testing.assert_allclose(rows["value_band"], [[1, 9], [-0.8, 0.8]], rtol=1e-6)
+
+
+def test_of_few_placements_no_others_are_told(tmp_path: Path) -> None:
+    """Networks give what cannot be chosen a finite log-probability."""
+    play = dm.Decisions(num_envs=1, threads=1)
+    play.reset(0, 2, 40)
+    bottle = (0x80 + (np.arange(16)[:, None] + np.arange(8) // 2) % 3).astype(np.uint8)
+    bottle[0, 3:5], bottle[15, 0] = 0xFF, 0xD0  # full but where capsules appear
+    play.set_bottles(bottle.reshape(1, 128))
+    few = int(play.legal.sum())
+    assert 0 < few < 5
+    log_probs = np.where(play.legal, -np.log(np.float32(few)), np.float32(ILLEGAL)).astype(np.float32)
+    action = log_probs.argmax(axis=1).astype(np.int32)
+    with Capture(tmp_path, name="x") as capture:
+        capture.before_step(play, action, log_probs, None)
+        play.step(action)
+        capture.after_step(play)
+    told = storage.read(tmp_path / "x-00-0001.dmtrace.h5").decision
+    assert (told["top_action"][0, few:] == -1).all() and np.isnan(told["top_log_prob"][0, few:]).all()
+    assert (told["top_action"][0, :few] >= 0).all() and np.isfinite(told["top_log_prob"][0, :few]).all()
 
 
 class Talkative:

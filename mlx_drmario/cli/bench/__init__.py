@@ -3,8 +3,6 @@
 import json
 import os
 import platform
-import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,19 +130,12 @@ def facts() -> dict[str, Any]:
     import numpy as np
 
     import mlx_drmario as dm
+    from mlx_drmario.processor import processor
 
-    cpu = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        cpu = names[0] if names else cpu
-    elif sys.platform == "darwin":
-        asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        cpu = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or cpu
     return {
         "date": time.strftime("%Y-%m-%d"),
         "platform": platform.platform(),
-        "cpu": cpu,
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "numpy": np.__version__,

@@ -36,7 +36,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], Columns, NDArray[Any], NDArray[Any], N
 FRAMES = 1000.0
 """The value is minus the frames to go, in so many."""
 MOST = 30_000.0
-"""Frames to go that more than so many count as: some future was lost."""
+"""Frames to go that more than so many count as: of most futures that are lost."""
 
 
 class Shard:
@@ -97,7 +97,7 @@ class Shard:
         return np.zeros(len(planes), np.float32)
 
     def batches(self, rollout: Rollout) -> Iterator[Batch]:
-        """This shard's parts of the minibatches of all epochs, in which every other decision is seen in a mirror."""
+        """This shard's parts of the minibatches of all epochs; a decision is seen in a mirror half of the time."""
         settings, size = self.config.clone, self.config.clone.minibatch // self.config.shards
         planes, scalars = (column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars))
         after, judged = AfterstateRows.join(rollout.after), np.concatenate(self.judged)

@@ -193,7 +193,7 @@ def write(out: Path, outcomes: Outcomes, content: dict[str, Any], plot: Callable
     """calibration.npz (the columns of `Outcomes`, from which all can be computed again), .json and .png."""
     check_directory("out", out)
     with replacing(out / "calibration.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **vars(outcomes))
+        np.savez_compressed(file, **vars(outcomes))
     write_text(out / "calibration.json", json.dumps(content, indent=1) + "\n")
     with replacing(out / "calibration.png") as path:
         plot(path)

@@ -78,7 +78,7 @@ class Rows:
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads, whole or not at all."""
         with files.replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, allow_pickle=False, **vars(self))
+            np.savez(file, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Rows:

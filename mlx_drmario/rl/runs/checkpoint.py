@@ -228,7 +228,7 @@ def _write(target: Path, content: Content) -> None:
     write_safetensors(target / "optimizer.safetensors", content.optimizer)
     leaves = flatten(content.state)
     arrays = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, np.ndarray)}
-    np.savez(target / "state.npz", allow_pickle=False, **arrays)
+    np.savez(target / "state.npz", **arrays)
     plain = {name: leaf for name, leaf in leaves.items() if name not in arrays}
     policy = {
         "format": FORMAT,

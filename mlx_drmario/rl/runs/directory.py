@@ -19,6 +19,7 @@ import mlx.core as mx
 
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
+from mlx_drmario.processor import processor
 from mlx_drmario.rl.algorithms import config_class
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -130,6 +131,7 @@ def environment() -> dict[str, str | int | None]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
+        "cpu": processor(),
         "cpu_count": os.cpu_count(),
         "mlx": version("mlx"),
         "numpy": version("numpy"),
