@@ -227,7 +227,7 @@ def _write(target: Path, content: Content) -> None:
     write_safetensors(target / "model.safetensors", content.model)
     write_safetensors(target / "optimizer.safetensors", content.optimizer)
     leaves = flatten(content.state)
-    arrays = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, np.ndarray)}
+    arrays: dict[str, Any] = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, np.ndarray)}
     np.savez(target / "state.npz", **arrays)
     plain = {name: leaf for name, leaf in leaves.items() if name not in arrays}
     policy = {
