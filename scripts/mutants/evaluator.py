@@ -285,4 +285,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        except KeyError:\n",
         "tests/rl/test_closed_output.py",
     ),
+    (
+        "an evaluator that is asked about nothing has no answer",
+        "mlx_drmario/rl/evaluator/forecast.py",
+        "parts = [Forecast(np.zeros(0), np.zeros((0, self.quantiles)))]",
+        "parts = []",
+        "tests/rl/test_risk.py::test_forecasts_of_any_number_of_states",
+    ),
 ]

@@ -364,4 +364,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if not str(error):  #",
         "tests/rl/test_compiler.py",
     ),
+    (
+        "what a shard throws in its thread is taken for its result",
+        "mlx_drmario/rl/parallel.py",
+        "*(future.result() for future in pending)",
+        "*(future.exception() or future.result() for future in pending)",
+        "tests/rl/test_parallel.py::test_what_a_shard_throws_in_its_thread_reaches_the_caller",
+    ),
 ]

@@ -290,5 +290,17 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "known = chances > IMPOSSIBLE",
         "known = np.isfinite(chances)",
         "tests/traces/test_capture.py::test_of_few_placements_no_others_are_told",
+        "rows after the end of a game are not seen",
+        "traces/replay.py",
+        "    if len(ours) < len(rows) - (games.players == 2):\n",
+        "    if False:\n",
+        f"{TEST_STORAGE}::test_a_game_that_ends_before_its_last_rows_is_named_by_the_replay",
+    ),
+    (
+        "what is cut off a journal is not said",
+        "traces/journal.py",
+        "lost=len(data) - at)",
+        "lost=0)",
+        f"{TEST_CRASH}::test_any_cut_of_a_journal_is_readable",
     ),
 ]

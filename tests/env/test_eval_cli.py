@@ -199,6 +199,8 @@ def test_cli_errors_come_before_any_game(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     for arguments, sentence in (
         (["--levels", "5-3"], "levels is '5-3'"),
+        (["--levels", ""], "--levels must not be empty"),
+        (["--levels", "3,"], "levels is '3,'"),
         (["--policy", "nobody"], "policy is 'nobody'"),
         (["--against", "nobody"], "--against is 'nobody'"),
         (["--against", "greedy"], "against is 'greedy', which is the policy itself"),

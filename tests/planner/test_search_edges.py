@@ -72,6 +72,15 @@ def test_counters_are_of_the_call() -> None:
     assert search.done == 2 and search.nodes == 10
 
 
+def test_games_are_played_for_seeds_that_come_one_per_game() -> None:
+    search = dm.Search(threads=1)
+    for one in (0x8988, np.uint16(0x8988), np.array(0x8988)):
+        with pytest.raises(TypeError, match="seed must be a sequence, one per game, got"):
+            search.play(0, 2, one)  # type: ignore[arg-type]
+    assert [column.shape for column in search.play(0, 2, [])] == [(0,)] * 4
+    assert [column.shape for column in search.play(0, 2, [0x8988], max_capsules=1)] == [(1,)] * 4
+
+
 PRESS = """
 import os, signal, threading
 import mlx_drmario as dm

@@ -13,7 +13,7 @@ from mlx.utils import tree_flatten, tree_map
 
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.config import BestConfig, CurriculumConfig
-from mlx_drmario.rl.parallel import ProcessGroup
+from mlx_drmario.rl.parallel import ProcessGroup, ShardThreads
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.ppo.train import resolve, train
@@ -185,6 +185,21 @@ def test_temporary_directories_are_private_and_go_with_their_process(tmp_path):
     (one, mode), (other, _) = seen
     assert one != other and mode == "0o700" and Path(one).parent == tmp_path
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_shard_throws_in_its_thread_reaches_the_caller():
+    def work(shard):
+        if shard == thrower:
+            raise ValueError(f"shard {shard}")
+        return shard
+
+    shards = ShardThreads([0, 1, 2])
+    for thrower in (0, 1, 2):
+        with pytest.raises(ValueError, match=f"shard {thrower}"):
+            shards.map(work)
+    thrower = None
+    assert shards.map(work) == [0, 1, 2]  # and they go on
+    shards.close()
 
 
 def test_a_process_on_its_own():

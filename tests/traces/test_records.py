@@ -85,6 +85,19 @@ def test_the_best_are_kept(tmp_path: Path, cleared: Claim) -> None:
         Records(tmp_path / "r.sqlite", top_k=0)
 
 
+def test_top_lists_so_many_lines_of_every_game(
+    tmp_path: Path, cleared: Claim, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.sqlite"
+    with Records(path) as records:
+        assert records.add(variants(cleared)[:3], "x") == [True] * 3
+        frames = [str(line.frames) for line in records.lines()]
+    for words, shown in ((["--top", "1"], frames[:1]), (["--top", "2"], frames[:2]), (["--level", "0"], frames)):
+        assert main(["records", "list", *words, "--db", str(path)]) == 0
+        _, *rows = capsys.readouterr().out.splitlines()
+        assert [row.split()[3] for row in rows] == shown
+
+
 def test_tampering_is_found(tmp_path: Path, cleared: Claim, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "r.sqlite"
     with Records(path) as records:

@@ -269,6 +269,15 @@ def test_changed_episodes_are_named_by_the_replay(greedy_games: Games, tmp_path:
     assert len(replay.verify(games)) == 1
 
 
+def test_a_game_that_ends_before_its_last_rows_is_named_by_the_replay(greedy_games: Games) -> None:
+    whole = greedy_games.take(np.arange(1))
+    decision = {name: np.concatenate([column, column[-1:]]) for name, column in whole.decision.items()}
+    games = Games(1, whole.episode, whole.start, decision, whole.buttons, whole.sources)
+    games.episode["decisions"][0] += 1
+    (found,) = replay.verify(games)
+    assert found.row == whole.rows and found.text == f"{whole.rows} decisions frame by frame, {games.rows} in the file"
+
+
 def test_other_engines_are_compared_without_digests(random_games: Games) -> None:
     games = random_games.take(np.arange(3))
     games.decision["digest"][:] = 1
