@@ -96,17 +96,20 @@ def test_a_run_keeps_its_best(tiny, tmp_path):
 
 
 def test_interruptions_do_not_change_who_is_best(tiny, tmp_path):
-    """Stopped between, and just before and after comparisons; the last stop left a promotion without its record."""
+    """Stopped between, and just before and after comparisons; the last stop left a promotion, or a comparison that
+    promoted nobody, without its record."""
     config = dataclasses.replace(tiny, best=BestConfig(games=64, every=1), checkpoint_every=1)
     train(config, tmp_path / "straight")
-    run = tmp_path / "broken"
-    for stop in (1, 2):
-        train(config, run, StopAfter(stop), resume=run.exists())
-    rows = (run / "best.jsonl").read_text().splitlines(keepends=True)
-    (run / "best.jsonl").write_text("".join(rows[:-1]))
-    train(config, run, resume=True)
-    assert (run / "best.jsonl").read_text() == (tmp_path / "straight" / "best.jsonl").read_text()
-    assert checkpoint.best(run).name == checkpoint.best(tmp_path / "straight").name
+    for stops, promoted in (((1,), True), ((1, 2), False)):
+        run = tmp_path / f"broken {len(stops)}"
+        for stop in stops:
+            train(config, run, StopAfter(stop), resume=run.exists())
+        *rows, lost = (run / "best.jsonl").read_text().splitlines(keepends=True)
+        assert json.loads(lost)["promoted"] == promoted
+        (run / "best.jsonl").write_text("".join(rows))
+        train(config, run, resume=True)
+        assert (run / "best.jsonl").read_text() == (tmp_path / "straight" / "best.jsonl").read_text()
+        assert checkpoint.best(run).name == checkpoint.best(tmp_path / "straight").name
 
 
 def test_promotion_replaces_the_best(tiny, tmp_path):

@@ -11,7 +11,7 @@ from mlx_drmario.tui.link import hang_up
 from mlx_drmario.tui.protocol import Progress
 from mlx_drmario.tui.screens.crash import CrashScreen
 from mlx_drmario.tui.screens.live import LiveScreen
-from mlx_drmario.tui.session import Session, log_of
+from mlx_drmario.tui.session import Session, attach, log_of
 
 from .app import PATIENCE, in_app, until, words_of
 from .test_training import TINY, Ear, checkpoints, job, notes, training
@@ -67,6 +67,20 @@ def test_a_place_where_no_log_can_be_is_named(tmp_path):
     session.start(died.append)
     assert "the worker's log cannot be written" in died[0].error and session.over.is_set()
     assert log_of(job(Path("."))).name == f"{Path.cwd().name}.log"  # not in the directory, which must be empty
+
+
+def test_a_temporary_directory_of_a_long_name_is_no_hindrance(tmp_path, monkeypatch):
+    """The name of a socket has 103 characters at most."""
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    run = tmp_path / "run"
+    ear = Ear(Session(job(run)))
+    ear.next(Progress)
+    other = Ear(attach(run))
+    assert other.picture().boards.count == 8
+    other.session.send(protocol.Stop())
+    assert ear.session.process.wait(PATIENCE) == 0
 
 
 def test_an_error_of_the_trainer_is_shown_with_its_log(tmp_path):
