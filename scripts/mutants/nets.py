@@ -146,4 +146,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "of_vector = of_vector * (vector > 0)",
         "tests/rl/test_native.py",
     ),
+    (
+        "members of an ensemble read different planes",
+        "mlx_drmario/nets/ensemble.py",
+        "            if member.layout != self.layout:\n",
+        "            if False:\n",
+        "tests/rl/test_ensemble.py::test_bad_members",
+    ),
+    (
+        "who samples takes the likeliest placement",
+        "mlx_drmario/rl/player.py",
+        'chosen.argmax(axis=1) if self.mode == "argmax" else',
+        "chosen.argmax(axis=1) if self.mode else",
+        "tests/rl/test_player.py::test_sampling_follows_the_probabilities_and_its_seed",
+    ),
 ]

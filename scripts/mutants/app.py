@@ -1,0 +1,78 @@
+"""Deliberate faults in the app, beside tui.py: its worker and how that is started, keys, recorded games; see rl.py."""
+
+SESSION, TRAINER, ONLOOKER, PAD = "tui/session.py", "tui/trainer.py", "tui/onlooker.py", "tui/pad.py"
+TEST_DEATHS, TEST_TAUGHT = "tests/tui/test_deaths.py", "tests/tui/test_taught.py"
+
+# (name, file, old text, new text, test that fails)
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "a log that cannot be written ends the app",
+        SESSION,
+        "        except OSError as error:\n            self.over.set()\n",
+        "        except PermissionError as error:\n            self.over.set()\n",
+        f"{TEST_DEATHS}::test_a_place_where_no_log_can_be_is_named",
+    ),
+    (
+        "a session without a worker goes on",
+        SESSION,
+        "            self.over.set()\n            hand_on(Died(None,",
+        "            hand_on(Died(None,",
+        f"{TEST_DEATHS}::test_a_place_where_no_log_can_be_is_named",
+    ),
+    (
+        "a socket has a name of any length",
+        TRAINER,
+        'dir=None if short else "/tmp"',
+        "dir=None",
+        f"{TEST_DEATHS}::test_a_temporary_directory_of_a_long_name_is_no_hindrance",
+    ),
+    (
+        "a run that learns from search is silent about what it cannot do",
+        TRAINER,
+        "            case Evaluate() | Games() | Level() | Restart():\n",
+        "            case Evaluate() | Games() | Level():\n",
+        f"{TEST_TAUGHT}::test_a_run_that_learns_from_search_is_trained_too",
+    ),
+    (
+        "a speed-up that is not known is none",
+        ONLOOKER,
+        "if self._speedup else None\n",
+        "if self._speedup else 0.0\n",
+        f"{TEST_TAUGHT}::test_a_run_that_learns_from_search_is_trained_too",
+    ),
+    (
+        "keys that are not released hold left and right",
+        PAD,
+        "        self._left.pop(_OPPOSITE.get(button, 0), None)\n",
+        "",
+        "tests/tui/test_pad.py::test_buttons_combine_but_left_and_right_exclude_each_other",
+    ),
+    (
+        "keys stay down when the terminal loses the focus",
+        PAD,
+        "        self._held.clear()\n        self._tapped.clear()\n        self._left.clear()\n",
+        "        self._tapped.clear()\n",
+        "tests/tui/test_pad.py::test_nothing_stays_held_when_the_terminal_loses_the_focus",
+    ),
+    (
+        "a finished game makes room at once",
+        "tui/table.py",
+        "self._rest > REST",
+        "self._rest > 0",
+        "tests/tui/test_table.py::test_a_finished_game_rests_as_it_ended_and_the_next_begins",
+    ),
+    (
+        "a branch has a clock of its own",
+        "tui/player.py",
+        "frames.append(command.frames + int(games.frames[0]))",
+        "frames.append(int(games.frames[0]))",
+        "tests/tui/test_table.py::test_a_playout_makes_the_decision_it_is_asked_and_then_the_policy_s",
+    ),
+    (
+        "a few placements have the entropy of all",
+        "tui/recorded.py",
+        "replace(choice, entropy=None, quantiles=quantiles)",
+        "replace(choice, quantiles=quantiles)",
+        "tests/tui/test_recorded.py::test_what_the_policy_said_is_shown",
+    ),
+]
