@@ -76,7 +76,7 @@ def test_games_are_played_for_seeds_that_come_one_per_game() -> None:
     search = dm.Search(threads=1)
     for one in (0x8988, np.uint16(0x8988), np.array(0x8988)):
         with pytest.raises(TypeError, match="seed must be a sequence, one per game, got"):
-            search.play(0, 2, one)  # type: ignore[arg-type]
+            search.play(0, 2, one)
     assert [column.shape for column in search.play(0, 2, [])] == [(0,)] * 4
     assert [column.shape for column in search.play(0, 2, [0x8988], max_capsules=1)] == [(1,)] * 4
 
