@@ -167,6 +167,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            yield\n        finally:\n            fcntl.flock(descriptor, fcntl.LOCK_UN)",
         "            yield\n        except GeneratorExit:\n            fcntl.flock(descriptor, fcntl.LOCK_UN)",
         "tests/rl/test_directory.py::test_a_lock_does_not_outlive_its_holder_in_a_forked_child",
+    ),
+    (
         "a row of metrics that is being written is a damaged one",
         "mlx_drmario/rl/runs/rows.py",
         '        if line.endswith(b"\\n"):\n',

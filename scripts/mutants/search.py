@@ -262,4 +262,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        static const int first = getpid();\n        if (!place.load() && getpid() == first) place = new",
         "tests/engine/test_endings.py::test_a_child_that_was_forked_during_a_search_can_search",
     ),
+    (
+        "nodes of a part of one are no limit",
+        "planner/bind_search.cpp",
+        "std::ceil(checked(max_nodes,",
+        "std::floor(checked(max_nodes,",
+        "tests/planner/test_search.py",
+    ),
+    (
+        "one seed for all games is no error in a search's play",
+        "planner/bind_search.cpp",
+        "PyObject_Length(seed.ptr()) < 0",
+        "false",
+        "tests/planner/test_search_edges.py::test_games_are_played_for_seeds_that_come_one_per_game",
+    ),
 ]

@@ -290,6 +290,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "known = chances > IMPOSSIBLE",
         "known = np.isfinite(chances)",
         "tests/traces/test_capture.py::test_of_few_placements_no_others_are_told",
+    ),
+    (
         "rows after the end of a game are not seen",
         "traces/replay.py",
         "    if len(ours) < len(rows) - (games.players == 2):\n",

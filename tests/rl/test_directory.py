@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -128,19 +129,18 @@ def test_a_replaced_run_is_locked_too(run):
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_a_lock_does_not_outlive_its_holder_in_a_forked_child(tmp_path, error):
-    read, write = os.pipe()
     with contextlib.suppress(KeyboardInterrupt), files.locked(tmp_path):
         child = os.fork()
         if child == 0:
-            os.read(read, 1)
-            os._exit(0)
+            signal.pause()
         if error:
             raise error
-    with files.locked(tmp_path):
-        os.write(write, b".")
-    os.waitpid(child, 0)
-    os.close(read)
-    os.close(write)
+    try:
+        with files.locked(tmp_path):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_default_names_are_unique(tmp_path, monkeypatch):
