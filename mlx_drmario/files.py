@@ -63,12 +63,14 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, follow: bool = True) -> Iterator[Path]:
     """A name at which the body makes a file, a directory of files or a symlink, which then takes the place of `path`.
 
+    A link at `path` stays, and what it points to is replaced; `follow=False` replaces the link.
     When the body raises, `path` stays as it was and what the body made is removed. A file or link is replaced in one
     step; a directory first loses its name, as no system replaces one in one step. Raises OSError.
     """
+    path = _target(path) if follow else path
     temporary = path.with_name(f"{WRITING}{os.getpid()}-{threading.get_ident()}-{path.name}")
     _delete(temporary)
     try:
@@ -123,18 +125,26 @@ def _take_name(temporary: Path, path: Path, taken: str) -> None:
 
 
 def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:
-    """Refuse a file that could not be written, before the work that fills it.
+    """Refuse a file that could not be written, or is no file (a device, a pipe), before the work that fills it.
 
     Raises ValueError for a name with none of these ends (when there are any), OSError for the rest; both name the
     option.
     """
     if path.is_dir():
         raise OSError(f"{option} is {path}, which is a directory")
-    if path.exists() and not os.access(path, os.W_OK):
+    target = _target(path)
+    if os.path.lexists(target) and not target.is_file():
+        raise OSError(f"{option} is {path}, which is no regular file; name one, a link to one, or what is not there yet")
+    if target.exists() and not os.access(target, os.W_OK):
         raise OSError(f"{option} is {path}, which cannot be written to")
-    _try_to_write(option, path, path.parent)
+    _try_to_write(option, path, target.parent)
     if ends and not path.name.endswith(ends):
         raise ValueError(f"{option} is {path}; it must end in {' or '.join(ends)}")
+
+
+def _target(path: Path) -> Path:
+    """What is written to when `path` is: where it points to if it is a link, whether that is there or not."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def check_directory(option: str, path: Path) -> None:

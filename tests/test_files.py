@@ -47,10 +47,35 @@ def test_directories_are_replaced_whole(tmp_path):
 def test_links_are_repointed(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        with files.replacing(tmp_path / "latest") as temporary:
+        with files.replacing(tmp_path / "latest", follow=False) as temporary:
             temporary.symlink_to(name)
         assert os.readlink(tmp_path / "latest") == name
     assert names(tmp_path) == ["latest", "one", "two"]
+
+
+def test_a_file_is_written_through_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    for name in ("there", "not_yet"):
+        link, target = tmp_path / name, tmp_path / "disk" / f"{name}.json"
+        link.symlink_to(target)
+        if name == "there":
+            target.write_text("old")
+        files.check_output("--json", link)
+        files.write_text(link, "new")
+        assert os.readlink(link) == str(target) and target.read_text() == "new"
+    assert names(tmp_path) == ["disk", "not_yet", "there"]
+    assert names(tmp_path / "disk") == ["not_yet.json", "there.json"]
+
+
+def test_an_output_that_is_no_file_is_refused_and_stays(tmp_path):
+    """A pipe stands for devices; a link may point to one, or to itself."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("pipe", "to_pipe", "loop"):
+        with pytest.raises(OSError, match=rf"^--json is {tmp_path / name}, which is no regular file; name one, "):
+            files.check_output("--json", tmp_path / name)
+    assert names(tmp_path) == ["loop", "pipe", "to_pipe"] and (tmp_path / "pipe").is_fifo()
 
 
 def test_what_killed_writers_left_is_swept(tmp_path):

@@ -328,5 +328,5 @@ def _intact(path: Path) -> bool:
 
 def _point(link: Path, target: Path) -> None:
     """Repoint a symlink to its neighbour `target`: readers see the old or the new, never none."""
-    with files.replacing(link) as temporary:
+    with files.replacing(link, follow=False) as temporary:
         temporary.symlink_to(target.name)
