@@ -159,11 +159,11 @@ def print_lines(lines: list[Line]) -> None:
     from mlx_drmario.evaluate import FRAME_RATE
     from mlx_drmario.spec import SPEED_NAMES
 
-    print(f"{'level':>5} {'speed':>5} {'seed':>5} {'frames':>7} {'seconds':>8} {'capsules':>8}  {'list':<10} solver")
+    print(f"{'level':>5} {'speed':>5} {'seed':>6} {'frames':>7} {'seconds':>8} {'capsules':>8}  {'list':<10} solver")
     for line in lines:
         state = "" if line.verified else "  NOT VERIFIED"
         print(
-            f"{line.level:>5} {SPEED_NAMES[line.speed]:>5} {line.seed:>5} {line.frames:>7}"
+            f"{line.level:>5} {SPEED_NAMES[line.speed]:>5} 0x{line.seed:04x} {line.frames:>7}"
             f" {line.frames / FRAME_RATE:>8.2f} {line.capsules:>8}  {seeds.split_of(line.seed):<10}"
             f" {line.solver}{state}"
         )

@@ -48,6 +48,7 @@ def test_one_small_file_that_loads_nothing(tmp_path: Path, detailed: Path) -> No
     assert len(page.encode()) < 1_000_000
     assert not re.search(r"https?:|<link|<img|<iframe|src=|@import|fetch\(|XMLHttp|WebSocket", page)
     assert "default-src 'none'" in page
+    assert "seed 0x${game.seed.toString(16)" in page  # as --seed reads it
     assert page.count("</script>") == 1  # the policy's name cannot end the script
 
 

@@ -123,7 +123,7 @@ class PlayScreen(Screen[None]):
             bottle.show(self.game.position(seat), label="" if self.players == 1 else f"player {seat}")
         rows = [("time", f"{max(self.game.frames) / FRAME_RATE:.1f} s"), ("frames", f"{max(self.game.frames)}")]
         rows += [("capsules", " : ".join(str(count) for count in self.game.capsules))]
-        rows += [("seed", f"{self.game.seed:04x}")]
+        rows += [("seed", f"0x{self.game.seed:04x}")]
         if self.players == 2:
             rows.append(("wins", f"{self.wins[0]} : {self.wins[1]}"))
         exact = any(pad.exact for pad in self.pads)

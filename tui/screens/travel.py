@@ -104,7 +104,7 @@ class TravelScreen(Screen[None]):
             rows += compared(self.line, self.branch, self.root, here, there)
         self.facts.show(rows)
         self.scrub.show(self._viruses, self.at)
-        seed = "" if self.line.seed is None else f" · seed {self.line.seed:04x}"
+        seed = "" if self.line.seed is None else f" · seed 0x{self.line.seed:04x}"
         self.title_bar.show(f"{self.line.name}{seed}", "‖ stopped", "warning")
 
     def _action(self) -> int | None:

@@ -96,7 +96,7 @@ class Analysis(Painted, Static):
 
     def _counters(self, text: Text, position: Position, width: int) -> None:
         self._head(text, "  game")
-        seed = "" if position.seed is None else f" · seed {position.seed:04x}"
+        seed = "" if position.seed is None else f" · seed 0x{position.seed:04x}"
         viruses, capsules = counted(position.viruses, "virus", "es"), counted(position.decisions, "capsule")
         text.append(f"  {OUTCOMES[position.outcome]} · {viruses} · {capsules}\n")
         seconds = position.frames / FRAME_RATE
