@@ -92,13 +92,18 @@ def check(config: SolveConfig) -> None:
         from mlx_drmario.traces.movie import FORMATS
 
         check_output("--movie", config.movie, FORMATS)
+        if config.json is not None and config.json.resolve() == config.movie.resolve():
+            raise ValueError(f"--json is {config.json}, which --movie is as well; each needs a file of its own")
         if config.level > MENU_LEVELS:
             offered = f"a movie starts from the menu, which offers 0 to {MENU_LEVELS}"
             raise ValueError(f"--level is {config.level}; {offered}")
 
 
 def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:
-    """Write the line as a trace and as a movie, whichever was asked for."""
+    """Write the line as a trace and as a movie, whichever was asked for, if there is one."""
+    if not line.actions.size:
+        print("stopped before the first capsule: there is no line to write")
+        return
     import tempfile
 
     import mlx_drmario as dm

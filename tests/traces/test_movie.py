@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.cli import main
+from mlx_drmario.cli import main, solve
 from mlx_drmario.traces import movie, replay, storage
 from mlx_drmario.traces.capture import FrameCapture
 from mlx_drmario.traces.console import POWER, RESET, Menus, way_to
@@ -224,6 +224,32 @@ def test_a_solved_line_can_be_kept_and_played(tmp_path: Path, capsys: pytest.Cap
     ):
         assert main([*line, *wrong]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_line_without_a_capsule_is_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after Ctrl-C before the first layer."""
+    searched = solve.solve
+
+    def stopped(search: dm.Search, *arguments: object) -> dm.Line:
+        search.stop()
+        return searched(search, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(solve, "solve", stopped)
+    out, kept = tmp_path / "line.fm2", tmp_path / "t"
+    assert main(["solve", "--width", "1", "--threads", "1", "--movie", str(out), "--capture", str(kept)]) == 1
+    assert capsys.readouterr().out.endswith("\nstopped before the first capsule: there is no line to write\n")
+    assert not out.exists() and list(kept.iterdir()) == []
+
+
+def test_a_line_and_its_movie_need_two_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["solve", "--level", "0", "--width", "1", "--json", "x.fm2", "--movie", str(tmp_path / "x.fm2")]) == 2
+    sentence = "drmario solve: --json is x.fm2, which --movie is as well; each needs a file of its own\n"
+    assert capsys.readouterr() == ("", sentence) and list(tmp_path.iterdir()) == []
 
 
 def test_what_no_console_can_start_is_refused(tmp_path: Path, random_games: Games) -> None:
