@@ -1,7 +1,7 @@
 """Search as a policy: what a player may know, given to `dm.Search` (docs/search.md)."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -144,13 +144,22 @@ class Step:
     """frames so far"""
 
 
-def replay_line(games: dm.Decisions, actions: NDArray[np.int32]) -> Iterator[Step]:
+def _listed(actions: Sequence[int] | NDArray[Any]) -> list[int]:
+    """The placements of a line as plain numbers; ValueError for what is no row of whole ones."""
+    given = np.asarray(actions)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        what = f"{given.dtype} of shape {list(given.shape)}"
+        raise ValueError(f"actions must be a list or an array [N] of whole numbers, got {what}")
+    return [int(action) for action in given]
+
+
+def replay_line(games: dm.Decisions, actions: Sequence[int] | NDArray[Any]) -> Iterator[Step]:
     """Play the actions in one parked game, which is moved; a Step after each.
 
     Raises:
-        ValueError: an action that is not legal there, or after the game's end.
+        ValueError: not whole numbers, an action that is not legal there, or one after the game's end.
     """
-    for n, action in enumerate(actions.tolist()):
+    for n, action in enumerate(_listed(actions)):
         if games.ended[0]:
             raise ValueError(f"actions has {len(actions)} entries, and the game is over after {n}")
         state = games.state[0]
@@ -177,19 +186,22 @@ _PLAY = 4
 """`mode` while a level is played"""
 
 
-def verify_line(level: int, speed: int, seed: int, frame_counter: int, actions: NDArray[np.int32]) -> int | None:
+def verify_line(
+    level: int, speed: int, seed: int, frame_counter: int, actions: Sequence[int] | NDArray[Any]
+) -> int | None:
     """Frames to clear of a line, played frame by frame from reset by the buttons of its placements; None: not cleared.
 
     Knows nothing of the decision loop: every frame is the engine's.
 
     Raises:
-        ValueError: a placement that cannot be reached when its capsule comes, or one after the level is cleared.
+        ValueError: not whole numbers, a placement that cannot be reached when its capsule comes, or one after the
+            level is cleared.
     """
     batch = dm.Batch(num_envs=1, threads=1)
     batch.reset(level, speed, seed, frame_counter)
     nothing = np.zeros((1, 1), np.uint8)
     frames = 0
-    for n, action in enumerate(actions.tolist()):
+    for n, action in enumerate(_listed(actions)):
         while batch.state["p1_next_action"][0] != FALL:
             if batch.state["p1_virus_left_bcd"][0] == 0:
                 raise ValueError(f"actions has {len(actions)} entries, and the level is cleared after {n}")

@@ -152,6 +152,17 @@ def test_lines_replay_frame_by_frame_from_reset(level: int, speed: int, frame_co
         list(replay_line(parked(level, seed, speed, frame_counter), more))
 
 
+def test_a_line_may_be_a_list_and_holds_whole_numbers() -> None:
+    """What `solve --json` writes."""
+    actions = dm.Search(threads=1).solve(parked(0, 0x8988), width=1)[0].actions
+    assert verify_line(0, 2, 0x8988, 0, actions.tolist()) == verify_line(0, 2, 0x8988, 0, actions)
+    assert verify_line(0, 2, 0x8988, 0, []) is None
+    assert len(list(replay_line(parked(0, 0x8988), actions.tolist()))) == len(actions)
+    for wrong, what in (([3.0], r"float64 of shape \[1\]"), ([[3]], r"int64 of shape \[1, 1\]")):
+        with pytest.raises(ValueError, match=rf"^actions must be a list or an array \[N\] of whole .*, got {what}$"):
+            verify_line(0, 2, 0x8988, 0, wrong)  # type: ignore[arg-type]
+
+
 def test_a_wide_beam_finds_the_fastest_clear() -> None:
     games = parked(0, 0x8988)
     state = games.state.copy()
