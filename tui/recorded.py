@@ -24,7 +24,7 @@ class Recording:
         self.path = path
         table = storage.episodes(path)
         if table.players != 1:
-            raise ValueError(f"path is {path}, of two players; the app shows games of one")
+            raise ValueError(f"path is {path}, of two players; the app shows games of one, `drmario trace html` others")
         self.count = len(table)
         if not self.count:
             raise ValueError(f"path is {path}, which holds no game")
@@ -33,7 +33,8 @@ class Recording:
         """A game from its first decision to its end. Raises ValueError when it cannot be played again."""
         games = storage.read(self.path, episode, episode + 1)
         if games.episode["buttons"][0]:
-            raise ValueError(f"episode {episode} of {self.path} was played by buttons; the app shows placements")
+            which = f"game {episode + 1} of {self.path}"
+            raise ValueError(f"{which} was played by buttons; the app shows placements, `drmario trace html` others")
         return line_of(games, f"{self.path.name} · game {episode + 1} of {self.count}")
 
 

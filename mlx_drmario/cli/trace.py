@@ -254,6 +254,8 @@ def movie(config: Movie | Import) -> int:
 
 def check_episode(path: Path, episode: int, count: int, option: str = "episode") -> None:
     """ValueError for the number of a game that the file does not hold."""
+    if not count:
+        raise ValueError(f"path is {path}, which holds no game")
     if not 0 <= episode < count:
         raise ValueError(f"{option} is {episode}; {path} holds the games 0..{count - 1}")
 

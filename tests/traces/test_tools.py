@@ -190,5 +190,9 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         == 2
     )
     assert "holds the games 0..2" in capsys.readouterr().err
+    empty = folder / "empty.dmtrace.h5"
+    trace("filter", folder / "c", "--out", empty, "--levels", "24")
+    assert main(["trace", "movie", str(empty), "--out", str(folder / "empty.fm2")]) == 1
+    assert capsys.readouterr().err == f"drmario trace: path is {empty}, which holds no game\n"
     assert main(["trace", "merge", str(folder / "a"), "--out", str(folder / "y.dmtrace.h5")]) == 2
     assert "never overwritten" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.cli import tui as command
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.traces.capture import Capture
+from mlx_drmario.tui.game import LiveGame
 from mlx_drmario.tui.recorded import Recording
 from mlx_drmario.tui.screens.recorded import RecordedScreen
 
@@ -37,6 +38,19 @@ def test_a_recorded_game_is_played_again_to_its_end(trace):
         assert (viruses[-1] == 0) == result.cleared[0]
         seeds.add(line.seed)
     assert seeds == set(SEEDS)
+
+
+@pytest.mark.parametrize("players", [1, 2])
+def test_games_by_hand_and_of_two_are_for_the_page(players, tmp_path):
+    """Games are counted from 1, as the app does."""
+    game = LiveGame(0, 2, 0x8988, players, tmp_path)
+    for _ in range(300):
+        game.step(*[0] * players)
+    game.close()
+    (path,) = tmp_path.iterdir()
+    refused = f"game 1 of {path} was played by buttons" if players == 1 else f"path is {path}, of two players"
+    with pytest.raises(ValueError, match=f"^{refused}; the app shows .*, `drmario trace html` others$"):
+        Recording(path).line(0)
 
 
 def test_scrubbing_jumping_to_clears_and_changing_the_game(trace):
