@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, termin
     assert done.returncode == 2
     assert done.stderr.startswith(f"drmario {sentence}") and done.stderr.count("\n") == 1
     assert not set(done.stderr) & set("╭╮╰╯│─\x1b")
+
+
+def test_that_an_option_may_be_left_out_is_no_choice(capsys):
+    assert main(["records", "list", "--speed", "HI"]) == 2
+    choices = re.search(r"^drmario records: .*'--speed'. Expected one of \((.*?)\)", capsys.readouterr().err)
+    assert sorted(choices[1].split(", ")) == ["'hi'", "'low'", "'med'"]  # tyro keeps them in a set
 
 
 def test_a_text_without_a_box_stays_as_it_is():

@@ -86,6 +86,7 @@ def unboxed(printed: str, args: list[str]) -> str:
         given = " ".join(values_of(value[1], args))
         return f"{value[1]} must be {WANTED.get(wanted, wanted)}, got {given!r}"
     text = f"{title}: {body}" if body.startswith("Expected") else body
+    text = re.sub(r"'None', |, 'None'", "", text)  # what an option is that was not given
     for hint in hints[:-1]:
         text += f"; {hint.strip()}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
