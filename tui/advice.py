@@ -6,6 +6,7 @@ from pathlib import Path
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.evaluate import Policy
+from mlx_drmario.rl.runs.names import available
 from mlx_drmario.spec import PLANE_SETS
 from mlx_drmario.tui.protocol import Line, Playout, PolicyLoader, Report, WatchJob
 from mlx_drmario.tui.session import Died, Session
@@ -39,7 +40,7 @@ class Advice:
 
 def newest(run: Path) -> Path | None:
     """The newest checkpoint of a run; None before the first."""
-    return max((run / "checkpoints").glob("step_*"), default=None)
+    return max(available(run), default=None)
 
 
 def newest_policy(run: Path) -> tuple[Policy, str]:

@@ -17,6 +17,8 @@ from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.rl.runs.listing import summarize
+from mlx_drmario.tui.advice import newest
 
 NET = NetConfig(head="shift_score", width=8, depth=1)
 
@@ -54,6 +56,10 @@ def test_round_trip_and_pruning(tmp_path):
     for number in (10, 20, 30, 40):
         write(tmp_path, number, keep=2)
     assert [path.name for path in checkpoint.available(tmp_path)] == ["step_000000000030", "step_000000000040"]
+    (tmp_path / "checkpoints" / "step_old").mkdir()  # somebody else's
+    (tmp_path / "checkpoints" / "step_000000000050.broken").mkdir()
+    assert summarize(tmp_path).checkpoints == checkpoint.available(tmp_path)
+    assert newest(tmp_path) == checkpoint.directory(tmp_path, 40)
     assert (tmp_path / "checkpoints" / "latest").resolve().name == "step_000000000040"
     for path, expected in ((tmp_path, 40), (tmp_path / "checkpoints" / "step_000000000030", 30)):
         loaded = checkpoint.load(path)

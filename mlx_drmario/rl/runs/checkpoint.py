@@ -19,7 +19,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
 import warnings
 import zipfile
@@ -37,6 +36,7 @@ from mlx_drmario import files
 from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig, ReturnNetConfig
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import HEADS
+from mlx_drmario.rl.runs.names import available as available
 from mlx_drmario.settings import flatten
 
 FORMAT = 3
@@ -140,11 +140,6 @@ def best(run: Path) -> Path | None:
     """The directory of the best checkpoint; None while there is none."""
     link = run / "checkpoints" / "best"
     return link.resolve() if link.exists() else None
-
-
-def available(run: Path) -> list[Path]:
-    """Checkpoint directories of a run, oldest first."""
-    return sorted(path for path in (run / "checkpoints").glob("step_*") if re.fullmatch(r"step_\d{12,}", path.name))
 
 
 def load(path: Path) -> Checkpoint:

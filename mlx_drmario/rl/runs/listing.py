@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_drmario.rl.algorithms import config_class
+from mlx_drmario.rl.runs.names import available
 from mlx_drmario.rl.runs.rows import read_rows
 from mlx_drmario.settings import flatten, from_json, to_json
 
@@ -81,7 +82,7 @@ def summarize(run: Path) -> RunSummary:
 
 def _look_around(run: Path, summary: RunSummary) -> None:
     """Checkpoints and what was compared."""
-    summary.checkpoints = sorted((run / "checkpoints").glob("step_*"))
+    summary.checkpoints = available(run)
     if not summary.checkpoints:
         summary.problems.append("no checkpoint")
     if (run / "checkpoints" / "best").exists():
