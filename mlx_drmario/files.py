@@ -134,7 +134,7 @@ def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:
         raise OSError(f"{option} is {path}, which is a directory")
     target = _target(path)
     if os.path.lexists(target) and not target.is_file():
-        raise OSError(f"{option} is {path}, which is no regular file; name one, a link to one, or what is not there yet")
+        raise OSError(f"{option} is {path}, which is no regular file; name one, a link to one, or a new one")
     if target.exists() and not os.access(target, os.W_OK):
         raise OSError(f"{option} is {path}, which cannot be written to")
     _try_to_write(option, path, target.parent)

@@ -55,7 +55,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an output is not tried before the work",
         FILES,
-        "    _try_to_write(option, path, path.parent)\n",
+        "    _try_to_write(option, path, target.parent)\n",
         "",
         TEST_RANGES,
     ),
