@@ -772,6 +772,7 @@ class Search:
         boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.
         futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,
         for who knows more of them than their law; None: the law.
+        level is checked, but not read: what a board is worth does not depend on it.
         ValueError for a bottle that is not at rest.
         """
 

@@ -240,6 +240,7 @@ void bind_search(nb::module_& m) {
       "boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.\n"
       "futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,\n"
       "for who knows more of them than their law; None: the law.\n"
+      "level is checked, but not read: what a board is worth does not depend on it.\n"
       "ValueError for a bottle that is not at rest.");
   define(c, "judge", &judge,
          "(action i32[N], frames to go f32[N, 512]): what choose() would choose, and of every placement what it\n"
