@@ -5,13 +5,10 @@ A line is a list of actions for one (level, speed, seed); its time is its frames
 waiting on the title.
 """
 
-import csv
-import json
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,14 +17,10 @@ import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.files import replacing, write_text
 from mlx_drmario.spec import ACTIONS, SPEED_NAMES
-from mlx_drmario.traces import database, schema, storage, tools
-from mlx_drmario.traces.capture import Capture, capture_line
-from mlx_drmario.traces.schema import CLEARED
+from mlx_drmario.traces import database, schema
 
 VERSION = 1
-FORMATS = (".csv", ".json", schema.SUFFIX)
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
 _TABLES = (
@@ -122,7 +115,11 @@ def prove(claims: Sequence[Claim]) -> list[Proof]:
 
 
 class Records:
-    """A database of lines; a context manager. Several processes may use one at the same time."""
+    """A database of lines; a context manager. Several processes may use one at the same time.
+
+    Of the frame counter only the parity matters (docs/traces.md, Records), so equal placements at counters of the same
+    parity are one line, with the counter that came first.
+    """
 
     def __init__(self, path: Path, top_k: int = TOP_K) -> None:
         """Open or create it. ValueError for a file that is no database of records, or of another version.
@@ -183,7 +180,7 @@ class Records:
             raise
 
     def add(self, claims: Sequence[Claim], solver: str) -> list[bool]:
-        """Admit claims that are among the `top_k` best of their game; True for each that is in the database now.
+        """Admit claims that are among the `top_k` best of their game; True for each that made a new line.
 
         The fewer frames the better, then the fewer capsules, then the earlier.
 
@@ -196,65 +193,92 @@ class Records:
                 game = f"level {claim.level}, speed {claim.speed}, seed {claim.seed}"
                 raise ValueError(f"claim {number} ({game}): {proof.problem}")
         with database.naming(self.path), self._transaction():
-            keys = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
-            for level, speed, seed in {key[:3] for key in keys}:
+            ids = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
+            for level, speed, seed in {_key(claim)[:3] for claim in claims}:
                 self._trim(level, speed, seed)
-            return [self._holds(key) for key in keys]
+            return [new is not None and self._id(_key(claim)) == new for claim, new in zip(claims, ids, strict=True)]
 
-    def _insert(self, claim: Claim, proof: Proof, solver: str) -> tuple[int, int, int, int, bytes]:
-        seed = canonical_seed(claim.seed)
-        actions = np.array(claim.actions, "<i2").tobytes()
-        key = (claim.level, claim.speed, seed, claim.frame_counter, actions)
-        layout = seeds.layout_hash(claim.level, seed)
+    def _insert(self, claim: Claim, proof: Proof, solver: str) -> int | None:
+        """The number of the new line; None for one that is there already."""
+        key = _key(claim)
+        known = self._id(key)
+        if known is not None:
+            self._db.execute(
+                "UPDATE line SET frames = ?, engine = ?, verified = 1 WHERE id = ?",
+                (proof.frames, schema.engine_signature(), known),
+            )
+            return None
         now = np.datetime_as_string(np.datetime64("now", "s"), timezone="UTC")
-        values = (*key, proof.frames, len(claim.actions), solver, layout, schema.engine_signature(), 1, now)
-        self._db.execute(
+        layout, capsules = seeds.layout_hash(key[0], key[2]), len(claim.actions)
+        values = (*key, proof.frames, capsules, solver, layout, schema.engine_signature(), 1, now)
+        return self._db.execute(
             "INSERT INTO line (level, speed, seed, frame_counter, actions, frames, capsules, solver, layout, engine,"
-            " verified, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " frames = excluded.frames, engine = excluded.engine, verified = 1",
+            " verified, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
-        )
-        return key
+        ).lastrowid
 
     def _trim(self, level: int, speed: int, seed: int) -> None:
+        game = "level = ? AND speed = ? AND seed = ?"
+        self._db.execute(  # of a database of an earlier release, which kept every counter
+            f"DELETE FROM line WHERE {game} AND id NOT IN"
+            f" (SELECT min(id) FROM line WHERE {game} GROUP BY frame_counter % 2, actions)",
+            (level, speed, seed) * 2,
+        )
         self._db.execute(
-            "DELETE FROM line WHERE id IN (SELECT id FROM line WHERE level = ? AND speed = ? AND seed = ?"
+            f"DELETE FROM line WHERE id IN (SELECT id FROM line WHERE {game}"
             " ORDER BY verified DESC, frames, capsules, id LIMIT -1 OFFSET ?)",
             (level, speed, seed, self.top_k),
         )
 
-    def _holds(self, key: tuple[int, int, int, int, bytes]) -> bool:
-        where = "level = ? AND speed = ? AND seed = ? AND frame_counter = ? AND actions = ?"
-        return self._db.execute(f"SELECT 1 FROM line WHERE {where}", key).fetchone() is not None
+    def _id(self, key: tuple[int, int, int, int, bytes]) -> int | None:
+        """The number of the line of this game, these placements and this parity."""
+        where = "level = ? AND speed = ? AND seed = ? AND frame_counter % 2 = ? % 2 AND actions = ?"
+        found = self._db.execute(f"SELECT min(id) FROM line WHERE {where}", key).fetchone()[0]
+        return None if found is None else int(found)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a line of this game, these placements and this parity is there."""
+        with database.naming(self.path):
+            return self._id(_key(claim)) is not None
 
     def lines(
         self, level: int | None = None, speed: int | None = None, seed: int | None = None, top: int | None = None
     ) -> list[Line]:
-        """The lines of a level, speed and seed (None: of all), best first within each game; top: only so many each."""
+        """The lines of a level, speed and seed (None: of all), best first within each game; top: only so many each.
+
+        Raises ValueError for a line that is damaged, naming file and line, and for a top below 1.
+        """
+        return [_line(self.path, row) for row in self._rows(top, level=level, speed=speed, seed=seed)]
+
+    def _rows(self, top: int | None = None, **game: int | None) -> list[tuple[Any, ...]]:
+        """(id, columns of `Line`) of lines."""
+        if top is not None and top < 1:
+            raise ValueError(f"top is {top}; it must be at least 1")
         conditions, values = ["1"], []
-        for name, value in (("level", level), ("speed", speed), ("seed", seed)):
+        for name, value in game.items():
             if value is not None:
                 conditions.append(f"{name} = ?")
-                values.append(canonical_seed(value) if name == "seed" else value)
+                values.append(canonical_seed(value) if name == "seed" else int(value))
         with database.naming(self.path):
-            rows = self._db.execute(
-                "SELECT * FROM (SELECT level, speed, seed, frame_counter, frames, capsules, actions, solver, layout,"
-                " engine, verified, added, id, row_number() OVER (PARTITION BY level, speed, seed ORDER BY"
+            return self._db.execute(
+                f"SELECT id, {', '.join(Line.__dataclass_fields__)} FROM"
+                " (SELECT *, row_number() OVER (PARTITION BY level, speed, seed ORDER BY"
                 f" verified DESC, frames, capsules, id) AS place FROM line WHERE {' AND '.join(conditions)})"
                 " WHERE place <= ? ORDER BY level, speed, seed, place",
-                (*values, top or 2**31),
+                (*values, 2**31 if top is None else top),
             ).fetchall()
-        return [_line(row) for row in rows]
+
+    def count(self) -> int:
+        """Number of lines."""
+        with database.naming(self.path):
+            return int(self._db.execute("SELECT count(*) FROM line").fetchone()[0])
 
     def quantiles(self) -> list[dict[str, Any]]:
         """Per (level, speed): number of games, and quantiles over games of the best verified time, in frames."""
         best: dict[tuple[int, int], list[int]] = {}
-        with database.naming(self.path):
-            found = self._db.execute(
-                "SELECT level, speed, min(frames) FROM line WHERE verified GROUP BY level, speed, seed"
-            ).fetchall()
-        for level, speed, frames in found:
-            best.setdefault((level, speed), []).append(frames)
+        for line in self.lines(top=1):
+            if line.verified:
+                best.setdefault((line.level, line.speed), []).append(line.frames)
         rows = []
         for (level, speed), frames in sorted(best.items()):
             low, median, high = np.quantile(frames, (0.1, 0.5, 0.9), method="inverted_cdf").tolist()
@@ -264,27 +288,21 @@ class Records:
 
     def verify(self) -> list[str]:
         """Play every line again, update its verified flag, and return a sentence for each that fails."""
-        found = []
-        lines = self.lines()
-        claims = [Claim(line.level, line.speed, line.seed, line.actions, line.frame_counter) for line in lines]
+        found: dict[int, str] = {}
+        lines: dict[int, Line] = {}
+        for row in (rows := self._rows()):
+            try:
+                lines[row[0]] = _line(self.path, row)
+            except ValueError as error:
+                found[row[0]] = str(error)
+        claims = [Claim(line.level, line.speed, line.seed, line.actions, line.frame_counter) for line in lines.values()]
         proofs = [proof for first in range(0, len(claims), 1024) for proof in prove(claims[first : first + 1024])]
-        for line, proof in zip(lines, proofs, strict=True):
-            problem = proof.problem
-            if not problem and proof.frames != line.frames:
-                problem = f"it takes {proof.frames} frames, the database says {line.frames}"
-            if not problem and line.layout != seeds.layout_hash(line.level, line.seed):
-                problem = f"the layout of the game is {seeds.layout_hash(line.level, line.seed)}, not {line.layout}"
-            if problem:
-                name = f"level {line.level} {SPEED_NAMES[line.speed]}, seed {line.seed}, {line.frames} frames"
-                found.append(f"{name} by {line.solver}: {problem}")
-            key = (line.level, line.speed, line.seed, line.frame_counter, np.array(line.actions, "<i2").tobytes())
-            with database.naming(self.path):
-                self._db.execute(
-                    "UPDATE line SET verified = ?, engine = ? WHERE level = ? AND speed = ? AND seed = ?"
-                    " AND frame_counter = ? AND actions = ?",
-                    (not problem, schema.engine_signature(), *key),
-                )
-        return found
+        wrong = ((number, _wrong(line, proof)) for (number, line), proof in zip(lines.items(), proofs, strict=True))
+        found |= {number: problem for number, problem in wrong if problem}
+        verdicts = [(row[0] not in found, schema.engine_signature(), row[0]) for row in rows]
+        with database.naming(self.path), self._transaction():
+            self._db.executemany("UPDATE line SET verified = ?, engine = ? WHERE id = ?", verdicts)
+        return list(found.values())
 
     def close(self) -> None:
         self._db.close()
@@ -298,83 +316,40 @@ class Records:
         self.close()
 
 
-def _line(row: tuple[Any, ...]) -> Line:
-    level, speed, seed, counter, frames, capsules, actions, solver, layout, engine, verified, added, *_ = row
-    taken = tuple(np.frombuffer(actions, "<i2").tolist())
-    return Line(level, speed, seed, counter, frames, capsules, taken, solver, layout, engine, bool(verified), added)
+def _line(path: Path, row: tuple[Any, ...]) -> Line:
+    """A line of (id, columns); ValueError for one that is damaged."""
+    number, *values = row
+    held = dict(zip(Line.__dataclass_fields__, values, strict=True))
+    where = f"path is {path}, line {number}"
+    for name, value in held.items():
+        if name == "actions":
+            if not isinstance(value, bytes) or len(value) % 2:
+                raise ValueError(f"{where}: actions is {value!r}, it must be two bytes for each capsule")
+        elif name not in ("solver", "layout", "engine", "added") and not isinstance(value, int):
+            raise ValueError(f"{where}: {name} is {value!r}, it must be a whole number")
+    actions = tuple(np.frombuffer(held["actions"], "<i2").tolist())
+    return Line(**held | {"actions": actions, "verified": bool(held["verified"])})
+
+
+def _wrong(line: Line, proof: Proof) -> str:
+    """What a line claims that is not so, as a sentence; empty when all is."""
+    problem, layout = proof.problem, seeds.layout_hash(line.level, line.seed)
+    if not problem and proof.frames != line.frames:
+        problem = f"it takes {proof.frames} frames, the database says {line.frames}"
+    if not problem and line.layout != layout:
+        problem = f"the layout of the game is {layout}, not {line.layout}"
+    name = f"level {line.level} {SPEED_NAMES[line.speed]}, seed {line.seed}, {line.frames} frames"
+    return problem and f"{name} by {line.solver}: {problem}"
+
+
+def _key(claim: Claim) -> tuple[int, int, int, int, bytes]:
+    """What makes a line: the game, its counter, and the placements, as SQLite takes them."""
+    counter, actions = int(claim.frame_counter), np.array(claim.actions, "<i2").tobytes()
+    return int(claim.level), int(claim.speed), canonical_seed(claim.seed), counter, actions
 
 
 def canonical_seed(seed: int) -> int:
     """The seed on the orbit that gives the same game; ValueError for 0, 1 and what is no seed."""
     if not 2 <= seed <= 0xFFFF:
         raise ValueError(f"seed is {seed}; it must lie in 2..65535")
-    return seed if seed in seeds.orbit() else seed ^ 1
-
-
-def claims_of(path: Path) -> tuple[list[Claim], list[str]]:
-    """The cleared one-player games of a trace file that start as `reset` makes them, and who played each."""
-    claims, solvers = [], []
-    if storage.check(path) == 2:
-        raise ValueError(f"path is {path}, games of two players; records are one player's")
-    for block in storage.blocks(path):
-        table = block.episode
-        for e in np.flatnonzero((table["outcome"] == CLEARED) & (table["custom"] == 0)).tolist():
-            actions = block.decision["action"][block.decisions_of(e)].tolist()
-            level, speed, seed, counter = (int(table[n][e]) for n in ("level", "speed", "seed", "frame_counter"))
-            claims.append(Claim(level, speed, seed, actions, counter))
-            solvers.append(str(schema.decoded(table["policy"][e])))
-    return claims, solvers
-
-
-def add_trace(records: Records, path: Path) -> tuple[int, int]:
-    """Admit what a trace file holds; returns (games cleared, lines admitted). Lines by buttons count if replayable."""
-    claims, solvers = claims_of(path)
-    provable = [not proof.problem for proof in prove(claims)]
-    admitted = 0
-    for solver in sorted(set(solvers)):
-        own = [c for c, s, good in zip(claims, solvers, provable, strict=True) if s == solver and good]
-        admitted += sum(records.add(own, solver))
-    return len(claims), admitted
-
-
-def export(lines: Iterable[Line], out: Path) -> int:
-    """Write lines as .csv, .json or as a trace, by the name's end; returns their number.
-
-    Raises ValueError for another end, and for a trace also when there is no line or one does not replay.
-    """
-    chosen = list(lines)
-    if out.name.endswith(schema.SUFFIX):
-        _to_trace(chosen, out)
-    elif out.suffix == ".json":
-        text = json.dumps([asdict(line) for line in chosen], indent=1) + "\n"
-        write_text(out, text)
-    elif out.suffix == ".csv":
-        with replacing(out) as temporary:
-            _to_csv(chosen, temporary)
-    else:
-        raise ValueError(f"out is {out}; lines are written as {', '.join(FORMATS)}")
-    return len(chosen)
-
-
-def _to_csv(lines: Sequence[Line], path: Path) -> None:
-    with open(path, "w", newline="") as file:
-        table = csv.writer(file)
-        names = list(Line.__dataclass_fields__)
-        table.writerow(names)
-        for line in lines:
-            values = {**asdict(line), "actions": " ".join(map(str, line.actions))}
-            table.writerow([values[name] for name in names])
-
-
-def _to_trace(lines: Sequence[Line], out: Path) -> None:
-    if out.exists():
-        raise FileExistsError(storage.TAKEN.format(out))
-    if not lines:
-        raise ValueError(f"out is {out}, and no line was chosen for it; a trace holds one at least")
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        for number, line in enumerate(lines):
-            play = dm.Decisions(num_envs=1, threads=1)
-            play.reset(line.level, line.speed, line.seed, line.frame_counter)
-            with Capture(Path(folder), name=f"{number:06d}", policy=line.solver) as capture:
-                capture_line(capture, play, line.actions)
-        tools.merge(tools.find([Path(folder)]), out)
+    return int(seed) if seed in seeds.orbit() else int(seed) ^ 1

@@ -22,6 +22,7 @@ from mlx_drmario.ranges import Count, Level, check_ranges
 from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
+    from mlx_drmario.traces.record_files import Added
     from mlx_drmario.traces.records import Line, Records
 
 DATABASE = Path("records.sqlite")
@@ -83,11 +84,11 @@ RecordsConfig = (
 
 def run(config: List | Verify | Export | Add) -> int:
     """Do what was asked for; 1 when a line does not verify. Raises ValueError or OSError for files that cannot be."""
+    from mlx_drmario.traces import record_files, tools
     from mlx_drmario.traces import records as lines
-    from mlx_drmario.traces import tools
 
     if isinstance(config, Export):
-        check_output("--out", config.out, lines.FORMATS)
+        check_output("--out", config.out, record_files.FORMATS)
     if isinstance(config, Add):
         check_output("--db", config.db)
         if not config.paths:
@@ -102,17 +103,25 @@ def run(config: List | Verify | Export | Add) -> int:
     with database_errors(config.db), lines.Records(config.db) as records:
         if isinstance(config, Add):
             for path in paths:
-                cleared, admitted = lines.add_trace(records, path)
-                print(f"{path}: {counted(cleared, 'cleared game')}, {counted(admitted, 'line')} admitted")
+                print_added(path, record_files.add_trace(records, path))
         elif isinstance(config, Verify):
             return verify(records)
         elif isinstance(config, Export):
-            print(f"{config.out}: {counted(lines.export(chosen(records, config), config.out), 'line')}")
+            print(f"{config.out}: {counted(record_files.export(chosen(records, config), config.out), 'line')}")
         elif (config.level, config.speed, config.seed, config.top) == (None, None, None, None):
             print_quantiles(records)
         else:
             print_lines(chosen(records, config))
     return 0
+
+
+def print_added(path: Path, added: Added) -> None:
+    """What became of the games of a file, and why some are no lines."""
+    hands = f"; {added.by_buttons} of them played by buttons: their placements, in the planner's time"
+    told = f"{counted(added.cleared, 'cleared game')}, {counted(added.admitted, 'new line')} admitted"
+    print(f"{path}: {told}{hands if added.by_buttons else ''}")
+    for sentence in added.refused:
+        print(f"  {sentence}")
 
 
 @contextlib.contextmanager
@@ -139,7 +148,7 @@ def verify(records: Records) -> int:
     problems = records.verify()
     for problem in problems:
         print(problem)
-    print(f"{counted(len(records.lines()), 'line')}, {len(problems)} of them wrong")
+    print(f"{counted(records.count(), 'line')}, {len(problems)} of them wrong")
     return int(bool(problems))
 
 
@@ -161,7 +170,8 @@ def print_lines(lines: list[Line]) -> None:
 
     print(f"{'level':>5} {'speed':>5} {'seed':>6} {'frames':>7} {'seconds':>8} {'capsules':>8}  {'list':<10} solver")
     for line in lines:
-        state = "" if line.verified else "  NOT VERIFIED"
+        state = f"  frame counter {line.frame_counter}" if line.frame_counter else ""
+        state += "" if line.verified else "  NOT VERIFIED"
         print(
             f"{line.level:>5} {SPEED_NAMES[line.speed]:>5} 0x{line.seed:04x} {line.frames:>7}"
             f" {line.frames / FRAME_RATE:>8.2f} {line.capsules:>8}  {seeds.split_of(line.seed):<10}"

@@ -12,7 +12,7 @@ import mlx_drmario as dm
 from mlx_drmario.cli import main
 from mlx_drmario.traces import schema, storage, tools
 from mlx_drmario.traces.capture import Capture, FrameCapture
-from mlx_drmario.traces.records import claims_of
+from mlx_drmario.traces.record_files import games_of
 from mlx_drmario.traces.tools import Choice
 from tests.traces.conftest import capture_greedy
 
@@ -63,7 +63,7 @@ def test_records_and_minari_show_the_name(tmp_path: Path, monkeypatch: pytest.Mo
     games.episode["policy"][:] = "é".encode() + b"\xff"  # of another writer
     named = tmp_path / "named.dmtrace.h5"
     storage.save(named, [games], 1)
-    assert claims_of(named)[1] == ["é\ufffd"]
+    assert [game.solver for game in games_of(named)] == ["é\ufffd"]
     minari = pytest.importorskip("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     assert main(["trace", "export", str(named), "--minari", "aa/bb-v0"]) == 0

@@ -1,0 +1,128 @@
+"""Lines of the database and other files: the games of traces as lines, lines as tables and traces."""
+
+import csv
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import mlx_drmario as dm
+from mlx_drmario.files import replacing, write_text
+from mlx_drmario.traces import schema, storage, tools
+from mlx_drmario.traces.capture import Capture, capture_line
+from mlx_drmario.traces.records import Claim, Line, Records, prove
+from mlx_drmario.traces.schema import CLEARED
+
+FORMATS = (".csv", ".json", schema.SUFFIX)
+
+
+@dataclass(frozen=True)
+class Game:
+    """A cleared game of a trace file."""
+
+    episode: int
+    """its number in the file"""
+    claim: Claim
+    solver: str
+    by_buttons: bool
+    custom: bool
+    """whether it starts otherwise than `reset` makes it"""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add_trace` made of the cleared games of a file."""
+
+    cleared: int
+    admitted: int
+    """new lines"""
+    by_buttons: int
+    """of these, games that were played by buttons: their placements, in the planner's time"""
+    refused: list[str]
+    """a sentence for each game that is no new line"""
+
+
+def games_of(path: Path) -> list[Game]:
+    """The cleared one-player games of a trace file."""
+    if storage.check(path) == 2:
+        raise ValueError(f"path is {path}, games of two players; records are one player's")
+    found: list[Game] = []
+    before = 0
+    for block in storage.blocks(path):
+        table = block.episode
+        for e in np.flatnonzero(table["outcome"] == CLEARED).tolist():
+            actions = block.decision["action"][block.decisions_of(e)].tolist()
+            level, speed, seed, counter = (int(table[n][e]) for n in ("level", "speed", "seed", "frame_counter"))
+            claim = Claim(level, speed, seed, actions, counter)
+            by_buttons, custom = bool(table["buttons"][e]), bool(table["custom"][e])
+            found.append(Game(before + e, claim, str(schema.decoded(table["policy"][e])), by_buttons, custom))
+        before += len(block)
+    return found
+
+
+def add_trace(records: Records, path: Path) -> Added:
+    """Admit what a trace file holds, timed with the planner's buttons also where a game was played with others."""
+    found = games_of(path)
+    refused = {game.episode: "it does not start as its level, speed and seed do" for game in found if game.custom}
+    playable = [game for game in found if not game.custom]
+    for game, proof in zip(playable, prove([game.claim for game in playable]), strict=True):
+        if proof.problem:
+            refused[game.episode] = f"with the planner's buttons {proof.problem}"
+    admitted: list[Game] = []
+    for solver in sorted({game.solver for game in found}):
+        own = [game for game in found if game.solver == solver and game.episode not in refused]
+        for game, new in zip(own, records.add([game.claim for game in own], solver), strict=True):
+            if new:
+                admitted.append(game)
+            elif records.holds(game.claim):
+                refused[game.episode] = "its line is in the database already"
+            else:
+                refused[game.episode] = f"{records.top_k} better lines of its game are in the database"
+    sentences = [f"episode {episode} is not admitted: {why}" for episode, why in sorted(refused.items())]
+    return Added(len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
+
+
+def export(lines: Iterable[Line], out: Path) -> int:
+    """Write lines as .csv, .json or as a trace, by the name's end; returns their number.
+
+    Raises ValueError for another end, and for a trace also when there is no line or one does not replay.
+    """
+    chosen = list(lines)
+    if out.name.endswith(schema.SUFFIX):
+        _to_trace(chosen, out)
+    elif out.suffix == ".json":
+        text = json.dumps([asdict(line) for line in chosen], indent=1) + "\n"
+        write_text(out, text)
+    elif out.suffix == ".csv":
+        with replacing(out) as temporary:
+            _to_csv(chosen, temporary)
+    else:
+        raise ValueError(f"out is {out}; lines are written as {', '.join(FORMATS)}")
+    return len(chosen)
+
+
+def _to_csv(lines: Sequence[Line], path: Path) -> None:
+    with open(path, "w", newline="") as file:
+        table = csv.writer(file)
+        names = list(Line.__dataclass_fields__)
+        table.writerow(names)
+        for line in lines:
+            values = {**asdict(line), "actions": " ".join(map(str, line.actions))}
+            table.writerow([values[name] for name in names])
+
+
+def _to_trace(lines: Sequence[Line], out: Path) -> None:
+    if out.exists():
+        raise FileExistsError(storage.TAKEN.format(out))
+    if not lines:
+        raise ValueError(f"out is {out}, and no line was chosen for it; a trace holds one at least")
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        for number, line in enumerate(lines):
+            play = dm.Decisions(num_envs=1, threads=1)
+            play.reset(line.level, line.speed, line.seed, line.frame_counter)
+            with Capture(Path(folder), name=f"{number:06d}", policy=line.solver) as capture:
+                capture_line(capture, play, line.actions)
+        tools.merge(tools.find([Path(folder)]), out)
