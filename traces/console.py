@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
+from mlx_drmario.ranges import Counter, Gap, MenuLevel, Music, Settle, Speed, TitleFrame, check_ranges
 from mlx_drmario.spec import DOWN, LEFT, RIGHT
 
 SELECT, START, UP = 0x20, 0x10, 0x08
@@ -32,25 +33,28 @@ RELEASE, RESET, POWER = 0, 1, 2
 class Menus:
     """What is assumed about the program before a game starts. Check these first when a movie does not stay in sync."""
 
-    power_on_counter: int = 0
+    power_on_counter: Counter = 0
     """frame counter of the program in frame 0 of a movie"""
-    title_frame: int = 150
+    title_frame: TitleFrame = 150
     """frames from power-on (or reset) until the title reads Start"""
-    settle: int = 20
+    settle: Settle = 20
     """frames of the options screen before the first button"""
-    gap: int = 4
+    gap: Gap = 4
     """frames from one button of the menus to the next"""
-    first_level: int = 0
+    first_level: MenuLevel = 0
     """virus level shown first"""
-    first_speed: int = 1
+    first_speed: Speed = 1
     """speed shown first: 0 LOW, 1 MED, 2 HI"""
-    first_music: int = 0
+    first_music: Music = 0
     """entry of the music row shown first"""
-    music_off: int = 2
+    music_off: Music = 2
     """entry of the music row that is silent: with music the console can lose buttons (docs/rules.md 17.1) and needs one
     frame more to set up some games (17.2)"""
     one_cursor: bool = True
     """two players: one cursor for both, moved by player 1; else each has one"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "menus.")
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def way_to(
     T and at S), the frame counter, in the first sample of play, by waiting on the title.
 
     Raises:
-        ValueError: a level above 20, which the menu does not offer, or a seed off the orbit of the power-on state.
+        ValueError: a level above 20, which the menu does not offer, a seed off the orbit of the power-on state, or
+            menus that would have the title wait until the demo begins.
     """
     menus = menus or Menus()
     for value in level.tolist():
@@ -96,6 +101,11 @@ def way_to(
     # fc(n) = power_on_counter + n, and frame S + BUILD + intro is the first sample of play
     title = menus.title_frame + menus.gap * len(level)
     title += (frame_counter - menus.power_on_counter - title - wait - BUILD - intro) % 256
+    demo = 256 * DEMO_WRAPS - menus.power_on_counter
+    if title >= demo:
+        raise ValueError(
+            f"menus.title_frame is {menus.title_frame}; Start would come in frame {title}, the demo begins in {demo}"
+        )
     options = title + wait
     buttons = np.zeros((options + BUILD + intro + 1, 2), np.uint8)
     if len(level) == 2:
@@ -194,6 +204,11 @@ class _Console:
                 self.title(frame, int(pressed[0]))
             elif frame >= self.since and self.options(pressed):
                 start = frame + BUILD
+                again = np.flatnonzero(self.commands[frame + 1 : start + 1] & (RESET | POWER))
+                if len(again):  # before the game was there
+                    frame += 1 + int(again[0])
+                    before = self.buttons[frame - 1]
+                    continue
                 if start >= total:
                     return
                 frame = yield from self.games(start)

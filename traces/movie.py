@@ -5,8 +5,10 @@ https://tasvideos.org/Bizhawk/BK2Format.
 """
 
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +57,7 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     """
     table = games.episode
     if table["custom"][e]:
-        raise ValueError(f"episode {e} does not start as a console's game does; a movie cannot begin there")
+        raise ValueError("the game does not start as a console's game does; a movie cannot begin there")
     level, speed = np.atleast_1d(table["level"][e]), np.atleast_1d(table["speed"][e])
     seed = int(table["seed"][e])
     counter = int(table["frame_counter"][e])
@@ -179,12 +181,17 @@ def _letters(buttons: NDArray[np.uint8], letters: str, bits: Iterable[int]) -> I
     return ((texts[one], texts[two]) for one, two in buttons.tolist())
 
 
+def _lines(data: bytes) -> list[str]:
+    """The lines of a text of either format; other characters that end lines elsewhere are part of them."""
+    return [line.removesuffix("\r") for line in data.decode("utf-8-sig", "replace").removesuffix("\n").split("\n")]
+
+
 def _read_fm2(path: Path) -> Movie:
     header: dict[str, str] = {}
     subtitles: list[tuple[int, str]] = []
     pads: list[tuple[int, int]] = []
     commands: list[int] = []
-    for number, line in enumerate(path.read_bytes().decode("utf-8", "replace").splitlines(), start=1):
+    for number, line in enumerate(_lines(path.read_bytes()), start=1):
         where = f"{path}:{number}"
         if line.startswith("|"):
             if not header:
@@ -211,7 +218,7 @@ def _read_fm2(path: Path) -> Movie:
 
 def _fm2_subtitle(value: str, where: str) -> tuple[int, str]:
     frame, _, text = value.partition(" ")
-    if not frame.isdigit():
+    if not frame.isdecimal():
         raise ValueError(f"{where}: subtitle {value!r} does not begin with a frame number")
     return int(frame), text
 
@@ -279,17 +286,17 @@ def bk2(movie: Movie) -> bytes:
 def _read_bk2(path: Path) -> Movie:
     try:
         with zipfile.ZipFile(path) as archive:
-            texts = {info.filename: archive.read(info).decode("utf-8-sig", "replace") for info in archive.infolist()}
-    except zipfile.BadZipFile as error:
+            texts = {info.filename: _lines(archive.read(info)) for info in archive.infolist()}
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:  # damaged, or locked
         raise ValueError(f"{path}: not a .bk2 file: {error}") from None
     if "Input Log.txt" not in texts:
         raise ValueError(f"{path}: no 'Input Log.txt' in it; a .bk2 file holds one")
-    header = dict(line.split(" ", 1) for line in texts.get("Header.txt", "").splitlines() if " " in line)
+    header = dict(line.split(" ", 1) for line in texts.get("Header.txt", []) if " " in line)
     for key, wanted in (("Platform", "NES"), ("StartsFromSavestate", "False"), ("PAL", "False")):
         if header.get(key, wanted).strip().lower() != wanted.lower():
             raise ValueError(f"{path}, Header.txt: {key} is {header[key]}; only NES movies from power-on are read")
     subtitles = []
-    for number, line in enumerate(texts.get("Subtitles.txt", "").splitlines(), start=1):
+    for number, line in enumerate(texts.get("Subtitles.txt", []), start=1):
         match = re.fullmatch(r"subtitle (\d+) \d+ \d+ \d+ \S+ (.*)", line)
         if match is None and line.strip():
             raise ValueError(f"{path}, Subtitles.txt:{number}: {line!r} is not a subtitle")
@@ -299,11 +306,11 @@ def _read_bk2(path: Path) -> Movie:
     return Movie(np.array(pads, np.uint8), np.array(commands, np.uint8), header, tuple(subtitles))
 
 
-def _bk2_frames(text: str, where: str) -> tuple[list[int], list[tuple[int, int]]]:
+def _bk2_frames(lines: list[str], where: str) -> tuple[list[int], list[tuple[int, int]]]:
     """(commands, controllers) of every frame; columns as the log key names them."""
     columns = _bk2_columns(_LOG_KEY, where)
     commands, pads = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if line.startswith("LogKey:"):
             columns = _bk2_columns(line, f"{where}:{number}")
         if not line.startswith("|"):

@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 
 import tyro
 
-from mlx_drmario.ranges import Count, Range, check_ranges
+from mlx_drmario.ranges import (
+    Count,
+    Counter,
+    Gap,
+    MenuLevel,
+    Music,
+    Range,
+    Settle,
+    Speed,
+    TitleFrame,
+    check_ranges,
+)
 
 Paths = tyro.conf.Positional[tuple[Path, ...]]
 Trace = Annotated[Path, tyro.conf.arg(help="new trace file, .dmtrace.h5")]
@@ -122,9 +133,6 @@ class Export:
     """id of the dataset, such as drmario/greedy-v0; it lies where Minari keeps its datasets (MINARI_DATASETS_PATH)"""
 
 
-Menu = Annotated[int, Range(0, 36_000)]
-
-
 @dataclass(frozen=True)
 class MenuFrames:
     """What the rules do not say about title and options screens; change it when a movie does not stay in sync.
@@ -132,14 +140,14 @@ class MenuFrames:
     docs/traces.md explains each.
     """
 
-    power_on_counter: Menu = 0
-    title_frame: Menu = 150
-    settle: Menu = 20
-    gap: Menu = 4
-    first_level: Menu = 0
-    first_speed: Menu = 1
-    first_music: Menu = 0
-    music_off: Menu = 2
+    power_on_counter: Counter = 0
+    title_frame: TitleFrame = 150
+    settle: Settle = 20
+    gap: Gap = 4
+    first_level: MenuLevel = 0
+    first_speed: Speed = 1
+    first_music: Music = 0
+    music_off: Music = 2
     one_cursor: bool = True
 
     def __post_init__(self) -> None:

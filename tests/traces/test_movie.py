@@ -1,5 +1,6 @@
 """Movies lead from power-on to the game they were made of, as an independent model of the menus plays them."""
 
+import io
 import re
 import zipfile
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from mlx_drmario import seeds
 from mlx_drmario.cli import main, solve
 from mlx_drmario.traces import movie, replay, storage
 from mlx_drmario.traces.capture import FrameCapture
-from mlx_drmario.traces.console import POWER, RESET, Menus, way_to
+from mlx_drmario.traces.console import POWER, RESET, Menus, stages, way_to
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.movie import Movie
 from mlx_drmario.traces.schema import CLEARED
@@ -73,6 +74,31 @@ def test_menus_lead_to_the_game(level: int, speed: int, position: int, counter: 
     expected = dm.Batch(num_envs=1, threads=1)
     expected.reset(level, speed, seed, counter)
     assert batch.digest()[0] == expected.digest()[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("gap", 1), ("first_level", 21), ("first_speed", 3), ("first_music", 3), ("music_off", 3), ("title_frame", 2048)],
+)
+def test_menus_that_cannot_be_are_refused(option: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"^menus\.{option} must be between \d+ and [\d,]+, got {value}$"):
+        Menus(**{option: value})
+    assert main(["trace", "movie", "x", "--out", "x.fm2", f"--menus.{option.replace('_', '-')}", str(value)]) == 2
+
+
+def test_the_title_waits_no_longer_than_the_demo() -> None:
+    """One frame before the demo is early enough, as the import knows it too."""
+    for title in range(2040, 2048):
+        menus = Menus(title_frame=title, gap=2)
+        for counter in range(8):
+            try:
+                way = way_to(np.array([0]), np.array([1]), 0x8988, counter, menus)
+            except ValueError as error:
+                assert re.search(
+                    r"title_frame is 20\d\d; Start would come in frame 2\d\d\d, the demo begins in 2048$", str(error)
+                )
+            else:
+                assert way.title < 2048 and len(stages(way.buttons, np.zeros(len(way.buttons), np.uint8), menus)) == 1
 
 
 @given(sts.levels, sts.levels, sts.speeds, sts.speeds, st.integers(0, 32766), sts.frame_counters)
@@ -176,6 +202,19 @@ def test_resets_and_several_games_are_followed(tmp_path: Path) -> None:
         games = storage.read(out)
         assert games.episode["seed"].tolist() == [int(seeds.orbit()[100 + 32767 * 0]), int(seeds.orbit()[2000])]
         assert games.episode["speed"].tolist() == [2, 0] and replay.verify(games) == []
+
+
+@pytest.mark.parametrize("late", [1, 2, 3])
+def test_a_reset_before_the_game_is_there_is_seen(tmp_path: Path, late: int) -> None:
+    """Between Start on the options screen and the first frame of the game."""
+    one = movie.of_game(game(tmp_path / "1.dmtrace.h5", 100, 2), 0)
+    options = int(np.flatnonzero(one.buttons[:, 0] & START)[1])
+    begun = options + late
+    commands = np.concatenate([one.commands[:begun], one.commands])
+    commands[begun] = RESET
+    made = Movie(np.concatenate([one.buttons[:begun], one.buttons]), commands)
+    (stage,) = stages(made.buttons, made.commands)
+    assert stage.frame == begun + options + 3
 
 
 def game(path: Path, position: int, speed: int) -> Games:
@@ -291,6 +330,37 @@ def test_bad_fm2_files(tmp_path: Path, change: Callable[[str], str], message: st
     path.write_text(change(good))
     with pytest.raises(ValueError, match=message):
         movie.read(path)
+
+
+def test_letters_of_other_scripts_in_fm2_files(tmp_path: Path) -> None:
+    """A mark of the encoding, a comment with a line separator, and a digit that is no number."""
+    good = movie.fm2(Movie(np.array([[RIGHT, 0]] * 3, np.uint8), np.zeros(3, np.uint8), {"comment": "a\u2028|b"}))
+    path = tmp_path / "a.fm2"
+    for text in (good, "\ufeff" + good, good.replace("\n", "\r\n")):
+        path.write_bytes(text.encode())
+        assert movie.read(path).buttons[:, 0].tolist() == [RIGHT] * 3
+        assert movie.read(path).header["comment"] == "a\u2028|b"
+    path.write_bytes(good.replace("comment ", "subtitle ²").encode())
+    with pytest.raises(ValueError, match=r"a\.fm2:\d+: subtitle '².* does not begin with a frame number"):
+        movie.read(path)
+
+
+def test_damaged_and_locked_bk2_files(tmp_path: Path) -> None:
+    good = movie.bk2(Movie(np.array([[RIGHT, 0]] * 300, np.uint8), np.zeros(300, np.uint8)))
+    entry, listed = good.index(b"PK\x03\x04"), good.index(b"PK\x01\x02")
+    path, large = tmp_path / "a.bk2", (2**30).to_bytes(4, "little") * 2
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        packed = archive.infolist()[0].compress_size
+    at = entry + 30 + len("Header.txt")
+    for bad in (
+        good[:at] + bytes([7]) * packed + good[at + packed :],  # zlib.error
+        good[: listed + 8] + b"\x01" + good[listed + 9 :],  # locked with a password
+        good[: listed + 10] + b"\x63" + good[listed + 11 :],  # a compression that nobody knows
+        good[: listed + 10] + b"\0" + good[listed + 11 : listed + 20] + large + good[listed + 28 :],  # after its end
+    ):
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match=r"a\.bk2: not a \.bk2 file: "):
+            movie.read(path)
 
 
 @pytest.mark.parametrize(
