@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario.spec import ACTIONS
+from mlx_drmario.spec import ACTIONS, SPEED_NAMES
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.schema import DECISION, DIGEST_SIZE, EPISODE
 
@@ -162,19 +162,34 @@ def misplaced(episode: Table, rows: int, frames: int) -> list[str]:
     return found
 
 
+def out_of_range(games: Games) -> list[str]:
+    """Values that no game can have, one sentence for each column that holds some."""
+    found = []
+    for table, name, least, most in (
+        (games.episode, "level", 0, 24),
+        (games.episode, "speed", 0, len(SPEED_NAMES) - 1),
+        (games.episode, "custom", 0, 1),
+        (games.episode, "viruses", 0, 99),
+        (games.episode, "viruses_left", 0, 99),
+        (games.episode, "outcome", 0, len(schema.OUTCOMES) - 1),
+        (games.episode, "winner", 0, 3),
+        (games.episode, "source", 0, len(games.sources) - 1),
+        (games.decision, "player", 0, games.players - 1),
+        (games.decision, "action", schema.NO_ACTION, ACTIONS - 1),
+        (games.decision, "top_action", schema.NO_ACTION, ACTIONS - 1),
+        (games.decision, "capsule", 0, 2),
+        (games.decision, "preview", 0, 2),
+    ):
+        column = table[name]
+        wrong = np.unique(np.nonzero((column < least) | (column > most))[0])
+        if len(wrong):
+            found.append(f"{name}[{wrong[0]}] is {column[wrong[0]]}, allowed are {least}..{most}")
+    return found
+
+
 def problems(games: Games) -> list[str]:
     """What is inconsistent about the tables themselves, one sentence each; whether they replay is another question."""
-    found = misplaced(games.episode, games.rows, len(games.buttons))
-    for table, name, limit in (
-        (games.episode, "outcome", len(schema.OUTCOMES) - 1),
-        (games.episode, "source", len(games.sources) - 1),
-        (games.decision, "player", games.players - 1),
-        (games.decision, "action", ACTIONS - 1),
-        (games.decision, "capsule", 2),
-    ):
-        wrong = np.unique(np.nonzero(table[name] > limit)[0])
-        if len(wrong):
-            found.append(f"{name}[{wrong[0]}] is {table[name][wrong[0]]}, the greatest possible is {limit}")
+    found = misplaced(games.episode, games.rows, len(games.buttons)) + out_of_range(games)
     if found:
         return found
     named = np.flatnonzero(games.decision["action"] >= 0)

@@ -5,11 +5,31 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.spec import FALL
+from mlx_drmario.spec import FALL, from_bcd
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.games import Table
+from mlx_drmario.traces.games import Games, Table
 
 PLAY, SETUP = 4, 3
+
+
+def derived(games: Games) -> Table:
+    """Every episode column that follows from first states and rows: those of `identify`, viruses, viruses_left, and,
+    of episodes of placements, frames."""
+    episode, seats, count = games.episode, games.players, len(games)
+    slot = np.repeat(np.arange(count), episode["decisions"]) * seats + games.decision["player"]
+    cleared, tau = (
+        np.bincount(slot, games.decision[name], count * seats).reshape(-1, seats) for name in ("viruses_cleared", "tau")
+    )
+    seat = [f"p{s + 1}_" for s in range(seats)]
+    shown = np.stack([from_bcd(games.start[f"{p}virus_left_bcd"].astype(np.int64)) for p in seat], -1)
+    made = 4 * (np.minimum(np.stack([games.start[f"{p}level"] for p in seat], -1).astype(np.int64), 20) + 1)
+    viruses = np.where((games.start["mode"] != PLAY)[:, None], made, shown)  # before play the layout is not made yet
+    frames = np.where(episode["buttons"] > 0, episode["frames"], tau.max(axis=1))
+    told: Table = {"viruses": viruses, "viruses_left": viruses - cleared, "frames": frames}
+    for name, value in told.items():
+        column = schema.EPISODE[name]
+        told[name] = value.reshape(count, *schema.row_shape(column, seats)).astype(column.dtype)
+    return identify(games.start, seats) | told
 
 
 def identify(start: NDArray[np.void], players: int) -> Table:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlx_drmario._core import compressed_chunk
 from mlx_drmario.files import creating
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.games import Games, misplaced, out_of_range
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
 
 BLOCK_ROWS = 1 << 16
@@ -212,22 +212,26 @@ def _open(path: Path) -> Iterator[Any]:
 
 
 def episodes(path: Path) -> Games:
-    """Only the table of episodes of a file: no start states, no rows. Raises as `read` does."""
+    """Only the table of episodes of a file: no start states, no rows.
+
+    Raises as `read` does; ValueError too for values that no game can have and rows that are not there.
+    """
     players = check(path)
     with _open(path) as file:
         table = _table(file, "episode", EPISODE, players)
         count = len(table["seed"])
         sources = _sources(file)
+        rows, frames = (len(_dataset(file, name)) for name in ("decision/action", "frame/buttons"))
     none = {name: np.empty((0, *schema.row_shape(c, players)), c.dtype) for name, c in DECISION.items()}
     buttons = np.empty((0, *schema.row_shape(BUTTONS, players)), np.uint8)
-    return Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
+    games = Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
+    _refuse(path, misplaced(table, rows, frames) + out_of_range(games))
+    return games
 
 
-def sizes(path: Path) -> tuple[int, int]:
-    """(decision rows, frame rows) of a file. Raises as `read` does."""
-    check(path)
-    with _open(path) as file:
-        return len(_dataset(file, "decision/action")), len(_dataset(file, "frame/buttons"))
+def _refuse(path: Path, found: Sequence[str]) -> None:
+    if found:
+        raise ValueError(f"path is {path}, a damaged trace: {'; '.join(found)}")
 
 
 def columns(path: Path, names: Sequence[str]) -> Iterator[NDArray[Any]]:
@@ -274,9 +278,14 @@ _UNEQUAL = "the columns of /{} have different lengths"
 def _sources(file: Any) -> tuple[dict[str, Any], ...]:
     column = _dataset(file, "source")
     try:
-        return tuple(dict(json.loads(text)) for text in column.asstr()[:])
+        sources = tuple(dict(json.loads(text)) for text in column.asstr()[:])
     except (TypeError, ValueError):
         raise LookupError("/source is not a column of JSON objects") from None
+    for row, source in enumerate(sources):
+        for name in ("engine", "mlx_drmario", "created"):
+            if not isinstance(source.get(name), str):
+                raise LookupError(f"/source[{row}] has no text {name!r}")
+    return sources
 
 
 def _table(
@@ -315,13 +324,26 @@ def _as_state(start: np.ndarray, players: int) -> np.ndarray:
 
 
 def blocks(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Games]:
-    """All episodes of a file in order, about `rows` decision and frame rows at a time. Raises as `read` does."""
+    """All episodes of a file in order, about `rows` decision and frame rows at a time. Raises as `load` does."""
     for first, last in ranges(path, rows):
-        yield read(path, first, last)
+        yield _checked(path, first, last)
+
+
+def load(path: Path) -> Games:
+    """All episodes of a file. Raises as `episodes` does, and so for its rows."""
+    episodes(path)
+    return _checked(path)
+
+
+def _checked(path: Path, first: int = 0, last: int | None = None) -> Games:
+    games = read(path, first, last)
+    where = f"episodes {first} to {first + len(games) - 1}: "
+    _refuse(path, [where + text for text in out_of_range(games)])
+    return games
 
 
 def ranges(path: Path, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
-    """(first, last + 1) of consecutive episodes with about `rows` rows together."""
+    """(first, last + 1) of consecutive episodes with about `rows` rows together. Raises as `episodes` does."""
     table = episodes(path).episode
     sizes = np.cumsum(table["decisions"].astype(np.int64) + table["buttons"])
     first = 0

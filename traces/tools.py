@@ -48,7 +48,7 @@ def load(path: Path) -> Games:
     """A trace file, or what the journal of a running or dead recording holds so far."""
     if path.name.endswith(journal.SUFFIX):
         return writer.assemble(journal.read(path))
-    return storage.read(path)
+    return storage.load(path)
 
 
 def summary(path: Path) -> dict[str, Any]:
@@ -97,15 +97,13 @@ def _counts(column: np.ndarray) -> dict[Any, int]:
 def validate(path: Path) -> list[str]:
     """What is wrong with the tables of a file, one sentence each; games are not played. Raises nothing."""
     try:
-        table = storage.episodes(path).episode
-        found = tables.misplaced(table, *storage.sizes(path))
-        for first, last in () if found else storage.ranges(path):
-            found += [
-                f"episodes {first} to {last - 1}: {text}" for text in tables.problems(storage.read(path, first, last))
-            ]
+        return [
+            f"episodes {first} to {last - 1}: {text}"
+            for first, last in storage.ranges(path)
+            for text in tables.problems(storage.read(path, first, last))
+        ]
     except (ValueError, OSError) as error:
         return [str(error)]
-    return found
 
 
 @dataclass(frozen=True)
@@ -263,10 +261,15 @@ def split(path: Path, directory: Path, episodes: int) -> list[Path]:
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}; it must be at least 1")
     players, total = storage.check(path), len(storage.episodes(path))
+    stem = path.name.removesuffix(schema.SUFFIX)
+    parts = {
+        directory / f"{stem}-{number:04d}{schema.SUFFIX}": first
+        for number, first in enumerate(range(0, total, episodes), start=1)
+    }
+    for out in parts:  # all of them before the first is written
+        if out.exists():
+            raise FileExistsError(storage.TAKEN.format(out))
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for number, first in enumerate(range(0, total, episodes), start=1):
-        out = directory / f"{path.name.removesuffix(schema.SUFFIX)}-{number:04d}{schema.SUFFIX}"
+    for out, first in parts.items():
         storage.save(out, [storage.read(path, first, first + episodes)], players)
-        written.append(out)
-    return written
+    return list(parts)

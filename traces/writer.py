@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario.files import WRITING
-from mlx_drmario.spec import from_bcd
 from mlx_drmario.traces import frames, games, journal, schema, storage
 from mlx_drmario.traces.games import Games
-from mlx_drmario.traces.identify import identify
+from mlx_drmario.traces.identify import derived
 from mlx_drmario.traces.journal import Content, Journal, Rows
 from mlx_drmario.traces.schema import DECISION, EPISODE
 
@@ -254,23 +253,8 @@ def _from_buttons(raw: Games, e: int) -> Games:
 
 def complete(raw: Games) -> Games:
     """The same games with every episode column that follows from starts and rows."""
-    episode = dict(raw.episode)
-    episode.update(identify(raw.start, raw.players))
-    seats = raw.players
-    viruses = np.stack([from_bcd(raw.start[f"p{s + 1}_virus_left_bcd"].astype(np.int64)) for s in range(seats)], -1)
-    owner = np.repeat(np.arange(len(raw)), episode["decisions"])
-    slot = owner * seats + raw.decision["player"]
-    cleared = np.bincount(slot, raw.decision["viruses_cleared"], len(raw) * seats).reshape(-1, seats)
-    tau = np.bincount(slot, raw.decision["tau"], len(raw) * seats).reshape(-1, seats)
-    intro = raw.start["mode"] != frames.PLAY  # the layout is not made yet
-    made = 4 * (np.minimum(np.stack([raw.start[f"p{s + 1}_level"] for s in range(seats)], -1).astype(np.int64), 20) + 1)
-    viruses = np.where(intro[:, None], made, viruses)
-    by_buttons = episode["buttons"] > 0
-    episode["frames"] = np.where(by_buttons, episode["frames"], tau.max(axis=1)).astype(np.uint32)
-    for name, value in (("viruses", viruses), ("viruses_left", viruses - cleared)):
-        column = EPISODE[name]
-        episode[name] = value.reshape(len(raw), *schema.row_shape(column, seats)).astype(column.dtype)
-    whole = Games(seats, episode, raw.start, raw.decision, raw.buttons, raw.sources)
+    episode = raw.episode | derived(raw)
+    whole = Games(raw.players, episode, raw.start, raw.decision, raw.buttons, raw.sources)
     episode["content"] = games.content_hashes(whole)
     return whole
 

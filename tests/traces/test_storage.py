@@ -225,6 +225,10 @@ def test_what_a_trace_lacks_is_named(tmp_path: Path, random_games: Games) -> Non
         ("episode", "decisions", 999, "first_decision|rows"),
         ("episode", "outcome", 9, r"outcome\[2\] is 9"),
         ("episode", "source", 5, r"source\[2\] is 5"),
+        ("episode", "level", 25, r"level\[2\] is 25, allowed are 0\.\.24"),
+        ("episode", "speed", 7, r"speed\[2\] is 7, allowed are 0\.\.2"),
+        ("episode", "custom", 2, r"custom\[2\] is 2, allowed are 0\.\.1"),
+        ("decision", "action", -5, r"action\[2\] is -5, allowed are -1\.\.511"),
         ("decision", "player", 1, r"player\[2\] is 1"),
         ("decision", "action", 512, r"action\[2\] is 512"),
         ("decision", "capsule", 3, r"capsule\[2\]"),
@@ -252,6 +256,12 @@ def test_a_changed_row_is_named_by_the_replay(random_games: Games, name: str) ->
 
 
 def test_changed_episodes_are_named_by_the_replay(greedy_games: Games, tmp_path: Path) -> None:
+    for name in ("seed", "level", "speed", "frame_counter", "custom", "viruses", "viruses_left"):
+        games = greedy_games.take(np.arange(3))
+        right = games.episode[name][1].item()
+        games.episode[name][1] = wrong = right - 1 if right else 1
+        (found,) = replay.verify(games)
+        assert str(found) == f"episode 1, decision 83: {name} is {right} in the replay, {wrong} in the file"
     for name, value, message in (
         ("outcome", 2, "the game is cleared in the replay, top_out in the file"),
         ("frames", 7, "frames is .* in the replay, 7 in the file"),

@@ -62,6 +62,15 @@ def test_merge_dedup_and_split(folder: Path) -> None:
         tools.split(folder / "once.dmtrace.h5", folder / "parts", 0)
 
 
+def test_split_writes_all_parts_or_none(folder: Path) -> None:
+    taken = folder / "parts" / "greedy-00-0001-0002.dmtrace.h5"
+    taken.parent.mkdir()
+    taken.touch()
+    with pytest.raises(FileExistsError, match=r"greedy-00-0001-0002\.dmtrace\.h5, which exists"):
+        tools.split(tools.find([folder / "c"])[0], folder / "parts", 1)
+    assert list(taken.parent.iterdir()) == [taken]
+
+
 @pytest.mark.parametrize(
     ("choice", "rule"),
     [
