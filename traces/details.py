@@ -1,6 +1,6 @@
 """What a policy says of its choices, as columns of decision rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,17 +55,17 @@ def fill(
         rows["value"][who] = value.reshape(-1)[who]
 
 
-def annotate(games: Games, policy: Policy, planes: str) -> Games:
+def annotate(games: Games, policy: Policy, planes: str, episodes: Iterable[int] | None = None) -> Games:
     """The same games with what a policy says of every decision, instead of what was recorded.
 
-    planes: the plane set that the policy reads. Raises ValueError for games of two players, and for a game that was
-    played by buttons or does not replay, naming it.
+    planes: the plane set that the policy reads; episodes: which to ask about, by default all. Raises ValueError for
+    games of two players, and for a game that was played by buttons or does not replay, naming it.
     """
     if games.players != 1:
         raise ValueError(f"games.players is {games.players}; a policy can only be asked about games of one player")
     decision = {name: column.copy() for name, column in games.decision.items()}
     forget(decision)
-    for e in range(len(games)):
+    for e in range(len(games)) if episodes is None else episodes:
         if games.episode["buttons"][e]:
             raise ValueError(f"episode {e} was played by buttons; a policy can only be asked where it could have acted")
         play = dm.Decisions(num_envs=1, planes=planes, threads=1)

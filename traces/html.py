@@ -40,7 +40,13 @@ def write(out: Path, games: Games, episodes: Sequence[int], title: str) -> int:
     """
     if not len(episodes):
         raise ValueError("episodes is empty; a page needs at least one game")
-    data = {"title": title, "version": dm.__version__, "rate": FRAME_RATE, "games": [game(games, e) for e in episodes]}
+    pages = []
+    for e in episodes:
+        try:
+            pages.append(game(games, e))
+        except ValueError as error:
+            raise ValueError(f"episode {e}: {error}") from error
+    data = {"title": title, "version": dm.__version__, "rate": FRAME_RATE, "games": pages}
     # "<" cannot then end the script that holds the text, whatever a policy is called.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     page = TEMPLATE.read_text(encoding="utf-8").replace(MARK, text).encode()

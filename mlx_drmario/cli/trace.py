@@ -7,10 +7,12 @@ drmario trace movie game.dmtrace.h5 --out game.fm2
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -246,10 +248,20 @@ def movie(config: Movie | Import) -> int:
         return 0
     games = tools.load(config.path)
     check_episode(config.path, config.episode, len(games))
-    made = movies.of_game(games, config.episode, menus)
+    with naming(f"{config.path}, episode {config.episode}"):
+        made = movies.of_game(games, config.episode, menus)
     movies.write(config.out, made)
     print(f"{config.out}: {counted(len(made.buttons), 'frame')}; {made.subtitles[0][1]}")
     return 0
+
+
+@contextlib.contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Says first what a ValueError is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def check_episode(path: Path, episode: int, count: int, option: str = "episode") -> None:
@@ -262,20 +274,19 @@ def check_episode(path: Path, episode: int, count: int, option: str = "episode")
 
 def html(config: Html) -> int:
     """Write the page."""
-    import numpy as np
-
     from mlx_drmario.traces import html as page
     from mlx_drmario.traces import tools
 
     games = tools.load(config.path)
     for episode in config.episodes:
         check_episode(config.path, episode, len(games), "episodes")
-    games = games.take(np.array(config.episodes or range(min(20, len(games))), np.int64))
+    episodes = config.episodes or range(min(20, len(games)))
     if config.policy is not None:
         from mlx_drmario.cli import policy as policies
         from mlx_drmario.traces.details import annotate
 
-        games = annotate(games, *policies.load(config.policy))
-    size = page.write(config.out, games, range(len(games)), title=config.path.name)
+        games = annotate(games, *policies.load(config.policy), episodes)
+    with naming(str(config.path)):
+        size = page.write(config.out, games, episodes, title=config.path.name)
     print(f"{config.out}: {size / 1e3:,.0f} kB")
     return 0

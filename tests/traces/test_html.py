@@ -89,6 +89,28 @@ def test_no_policy_is_asked_about_two_players(tmp_path: Path, capsys: pytest.Cap
     assert main(["trace", "html", str(path), "--out", str(out)]) == 0
 
 
+def test_games_keep_their_numbers_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detailed: Path) -> None:
+    """On the page, and where a policy is asked about them."""
+    asked: list[int] = []
+
+    def seen(games: Games, policy: object, planes: str, episodes: list[int]) -> Games:
+        asked.extend(episodes)
+        return games
+
+    monkeypatch.setattr("mlx_drmario.traces.details.annotate", seen)
+    out = tmp_path / "p.html"
+    assert main(["trace", "html", str(detailed), "--out", str(out), "--policy", "greedy", "--episodes", "1"]) == 0
+    assert re.findall(r'"number":(\d+)', out.read_text()) == ["1"] and asked == [1]
+
+
+def test_only_the_games_of_the_page_are_asked_about(detailed: Path) -> None:
+    games = storage.read(detailed)
+    games.episode["buttons"][0] = 1
+    assert len(annotate(games, Greedy(), "bitplane", [1])) == 2
+    with pytest.raises(ValueError, match="episode 0 was played by buttons"):
+        annotate(games, Greedy(), "bitplane", [0])
+
+
 def test_a_game_that_is_over_too_early_is_named(detailed: Path) -> None:
     """Of a damaged file: its rows go on where the replay has ended."""
     games = storage.read(detailed).take(np.array([1]))
