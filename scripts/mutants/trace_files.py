@@ -1,0 +1,146 @@
+"""Deliberate faults in what damaged traces, movies and records are told, and in what is admitted."""
+
+REPLAY, CONSOLE, MOVIE, RECORDS, STORAGE = (
+    f"mlx_drmario/traces/{name}.py" for name in ("replay", "console", "movie", "records", "storage")
+)
+TEST_DAMAGED, TEST_TOOLS, TEST_MOVIE, TEST_HTML, TEST_RECORDS, TEST_RECORDS_COMMAND, TEST_STORAGE = (
+    f"tests/traces/test_{name}.py"
+    for name in ("damaged", "tools", "movie", "html", "records", "records_command", "storage")
+)
+
+# (name, file, old text, new text, test that fails)
+MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "a table of games may say what it likes",
+        REPLAY,
+        "_mistold(games, np.array([e for e in range(len(games)) if e not in wrong], np.int64))",
+        "()",
+        f"{TEST_STORAGE}::test_changed_episodes_are_named_by_the_replay",
+    ),
+    (
+        "a speed that cannot be ends in a traceback",
+        STORAGE,
+        "_refuse(path, misplaced(table, rows, frames) + out_of_range(games))",
+        "_refuse(path, misplaced(table, rows, frames))",
+        f"{TEST_DAMAGED}::test_a_damaged_file_hides_no_summary_of_a_good_one",
+    ),
+    (
+        "rows that cannot be are read",
+        STORAGE,
+        "    _refuse(path, [where + text for text in out_of_range(games)])\n",
+        "",
+        f"{TEST_DAMAGED}::test_a_value_that_cannot_be_is_named_with_its_file",
+    ),
+    (
+        "a source without an engine ends in a traceback",
+        STORAGE,
+        'for name in ("engine", "mlx_drmario", "created"):',
+        'for name in ("mlx_drmario", "created"):',
+        f"{TEST_DAMAGED}::test_a_source_that_lacks_something_is_named",
+    ),
+    (
+        "split leaves a part",
+        "traces/tools.py",
+        "        if out.exists():\n            raise FileExistsError(storage.TAKEN.format(out))\n",
+        "        pass\n",
+        f"{TEST_TOOLS}::test_split_writes_all_parts_or_none",
+    ),
+    (
+        "a button is never up on the menus",
+        "mlx_drmario/ranges.py",
+        "Gap = Annotated[int, Range(2, 600)]",
+        "Gap = Annotated[int, Range(1, 600)]",
+        f"{TEST_MOVIE}::test_menus_that_cannot_be_are_refused",
+    ),
+    (
+        "a movie waits on the title until the demo",
+        CONSOLE,
+        "    if title >= demo:",
+        "    if False:",
+        f"{TEST_MOVIE}::test_the_title_waits_no_longer_than_the_demo",
+    ),
+    (
+        "a reset before the game is not seen",
+        CONSOLE,
+        "self.commands[frame + 1 : start + 1]",
+        "self.commands[start + 1 : start + 1]",
+        f"{TEST_MOVIE}::test_a_reset_before_the_game_is_there_is_seen",
+    ),
+    (
+        "a damaged archive ends in a traceback",
+        MOVIE,
+        "(zipfile.BadZipFile, zlib.error, ",
+        "(zipfile.BadZipFile, ",
+        f"{TEST_MOVIE}::test_damaged_and_locked_bk2_files",
+    ),
+    (
+        "a superscript is a frame number",
+        MOVIE,
+        "frame.isdecimal()",
+        "frame.isdigit()",
+        f"{TEST_MOVIE}::test_letters_of_other_scripts_in_fm2_files",
+    ),
+    (
+        "a line separator ends a line of a movie",
+        MOVIE,
+        '.removesuffix("\\n").split("\\n")',
+        ".splitlines()",
+        f"{TEST_MOVIE}::test_letters_of_other_scripts_in_fm2_files",
+    ),
+    (
+        "a movie that cannot be made does not say of which game",
+        "mlx_drmario/cli/trace.py",
+        'with naming(f"{config.path}, episode {config.episode}"):',
+        'with naming(""):',
+        f"{TEST_DAMAGED}::test_a_placement_that_cannot_be_is_named_with_its_game",
+    ),
+    (
+        "a policy is asked about other games than the page shows",
+        "traces/details.py",
+        "for e in range(len(games)) if episodes is None else episodes:",
+        "for e in range(len(games)):",
+        f"{TEST_HTML}::test_only_the_games_of_the_page_are_asked_about",
+    ),
+    (
+        "equal lines fill all places",
+        RECORDS,
+        "frame_counter % 2 = ? % 2 AND",
+        "frame_counter = ? AND",
+        f"{TEST_RECORDS}::test_of_the_frame_counter_only_the_parity_counts",
+    ),
+    (
+        "a line that is there is admitted again",
+        RECORDS,
+        "            return None\n        now = ",
+        "            return known\n        now = ",
+        f"{TEST_RECORDS}::test_a_line_is_admitted_and_found",
+    ),
+    (
+        "a number of NumPy is no number",
+        RECORDS,
+        "return int(claim.level), int(claim.speed), canonical_seed(claim.seed), counter, actions",
+        "return claim.level, claim.speed, canonical_seed(claim.seed), counter, actions",
+        f"{TEST_RECORDS}::test_numbers_of_numpy_are_numbers",
+    ),
+    (
+        "a damaged line hides the others",
+        RECORDS,
+        "                found[row[0]] = str(error)\n",
+        "                raise\n",
+        f"{TEST_RECORDS}::test_a_damaged_line_is_named",
+    ),
+    (
+        "no lines are all lines",
+        RECORDS,
+        "if top is not None and top < 1:",
+        "if False:",
+        f"{TEST_RECORDS}::test_the_best_are_kept",
+    ),
+    (
+        "a game that is no line is not told why",
+        "traces/record_files.py",
+        "for episode, why in sorted(refused.items())]",
+        "for episode, why in ()]",
+        f"{TEST_RECORDS_COMMAND}::test_games_by_buttons_are_timed_again_and_others_are_refused_with_a_reason",
+    ),
+]
