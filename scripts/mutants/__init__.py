@@ -2,7 +2,21 @@
 
 from typing import NamedTuple
 
-from scripts.mutants import app, cli, clone, commands, core, edges, evaluator, nets, rl, rl_runs, search, trace_files, traces, tui
+from scripts.mutants import (
+    app,
+    cli,
+    clone,
+    core,
+    edges,
+    evaluator,
+    nets,
+    rl,
+    rl_runs,
+    search,
+    trace_files,
+    traces,
+    tui,
+)
 
 
 class Mutant(NamedTuple):
@@ -15,5 +29,5 @@ class Mutant(NamedTuple):
     test: str
 
 
-LISTS = (app, cli, clone, commands, core, edges, evaluator, nets, rl, rl_runs, search, trace_files, traces, tui)
+LISTS = (app, cli, clone, core, edges, evaluator, nets, rl, rl_runs, search, trace_files, traces, tui)
 MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]

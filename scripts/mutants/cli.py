@@ -1,5 +1,9 @@
-"""Deliberate faults in what the commands of the command line choose, refuse and print; read like rl.py."""
+"""Deliberate faults in what the commands of the command line choose, write, refuse and print; read like rl.py."""
 
+FILES = "mlx_drmario/files.py"
+SOLVE = "mlx_drmario/cli/solve.py"
+TEST_FILES = "tests/test_files.py"
+TEST_MOVIE = "tests/traces/test_movie.py"
 RECORDS = "mlx_drmario/cli/records.py"
 TEST_RECORDS = "tests/traces/test_records.py"
 TEST_RECORDS_COMMAND = "tests/traces/test_records_command.py"
@@ -70,5 +74,117 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'for name in ("capsule", "preview"):',
         'for name in ("capsule",):',
         "tests/planner/test_positions.py::test_what_is_no_position_is_refused",
+    ),
+    (
+        "an output replaces a pipe",
+        FILES,
+        "    if os.path.lexists(target) and not target.is_file():\n",
+        "    if False:\n",
+        f"{TEST_FILES}::test_an_output_that_is_no_file_is_refused_and_stays",
+    ),
+    (
+        "a link to an output is replaced",
+        FILES,
+        "    path = _target(path) if follow else path\n",
+        "",
+        f"{TEST_FILES}::test_a_file_is_written_through_a_link",
+    ),
+    (
+        "a movie replaces the line's JSON",
+        SOLVE,
+        "config.json.resolve() == config.movie.resolve()",
+        "config.json == config.movie",
+        f"{TEST_MOVIE}::test_a_line_and_its_movie_need_two_files",
+    ),
+    (
+        "a line without a capsule is kept",
+        SOLVE,
+        "    if not line.actions.size:\n",
+        "    if False:\n",
+        f"{TEST_MOVIE}::test_a_line_without_a_capsule_is_not_kept",
+    ),
+    (
+        "a line of fractions is rounded",
+        "mlx_drmario/search.py",
+        'given.dtype.kind not in "iu"',
+        'given.dtype.kind not in "iuf"',
+        "tests/planner/test_search.py::test_a_line_may_be_a_list_and_holds_whole_numbers",
+    ),
+    (
+        "an empty trace holds the games 0..-1",
+        "mlx_drmario/cli/trace.py",
+        "    if not count:\n",
+        "    if False:\n",
+        "tests/traces/test_tools.py::test_making_commands",
+    ),
+    (
+        "that an option may be left out is a choice",
+        "mlx_drmario/cli/errors.py",
+        """re.sub(r"'None', |, 'None'", "", text)""",
+        "text",
+        "tests/test_wrong_use.py::test_that_an_option_may_be_left_out_is_no_choice",
+    ),
+    (
+        "the page's seed is bare hex",
+        "traces/page.html",
+        "seed 0x${",
+        "seed ${",
+        "tests/traces/test_html.py::test_one_small_file_that_loads_nothing",
+    ),
+    (
+        "the seed of a game by hand is bare hex",
+        "tui/screens/play.py",
+        '("seed", f"0x{',
+        '("seed", f"{',
+        "tests/tui/test_snapshots.py::test_duel",
+    ),
+    (
+        "time travel's seed is bare hex",
+        "tui/screens/travel.py",
+        "seed 0x{",
+        "seed {",
+        "tests/tui/test_snapshots.py::test_time_travel",
+    ),
+    (
+        "the analysis' seed is bare hex",
+        "tui/widgets/analysis.py",
+        "seed 0x{",
+        "seed {",
+        "tests/tui/test_snapshots.py::test_focus",
+    ),
+    (
+        "the list of records shows decimal seeds",
+        "mlx_drmario/cli/records.py",
+        " 0x{line.seed:04x} ",
+        " {line.seed:>6} ",
+        "tests/traces/test_records_command.py::test_options_that_choose_little",
+    ),
+    (
+        "a game by hand is counted from 0",
+        "tui/recorded.py",
+        'f"game {episode + 1} of {self.path}"',
+        'f"episode {episode} of {self.path}"',
+        "tests/tui/test_recorded.py::test_games_by_hand_and_of_two_are_for_the_page",
+    ),
+    (
+        "what only looks like a checkpoint is one",
+        "mlx_drmario/rl/runs/names.py",
+        'if re.fullmatch(r"step_\\d{12,}", path.name)',
+        "",
+        "tests/rl/test_checkpoint.py::test_round_trip_and_pruning",
+    ),
+    (
+        "the list of runs finds checkpoints by itself",
+        "mlx_drmario/rl/runs/listing.py",
+        "    summary.checkpoints = available(run)\n",
+        '    summary.checkpoints = sorted((run / "checkpoints").glob("step_*"))\n',
+        "tests/rl/test_checkpoint.py::test_round_trip_and_pruning",
+    ),
+    (
+        "the app finds the newest checkpoint by itself",
+        "tui/advice.py",
+        "max(available(run), default=None)",
+        'max((run / "checkpoints").glob("step_*"), default=None)',
+        "tests/rl/test_checkpoint.py::test_round_trip_and_pruning",
     ),
 ]

@@ -155,11 +155,11 @@ def test_a_damaged_line_is_named(
 
 
 def test_top_lists_so_many_lines_of_every_game(
-    tmp_path: Path, cleared: Claim, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, solved: list[Claim], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "r.sqlite"
     with Records(path) as records:
-        assert records.add(variants(cleared)[:3], "x") == [True] * 3
+        assert records.add(solved[:3], "x") == [True] * 3
         frames = [str(line.frames) for line in records.lines()]
     for words, shown in ((["--top", "1"], frames[:1]), (["--top", "2"], frames[:2]), (["--level", "0"], frames)):
         assert main(["records", "list", *words, "--db", str(path)]) == 0
