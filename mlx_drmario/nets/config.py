@@ -22,7 +22,7 @@ class EncoderConfig:
     """Hidden units of the MLP, or channels of the axial encoder."""
     depth: Annotated[int, Range(1, 64)] = 1
     """Hidden layers of the MLP, or blocks of the axial encoder."""
-    summary: Annotated[int, Range(1, 16_384)] = 256
+    summary: Annotated[int, Range(1, 16_384)] = 128
     """Units of the vector that the axial encoder gives to the value head (and to dense heads)."""
 
     network: ClassVar[str]
@@ -61,6 +61,8 @@ class QuantileNetConfig(EncoderConfig):
 
     network = "evaluator"
 
+    summary: Annotated[int, Range(1, 16_384)] = 256
+    """Units of the vector that the encoder gives to all of it."""
     quantiles: Annotated[int, Range(1, 512)] = 32
     """Quantiles, at the levels (2 i + 1) / 2 K."""
     hidden: Annotated[int, Range(1, 4_096)] = 64

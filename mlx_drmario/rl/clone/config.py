@@ -75,7 +75,7 @@ class CloneRunConfig(BudgetConfig):
     """Parts that games and minibatches are divided into, each with its own thread. 0: 2 on a CPU if that divides them,
     else 1."""
     env: EnvConfig = field(default_factory=lambda: EnvConfig(last_level=20, max_decisions=400))
-    net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=96, hidden=128, summary=128))
+    net: NetConfig = field(default_factory=lambda: NetConfig(head="features", width=96, hidden=128))
     clone: CloneConfig = field(default_factory=CloneConfig)
 
     def __post_init__(self) -> None:
