@@ -51,10 +51,28 @@ def load(path: Path) -> Games:
     return storage.load(path)
 
 
+def table_of(path: Path) -> Games:
+    """The table of games of a file, or of a journal."""
+    return load(path) if path.name.endswith(journal.SUFFIX) else storage.episodes(path)
+
+
+def list_games(path: Path) -> Iterator[str]:
+    """A line for every game of a file, under a line of titles; players' values are divided by a slash."""
+    found = table_of(path)
+    table, count = found.episode, len(found.episode["seed"])
+    level, speed, policy = (table[name].reshape(count, found.players) for name in ("level", "speed", "policy"))
+    yield f"{'game':>6} {'level':>5} {'speed':<7} {'seed':<6} {'counter':>7} {'outcome':<10} {'frames':>7} policy"
+    for e in range(count):
+        levels, speeds = "/".join(map(str, level[e])), "/".join(SPEED_NAMES[s] for s in speed[e])
+        seed, counter, outcome = f"0x{table['seed'][e]:04x}", table["frame_counter"][e], OUTCOMES[table["outcome"][e]]
+        names = "/".join(schema.decoded(policy[e]))
+        yield f"{e:>6} {levels:>5} {speeds:<7} {seed} {counter:>7} {outcome:<10} {table['frames'][e]:>7,} {names}"
+
+
 def summary(path: Path) -> dict[str, Any]:
     """What a file holds, as plain values."""
     is_journal = path.name.endswith(journal.SUFFIX)
-    found = load(path) if is_journal else storage.episodes(path)
+    found = table_of(path)
     table = found.episode
     cleared = table["outcome"] == CLEARED
     frames = table["frames"][cleared]

@@ -121,6 +121,8 @@ def info(config: Info) -> int:
             print(f"  recorded         {source['created']} by mlx_drmario {source['mlx_drmario']}, {engine}")
             if config.sources:
                 print("    " + json.dumps(source, indent=2).replace("\n", "\n    "))
+        if config.games:
+            print("", *tools.list_games(path), sep="\n  ")
     if len(all_found) > 1:
         games, rows = (sum(found[name] for found in all_found.values()) for name in ("episodes", "decisions"))
         print(f"{counted(len(all_found), 'file')}, {counted(games, 'game')}, {counted(rows, 'decision')}")

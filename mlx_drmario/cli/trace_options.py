@@ -33,6 +33,8 @@ class Info:
     """trace files, journals, or directories of trace files"""
     sources: bool = False
     """also print versions, machine and config of every recording"""
+    games: bool = False
+    """also list every game"""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_DAMAGED}::test_a_source_that_lacks_something_is_named",
     ),
     (
+        "games are listed in another number than the seed's",
+        "traces/tools.py",
+        "f\"0x{table['seed'][e]:04x}\"",
+        "f\"{table['seed'][e]}\"",
+        f"{TEST_TOOLS}::test_games_are_listed",
+    ),
+    (
         "split leaves a part",
         "traces/tools.py",
         "        if out.exists():\n            raise FileExistsError(storage.TAKEN.format(out))\n",

@@ -107,6 +107,16 @@ def test_summary(folder: Path) -> None:
     assert live["episodes"] == 1 and live["decisions"] == 1
 
 
+def test_games_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str], greedy_games: Games) -> None:
+    path, e = tmp_path / "a.dmtrace.h5", greedy_games.episode
+    storage.save(path, [greedy_games], 1)
+    assert main(["trace", "info", str(path), "--games"]) == 0
+    listed = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert listed[0] == ["game", "level", "speed", "seed", "counter", "outcome", "frames", "policy"]
+    assert listed[1][:3] == ["0", "0", "hi"] and listed[1][5:] == ["cleared", f"{e['frames'][0]:,}", "greedy"]
+    assert [int(words[3], 16) for words in listed[1:]] == e["seed"].tolist()
+
+
 def damage(path: Path, name: str, row: int, change: int = 1) -> None:
     with h5py.File(path, "r+") as file:
         column = file[name][:]
