@@ -187,4 +187,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'max((run / "checkpoints").glob("step_*"), default=None)',
         "tests/rl/test_checkpoint.py::test_round_trip_and_pruning",
     ),
+    (
+        "a closed terminal leaves a journal of a game by hand",
+        "tui/screens/play.py",
+        "_ENDING = (signal.SIGTERM, signal.SIGHUP)",
+        "_ENDING = (signal.SIGTERM,)",
+        "tests/tui/test_play.py::test_a_game_by_hand_that_is_ended_from_outside_is_kept",
+    ),
+    (
+        "a game by hand waits for a terminal that is gone",
+        "tui/screens/play.py",
+        "        if number == signal.SIGHUP:\n",
+        "        if False:\n",
+        "tests/tui/test_play.py::test_a_game_by_hand_that_is_ended_from_outside_is_kept",
+    ),
 ]

@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -203,3 +206,21 @@ def test_games_played_by_hand_are_kept(tmp_path):
         games = storage.read(path)
         assert replay.verify(games) == [] and games.rows > 1 and games.players == players
         assert games.episode["policy"].reshape(-1).tolist() == [b"human"] * players
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_game_by_hand_that_is_ended_from_outside_is_kept(number, tmp_path, monkeypatch):
+    """A whole file, no journal. SIGHUP comes when the terminal is closed, and then ends the process as ever."""
+    raised = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+
+    async def check(pilot, screen):
+        screen.paused = True
+        for _ in range(50):
+            screen.advance(6)
+        os.kill(os.getpid(), number)
+        await until(pilot, lambda: not pilot.app.is_running, "the end of the app")
+
+    in_app(PlayScreen(0, 0, endless(), tmp_path), check)
+    assert raised == [signal.SIGHUP] * (number == signal.SIGHUP)
+    assert [path.name.partition(".")[2] for path in tmp_path.iterdir()] == ["dmtrace.h5"]

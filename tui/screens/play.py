@@ -1,5 +1,7 @@
 """Play by hand: alone, or two players on one keyboard. The engine runs in this thread, it takes microseconds."""
 
+import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,8 @@ from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
 from mlx_drmario.tui.widgets.summary import Facts
 from mlx_drmario.tui.widgets.title import Title
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here
 
 _MAX_CATCH_UP = 6  # frames; after a longer hiccup the game continues where it was instead of racing ahead
 
@@ -83,6 +87,9 @@ class PlayScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        for number in _ENDING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays so
+                asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         report_releases(self.app, True)
         self._clock = time.perf_counter()
         self.set_interval(1 / FRAME_RATE, self._tick)
@@ -91,6 +98,16 @@ class PlayScreen(Screen[None]):
     def on_unmount(self) -> None:
         report_releases(self.app, False)
         self.game.close()
+        for number in _ENDING:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _end(self, number: int) -> None:
+        """Complete the recording, and quit. On SIGHUP the terminal is gone, and Textual would wait for it."""
+        self.game.close()
+        if number == signal.SIGHUP:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.raise_signal(number)
+        self.app.exit()
 
     def _tick(self) -> None:
         """Play the frames that are due by the clock, then show the last."""
