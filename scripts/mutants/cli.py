@@ -29,13 +29,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "every line of a game is among its best",
         "traces/records.py",
-        "(*values, top or 2**31)",
-        "(*values, 2**31)",
+        "2**31 if top is None else top",
+        "2**31",
         f"{TEST_RECORDS}::test_the_best_are_kept",
     ),
     (
         "a trace is made of no lines",
-        "traces/records.py",
+        "traces/record_files.py",
         "    if not lines:\n",
         "    if False:\n",
         f"{TEST_RECORDS_COMMAND}::test_options_that_choose_little",

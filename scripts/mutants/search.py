@@ -267,7 +267,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "planner/bind_search.cpp",
         "std::ceil(checked(max_nodes,",
         "std::floor(checked(max_nodes,",
-        "tests/planner/test_search.py",
+        "tests/planner/test_search.py::test_budgets_and_stopping",
     ),
     (
         "one seed for all games is no error in a search's play",
