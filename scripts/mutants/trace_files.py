@@ -111,8 +111,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "equal lines fill all places",
         RECORDS,
-        "frame_counter % 2 = ? % 2 AND",
-        "frame_counter = ? AND",
+        "GROUP BY frame_counter % 2, actions",
+        "GROUP BY frame_counter, actions",
         f"{TEST_RECORDS}::test_of_the_frame_counter_only_the_parity_counts",
     ),
     (

@@ -340,7 +340,7 @@ def test_letters_of_other_scripts_in_fm2_files(tmp_path: Path) -> None:
         path.write_bytes(text.encode())
         assert movie.read(path).buttons[:, 0].tolist() == [RIGHT] * 3
         assert movie.read(path).header["comment"] == "a\u2028|b"
-    path.write_bytes(good.replace("comment ", "subtitle ²").encode())
+    path.write_bytes(good.replace("comment ", "subtitle ² ").encode())
     with pytest.raises(ValueError, match=r"a\.fm2:\d+: subtitle '².* does not begin with a frame number"):
         movie.read(path)
 
