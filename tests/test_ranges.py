@@ -142,7 +142,7 @@ REFUSED = {
     "play --seed 0x10000": "--seed must be between 2 and 65,535, got 65536",
     "tune --levels 0 25": "--levels must be between 0 and 24, got 25",
     "tune --regression.budget.plies 4": "--regression.budget.plies must be between 1 and 3, got 4",
-    "trace movie a --out b --menus.gap -1": "--menus.gap must be between 0 and 36,000, got -1",
+    "trace movie a --out b --menus.gap -1": "--menus.gap must be between 2 and 600, got -1",
     "trace html a --out b --episodes -1": "--episodes must be between 0 and",
     "records list --level 25": "--level must be between 0 and 24, got 25",
     "train --out=": "--out must not be empty",
