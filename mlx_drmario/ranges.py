@@ -56,16 +56,6 @@ Seed = Annotated[int, Range(0, 2**63 - 1)]
 Game = Annotated[int, Range(2, 0xFFFF)]
 Count = Annotated[int, Range(1, 1_000_000)]
 Minutes = Annotated[float, Range(0, YEAR)]
-Music = Annotated[int, Range(0, 2)]
-"""An entry of the options screen's music row."""
-Gap = Annotated[int, Range(2, 600)]
-"""Frames from one press of a button to the next: it is up in between, or the console sees no second press."""
-Settle = Annotated[int, Range(0, 36_000)]
-TitleFrame = Annotated[int, Range(0, 2_047)]
-"""The demo begins in frame 2,048."""
-Counter = Annotated[int, Range(0, 255)]
-MenuLevel = Annotated[int, Range(0, 20)]
-Speed = Annotated[int, Range(0, 2)]
 
 
 class Limits(NamedTuple):

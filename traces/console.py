@@ -1,7 +1,7 @@
 """The console around a game: power-on, title and options screens, and which buttons lead through them.
 
 The frames between the screens are those of docs/rules.md, sections 4 and 5.1. What it does not say, because it cannot
-be known without the program, is in `Menus`, a constant each.
+be known without the program, is in `Menus` (menus.py), a constant each.
 """
 
 from collections.abc import Generator, Iterator
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.ranges import Counter, Gap, MenuLevel, Music, Settle, Speed, TitleFrame, check_ranges
 from mlx_drmario.spec import DOWN, LEFT, RIGHT
+from mlx_drmario.traces.menus import Menus
 
 SELECT, START, UP = 0x20, 0x10, 0x08
 TITLE, OPTIONS, SETUP, PLAY = 0, 1, 3, 4
@@ -27,34 +27,6 @@ DEMO_WRAPS = 8
 MENU_LEVELS = 20
 RELEASE, RESET, POWER = 0, 1, 2
 """commands of a movie frame"""
-
-
-@dataclass(frozen=True)
-class Menus:
-    """What is assumed about the program before a game starts. Check these first when a movie does not stay in sync."""
-
-    power_on_counter: Counter = 0
-    """frame counter of the program in frame 0 of a movie"""
-    title_frame: TitleFrame = 150
-    """frames from power-on (or reset) until the title reads Start"""
-    settle: Settle = 20
-    """frames of the options screen before the first button"""
-    gap: Gap = 4
-    """frames from one button of the menus to the next"""
-    first_level: MenuLevel = 0
-    """virus level shown first"""
-    first_speed: Speed = 1
-    """speed shown first: 0 LOW, 1 MED, 2 HI"""
-    first_music: Music = 0
-    """entry of the music row shown first"""
-    music_off: Music = 2
-    """entry of the music row that is silent: with music the console can lose buttons (docs/rules.md 17.1) and needs one
-    frame more to set up some games (17.2)"""
-    one_cursor: bool = True
-    """two players: one cursor for both, moved by player 1; else each has one"""
-
-    def __post_init__(self) -> None:
-        check_ranges(self, "menus.")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
 from mlx_drmario.traces import console, replay
-from mlx_drmario.traces.console import POWER, RESET, Menus
+from mlx_drmario.traces.console import POWER, RESET
 from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.menus import Menus
 from mlx_drmario.traces.writer import TraceWriter
 
 FM2_ORDER = "RLDUTSBA"

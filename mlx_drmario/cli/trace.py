@@ -8,7 +8,6 @@ drmario trace movie game.dmtrace.h5 --out game.fm2
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import sys
 import time
@@ -241,17 +240,15 @@ def movie(config: Movie | Import) -> int:
     """Write a movie, or read one."""
     from mlx_drmario.traces import movie as movies
     from mlx_drmario.traces import tools
-    from mlx_drmario.traces.console import Menus
 
-    menus = Menus(**dataclasses.asdict(config.menus))
     if isinstance(config, Import):
-        found = movies.games_of(movies.read(config.movie), config.out, config.movie.name, menus)
+        found = movies.games_of(movies.read(config.movie), config.out, config.movie.name, config.menus)
         print(f"{config.out}: {counted(found, 'game')}")
         return 0
     games = tools.load(config.path)
     check_episode(config.path, config.episode, len(games))
     with naming(f"{config.path}, episode {config.episode}"):
-        made = movies.of_game(games, config.episode, menus)
+        made = movies.of_game(games, config.episode, config.menus)
     movies.write(config.out, made)
     print(f"{config.out}: {counted(len(made.buttons), 'frame')}; {made.subtitles[0][1]}")
     return 0

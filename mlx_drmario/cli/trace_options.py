@@ -8,18 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from mlx_drmario.ranges import (
-    Count,
-    Counter,
-    Gap,
-    MenuLevel,
-    Music,
-    Range,
-    Settle,
-    Speed,
-    TitleFrame,
-    check_ranges,
-)
+from mlx_drmario.ranges import Count, Range, check_ranges
+from mlx_drmario.traces.menus import Menus
 
 Paths = tyro.conf.Positional[tuple[Path, ...]]
 Trace = Annotated[Path, tyro.conf.arg(help="new trace file, .dmtrace.h5")]
@@ -136,27 +126,6 @@ class Export:
 
 
 @dataclass(frozen=True)
-class MenuFrames:
-    """What the rules do not say about title and options screens; change it when a movie does not stay in sync.
-
-    docs/traces.md explains each.
-    """
-
-    power_on_counter: Counter = 0
-    title_frame: TitleFrame = 150
-    settle: Settle = 20
-    gap: Gap = 4
-    first_level: MenuLevel = 0
-    first_speed: Speed = 1
-    first_music: Music = 0
-    music_off: Music = 2
-    one_cursor: bool = True
-
-    def __post_init__(self) -> None:
-        check_ranges(self, "menus.")
-
-
-@dataclass(frozen=True)
 class Movie:
     """Write a game as an input movie for an emulator, from power-on: FCEUX (.fm2) or BizHawk (.bk2)."""
 
@@ -165,7 +134,7 @@ class Movie:
     """movie to write, .fm2 or .bk2"""
     episode: Annotated[int, Range(0, 2**31)] = 0
     """number of the game in the file"""
-    menus: MenuFrames = field(default_factory=MenuFrames)
+    menus: Menus = field(default_factory=Menus)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -177,7 +146,7 @@ class Import:
 
     movie: tyro.conf.Positional[Path]
     out: Trace
-    menus: MenuFrames = field(default_factory=MenuFrames)
+    menus: Menus = field(default_factory=Menus)
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a button is never up on the menus",
-        "mlx_drmario/ranges.py",
-        "Gap = Annotated[int, Range(2, 600)]",
-        "Gap = Annotated[int, Range(1, 600)]",
+        "traces/menus.py",
+        "gap: Annotated[int, Range(2, 600)]",
+        "gap: Annotated[int, Range(1, 600)]",
         f"{TEST_MOVIE}::test_menus_that_cannot_be_are_refused",
     ),
     (

@@ -16,8 +16,9 @@ from mlx_drmario import seeds
 from mlx_drmario.cli import main, solve
 from mlx_drmario.traces import movie, replay, storage
 from mlx_drmario.traces.capture import FrameCapture
-from mlx_drmario.traces.console import POWER, RESET, Menus, stages, way_to
+from mlx_drmario.traces.console import POWER, RESET, stages, way_to
 from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.menus import Menus
 from mlx_drmario.traces.movie import Movie
 from mlx_drmario.traces.schema import CLEARED
 from tests import strategies as sts
