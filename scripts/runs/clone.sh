@@ -30,4 +30,5 @@ row smooth --clone.temperature 0 --clone.smoothing 0.1
 row balance --clone.balance
 row colors --net.no-canonical-colors
 row own --clone.follow 1
+row once --clone.retries 0
 row outcome --net.head outcome

@@ -29,12 +29,12 @@ from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
 TINY = CloneRunConfig(
     name="tiny",
     compile=False,
-    decisions=5 * 128,
+    decisions=5 * 192,
     checkpoint_every=1,
     keep=9,
     env=EnvConfig(num_envs=16, last_level=3, max_decisions=20),
     net=NetConfig(head="features", width=8, depth=1, summary=16),
-    clone=CloneConfig(teacher="2ply,first=4", horizon=8, minibatch=64, weaning=0.5),
+    clone=CloneConfig(teacher="2ply,first=4", horizon=8, retries=4, minibatch=64, weaning=0.5),
 )
 
 
@@ -93,20 +93,21 @@ def test_the_focal_loss_has_a_slope_where_the_network_is_certain(focal):
 def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     """Row by row: judging the observed situation, or that of the mirror, again gives the stored target and value."""
     shard = only_shard(TINY)
-    games = shard.collector.games
     seen, act = [], shard.act
 
     def remember(planes, scalars, legal, after):
-        judged = shard.teacher.judge(**roots_of(games.view), **shard.budget)[1]
+        judged = shard.teacher.judge(**roots_of(shard.games.view), **shard.budget)[1]
         seen.append((planes.copy(), judged))
         return act(planes, scalars, legal, after)
 
     shard.act = remember
-    rollout = shard.collect(shard.playing.parameters(), followed=0.5)
+    rollouts = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
     soft = np.exp(-(frames - frames.min(axis=1, keepdims=True)) / TINY.clone.temperature)
-    planes, allowed = np.concatenate([planes for planes, _ in seen]), rollout.legal.reshape(-1, 512)
-    equal = equal_colors(rollout.scalars.reshape(len(planes), -1), shard.layout)
+    planes = np.concatenate([planes for planes, _ in seen])
+    allowed = np.concatenate([rollout.legal.reshape(-1, 512) for rollout in rollouts])
+    scalars = np.concatenate([rollout.scalars.reshape(-1, rollout.scalars.shape[2]) for rollout in rollouts])
+    equal = equal_colors(scalars, shard.layout)
     images = mirrored_planes(planes, equal, shard.layout)
     rows = turned = 0
     for batch in shard.minibatches:
@@ -125,7 +126,7 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
             rows += 1
             turned += turns
         assert (weight == 1).all()
-    assert rows == TINY.clone.epochs * 128
+    assert rows == TINY.clone.epochs * 192
     assert 0.4 * rows < turned < 0.6 * rows
 
 
@@ -156,7 +157,7 @@ def test_two_shards_learn_what_one_would_of_both_their_games():
     config = dataclasses.replace(TINY, shards=2)
     with Learner(config) as learner:
         weights = learner.learning.parameters()
-        rollouts = [shard.collect(weights, 1.0) for shard in learner.shards.shards]
+        rollouts = [shard.collect(weights, 1.0)[0] for shard in learner.shards.shards]
         assert (rollouts[0].planes[0] != rollouts[1].planes[0]).any()
         halves = [next(shard.minibatches) for shard in learner.shards.shards]
         first, second = ([*half] for half in halves)
@@ -180,6 +181,10 @@ def test_shards_divide_what_they_can():
     assert resolve(odd).shards == 1 and resolve(TINY).shards == 2
     with pytest.raises(ValueError, match=r"shards must be 0 or divide env\.num_envs = 3, got 2"):
         dataclasses.replace(odd, shards=2)
+    single = dataclasses.replace(TINY, clone=dataclasses.replace(TINY.clone, retries=1, minibatch=16))
+    assert resolve(single).shards == 1
+    with pytest.raises(ValueError, match=r"shards must be 0 or divide clone\.retries = 1, got 2"):
+        dataclasses.replace(single, shards=2)
     with pytest.raises(ValueError, match=r"env\.num_envs \* clone\.horizon must be at most 16,777,216 decisions"):
         dataclasses.replace(TINY, env=EnvConfig(num_envs=65_536), clone=CloneConfig(horizon=65_536))
 
@@ -207,9 +212,9 @@ def test_callbacks_are_told_everything_and_change_nothing(tmp_path):
     assert [{"step": s.decisions, **s.metrics} for s in diary.snapshots] == read_metrics(tmp_path / "told")
     last = diary.snapshots[-1]
     assert last == result.last and last.progress == 1.0 and last.stage == config.env.stage
-    assert last.frames > 640 and last.games == last.metrics["episode/count"] > 0
-    assert [checkpoint.number(path) for path in diary.checkpoints] == [128, 640]
-    assert diary.steps == {0: 5 * 8, 1: 5 * 8}
+    assert last.frames > 960 and last.games == last.metrics["episode/count"] > 0
+    assert [checkpoint.number(path) for path in diary.checkpoints] == [192, 960]
+    assert diary.steps == {0: 5 * 8, 1: 5 * 8}  # games that are tried again are nobody's
 
 
 def test_time_that_a_callback_holds_the_run_up_is_not_counted():
@@ -229,7 +234,7 @@ def test_runs_repeat_and_go_on_bit_for_bit(tmp_path):
     assert not train(TINY, tmp_path / "parts", StopAfter(2)).finished
     train(TINY, tmp_path / "parts", resume=True)
     for number in (2, 5):
-        first, second = (checkpoint.directory(tmp_path / name, number * 128) for name in ("whole", "parts"))
+        first, second = (checkpoint.directory(tmp_path / name, number * 192) for name in ("whole", "parts"))
         assert content(first) == content(second)
     rows = [timeless(tmp_path / name) for name in ("whole", "parts")]
     assert rows[0] == rows[1] and len(rows[0]) == 5
@@ -243,7 +248,7 @@ def test_the_network_comes_to_agree_with_its_teacher():
     """It starts by chance (one of some 30 placements) and learns; the average follows the network that learns."""
     config = dataclasses.replace(
         TINY,
-        decisions=12 * 512,
+        decisions=12 * 576,
         env=dataclasses.replace(TINY.env, num_envs=64),
         clone=dataclasses.replace(TINY.clone, teacher="1ply", average=0.9, learning_rate=0.005),
     )
@@ -265,6 +270,7 @@ def test_from_the_command_line(tmp_path, capsys):
     for wrong, said in (
         (["--clone.teacher", "4ply"], "clone.teacher is '4ply': no search '4ply'; choose one of"),
         (["--clone.minibatch", "100"], "clone.minibatch must divide env.num_envs * clone.horizon = 16384, got 100"),
+        (["--clone.retries", "3"], "clone.minibatch must divide 16 * clone.retries = 48, got 512"),
         (["--clone.temperature", "-1"], "must be between 0 and 10,000"),
     ):
         assert main(["train", "clone", "--out", str(tmp_path / "no"), *wrong]) == 2

@@ -12,6 +12,9 @@ from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
+RETRY_DECISIONS = 16
+"""Decisions for which a game goes on from a position of `CloneConfig.retries`."""
+
 
 @dataclass(frozen=True)
 class CloneConfig:
@@ -35,6 +38,9 @@ class CloneConfig:
     """Share of the budget in which that falls from 1."""
     random_moves: Share = 0.03
     """Share of decisions that are random, so that there are bad bottles."""
+    retries: Annotated[int, Range(0, 65_536)] = 128
+    """Positions from shortly before a game was lost, from which every iteration goes on for 16 decisions each; 0 for
+    none."""
     horizon: Annotated[int, Range(1, 65_536)] = 64
     """Decisions per game and iteration."""
     epochs: Annotated[int, Range(1, 1_000)] = 4
@@ -80,13 +86,18 @@ class CloneRunConfig(BudgetConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        size = self.env.num_envs * self.clone.horizon
-        if size % self.clone.minibatch:
-            raise ValueError(
-                f"clone.minibatch must divide env.num_envs * clone.horizon = {size}, got {self.clone.minibatch}"
-            )
+        for name, size in (
+            ("env.num_envs * clone.horizon", self.env.num_envs * self.clone.horizon),
+            (f"{RETRY_DECISIONS} * clone.retries", RETRY_DECISIONS * self.clone.retries),
+        ):
+            if size % self.clone.minibatch:
+                raise ValueError(f"clone.minibatch must divide {name} = {size}, got {self.clone.minibatch}")
         check_rollout(self.env.num_envs, self.clone.horizon, "clone.horizon")
-        for name, count in (("env.num_envs", self.env.num_envs), ("clone.minibatch", self.clone.minibatch)):
+        for name, count in (
+            ("env.num_envs", self.env.num_envs),
+            ("clone.minibatch", self.clone.minibatch),
+            ("clone.retries", self.clone.retries),
+        ):
             if self.shards and count % self.shards:
                 raise ValueError(f"shards must be 0 or divide {name} = {count}, got {self.shards}")
 
@@ -97,8 +108,8 @@ class CloneRunConfig(BudgetConfig):
 
     @property
     def decisions_per_iteration(self) -> int:
-        """Decisions of a rollout, over all games."""
-        return self.env.num_envs * self.clone.horizon
+        """Decisions of a rollout and of what is played again, over all games."""
+        return self.env.num_envs * self.clone.horizon + RETRY_DECISIONS * self.clone.retries
 
     @property
     def steps_per_iteration(self) -> int:

@@ -24,6 +24,7 @@ from mlx_drmario.rl.actor import NetworkActor
 from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
+from mlx_drmario.rl.clone.retries import Retries, position_of
 from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.gradient import gradient_of
 from mlx_drmario.rl.rollout import Collector, Rollout
@@ -53,23 +54,35 @@ class Shard:
         self.collector = Collector(
             env, config.reward, config.clone.horizon, seed, facts=self.learning.facts, observer=observer, part=index
         )
+        self.retries = Retries(config, index, self.learning.facts) if config.clone.retries else None
         self.rng = np.random.default_rng([config.seed, 2, index])
-        self.judged: list[NDArray[np.float32]] = []  # of every decision of the rollout: f32[M], frames to go
+        self.games = self.collector.games  # those that are being played
+        self.states: list[NDArray[Any]] = []  # of every step of the rollout: structured [N]
+        self.judged: list[NDArray[np.float32]] = []  # of every decision of all rollouts: f32[M], frames to go
         self.agreed: list[float] = []
         self.followed = 1.0
         self.actor = NetworkActor(self.playing)
         self.gradient = gradient_of(self.learning, self._loss, config.compile)
         self.minibatches: Iterator[Batch] = iter(())
 
-    def collect(self, weights: Any, followed: float) -> Rollout:
-        """Play a rollout with `weights`, in which the teacher takes a share `followed` of the decisions, and prepare
-        what `differentiate` goes through: all of its decisions once per epoch, in a fresh random order."""
+    def collect(self, weights: Any, followed: float) -> list[Rollout]:
+        """Play with `weights`, the teacher taking a share `followed` of the decisions: a rollout of games from their
+        start, then one of those that are tried again. Prepares what `differentiate` goes through: all of their
+        decisions once per epoch, in a fresh random order."""
         self.playing.update(weights)
         self.followed = followed
         self.judged, self.agreed = [], []
-        rollout = self.collector.collect(self)
-        self.minibatches = self.batches(rollout)
-        return rollout
+        rollouts = [self._play(self.collector)]
+        if self.retries:
+            self.retries.learn(rollouts[0], np.stack(self.states))
+            self.retries.place()
+            rollouts.append(self._play(self.retries.collector))
+        self.minibatches = self.batches(rollouts)
+        return rollouts
+
+    def _play(self, collector: Collector) -> Rollout:
+        self.games, self.states = collector.games, []
+        return collector.collect(self)
 
     def act(
         self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
@@ -79,9 +92,10 @@ class Shard:
 
         On the way the teacher judges every placement, which is what will be learnt.
         """
+        self.states.append(position_of(self.games))
         every = np.arange(len(planes))
         decision, action, _ = after.take(every)
-        choice, frames = self.teacher.judge(**roots_of(self.collector.games.view), **self.budget)
+        choice, frames = self.teacher.judge(**roots_of(self.games.view), **self.budget)
         self.judged.append(frames[decision, action])
         log_probs, value = self.actor.act(planes, scalars, legal, after)
         own = log_probs.argmax(axis=1)
@@ -96,11 +110,13 @@ class Shard:
         """See `rollout.Actor`; not used: the value is the teacher's."""
         return np.zeros(len(planes), np.float32)
 
-    def batches(self, rollout: Rollout) -> Iterator[Batch]:
+    def batches(self, rollouts: list[Rollout]) -> Iterator[Batch]:
         """This shard's parts of the minibatches of all epochs; a decision is seen in a mirror half of the time."""
         settings, size = self.config.clone, self.config.clone.minibatch // self.config.shards
-        planes, scalars = (column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars))
-        after, judged = AfterstateRows.join(rollout.after), np.concatenate(self.judged)
+        planes = np.concatenate([rollout.planes.reshape(-1, *rollout.planes.shape[2:]) for rollout in rollouts])
+        scalars = np.concatenate([rollout.scalars.reshape(-1, rollout.scalars.shape[2]) for rollout in rollouts])
+        after = AfterstateRows.join([rows for rollout in rollouts for rows in rollout.after])
+        judged = np.concatenate(self.judged)
         least = np.minimum.reduceat(judged, after.first[:-1])
         wanted = targets(
             settings, np.repeat(np.arange(len(planes), dtype=np.int32), np.diff(after.first)), judged, least
@@ -144,12 +160,15 @@ class Shard:
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on: arrays and plain values."""
-        return {"games": self.collector.state(), "rng": self.rng.bit_generator.state}
+        retries = {"retries": self.retries.state()} if self.retries else {}
+        return {"games": self.collector.state(), "rng": self.rng.bit_generator.state, **retries}
 
     def load(self, state: dict[str, Any]) -> None:
         """Undo `state`."""
         self.collector.load(state["games"], self.config.env.stage)
         self.rng.bit_generator.state = state["rng"]
+        if self.retries:
+            self.retries.load(state["retries"], self.config.env.stage)
 
 
 def progress_scalars(layout: ObservationLayout) -> tuple[tuple[int, int], tuple[int, int]]:

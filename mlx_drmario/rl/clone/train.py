@@ -44,7 +44,7 @@ def train(config: CloneRunConfig, run: Path, callback: Callback | None = None, *
 
 def resolve(config: CloneRunConfig) -> CloneRunConfig:
     """Replace automatic settings by what they come to on this device; the run directory records the result."""
-    even = config.env.num_envs % 2 == config.clone.minibatch % 2 == 0
+    even = not any(count % 2 for count in (config.env.num_envs, config.clone.minibatch, config.clone.retries))
     return dataclasses.replace(config, shards=config.shards or (2 if even and mx.default_device() == mx.cpu else 1))
 
 
@@ -82,14 +82,14 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         """One rollout, judged, and the gradients on it; returns the metrics."""
         start, settings, followed, counters = time.perf_counter(), self.config.clone, self.followed, self.counters
         weights = self.playing.parameters()
-        rollouts = self.shards.map(lambda shard: shard.collect(weights, followed))
+        collected = self.shards.map(lambda shard: shard.collect(weights, followed))
         played, held = time.perf_counter(), self.callback.held_seconds()
-        self.window.add(np.concatenate([rollout.episodes for rollout in rollouts], axis=1))
+        self.window.add(np.concatenate([rollouts[0].episodes for rollouts in collected], axis=1))
         rate = linear(settings.learning_rate, settings.learning_rate / 50, self.progress)
         self.optimizer.learning_rate = mx.array(rate)
         losses = [self._step() for _ in range(self.config.steps_per_iteration)]
-        decisions = sum(rollout.action.size for rollout in rollouts)
-        frames = sum(int(rollout.tau.sum(dtype=np.int64)) for rollout in rollouts)
+        decisions = sum(rollout.action.size for rollouts in collected for rollout in rollouts)
+        frames = sum(int(rollout.tau.sum(dtype=np.int64)) for rollouts in collected for rollout in rollouts)
         counters.decisions += decisions
         counters.frames += frames
         counters.iterations += 1
@@ -147,7 +147,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
         state = restored.state
         restored.require(self.config.net, self.layout)
-        if "shards" not in state:
+        if state.get("shards", {}).get("0", {}).keys() != self.shards.shards[0].state().keys():
             raise ValueError(f"checkpoint {restored.path} is of an older version, whose runs cannot go on in this one")
         self.playing.load_weights(list(restored.model.items()))
         restore_kept(self.learning, state["learning"])
