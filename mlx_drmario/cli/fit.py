@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,8 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, capture:
     from mlx_drmario.rl.runs import directory as directories
 
     if isinstance(config, EvaluatorConfig):
-        policies.check(config.data.policy, "data.policy")
+        policy = policies.located(config.data.policy, "data.policy")
+        config = replace(config, data=replace(config.data, policy=policy))
     run = directory or default_directory(config.name, make=not dry_run)
     directories.check(run, config, resume)
     if dry_run:

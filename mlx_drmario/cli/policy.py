@@ -83,6 +83,15 @@ def check(name: str, option: str = "policy") -> None:
         _paths(name, option)
 
 
+def located(name: str, option: str = "policy") -> str:
+    """The name as it is understood from any directory: paths in it are absolute. Raises as `check`."""
+    check(name, option)
+    if _searches(name) or name in ("random", "greedy"):
+        return name
+    start, typed = _parts(name)
+    return start + ",".join(path if _is_shipped(path) else str(Path(path).absolute()) for path in typed)
+
+
 def _searches(name: str) -> bool:
     return name.startswith(SEARCH) or name.partition(":")[0] == MEMORY
 
@@ -145,12 +154,24 @@ def _risk(name: str, option: str, path: str) -> float | None:
     return 1.0 if isinstance(load_weights(Path(path)).net, QuantileNetConfig) else None
 
 
+def _parts(name: str) -> tuple[str, list[str]]:
+    """What a name begins with, "ensemble:", "risk:0.25:" or nothing, and the paths that follow."""
+    prefix = _prefix(name)
+    rest = name.removeprefix(prefix)
+    if prefix == RISK:
+        risk, colon, path = rest.partition(":")
+        return prefix + risk + colon, [path]
+    return prefix, rest.split(",") if prefix else [rest]
+
+
+def _is_shipped(path: str) -> bool:
+    return path == BEST and not Path(path).is_dir()
+
+
 def _paths(name: str, option: str) -> list[str]:
     """The directories that a name stands for; ValueError when one is none."""
-    prefix = _prefix(name)
-    parts = name.removeprefix(prefix)
-    typed = {ENSEMBLE: parts.split(","), RISK: [parts.partition(":")[2]], "": [name]}[prefix]
-    paths = [str(SHIPPED) if path == BEST and not Path(path).is_dir() else path for path in typed]
+    prefix, typed = _parts(name)
+    paths = [str(SHIPPED) if _is_shipped(path) else path for path in typed]
     for path in paths:
         if not path:
             raise ValueError(f"{option} is {name!r}, in which the directory of a run is missing")

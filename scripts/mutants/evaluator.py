@@ -292,4 +292,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "parts = []",
         "tests/rl/test_risk.py::test_forecasts_of_any_number_of_states",
     ),
+    (
+        "a policy that is kept by its path is found from one directory alone",
+        "mlx_drmario/cli/policy.py",
+        "str(Path(path).absolute())",
+        "path",
+        "tests/rl/test_shipped.py",
+    ),
 ]

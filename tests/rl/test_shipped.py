@@ -1,6 +1,9 @@
 """The network that comes with the package: intact, small, and strong."""
 
+import pytest
+
 from mlx_drmario import seeds
+from mlx_drmario.cli import main
 from mlx_drmario.cli import policy as policies
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.rl.runs import checkpoint
@@ -28,3 +31,22 @@ def test_a_directory_of_that_name_comes_first(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert policies._paths("best", "policy") == ["best"]
     assert policies._paths("ensemble:best,best", "policy") == ["best", "best"]
+
+
+def test_a_name_that_is_kept_means_the_same_from_anywhere(monkeypatch, tmp_path, capsys):
+    for run in ("run", "other"):
+        (tmp_path / run).mkdir()
+    monkeypatch.chdir(tmp_path)
+    kept = {
+        "run": f"{tmp_path}/run",
+        "ensemble:run,best": f"ensemble:{tmp_path}/run,best",
+        "ensemble:run,other": f"ensemble:{tmp_path}/run,{tmp_path}/other",
+        "risk:0.25:other": f"risk:0.25:{tmp_path}/other",
+        "risk:1.5:/tmp": "risk:1.5:/tmp",
+        **{name: name for name in ("best", "greedy", "random", "search:3ply,boards=20", "memory:beam=300")},
+    }
+    assert {name: policies.located(name) for name in kept} == kept
+    with pytest.raises(ValueError, match=r"^given is 'nowhere'; it must be best"):
+        policies.located("nowhere", "given")
+    assert main(["train", "evaluator", "--data.policy", "run", "--dry-run"]) == 0
+    assert f'"policy": "{tmp_path}/run"' in capsys.readouterr().out
