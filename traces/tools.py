@@ -198,6 +198,8 @@ class Choice:
     """frames of the episode, which are the frames to clear of a cleared one"""
     seed_split: str | None = None
     """test, validation or training: only games of these seeds"""
+    seeds: tuple[int, ...] = ()
+    """two that differ in the lowest bit alone are the same game, and files name it by one of them (seeds.py)"""
 
     def __post_init__(self) -> None:
         for outcome in self.outcomes:
@@ -228,6 +230,8 @@ class Choice:
             keep &= table["frames"] <= self.max_frames
         if self.seed_split is not None:
             keep &= np.isin(table["seed"], seeds.seeds(self.seed_split))
+        if self.seeds:
+            keep &= np.isin(table["seed"] >> 1, np.array(self.seeds) >> 1)
         return keep
 
 

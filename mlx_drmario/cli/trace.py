@@ -219,6 +219,7 @@ def choice(config: Filter) -> Choice:
         min_frames=config.min_frames,
         max_frames=config.max_frames,
         seed_split=config.split,
+        seeds=config.seeds,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.ranges import Count, Range, check_ranges
 from mlx_drmario.traces.menus import Menus
 
@@ -79,6 +80,8 @@ class Filter:
     """a part of the policy's name"""
     split: Literal["test", "validation", "training"] | None = None
     """only games of this list of seeds"""
+    seeds: tuple[GameSeed, ...] = ()
+    """only these games, decimal or 0x..."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -20,6 +20,8 @@ from mlx_drmario.traces.schema import CLEARED
 from mlx_drmario.traces.tools import Choice
 from tests.traces.conftest import capture_greedy, capture_random
 
+SEEDS = (40, 42)  # of captured greedy games
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -80,6 +82,7 @@ def test_split_writes_all_parts_or_none(folder: Path) -> None:
         (Choice(min_frames=2000, max_frames=5000), lambda e: (e["frames"] >= 2000) & (e["frames"] <= 5000)),
         (Choice(policy="gree"), lambda e: e["policy"] == b"greedy"),
         (Choice(seed_split="training"), lambda e: np.isin(e["seed"], seeds.seeds("training"))),
+        (Choice(seeds=SEEDS), lambda e: np.isin(e["seed"], SEEDS)),
         (Choice(levels=(20,), speeds=(2,)), lambda e: (e["level"] == 20) & (e["speed"] == 2)),
     ],
 )
@@ -192,6 +195,8 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert len(storage.read(out)) == 0  # 40 lies elsewhere on the orbit
     trace("filter", folder, "--out", folder / "x.dmtrace.h5", "--outcomes", "cleared")
     assert storage.read(folder / "x.dmtrace.h5").episode["outcome"].tolist() == [CLEARED]
+    trace("filter", folder / "c", "--out", folder / "w.dmtrace.h5", "--seeds", "0x0029")  # 41 is 40
+    assert storage.read(folder / "w.dmtrace.h5").episode["seed"].tolist() == [40, 40]
     assert "games" in trace("merge", folder / "a", folder / "c", "--out", folder / "y.dmtrace.h5")
     assert "0 left out" in trace("dedup", folder / "y.dmtrace.h5", "--out", folder / "z.dmtrace.h5")
     assert "files in" in trace("split", folder / "z.dmtrace.h5", "--out", folder / "s", "--episodes", "7")
