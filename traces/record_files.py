@@ -1,4 +1,4 @@
-"""Lines of the database and other files: the games of traces as lines, lines as tables and traces."""
+"""Lines of the database and other files: the games of traces as lines, lines as JSON, tables and traces."""
 
 import csv
 import json
@@ -6,11 +6,16 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 import mlx_drmario as dm
+from mlx_drmario import settings
 from mlx_drmario.files import replacing, write_text
+from mlx_drmario.ranges import Game as Seed
+from mlx_drmario.ranges import Level, Range, check_ranges
+from mlx_drmario.spec import ACTIONS, speed_number
 from mlx_drmario.traces import schema, storage, tools
 from mlx_drmario.traces.capture import Capture, capture_line
 from mlx_drmario.traces.records import Claim, Line, Records, prove
@@ -21,22 +26,24 @@ FORMATS = (".csv", ".json", schema.SUFFIX)
 
 @dataclass(frozen=True)
 class Game:
-    """A cleared game of a trace file."""
+    """A game of a file that is said to be cleared."""
 
-    episode: int
-    """its number in the file"""
+    number: int
+    """in the file"""
     claim: Claim
     solver: str
-    by_buttons: bool
-    custom: bool
+    by_buttons: bool = False
+    custom: bool = False
     """whether it starts otherwise than `reset` makes it"""
 
 
 @dataclass(frozen=True)
 class Added:
-    """What `add_trace` made of the cleared games of a file."""
+    """What `add` made of the cleared games of a file."""
 
-    cleared: int
+    what: str
+    """is in it: cleared games or lines, in the singular"""
+    found: int
     admitted: int
     """new lines"""
     by_buttons: int
@@ -63,26 +70,66 @@ def games_of(path: Path) -> list[Game]:
     return found
 
 
-def add_trace(records: Records, path: Path) -> Added:
-    """Admit what a trace file holds, timed with the planner's buttons also where a game was played with others."""
-    found = games_of(path)
-    refused = {game.episode: "it does not start as its level, speed and seed do" for game in found if game.custom}
+@dataclass(frozen=True)
+class _Told:
+    """A line in JSON, as `drmario solve --json` and `export` write it: other keys say nothing that is read here."""
+
+    level: Level
+    speed: int | str
+    """a number or its name"""
+    seed: Seed
+    actions: tuple[Annotated[int, Range(0, ACTIONS - 1)], ...]
+    frame_counter: Annotated[int, Range(0, 255)] = 0
+    solver: str = "solve"
+
+    __pydantic_config__: ClassVar = settings.STRICT | {"extra": "ignore"}
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        speed_number(self.speed)
+        if not self.actions:
+            raise ValueError("actions is empty")
+
+
+def lines_of(path: Path) -> list[Game]:
+    """The lines of a JSON file, which holds one or a list of them. ValueError that names file and line."""
+    try:
+        held: Any = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"path is {path}, which is not JSON: {error}") from None
+    found = []
+    for number, line in enumerate(held if isinstance(held, list) else [held]):
+        try:
+            told = settings.from_json(json.dumps(line), _Told)
+        except ValueError as error:
+            raise ValueError(f"path is {path}, line {number} of it: {error}") from None
+        claim = Claim(told.level, speed_number(told.speed), told.seed, told.actions, told.frame_counter)
+        found.append(Game(number, claim, told.solver))
+    return found
+
+
+def add(records: Records, path: Path) -> Added:
+    """Admit what a trace file or a JSON file (.json) holds, timed with the planner's buttons also where a game was
+    played with others. Raises ValueError or OSError for a file that is neither."""
+    noun, found = ("line", lines_of(path)) if path.suffix == ".json" else ("episode", games_of(path))
+    refused = {game.number: "it does not start as its level, speed and seed do" for game in found if game.custom}
     playable = [game for game in found if not game.custom]
     for game, proof in zip(playable, prove([game.claim for game in playable]), strict=True):
         if proof.problem:
-            refused[game.episode] = f"with the planner's buttons {proof.problem}"
+            refused[game.number] = f"with the planner's buttons {proof.problem}"
     admitted: list[Game] = []
     for solver in sorted({game.solver for game in found}):
-        own = [game for game in found if game.solver == solver and game.episode not in refused]
+        own = [game for game in found if game.solver == solver and game.number not in refused]
         for game, new in zip(own, records.add([game.claim for game in own], solver), strict=True):
             if new:
                 admitted.append(game)
             elif records.holds(game.claim):
-                refused[game.episode] = "its line is in the database already"
+                refused[game.number] = "its line is in the database already"
             else:
-                refused[game.episode] = f"{records.top_k} better lines of its game are in the database"
-    sentences = [f"episode {episode} is not admitted: {why}" for episode, why in sorted(refused.items())]
-    return Added(len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
+                refused[game.number] = f"{records.top_k} better lines of its game are in the database"
+    sentences = [f"{noun} {number} is not admitted: {why}" for number, why in sorted(refused.items())]
+    what = "line" if noun == "line" else "cleared game"
+    return Added(what, len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
 
 
 def export(lines: Iterable[Line], out: Path) -> int:

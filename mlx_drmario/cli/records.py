@@ -66,9 +66,10 @@ class Export(Chosen):
 
 @dataclass(frozen=True)
 class Add:
-    """Admit the cleared games of trace files. Only lines that clear when played from reset are admitted."""
+    """Admit the cleared games of traces, and lines in JSON. Only what clears when played from reset is admitted."""
 
     paths: tyro.conf.Positional[tuple[Path, ...]]
+    """trace files, directories of them, and .json files as `solve --json` and `records export` write them"""
     db: Path = DATABASE
     """the database"""
 
@@ -103,7 +104,7 @@ def run(config: List | Verify | Export | Add) -> int:
     with database_errors(config.db), lines.Records(config.db) as records:
         if isinstance(config, Add):
             for path in paths:
-                print_added(path, record_files.add_trace(records, path))
+                print_added(path, record_files.add(records, path))
         elif isinstance(config, Verify):
             return verify(records)
         elif isinstance(config, Export):
@@ -118,7 +119,7 @@ def run(config: List | Verify | Export | Add) -> int:
 def print_added(path: Path, added: Added) -> None:
     """What became of the games of a file, and why some are no lines."""
     hands = f"; {added.by_buttons} of them played by buttons: their placements, in the planner's time"
-    told = f"{counted(added.cleared, 'cleared game')}, {counted(added.admitted, 'new line')} admitted"
+    told = f"{counted(added.found, added.what)}, {counted(added.admitted, 'new line')} admitted"
     print(f"{path}: {told}{hands if added.by_buttons else ''}")
     for sentence in added.refused:
         print(f"  {sentence}")

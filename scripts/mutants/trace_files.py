@@ -150,4 +150,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "for episode, why in ()]",
         f"{TEST_RECORDS_COMMAND}::test_games_by_buttons_are_timed_again_and_others_are_refused_with_a_reason",
     ),
+    (
+        "a line in JSON forgets its frame counter",
+        "traces/record_files.py",
+        "told.actions, told.frame_counter)",
+        "told.actions)",
+        "tests/traces/test_records_command.py",
+    ),
+    (
+        "games cannot be chosen by seed",
+        "traces/tools.py",
+        "        if self.seeds:\n",
+        "        if False:\n",
+        "tests/traces/test_tools.py",
+    ),
 ]

@@ -1,5 +1,6 @@
 """`drmario records` where its options choose little or nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import mlx_drmario as dm
 from mlx_drmario.cli import main
 from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import FrameCapture
+from mlx_drmario.traces.records import Records
 from tests.traces.conftest import capture_greedy
 
 
@@ -53,3 +55,62 @@ def test_games_by_buttons_are_timed_again_and_others_are_refused_with_a_reason(
         "  episode 0 is not admitted: it does not start as its level, speed and seed do\n"
         "  episode 1 is not admitted: with the planner's buttons placement 0, action 248, cannot be reached\n"
     )
+
+
+def test_lines_in_json_go_in_and_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `solve` writes and what another database exports; what does not clear is refused with the reason."""
+    monkeypatch.chdir(tmp_path)
+    solve = ["solve", "--level", "0", "--seed", "0x0022", "--width", "20", "--frame-counter", "3"]
+    assert main([*solve, "--json", "line.json"]) == 0
+    found = json.loads(Path("line.json").read_text())
+    capsys.readouterr()
+    assert main(["records", "add", "line.json"]) == 0
+    assert capsys.readouterr().out == "line.json: 1 line, 1 new line admitted\n"
+    with Records(Path("records.sqlite")) as records:
+        (line,) = records.lines()
+    assert (line.level, line.speed, line.seed, line.frame_counter) == (0, 2, 0x22, 3)
+    assert (line.frames, list(line.actions), line.solver) == (found["frames"], found["actions"], "solve")
+
+    assert main(["records", "export", "--out", "all.json"]) == 0
+    short = found | {"actions": found["actions"][:-1], "speed": "HI"}
+    Path("all.json").write_text(json.dumps([*json.loads(Path("all.json").read_text()), short]))
+    capsys.readouterr()
+    assert main(["records", "add", "all.json", "--db", "other.sqlite"]) == 0
+    why = f"with the planner's buttons the game is not cleared after {len(found['actions']) - 1} placements"
+    assert capsys.readouterr().out == (f"all.json: 2 lines, 1 new line admitted\n  line 1 is not admitted: {why}\n")
+    with Records(Path("other.sqlite")) as records:
+        assert records.lines()[0].actions == line.actions and records.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[{", "which is not JSON: "),
+        ("[]", ""),
+        ("3", "line 0 of it: "),
+        (
+            '{"level": 25, "speed": 2, "seed": 8, "actions": [1]}',
+            "line 0 of it: level must be between 0 and 24, got 25",
+        ),
+        ('{"level": 0, "speed": "fast", "seed": 8, "actions": [1]}', "line 0 of it: speed is 'fast'; it must be 0, 1"),
+        ('{"level": 0, "speed": 2, "seed": 1, "actions": [1]}', "seed must be between 2 and 65,535, got 1"),
+        ('{"level": 0, "speed": 2, "seed": 8, "actions": [512]}', "actions must be between 0 and 511, got 512"),
+        ('{"level": 0, "speed": 2, "seed": 8, "actions": [1.5]}', "actions.0 should be a valid integer"),
+        ('{"level": 0, "speed": 2, "seed": 8, "actions": []}', "actions is empty"),
+        ('{"level": 0, "speed": 2, "seed": 8}', "actions field required"),
+    ],
+)
+def test_json_that_is_no_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.json").write_text(text)
+    assert main(["records", "add", "x.json"]) == (1 if said else 0)
+    told = capsys.readouterr()
+    if said:
+        assert told.err.startswith("drmario records: path is x.json, ") and said in told.err
+        assert told.err.count("\n") == 1
+    else:
+        assert told.out == "x.json: 0 lines, 0 new lines admitted\n"
