@@ -146,7 +146,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a game that is no line is not told why",
         "traces/record_files.py",
-        "for episode, why in sorted(refused.items())]",
+        "for number, why in sorted(refused.items())]",
         "for episode, why in ()]",
         f"{TEST_RECORDS_COMMAND}::test_games_by_buttons_are_timed_again_and_others_are_refused_with_a_reason",
     ),
