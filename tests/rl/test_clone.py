@@ -32,7 +32,7 @@ TINY = CloneRunConfig(
     decisions=5 * 192,
     checkpoint_every=1,
     keep=9,
-    env=EnvConfig(num_envs=16, last_level=3, max_decisions=20),
+    env=EnvConfig(num_envs=16, last_level=3, max_decisions=10),
     net=NetConfig(head="features", width=8, depth=1, summary=16),
     clone=CloneConfig(teacher="2ply,first=4", horizon=8, retries=4, minibatch=64, weaning=0.5),
 )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import mlx_drmario as dm
 from mlx_drmario.rl.clone.config import RETRY_DECISIONS
 from mlx_drmario.rl.clone.retries import BACK, OF_A_GAME, position_of
 from mlx_drmario.rl.clone.train import Learner, resolve, train
@@ -95,6 +96,10 @@ def test_they_are_learnt_from_and_counted_as_decisions_but_not_as_games():
         assert learner.counters.gradients == 4 * learner.decisions // 64
         second = learner.iterate()
         assert second["episode/count"] == games + shard.collector.rollout.episodes["done"].sum()
+        positions = dm.Decisions(num_envs=len(shard.retries.pool))
+        positions.set_state(shard.retries.pool, shard.retries.pool["reserve"])
+        shown = {planes.tobytes() for planes in positions.planes}
+        assert all(planes.tobytes() in shown for planes in shard.retries.collector.rollout.planes[0])
         learnt = sum(rollout.action.size for rollout in (shard.collector.rollout, shard.retries.collector.rollout))
         assert learner.decisions == 2 * learnt
 
