@@ -75,7 +75,8 @@ def table(results: dict[str, HeadResult]) -> str:
     titles = ["head", "seeds", "parameters", "CPU s", *(f"level {level}" for level in levels), "mean", "viruses left"]
     rows = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for head, result in results.items():
-        cost = f"{np.mean(result.cpu_seconds):,.0f}" if result.cpu_seconds else "-"
+        known = [seconds for seconds in result.cpu_seconds if not np.isnan(seconds)]
+        cost = f"{np.mean(known):,.0f}" if known else "-"
         size = f"{result.parameters:,}" if result.parameters else "-"
         cells = [spread(result.clear_rate[:, i]) for i in range(len(levels))]
         cells += [spread(result.clear_rate.mean(axis=1)), spread(result.viruses_left.mean(axis=1), ".1f")]

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RESAMPLES = 2_000
+STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""97.5 % quantiles of Student's t with 1, 2, ... 9 degrees of freedom; the last serves for more, a little wide."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,12 @@ def draw(config: Draw) -> None:
 
 
 def interval(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95 % of the mean over runs [R, T], by the bootstrap over runs."""
+    """95 % of the mean over runs [R, T], R of 2 or more, by Student's t: a bootstrap of five runs covers 84 %."""
     import numpy as np
 
-    rng = np.random.default_rng(0)
-    means = shares[rng.integers(len(shares), size=(RESAMPLES, len(shares)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975], axis=0)
-    return low, high
+    mean, error = shares.mean(axis=0), shares.std(axis=0, ddof=1) / len(shares) ** 0.5
+    reach = STUDENT[min(len(shares) - 2, len(STUDENT) - 1)] * error
+    return np.clip(mean - reach, 0, 1), np.clip(mean + reach, 0, 1)
 
 
 Command = Annotated[Measure, tyro.conf.subcommand("measure")] | Annotated[Draw, tyro.conf.subcommand("draw")]

@@ -77,7 +77,12 @@ def table(rows: Rows) -> Iterator[str]:
 
 def rate(cell: dict[str, Any] | None) -> str:
     """The share of games that were cleared."""
-    return "" if cell is None else f"{100 * cell['clear_rate']:.3g} %"
+    if cell is None:
+        return ""
+    digits = 3
+    while cell["clear_rate"] < 1 and f"{100 * cell['clear_rate']:.{digits}g}".startswith("100"):
+        digits += 1  # 100 % is all of them
+    return f"{100 * cell['clear_rate']:.{digits}g} %"
 
 
 def frames(cell: dict[str, Any] | None) -> str:

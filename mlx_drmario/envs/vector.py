@@ -89,6 +89,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.generators: list[np.random.Generator] = []
+        self._generator_seeds = [-1] * num_envs
         self._ahead = np.zeros((num_envs, AHEAD if num_envs > 1 else 1), np.uint16)  # [N, AHEAD], drawn by each
         self._used = np.full(num_envs, self._ahead.shape[1])  # how many of those
         self._game_seeds = np.zeros(num_envs, np.uint16)
@@ -147,7 +148,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
             ResetNeeded: before the first reset, or, in DISABLED mode, while an ended game has not been reset.
             ValueError, TypeError: actions of the wrong shape, type or range.
         """
-        actions = self._check_actions(actions)
+        actions = _checked_actions(actions, self.num_envs, int(self.single_action_space.n))
         waiting = self._ended
         if not self._started or (self.autoreset_mode == AutoresetMode.DISABLED and waiting.any()):
             raise ResetNeeded(
@@ -182,12 +183,29 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     def _seed(self, seed: int | Sequence[int | None] | None, mask: Mask) -> None:
         """Replace the generators of the masked games that got a seed; make all of them when there are none yet."""
         each = _seeds(seed, self.num_envs)
-        if not self.generators:
-            self.generators = [seeding.np_random()[0] for _ in range(self.num_envs)]
+        self._make_generators()
         for index in np.flatnonzero(mask).tolist():
             if each[index] is not None:
-                self.generators[index], _ = seeding.np_random(each[index])
+                self.generators[index], self._generator_seeds[index] = seeding.np_random(each[index])
                 self._used[index] = self._ahead.shape[1]
+
+    def _make_generators(self) -> None:
+        if not self.generators:
+            for index in range(self.num_envs):
+                generator, self._generator_seeds[index] = seeding.np_random()
+                self.generators.append(generator)
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generator of every game, as Gymnasium's SyncVectorEnv has them."""
+        self._make_generators()
+        return tuple(self.generators)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """What every generator was last seeded with."""
+        self._make_generators()
+        return tuple(self._generator_seeds)
 
     def _draw(self, mask: Mask) -> None:
         """Begin games drawn from the split where mask is set."""
@@ -222,32 +240,31 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     def check_options(self, options: dict[str, Any] | None) -> tuple[Mask, NDArray[np.uint16] | None]:
         """The mask and the game seeds (None: to be drawn) that options of `reset` mean; raises what `reset` raises."""
         options = dict(options or {})
-        mask = self._reset_mask(options.pop("reset_mask", None))
+        mask = _reset_mask(options.pop("reset_mask", None), self.num_envs, self._started)
         chosen = options.pop("game_seed", None)
         if options:
             raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
         return mask, None if chosen is None else _game_seeds(chosen, self.num_envs)
 
-    def _reset_mask(self, mask: Any) -> Mask:
-        if mask is None:
-            return np.ones(self.num_envs, np.bool_)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            raise ValueError(f"reset_mask is {mask!r}; it must be a bool array of shape ({self.num_envs},)")
-        if not self._started and not mask.all():
-            raise ResetNeeded("the first reset must start all games; leave reset_mask out")
-        return mask
 
-    def _check_actions(self, actions: Any) -> NDArray[np.int64]:
-        actions = np.asarray(actions)
-        choices = int(self.single_action_space.n)
-        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
-            raise ValueError(
-                f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({self.num_envs},)"
-            )
-        if actions.min() < 0 or actions.max() >= choices:
-            wrong = np.flatnonzero((actions < 0) | (actions >= choices))
-            raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
-        return actions.astype(np.int64)
+def _reset_mask(mask: Any, num_envs: int, started: bool) -> Mask:
+    if mask is None:
+        return np.ones(num_envs, np.bool_)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (num_envs,):
+        raise ValueError(f"reset_mask is {mask!r}; it must be a bool array of shape ({num_envs},)")
+    if not started and not mask.all():
+        raise ResetNeeded("the first reset must start all games; leave reset_mask out")
+    return mask
+
+
+def _checked_actions(actions: Any, num_envs: int, choices: int) -> NDArray[np.int64]:
+    actions = np.asarray(actions)
+    if actions.shape != (num_envs,) or actions.dtype.kind not in "iu":
+        raise ValueError(f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({num_envs},)")
+    if actions.min() < 0 or actions.max() >= choices:
+        wrong = np.flatnonzero((actions < 0) | (actions >= choices))
+        raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
+    return actions.astype(np.int64)
 
 
 def _reward_config(reward: Reward) -> RewardConfig:

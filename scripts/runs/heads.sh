@@ -44,7 +44,8 @@ for seed in "${seeds[@]}"; do
             fi
             TIMEFORMAT='%U %S'
             { time drmario train "${arguments[@]}"; } 2>"$run.time"
-            tail -1 "$run.time" >"$run/cpu_seconds" # user and system time (of the last session)
+            # User and system time; what the sessions before took is not known of a run that went on.
+            if [ "${arguments[0]}" = resume ]; then echo nan; else tail -1 "$run.time"; fi >"$run/cpu_seconds"
         fi
         evaluate "$run" "$run/evaluation"
     done

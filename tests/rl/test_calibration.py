@@ -56,6 +56,15 @@ def test_errors_are_seen(wrong, number, truth):
     assert np.mean([holds(point, point["level"]) for point in numbers["coverage"]]) < 0.5
 
 
+def test_too_few_quantiles_say_nothing_of_the_tails():
+    few = outcomes()
+    for count, known in ((2, False), (10, True)):
+        numbers = summary(dataclasses.replace(few, quantiles=few.quantiles[:, :: K // count]), np.random.default_rng(1))
+        for name in ("inside_90", "tail_error"):
+            assert (numbers[name]["value"] is not None) == (numbers[name]["low"] is not None) == known
+        assert numbers["mean_error"]["value"] is not None
+
+
 def test_rows_of_one_game_are_no_new_information():
     """Four equal rows of each game give the interval of one; taken as independent they would give half of it."""
     rng = np.random.default_rng(2)

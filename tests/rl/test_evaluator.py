@@ -262,7 +262,7 @@ def test_n_step_targets_are_forecasts_with_the_frames_until_there(rows):
     config = dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, steps=4))
     fit = Fit(config, rows, PLANES)
     at = np.flatnonzero(rows.target)[:64]
-    *_, frames, rest, chance, cleared, _ = fit.batch(at)
+    *_, frames, rest, chance, cleared, _ = fit.batch(at, steps=4)
     frames, rest, chance = np.asarray(frames_of(frames)), np.asarray(frames_of(rest)), np.asarray(chance)
     linked = rows.later[at] >= 0
     ahead = fit.forecaster.of_state(fit.forecaster.encode(*map(mx.array, rows.observations(rows.later[at[linked]]))))
@@ -275,15 +275,19 @@ def test_n_step_targets_are_forecasts_with_the_frames_until_there(rows):
     assert (np.asarray(cleared) == rows.cleared[at]).all()
 
 
-def test_every_level_is_learnt_and_held_out(rows):
-    """Whatever the number of levels has to do with the share of games held out."""
+def test_every_level_is_learnt_and_held_out_and_no_seed_is_both(rows):
+    """Whatever the number of levels has to do with the share of games held out; a seed met again is played the same."""
     count, levels = 4000, 20
+    seed = np.random.default_rng(0).integers(2, 900, count).astype(np.uint16)
     game, one = np.arange(count), np.zeros(count, np.int64)
     every = data.Rows(**{name: column[one] for name, column in vars(rows).items()})
-    every = dataclasses.replace(every, game=game, level=(game % levels).astype(np.uint8), target=np.ones(count, bool))
+    every = dataclasses.replace(
+        every, game=game, seed=seed, level=(game % levels).astype(np.uint8), target=np.ones(count, bool)
+    )
     fit = Fit(dataclasses.replace(TINY, data=dataclasses.replace(GAMES, games=count)), every, PLANES)
     for part, share in ((fit.learnt, 0.95), (fit.held_out, 0.05)):
-        assert set(every.level[part]) == set(range(levels)) and abs(len(part) / count - share) < 0.02
+        assert set(every.level[part]) == set(range(levels)) and abs(len(part) / count - share) < 0.03
+    assert not set(seed[fit.learnt]) & set(seed[fit.held_out])
 
 
 def test_losses_of_held_out_games_are_means_over_all_their_rows(rows):
@@ -291,8 +295,11 @@ def test_losses_of_held_out_games_are_means_over_all_their_rows(rows):
     every = np.flatnonzero(rows.target)
     every = np.tile(every, -(-2500 // len(every)))  # several parts
     fit.held_out = every[np.argsort(rows.cleared[every], kind="stable")]  # lost games first
-    expected = np.asarray(fit._losses(*fit.batch(fit.held_out)))
+    expected = np.asarray(fit._losses(*fit.batch(fit.held_out, steps=0)))
     np.testing.assert_allclose(list(fit.held_out_losses().values()), expected, rtol=1e-4)
+    forecasting = Fit(dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, steps=4)), rows, PLANES)
+    forecasting.held_out = fit.held_out  # against what happened, not against its own forecast
+    np.testing.assert_allclose(list(forecasting.held_out_losses().values()), expected, rtol=1e-4)
 
 
 def test_stopped_while_games_are_played_it_plays_them_again(tmp_path):

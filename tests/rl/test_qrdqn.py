@@ -109,6 +109,19 @@ def test_it_plays_the_best_placement_but_for_the_random_ones(learner):
         assert value[place] == pytest.approx(mean.max(), rel=1e-5)
 
 
+def test_a_game_is_longer_than_the_steps_that_are_looked_ahead():
+    with pytest.raises(ValueError, match=r"qrdqn\.steps must be less than env\.max_decisions = 3, got 3"):
+        dataclasses.replace(TINY, env=dataclasses.replace(TINY.env, max_decisions=3), qrdqn=QRDQNConfig(steps=3))
+
+
+def test_an_iteration_that_learns_nothing_tells_no_loss():
+    waiting = dataclasses.replace(TINY, qrdqn=dataclasses.replace(TINY.qrdqn, horizon=2, replay=6, steps=7))
+    learner = Learner(waiting)
+    told = [learner.iterate() for _ in range(6)]
+    learnt = ["loss/quantiles" in metrics for metrics in told]
+    assert learnt == sorted(learnt) and not learnt[0] and learnt[-1]
+
+
 def test_best_of_each():
     best, value = best_of(np.array([0, 0, 1, 2, 2]), np.array([1.0, 3.0, -2.0, 5.0, 4.0]), 3)
     assert best.tolist() == [1, 2, 3] and value.tolist() == [3, -2, 5]

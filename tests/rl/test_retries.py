@@ -93,6 +93,8 @@ def test_they_are_learnt_from_and_counted_as_decisions_but_not_as_games():
         games = shard.collector.rollout.episodes["done"].sum()
         assert first["episode/count"] == games
         assert learner.decisions == 64 * 16 + RETRY_DECISIONS * 16
+        assert first["stats/agreement"] == pytest.approx(np.mean(shard.agreed[:64])) != np.mean(shard.agreed)
+        assert len(shard.agreed) == 64 + RETRY_DECISIONS
         assert learner.counters.gradients == 4 * learner.decisions // 64
         second = learner.iterate()
         assert second["episode/count"] == games + shard.collector.rollout.episodes["done"].sum()

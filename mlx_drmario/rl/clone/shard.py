@@ -80,6 +80,11 @@ class Shard:
         self.minibatches = self.batches(rollouts)
         return rollouts
 
+    @property
+    def agreement(self) -> float:
+        """Share of decisions in games from their start in which the network's favourite was the teacher's choice."""
+        return float(np.mean(self.agreed[: self.config.clone.horizon]))
+
     def _play(self, collector: Collector) -> Rollout:
         self.games, self.states = collector.games, []
         return collector.collect(self)

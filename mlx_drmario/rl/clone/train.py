@@ -98,7 +98,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         counters.seconds += seconds
         return {
             **dict(zip(("loss/judgement", "loss/value", *STEP_METRICS), np.mean(losses, axis=0).tolist(), strict=True)),
-            "stats/agreement": float(np.mean([shard.agreed for shard in self.shards.shards])),
+            "stats/agreement": float(np.mean([shard.agreement for shard in self.shards.shards])),
             "stats/followed": followed,
             "stats/learning_rate": rate,
             "stats/progress": self.progress,

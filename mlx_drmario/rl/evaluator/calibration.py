@@ -95,7 +95,8 @@ def summary(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, Any]:
     coverage: share of the times that lie at or below each quantile, which should be its level. inside_90: share between
     the 5 and 95 % quantiles. mean_error: observed minus predicted mean. variance_ratio: squared errors of the mean over
     predicted variances. tail_error: mean of observed minus predicted CVaR over the times above the 90 % quantile, which
-    a right CVaR makes 0 (A. J. McNeil and R. Frey, Journal of Empirical Finance 7 (2000) 271-300, section 3.4).
+    a right CVaR makes 0 (A. J. McNeil and R. Frey, Journal of Empirical Finance 7 (2000) 271-300, section 3.4). These
+    two are None for fewer than 1 / TAIL quantiles, which do not reach as far.
     """
     timed = outcomes.of(outcomes.cleared)
     levels = quantile_levels(outcomes.quantiles.shape[1])
@@ -107,6 +108,7 @@ def summary(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, Any]:
     tail = timed.frames > ends[2]
     cvar = forecast.cvar(timed.quantiles, TAIL)
     cleared, clear = one_of_each(outcomes, rng)
+    reaching, unknown = len(levels) * TAIL >= 1, dict.fromkeys(("value", "low", "high"))
 
     def interval(top: NDArray[Any], bottom: NDArray[Any] | None = None) -> dict[str, float | None]:
         found = ratio(timed.group, top, np.ones(len(top)) if bottom is None else bottom, rng)
@@ -121,14 +123,14 @@ def summary(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, Any]:
         "brier": float(np.square(outcomes.clear - outcomes.cleared).mean()),
         "brier_of_the_rate": float(np.square(outcomes.cleared.mean() - outcomes.cleared).mean()),
         "coverage": [{"level": float(levels[k]), **interval(below[:, k])} for k in range(len(levels))],
-        "inside_90": interval(inside.astype(float)),
+        "inside_90": interval(inside.astype(float)) if reaching else unknown,
         "mean_observed": average(timed.frames),
         "mean_predicted": average(forecast.mean(timed.quantiles)),
         "mean_error": interval(error),
         "sd_predicted": average(spread, 0.5),
         "variance_ratio": interval(np.square(error), spread),
         "cvar_predicted": average(cvar),
-        "tail_error": interval(np.where(tail, timed.frames - cvar, 0), tail.astype(float)),
+        "tail_error": interval(np.where(tail, timed.frames - cvar, 0), tail.astype(float)) if reaching else unknown,
     }
 
 

@@ -91,9 +91,9 @@ class Fit:
         """Begin, or go on from `restored`. Raises ValueError for too few rows, or another network's checkpoint."""
         self.config, self.rows = config, rows
         self.layout = observation_layout(planes)
-        # Levels take turns by the number of the game, so that number alone must not choose.
-        chosen = np.random.default_rng([config.seed, 3]).random(config.data.games) < 1 / HELD_OUT
-        held_out = chosen[rows.game]
+        # By seed, not by game: seeds are drawn with replacement, and a policy plays a seed the same when it meets it
+        # again.
+        held_out = (np.random.default_rng([config.seed, 3]).random(0x10000) < 1 / HELD_OUT)[rows.seed]
         self.learnt, self.held_out = (np.flatnonzero(rows.target & part) for part in (~held_out, held_out))
         self.per_epoch = len(self.learnt) // config.fit.minibatch
         if not self.per_epoch:
@@ -152,7 +152,7 @@ class Fit:
                 self.forecaster.update(self.model.parameters())
             rate = linear(self.config.fit.learning_rate, 0.0, self.step / self.steps)
             self.optimizer.learning_rate = mx.array(rate)
-            losses.append(self.update(*self.batch(self._next())))
+            losses.append(self.update(*self.batch(self._next(), self.config.fit.steps)))
             mx.eval(self.model.state, self.optimizer.state, losses[-1])
             self.step += 1
         taken = self.step - begun
@@ -171,11 +171,11 @@ class Fit:
         }
 
     def held_out_losses(self) -> dict[str, float]:
-        """The mean losses of the games that are not learnt from; empty without any."""
+        """The mean losses of the games that are not learnt from, against what happened in them; empty without any."""
         parts = [self.held_out[first : first + 1024] for first in range(0, len(self.held_out), 1024)]
         if not parts:
             return {}
-        losses = [np.asarray(self._losses(*self.batch(part))) for part in parts]
+        losses = [np.asarray(self._losses(*self.batch(part, steps=0))) for part in parts]
         own, cleared = self.rows.own, self.rows.cleared
         counts = [  # rows that every mean is over
             ((own & cleared)[part].sum(), own[part].sum(), cleared[part].sum(), len(part)) for part in parts
@@ -192,20 +192,21 @@ class Fit:
         size = self.config.fit.minibatch
         return self.order[1][number * size : (number + 1) * size]
 
-    def batch(self, at: NDArray[np.int64]) -> list[mx.array]:
+    def batch(self, at: NDArray[np.int64], steps: int) -> list[mx.array]:
         """What `_losses` takes, of rows i64[B]: observation, placement, and what to say of them.
 
-        Whole games give one sample of the frames left. With `fit.steps` the forecaster's quantiles of the state so
-        many decisions later, with the frames until there on top, stand for the rest (semi-Markov n-step targets); a
-        game that was over by then gives what happened. Only situations of games that were cleared have times, which
-        makes the later states those that are met *given that the game is cleared*, as the conditional quantiles need.
+        With 0 steps the whole game gives one sample of the frames left. With more the forecaster's quantiles of the
+        state so many decisions later, with the frames until there on top, stand for the rest (semi-Markov n-step
+        targets); a game that was over by then gives what happened. Only situations of games that were cleared have
+        times, which makes the later states those that are met *given that the game is cleared*, as the conditional
+        quantiles need.
         """
         rows = self.rows
         planes, scalars = rows.observations(at)
         frames = mx.array(rows.frames[at].astype(np.float32))[:, None]
         cleared, tau = mx.array(rows.cleared[at]), mx.array(rows.tau[at].astype(np.float32))[:, None]
         chance = cleared.astype(mx.float32)
-        if self.config.fit.steps:
+        if steps:
             later = mx.array(rows.later[at] >= 0)
             ahead = self.forecaster.of_state(
                 self.forecaster.encode(*_arrays(*rows.observations(np.maximum(rows.later[at], 0))))

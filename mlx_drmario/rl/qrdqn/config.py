@@ -64,3 +64,7 @@ class QRDQNRunConfig(BudgetConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_rollout(self.env.num_envs, self.qrdqn.horizon, "qrdqn.horizon")
+        if self.qrdqn.steps >= self.env.max_decisions:  # nothing is learnt within reach of a truncation
+            raise ValueError(
+                f"qrdqn.steps must be less than env.max_decisions = {self.env.max_decisions}, got {self.qrdqn.steps}"
+            )

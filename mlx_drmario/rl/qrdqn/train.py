@@ -96,7 +96,7 @@ class Learner(PlayingLearner):
         seconds = time.perf_counter() - start - self.callback.held_seconds()
         counters.seconds += seconds
         return {
-            "loss/quantiles": float(np.mean(losses)) if losses else 0.0,
+            **({"loss/quantiles": float(np.mean(losses))} if losses else {}),
             "stats/epsilon": epsilon,
             "stats/learning_rate": rate,
             "stats/value": float(rollout.value.mean()),
