@@ -36,6 +36,9 @@ from mlx_drmario.tui.protocol import (
 if TYPE_CHECKING:
     from mlx_drmario.tui.protocol import Trainable
 
+Focus = tuple[int, Position, Choice, dict[str, float]]
+"""The game in focus: its number, how it stands, what is about to be done, what it has earned."""
+
 
 class Onlooker(Callback):
     """Costs next to nothing while no picture is asked for: a copy of the games' states per step."""
@@ -48,7 +51,7 @@ class Onlooker(Callback):
         self._game = 0
         self._lock = threading.Lock()
         self._request = 0
-        self._focus: tuple[Position, Choice, dict[str, float]] | None = None
+        self._focus: Focus | None = None
         self._explainer = Explainer(config.reward)
         self._stop = self._checkpoint = self._evaluation = False
         self._iteration = 0
@@ -63,7 +66,8 @@ class Onlooker(Callback):
         new = Onlooker(config, self._link, self._gate.pace)
         new.pause(self._gate.paused)
         new._iteration, new._last = self._iteration, self._last
-        new._game, new._evaluation = self._game, self._evaluation
+        new.look(self._game)  # there may be fewer games
+        new._evaluation = self._evaluation
         return new
 
     # --- commands, from another thread ---
@@ -78,7 +82,7 @@ class Onlooker(Callback):
         self._gate.set_pace(pace)
 
     def look(self, game: int) -> None:
-        self._game = game
+        self._game = min(game, self._config.env.num_envs - 1, MAX_GAMES - 1)
 
     def stop(self) -> None:
         """End after this iteration."""
@@ -201,28 +205,26 @@ class Onlooker(Callback):
         if mine.request > request:
             return
         mine.look()
-        n = self._game - self._first(part)
-        focus = mine.focus(n, self._explainer) if 0 <= n < mine.size else None
+        game = self._game
+        n = game - self._first(part)
+        focus = (game, *mine.focus(n, self._explainer)) if 0 <= n < mine.size else None
         with self._lock:
             mine.request = self._request + 1
             self._focus = focus or self._focus
-            ready = self._focus is not None and all(other.request == self._request + 1 for other in self._parts)
-            if ready:
-                self._request += 1
-        if ready:
-            self._link.publish(lambda: self._picture(learning))
+            found = None
+            if all(other.request == mine.request for other in self._parts):
+                self._request, found, self._focus = mine.request, self._focus, None
+        if found is not None:  # else another game came into focus meanwhile, and all begin once more
+            self._link.publish(lambda: self._picture(found, learning))
 
     def _first(self, part: int) -> int:
-        """Number of the first game of a shard."""
-        return sum(other.size for other in self._parts[:part])
+        """Number of the first game of a shard; others may not have begun."""
+        return part * (self._config.env.num_envs // self._config.shards)
 
-    def _picture(self, learning: bool) -> Picture:
-        assert self._focus is not None
+    def _picture(self, focus: Focus, learning: bool) -> Picture:
         shares = [part.boards for part in self._parts if part.boards is not None]
         joined = [np.concatenate([getattr(share, name) for share in shares])[:MAX_GAMES] for name in _COLUMNS]
-        position, choice, earned = self._focus
-        paused = self._gate.paused
-        return Picture(Boards(*joined), self._game, position, choice, earned, paused, self._gate.pace, learning)
+        return Picture(Boards(*joined), *focus, self._gate.paused, self._gate.pace, learning)
 
     def line(self, game: int) -> Line | None:
         """A game from its first decision on, as far as it is remembered."""

@@ -2,6 +2,7 @@
 
 SESSION, TRAINER, ONLOOKER, PAD = "tui/session.py", "tui/trainer.py", "tui/onlooker.py", "tui/pad.py"
 TEST_DEATHS, TEST_TAUGHT = "tests/tui/test_deaths.py", "tests/tui/test_taught.py"
+TEST_PART = "tests/tui/test_part.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -74,5 +75,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "replace(choice, entropy=None, quantiles=quantiles)",
         "replace(choice, quantiles=quantiles)",
         "tests/tui/test_recorded.py::test_what_the_policy_said_is_shown",
+    ),
+    (
+        "fewer games lose the one in focus",
+        ONLOOKER,
+        "min(game, self._config.env.num_envs - 1, MAX_GAMES - 1)",
+        "game",
+        f"{TEST_PART}::test_of_fewer_games_the_last_one_is_in_focus",
+    ),
+    (
+        "a shard counts the games of those that have begun",
+        ONLOOKER,
+        "return part * (self._config.env.num_envs // self._config.shards)",
+        "return sum(other.size for other in self._parts[:part])",
+        f"{TEST_PART}::test_a_shard_finds_its_game_before_the_others_begin",
+    ),
+    (
+        "a picture without a game in focus is waited for",
+        ONLOOKER,
+        "            if all(other.request == mine.request for other in self._parts):\n",
+        "            if self._focus and all(other.request == mine.request for other in self._parts):\n",
+        f"{TEST_PART}::test_a_game_that_comes_into_focus_too_late_for_a_picture_is_in_the_next",
     ),
 ]

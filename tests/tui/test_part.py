@@ -1,5 +1,6 @@
 """What is kept of a run's games, and how it is held, without a process."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -9,8 +10,12 @@ from hypothesis import strategies as st
 import mlx_drmario as dm
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.gate import Gate
+from mlx_drmario.tui.link import Link
+from mlx_drmario.tui.onlooker import Onlooker
 from mlx_drmario.tui.part import PAID, RESTING, Explainer, Part
 from mlx_drmario.tui.position import PLAYING, TOP_OUT, Position, action_cells, describe, drawn
+
+from .test_training import TINY
 
 
 def actions(games):
@@ -122,3 +127,57 @@ def test_a_placement_in_words_says_which_colour_lies_where(seed: int) -> None:
         if at.capsule[0] != at.capsule[1]:
             assert (env, text) not in words  # no two placements of a capsule have the same words
             words.add((env, text))
+
+
+class Eager(Link):
+    """To an app that always wants the next picture."""
+
+    wanted = True
+
+    def __init__(self):
+        super().__init__()
+        self.games = []
+
+    def publish(self, make):
+        self.games.append(make().game)
+
+
+def watched(count):
+    """Someone who looks on at so many games in two shards, and those games."""
+    config = dataclasses.replace(TINY, shards=2, env=dataclasses.replace(TINY.env, num_envs=count))
+    shards = [dm.Decisions(num_envs=count // 2) for _ in range(2)]
+    for games in shards:
+        games.reset(0, 2, 0x8988)
+    return Onlooker(config, Eager()), shards
+
+
+def step(onlooker, shards, part):
+    onlooker.before_step(shards[part], actions(shards[part]), None, None, part)
+    shards[part].step(actions(shards[part]))
+    onlooker.after_step(shards[part], part)
+
+
+def test_a_shard_finds_its_game_before_the_others_begin():
+    onlooker, shards = watched(8)
+    onlooker.look(7)
+    for part in (1, 0):
+        step(onlooker, shards, part)
+    assert onlooker._link.games == [7]
+
+
+def test_of_fewer_games_the_last_one_is_in_focus():
+    onlooker, _ = watched(8)
+    fewer, shards = watched(4)
+    onlooker.look(7)
+    onlooker = onlooker.successor(fewer._config)
+    for part in (0, 1):
+        step(onlooker, shards, part)
+    assert onlooker._link.games == [3]
+
+
+def test_a_game_that_comes_into_focus_too_late_for_a_picture_is_in_the_next():
+    onlooker, shards = watched(8)
+    for game, part in ((7, 0), (0, 1), (0, 1), (0, 0)):
+        onlooker.look(game)
+        step(onlooker, shards, part)
+    assert onlooker._link.games == [0]
