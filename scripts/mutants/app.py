@@ -2,7 +2,7 @@
 
 SESSION, TRAINER, ONLOOKER, PAD = "tui/session.py", "tui/trainer.py", "tui/onlooker.py", "tui/pad.py"
 TEST_DEATHS, TEST_TAUGHT = "tests/tui/test_deaths.py", "tests/tui/test_taught.py"
-TEST_PART = "tests/tui/test_part.py"
+TEST_PART, TEST_WISHES, LIVE = "tests/tui/test_part.py", "tests/tui/test_wishes.py", "tui/screens/live.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -96,5 +96,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            if all(other.request == mine.request for other in self._parts):\n",
         "            if self._focus and all(other.request == mine.request for other in self._parts):\n",
         f"{TEST_PART}::test_a_game_that_comes_into_focus_too_late_for_a_picture_is_in_the_next",
+    ),
+    (
+        "a picture under way undoes a key",
+        LIVE,
+        "        stands = there | self._wanted\n",
+        "        stands = there\n",
+        f"{TEST_WISHES}::test_pictures_under_way_do_not_undo_what_was_asked_for",
+    ),
+    (
+        "a single decision goes on",
+        LIVE,
+        '        self.paused = self._wanted["paused"] = True\n',
+        "",
+        f"{TEST_WISHES}::test_a_single_decision_is_a_pause",
+    ),
+    (
+        "a game that is there no more is waited for",
+        LIVE,
+        'min(self._wanted["game"], picture.boards.count - 1)',
+        'self._wanted["game"]',
+        f"{TEST_WISHES}::test_a_game_that_is_there_no_more_is_not_waited_for",
     ),
 ]

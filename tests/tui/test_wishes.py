@@ -9,12 +9,24 @@ from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.messages import Reported
-from mlx_drmario.tui.protocol import FASTEST, Boards, Games, Level, Look, Note, Picture, Ready, TrainJob
+from mlx_drmario.tui.protocol import (
+    FASTEST,
+    Boards,
+    Games,
+    Level,
+    Look,
+    Note,
+    Pace,
+    Pause,
+    Picture,
+    Ready,
+    TrainJob,
+)
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.table import Table
 from mlx_drmario.tui.trainer import Trainer
 
-from .app import endless, in_app, until
+from .app import endless, in_app, until, watch_job
 from .test_leaving import Told
 from .test_training import TINY, job
 
@@ -84,6 +96,40 @@ def test_what_was_refused_is_not_counted_from(tmp_path):
         assert wishes(screen) == [Level(2), Games(4), Level(2), Games(4)]
 
     training(check, 8, 1, tmp_path)
+
+
+def test_pictures_under_way_do_not_undo_what_was_asked_for(tmp_path):
+    async def check(pilot, screen):
+        await pilot.press("tab", "p", "minus")
+        await show(pilot, screen, picture(8, 1))
+        assert (screen.game, screen.wall.selected, screen.paused, screen.pace) == (1, 1, True, 64.0)
+        await pilot.press("tab", "p", "minus")
+        assert screen.session.sent[-3:] == [Look(2), Pause(False), Pace(16.0)]
+        await show(pilot, screen, dataclasses.replace(picture(8, 1), game=2, pace=16.0))  # there it is
+        await show(pilot, screen, dataclasses.replace(picture(8, 1), game=5, paused=True))
+        assert (screen.game, screen.paused, screen.pace) == (5, True, FASTEST)
+
+    training(check, 8, 1, tmp_path)
+
+
+def test_a_single_decision_is_a_pause(tmp_path):
+    async def check(pilot, screen):
+        await pilot.press("p", "p", "n")
+        await show(pilot, screen, dataclasses.replace(picture(8, 1), paused=True))
+        assert screen.paused and "paused" in screen.title_bar.words
+
+    training(check, 8, 1, tmp_path)
+
+
+def test_a_game_that_is_there_no_more_is_not_waited_for():
+    async def check(pilot, screen):
+        await show(pilot, screen, picture(8, 5))
+        await pilot.press("8", "left_square_bracket")
+        for game in (3, 0):
+            await show(pilot, screen, dataclasses.replace(picture(4, 5), game=game))
+            assert screen.game == game
+
+    in_app(LiveScreen(Told(watch_job(games=8)), "greedy"), check)
 
 
 def test_a_run_that_is_told_two_things_within_an_iteration_does_both(tmp_path):

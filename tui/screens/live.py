@@ -1,7 +1,7 @@
 """Games while they are played, by a policy or by a run in training: the wall, one game in focus, the summary."""
 
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -59,8 +59,9 @@ class LiveScreen(SessionScreen):
         self.view = view
         self.game = 0
         self.level: int | None = None
-        self._wanted: dict[str, int] = {}
-        """games and level that were asked for and are not there yet: a run changes them between two iterations"""
+        self._wanted: dict[str, Any] = {}
+        """what was asked for and is not there yet, by name: pictures are under way, and a run changes its games and
+        their level between two iterations"""
         self.paused = self.learning = False
         self.pace = FASTEST if session.training else 1.0
         self.picture: Picture | None = None
@@ -92,15 +93,25 @@ class LiveScreen(SessionScreen):
 
     def show_picture(self, picture: Picture) -> None:
         self.picture = picture
-        self.game, self.level = picture.game, picture.position.level
+        self.level = picture.position.level
         if not self.session.training:
             self.games = picture.boards.count
-        there = {"games": self.games, "level": self.level}
+        there: dict[str, Any] = {
+            "game": picture.game,
+            "paused": picture.paused,
+            "pace": picture.pace,
+            "games": self.games,
+            "level": self.level,
+        }
+        if "game" in self._wanted:  # there may be fewer by now
+            self._wanted["game"] = min(self._wanted["game"], picture.boards.count - 1)
         self._wanted = {name: value for name, value in self._wanted.items() if value != there[name]}
-        self.paused, self.pace, self.learning = picture.paused, picture.pace, picture.learning
+        stands = there | self._wanted
+        self.game, self.paused, self.pace = stands["game"], stands["paused"], stands["pace"]
+        self.learning = picture.learning
         if self.view == "grid":
             self.wall.show(picture.boards)
-            self.wall.select(picture.game)
+            self.wall.select(self.game)
         elif self.view == "focus":
             action = picture.choice.action if picture.choice and picture.position.pose is not None else None
             self.bottle.show(picture.position, action, f"game {picture.game + 1}")
@@ -176,21 +187,23 @@ class LiveScreen(SessionScreen):
     def action_jump(self, number: int) -> None:
         """Put game 1, 2, ... into focus."""
         if number <= min(self.games, MAX_GAMES):
-            self.game = number - 1
+            self.game = self._wanted["game"] = number - 1
             self.wall.select(self.game)
             self.send(protocol.Look(self.game))
 
     def action_pause(self) -> None:
-        self.paused = not self.paused
+        self.paused = self._wanted["paused"] = not self.paused
         self.send(protocol.Pause(self.paused))
         self.describe()
 
     def action_step(self, unit: str) -> None:
+        self.paused = self._wanted["paused"] = True
         self.send(protocol.Step(unit))
+        self.describe()
 
     def action_pace(self, step: int) -> None:
         index = min(max(PACES.index(self.pace) + step, 0), len(PACES) - 1)
-        self.pace = PACES[index]
+        self.pace = self._wanted["pace"] = PACES[index]
         self.send(protocol.Pace(self.pace))
         self.describe()
 
