@@ -43,8 +43,10 @@ class Link:
         self._busy = False
 
     def connect(self, connection: Connection) -> None:
-        """Talk to this app from now on; one that was connected before is told so, and hung up on."""
+        """Talk to this app from now on, of what happens from now on; one that was connected before is told so, and hung
+        up on."""
         with self._changed:
+            self._reports.clear()
             self._connection = connection
             self._wanted = False
             self._changed.notify_all()

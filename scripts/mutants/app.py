@@ -2,6 +2,7 @@
 
 SESSION, TRAINER, ONLOOKER, PAD = "tui/session.py", "tui/trainer.py", "tui/onlooker.py", "tui/pad.py"
 TEST_DEATHS, TEST_TAUGHT = "tests/tui/test_deaths.py", "tests/tui/test_taught.py"
+TEST_SHARING, LINK = "tests/tui/test_sharing.py", "tui/link.py"
 TEST_PART, TEST_WISHES, LIVE = "tests/tui/test_part.py", "tests/tui/test_wishes.py", "tui/screens/live.py"
 
 # (name, file, old text, new text, test that fails)
@@ -117,5 +118,12 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'min(self._wanted["game"], picture.boards.count - 1)',
         'self._wanted["game"]',
         f"{TEST_WISHES}::test_a_game_that_is_there_no_more_is_not_waited_for",
+    ),
+    (
+        "an app is told what happened before it came",
+        LINK,
+        "            self._reports.clear()\n",
+        "",
+        f"{TEST_SHARING}::test_a_link_obeys_the_newest_app_alone",
     ),
 ]

@@ -68,6 +68,7 @@ def test_the_app_that_was_attached_before_is_told(tmp_path):
 def test_a_link_obeys_the_newest_app_alone():
     link = Link()
     (first, worker), (second, other) = Pipe(), Pipe()
+    link.report(Note("to nobody"))
     link.connect(worker)
     link.report(Note("to the first"))
     assert first.poll(PATIENCE) and first.recv() == Note("to the first")
