@@ -85,6 +85,7 @@ class Trainer:
         self._job, self._link = job, link
         self._config = job.config
         self._next: Trainable | None = None
+        self._wishes: dict[str, Any] = {}  # settings of `_next.env` that were asked for
         self._turn = threading.Lock()  # commands and the change to `_next` come one after the other
         self._onlooker = Onlooker(resolve(job.config), link)
 
@@ -168,34 +169,33 @@ class Trainer:
                 else:
                     link.report(Note("best.games is 0, so this run is not evaluated", "warning"))
             case Games(count) if isinstance(config, PPORunConfig):
-                self._change(f"{count} games", num_envs=count)
+                self._begin_again(f"going on with {count} games", num_envs=count)
             case Level(level) if isinstance(config, PPORunConfig):
                 if config.curriculum.enabled:
                     link.report(Note("the curriculum chooses the level", "warning"))
                 else:
-                    self._change(f"level {level}", level=level, last_level=None)
+                    self._begin_again(f"going on with level {level}", level=level, last_level=None)
             case Restart() if isinstance(config, PPORunConfig):
-                try:
-                    self._begin_again(read_config(self._job.run), "all games anew, with config.json as it is")
-                except (ValueError, OSError) as error:  # somebody has edited it, or taken it away
-                    link.report(Note(str(error), "error"))
+                self._begin_again("all games anew, with config.json as it is", read=True)
             case Evaluate() | Games() | Level() | Restart():
                 words = "is not evaluated while it trains, and keeps its games"
                 link.report(Note(f"a run that learns from search {words}", "warning"))
             case _:
                 link.report(Note(f"{type(command).__name__.lower()} is not for a training run", "warning"))
 
-    def _change(self, words: str, **env: Any) -> None:
-        """Save, and go on with other games, which may be others already than those of this iteration."""
-        config = self._next or self._config
-        try:
-            config = dataclasses.replace(config, env=dataclasses.replace(config.env, **env))
-        except ValueError as error:
-            self._link.report(Note(str(error), "warning"))
-            return
-        self._begin_again(config, f"going on with {words}")
+    def _begin_again(self, words: str, read: bool = False, **env: Any) -> None:
+        """Save, and go on with other games, which may be others already than those of this iteration.
 
-    def _begin_again(self, config: Trainable, words: str) -> None:
+        read: with the settings as they stand in the directory, but for what was asked for in this iteration.
+        """
+        wishes = (self._wishes if self._next else {}) | env
+        try:
+            config: Trainable = read_config(self._job.run) if read else self._next or self._config
+            games = dataclasses.replace(config.env, **wishes)
+            config = dataclasses.replace(config, env=games, out=self._job.run, overwrite=False)
+        except (ValueError, OSError) as error:  # somebody has edited it, or taken it away
+            self._link.report(Note(str(error), "error" if read else "warning"))
+            return
         self._link.report(Note(f"{words}, after this iteration"))
-        self._next = dataclasses.replace(config, out=self._job.run, overwrite=False)
+        self._next, self._wishes = config, wishes
         self._onlooker.stop()

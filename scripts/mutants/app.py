@@ -126,4 +126,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "",
         f"{TEST_SHARING}::test_a_link_obeys_the_newest_app_alone",
     ),
+    (
+        "a wish undoes that all games start anew",
+        TRAINER,
+        "if read else self._next or self._config",
+        "if read else self._config",
+        f"{TEST_WISHES}::test_a_run_that_starts_anew_does_what_else_it_is_told",
+    ),
+    (
+        "games that start anew undo the wishes",
+        TRAINER,
+        "dataclasses.replace(config.env, **wishes)",
+        "dataclasses.replace(config.env, **env)",
+        f"{TEST_WISHES}::test_a_run_that_starts_anew_does_what_else_it_is_told",
+    ),
+    (
+        "what was asked for once is asked for ever",
+        TRAINER,
+        "(self._wishes if self._next else {})",
+        "self._wishes",
+        f"{TEST_WISHES}::test_a_run_that_starts_anew_does_what_else_it_is_told",
+    ),
 ]

@@ -271,8 +271,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a second wish undoes the first",
         TRAINER,
-        "config = self._next or self._config",
-        "config = self._config",
+        "(self._wishes if self._next else {}) | env",
+        "env",
         TEST_WISHES,
     ),
     ("ctrl+c asks the screen on top alone", APP, "in reversed(self.screen_stack):", "in [self.screen]:", TEST_LEAVING),

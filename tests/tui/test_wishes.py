@@ -6,6 +6,7 @@ import numpy as np
 
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.rl.config import REWARD
+from mlx_drmario.settings import to_json
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.messages import Reported
@@ -20,6 +21,7 @@ from mlx_drmario.tui.protocol import (
     Pause,
     Picture,
     Ready,
+    Restart,
     TrainJob,
 )
 from mlx_drmario.tui.screens.live import LiveScreen
@@ -137,3 +139,17 @@ def test_a_run_that_is_told_two_things_within_an_iteration_does_both(tmp_path):
     trainer._carry_out(Level(4))
     trainer._carry_out(Games(16))
     assert (trainer._next.env.level, trainer._next.env.num_envs) == (4, 16)
+
+
+def test_a_run_that_starts_anew_does_what_else_it_is_told(tmp_path):
+    """Before and after, whatever is in its config.json."""
+    (tmp_path / "config.json").write_text(to_json(dataclasses.replace(TINY, seed=7)))
+    for commands in ((Level(4), Restart(), Games(16)), (Games(16), Restart(), Level(4), Restart())):
+        trainer = Trainer(job(tmp_path), Link())
+        for command in commands:
+            trainer._carry_out(command)
+        going_on = trainer._next
+        assert (going_on.seed, going_on.env.level, going_on.env.num_envs) == (7, 4, 16)
+        trainer._next = None  # it has got there
+        trainer._carry_out(Restart())
+        assert trainer._next.env == TINY.env
