@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 LAST_LINES = 12
 """lines of the log that are shown when the worker died"""
 _PATIENCE = 5.0  # seconds for a worker that hung up to be gone
+_NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class Session:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            if self.process.returncode == 0:  # else it may still be read
+                self.log.unlink(missing_ok=True)
 
     @property
     def resumes(self) -> bool:
@@ -237,8 +241,9 @@ def _holds_run(directory: Path) -> bool:
 
 
 def log_of(job: Job) -> Path:
-    """Where the worker's output goes: beside the run directory, which must be empty at the start."""
+    """Where the worker's output goes: beside the run directory, which must be empty at the start; of a player to a new
+    file."""
     if isinstance(job, WatchJob):
-        return Path(tempfile.gettempdir()) / f"drmario-{os.getuid()}" / "watch.log"
+        return Path(tempfile.gettempdir()) / f"drmario-{os.getuid()}" / f"watch-{os.getpid()}-{next(_NUMBERS)}.log"
     run = Path(os.path.abspath(job.run))  # so that "." has a name
     return run.with_name(f"{run.name}.log")

@@ -147,4 +147,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "self._wishes",
         f"{TEST_WISHES}::test_a_run_that_starts_anew_does_what_else_it_is_told",
     ),
+    (
+        "players share a log",
+        SESSION,
+        'f"watch-{os.getpid()}-{next(_NUMBERS)}.log"',
+        '"watch.log"',
+        f"{TEST_DEATHS}::test_every_player_has_a_log_of_its_own_which_goes_when_it_ends_well",
+    ),
+    (
+        "what a player that failed has written is removed",
+        SESSION,
+        "            if self.process.returncode == 0:",
+        "            if True:",
+        f"{TEST_DEATHS}::test_every_player_has_a_log_of_its_own_which_goes_when_it_ends_well",
+    ),
 ]

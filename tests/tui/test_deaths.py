@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import signal
+import tempfile
 from pathlib import Path
+from queue import Queue
 
 from mlx_drmario.settings import to_json
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.link import hang_up
-from mlx_drmario.tui.protocol import Progress
+from mlx_drmario.tui.protocol import Progress, Ready
 from mlx_drmario.tui.screens.crash import CrashScreen
 from mlx_drmario.tui.screens.live import LiveScreen
-from mlx_drmario.tui.session import Session, attach, log_of
+from mlx_drmario.tui.session import Died, Session, attach, log_of
 
-from .app import PATIENCE, in_app, until, words_of
+from .app import PATIENCE, broken, greedy, in_app, until, watch_job, words_of
 from .test_training import TINY, Ear, checkpoints, job, notes, training
 
 
@@ -67,6 +69,25 @@ def test_a_place_where_no_log_can_be_is_named(tmp_path):
     session.start(died.append)
     assert "the worker's log cannot be written" in died[0].error and session.over.is_set()
     assert log_of(job(Path("."))).name == f"{Path.cwd().name}.log"  # not in the directory, which must be empty
+
+
+def test_every_player_has_a_log_of_its_own_which_goes_when_it_ends_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed, ended, failed = (Session(watch_job(load_policy=policy)) for policy in (greedy, greedy, broken))
+    said = Queue()
+    for session, kind in ((killed, Ready), (ended, Ready), (failed, Died)):
+        session.start(said.put)
+        while not isinstance(told := said.get(timeout=PATIENCE), kind):
+            pass
+    assert told.error == "RuntimeError: the policy is made of jelly"
+    killed.process.kill()
+    while not isinstance(told := said.get(timeout=PATIENCE), Died):
+        pass
+    assert told.error == "nothing was written to its log"
+    for session in (killed, ended, failed):
+        assert session.log.exists()
+        session.close()
+    assert [session.log.exists() for session in (killed, ended, failed)] == [True, False, True]
 
 
 def test_a_temporary_directory_of_a_long_name_is_no_hindrance(tmp_path, monkeypatch):
