@@ -90,8 +90,8 @@ def describe(
     return choices
 
 
-def decide(state: NDArray[np.void], action: int, frames: int) -> Line:
-    """A line of one decision: this placement in a parked position [1], after `frames` frames."""
+def decide(state: NDArray[np.void], action: int, frames: int, first: int) -> Line:
+    """A line of one decision: this placement in a parked position [1], after `frames` frames and `first` decisions."""
     games = dm.Decisions(num_envs=1, threads=1)
     games.set_state(state)
     made = np.array([action], np.int32)
@@ -99,4 +99,4 @@ def decide(state: NDArray[np.void], action: int, frames: int) -> Line:
     games.step(made)
     states = np.concatenate([state, games.state.copy()])
     passed = np.array([frames, frames + int(games.frames[0])], np.uint32)
-    return Line(states, (choice, None), passed, name="branch")
+    return Line(states, (choice, None), passed, name="branch", first=first)

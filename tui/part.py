@@ -161,6 +161,7 @@ class Part:
             choices=tuple(explainer.explain(m.states[at], m.action[at], None, None) for m in moments),
             frames=np.array([moment.frames[n] for moment in moments], np.uint32),
             name=name,
+            first=int(moments[0].decisions[n]),
         )
 
 

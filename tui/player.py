@@ -184,7 +184,7 @@ class Player:
             actions, log_probs, value = choose(self._policy, games.view)
         choices.append(None)
         line = np.array(states, games.state.dtype), tuple(choices), np.array(frames, np.uint32)
-        return Line(*line, name=self._job.name, request=command.request)
+        return Line(*line, name=self._job.name, first=command.first, request=command.request)
 
     def _evaluate(self) -> None:
         table = self._table

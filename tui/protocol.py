@@ -191,6 +191,8 @@ class Line:
     """u32[T]: frames played before each decision"""
     name: str
     seed: int | None = None
+    first: int = 0
+    """decisions made before the first one of the line"""
     request: int = 0
     """number of the `Playout` that this answers; 0 for the line of a game"""
 
@@ -291,6 +293,8 @@ class Playout:
     decisions: int
     frames: int = 0
     """frames played before"""
+    first: int = 0
+    """decisions made before"""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 SESSION, TRAINER, ONLOOKER, PAD = "tui/session.py", "tui/trainer.py", "tui/onlooker.py", "tui/pad.py"
 TEST_DEATHS, TEST_TAUGHT = "tests/tui/test_deaths.py", "tests/tui/test_taught.py"
 TEST_SHARING, LINK = "tests/tui/test_sharing.py", "tui/link.py"
+TRAVEL, TEST_TRAVEL = "tui/screens/travel.py", "tests/tui/test_travel.py"
 TEST_PART, TEST_WISHES, LIVE = "tests/tui/test_part.py", "tests/tui/test_wishes.py", "tui/screens/live.py"
 
 # (name, file, old text, new text, test that fails)
@@ -115,8 +116,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a game that is there no more is waited for",
         LIVE,
-        'min(self._wanted["game"], picture.boards.count - 1)',
-        'self._wanted["game"]',
+        'min(wanted["game"], count - 1)',
+        'wanted["game"]',
         f"{TEST_WISHES}::test_a_game_that_is_there_no_more_is_not_waited_for",
     ),
     (
@@ -160,5 +161,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            if self.process.returncode == 0:",
         "            if True:",
         f"{TEST_DEATHS}::test_every_player_has_a_log_of_its_own_which_goes_when_it_ends_well",
+    ),
+    (
+        "a line counts its own decisions",
+        TRAVEL,
+        "line.first + index",
+        "index",
+        f"{TEST_TRAVEL}::test_decisions_are_counted_from_the_beginning_of_the_game",
+    ),
+    (
+        "a branch that is played on counts its own decisions",
+        "tui/player.py",
+        "first=command.first, ",
+        "",
+        f"{TEST_TRAVEL}::test_decisions_are_counted_from_the_beginning_of_the_game",
+    ),
+    (
+        "decisions that are forgotten were not made",
+        "tui/part.py",
+        "            first=int(moments[0].decisions[n]),\n",
+        "",
+        f"{TEST_PART}::test_a_line_knows_how_many_decisions_are_forgotten",
+    ),
+    (
+        "a branch is compared with any decision",
+        TRAVEL,
+        "            if index == self.at - self.root:",
+        "            if True:",
+        f"{TEST_TRAVEL}::test_a_branch_is_compared_with_the_line_at_the_same_decision",
     ),
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from collections import deque
 
 import numpy as np
 from hypothesis import given
@@ -101,7 +102,18 @@ def test_the_line_of_a_game_leaves_out_the_game_before():
             games.reset(0, 2, 0x1234)
     line = part.line(0, "game", Explainer(REWARD))
     assert line is not None and len(line.states) == len(line.choices) == 2
-    assert line.frames[0] == 0 and line.frames[1] > 0
+    assert line.frames[0] == 0 and line.frames[1] > 0 and line.first == 0
+
+
+def test_a_line_knows_how_many_decisions_are_forgotten():
+    games, part = dm.Decisions(num_envs=1), Part(past=deque(maxlen=2))
+    games.reset(0, 2, 0x8988)
+    part.begin(games)
+    for _ in range(4):
+        part.remember(actions(games), None, None)
+        games.step(actions(games))
+    line = part.line(0, "game", Explainer(REWARD))
+    assert line is not None and (len(line.states), line.first) == (2, 2)
 
 
 @given(st.integers(0, 2**16))

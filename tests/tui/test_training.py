@@ -155,7 +155,7 @@ def test_time_travel_goes_back_to_the_first_decision(ear):
     assert len(line.states) == len(line.choices) == len(line.frames) >= 1
     assert line.frames[0] == 0 and (line.frames[1:] > line.frames[:-1]).all()
     for state, after, choice in zip(line.states[:-1], line.states[1:], line.choices, strict=False):
-        played = decide(state[None], choice.action, 0)
+        played = decide(state[None], choice.action, 0, 0)
         assert (played.states[1]["p1_bottle"] == after["p1_bottle"]).all()
 
 

@@ -1,5 +1,6 @@
 """Time travel: back through a game, and what had become of it with another placement."""
 
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -71,6 +72,30 @@ def test_a_branch_leaves_the_line_where_it_is_told(line):
         assert f", {answer.frames[-1]} frames, {len(answer.states) - 1} decision" in words
 
     travel(check, line, asked)
+
+
+def test_decisions_are_counted_from_the_beginning_of_the_game(line):
+    """Also on a line that begins later, and on a branch of that."""
+    asked = []
+
+    async def check(pilot, screen):
+        await pilot.press("home", "right", "right", "right", "b")
+        assert screen.bottles[0].position.decisions == screen.bottles[1].position.decisions == 5 + 3
+        screen.show_branch(Player(watch_job(), Link()).playout(asked[0]))
+        await pilot.press("x", "right")
+        assert screen.bottles[0].position.decisions == 5 + 4
+
+    travel(check, replace(line, first=5), asked)
+
+
+def test_a_branch_is_compared_with_the_line_at_the_same_decision(line):
+    async def check(pilot, screen):
+        await pilot.press("left", "left", "b")  # at 9; the branch has one decision yet
+        for key, shown in (("home", False), ("end", False), ("left", True), ("left", True), ("left", False)):
+            await pilot.press(key)
+            assert str(screen.facts.render()).count("branch") == 1 + shown, screen.at  # and "branch end"
+
+    travel(check, line)
 
 
 def test_an_answer_to_an_older_question_is_not_shown(line):

@@ -100,8 +100,10 @@ class TravelScreen(Screen[None]):
         if self.branch is not None:
             index = min(max(self.at - self.root, 0), len(self.branch.states) - 1)
             there, other = position(self.branch, index), self.branch.choices[index]
+            if index == self.at - self.root:  # else there is no such decision on the branch
+                rows.append(("branch", f"{there.viruses}, {there.frames - here.frames:+d} frames"))
             self.bottles[1].show(there, None if other is None else other.action, "branch")
-            rows += compared(self.line, self.branch, self.root, here, there)
+            rows += compared(self.line, self.branch, self.root)
         self.facts.show(rows)
         self.scrub.show(self._viruses, self.at)
         seed = "" if self.line.seed is None else f" · seed 0x{self.line.seed:04x}"
@@ -146,8 +148,9 @@ class TravelScreen(Screen[None]):
             return
         self._request, self.root = next(_NUMBERS), self.at
         state, frames = self.line.states[self.at : self.at + 1], int(self.line.frames[self.at])
-        self.branch = decide(state, action, frames)  # at once; the rest when the policy has played it
-        self._play_on(Playout(self._request, state, action, AHEAD, frames))
+        first = self.line.first + self.at
+        self.branch = decide(state, action, frames, first)  # at once; the rest when the policy has played it
+        self._play_on(Playout(self._request, state, action, AHEAD, frames, first))
         self.show()
 
     def show_branch(self, line: Line) -> None:
@@ -167,11 +170,12 @@ class TravelScreen(Screen[None]):
 
 def position(line: Line, index: int) -> Position:
     """A line's game before decision `index`."""
-    return Position.of(line.states[index], frames=int(line.frames[index]), decisions=index, seed=line.seed)
+    frames, decisions = int(line.frames[index]), line.first + index
+    return Position.of(line.states[index], frames=frames, decisions=decisions, seed=line.seed)
 
 
-def compared(line: Line, branch: Line, root: int, here: Position, there: Position) -> list[tuple[str, str]]:
-    """How the branch does against what was played: at this decision, and at the end."""
+def compared(line: Line, branch: Line, root: int) -> list[tuple[str, str]]:
+    """How the branch does against what was played, at the end."""
     ends = position(line, len(line.states) - 1), position(branch, len(branch.states) - 1)
     lengths = len(line.states) - 1 - root, len(branch.states) - 1
 
@@ -179,8 +183,4 @@ def compared(line: Line, branch: Line, root: int, here: Position, there: Positio
         how = {PLAYING: f"{end.viruses} left", CLEARED: "cleared"}.get(end.outcome, f"lost with {end.viruses}")
         return f"{how}, {end.frames} frames, {counted(decisions, 'decision')}"  # 80 columns show it up to the frames
 
-    return [
-        ("branch", f"{there.viruses}, {there.frames - here.frames:+d} frames"),
-        ("line end", ending(ends[0], lengths[0])),
-        ("branch end", ending(ends[1], lengths[1])),
-    ]
+    return [("line end", ending(ends[0], lengths[0])), ("branch end", ending(ends[1], lengths[1]))]
