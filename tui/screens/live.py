@@ -60,8 +60,7 @@ class LiveScreen(SessionScreen):
         self.game = 0
         self.level: int | None = None
         self._wanted: dict[str, Any] = {}
-        """what was asked for and is not there yet, by name: pictures are under way, and a run changes its games and
-        their level between two iterations"""
+        """what was asked for and is not there yet: pictures are under way, and a run changes between two iterations"""
         self.paused = self.learning = False
         self.pace = FASTEST if session.training else 1.0
         self.picture: Picture | None = None
@@ -93,22 +92,13 @@ class LiveScreen(SessionScreen):
 
     def show_picture(self, picture: Picture) -> None:
         self.picture = picture
-        self.level = picture.position.level
         if not self.session.training:
             self.games = picture.boards.count
-        there: dict[str, Any] = {
-            "game": picture.game,
-            "paused": picture.paused,
-            "pace": picture.pace,
-            "games": self.games,
-            "level": self.level,
-        }
-        if "game" in self._wanted:  # there may be fewer by now
-            self._wanted["game"] = min(self._wanted["game"], picture.boards.count - 1)
-        self._wanted = {name: value for name, value in self._wanted.items() if value != there[name]}
+        there = shown_by(picture, self.games)
+        self._wanted = unmet(self._wanted, there, picture.boards.count)
         stands = there | self._wanted
         self.game, self.paused, self.pace = stands["game"], stands["paused"], stands["pace"]
-        self.learning = picture.learning
+        self.level, self.learning = picture.position.level, picture.learning
         if self.view == "grid":
             self.wall.show(picture.boards)
             self.wall.select(self.game)
@@ -142,10 +132,7 @@ class LiveScreen(SessionScreen):
         if self.view == "grid" and self.wall.pages > 1:
             facts.append(f"page {self.wall.page + 1} of {self.wall.pages}")
         if self.progress is not None:
-            progress = self.progress
-            rate = progress.metrics.get("episode/clear_rate")
-            facts += [progress.stage, f"{progress.progress:.0%} done", clock(progress.seconds)]
-            facts += [] if rate is None else [f"{rate:.0%} cleared"]
+            facts += progress_facts(self.progress)
         elif self.tally.finished:
             facts.append(f"{self.tally.cleared} of {self.tally.finished} cleared")
         if self.state is not None:
@@ -199,7 +186,6 @@ class LiveScreen(SessionScreen):
     def action_step(self, unit: str) -> None:
         self.paused = self._wanted["paused"] = True
         self.send(protocol.Step(unit))
-        self.describe()
 
     def action_pace(self, step: int) -> None:
         index = min(max(PACES.index(self.pace) + step, 0), len(PACES) - 1)
@@ -245,6 +231,26 @@ def missing_of(job: Job) -> tuple[str, ...]:
     if not isinstance(job, TrainJob):
         return "checkpoint", "detach"
     return ("games", "level", "restart", "evaluate") if isinstance(job.config, CloneRunConfig) else ()
+
+
+def shown_by(picture: Picture, games: int) -> dict[str, Any]:
+    """How it stands, by the names of what can be asked for."""
+    state = {"game": picture.game, "paused": picture.paused, "pace": picture.pace}
+    return state | {"games": games, "level": picture.position.level}
+
+
+def unmet(wanted: dict[str, Any], there: dict[str, Any], count: int) -> dict[str, Any]:
+    """What of this is not there yet; the game that was asked for is by now the last of `count`, if there are fewer."""
+    if "game" in wanted:
+        wanted = wanted | {"game": min(wanted["game"], count - 1)}
+    return {name: value for name, value in wanted.items() if value != there[name]}
+
+
+def progress_facts(progress: Progress) -> list[str]:
+    """Of a run, for the title."""
+    rate = progress.metrics.get("episode/clear_rate")
+    facts = [progress.stage, f"{progress.progress:.0%} done", clock(progress.seconds)]
+    return facts if rate is None else [*facts, f"{rate:.0%} cleared"]
 
 
 def pace_name(pace: float) -> str:
