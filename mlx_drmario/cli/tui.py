@@ -95,8 +95,9 @@ def run(config: TuiConfig) -> int:
 
         serve(config.arguments, config.port)
         return 0
-    screen = open_screen(config)
-    if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:  # which is how textual-serve starts an app
+    terminal = sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ  # which is how textual-serve starts an app
+    screen = open_screen(config, make=terminal)  # what is wrong with the options is said first
+    if not terminal:
         print("drmario tui draws on a terminal; its output is not one", file=sys.stderr)
         return 2
     from mlx_drmario.tui.app import DrMarioApp
@@ -106,8 +107,8 @@ def run(config: TuiConfig) -> int:
     return app.return_code or 0
 
 
-def open_screen(config: TuiConfig) -> AnyScreen:
-    """The first screen."""
+def open_screen(config: TuiConfig, make: bool = True) -> AnyScreen:
+    """The first screen; make: make the directories that it needs."""
     if config.command == "home":
         from mlx_drmario.tui.screens.home import HomeScreen, demo_position
 
@@ -116,18 +117,21 @@ def open_screen(config: TuiConfig) -> AnyScreen:
         return attached(Path(config.rest[0]))
     if config.command == "trace":
         return recorded(config.rest)
-    return training(config.rest if config.command == "train" else ["resume", *config.rest], config.detach)
+    return training(config.rest if config.command == "train" else ["resume", *config.rest], config.detach, make)
 
 
-def training(args: list[str], detach: bool = False) -> AnyScreen:
-    """A run that starts or goes on, as `drmario train ARGS` would. Ends the program after --help."""
+def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScreen:
+    """A run that starts or goes on, as `drmario train ARGS` would; make: make its directories. Ends the program after
+    --help."""
     if args[:1] in (["-h"], ["--help"]):  # that of `drmario train` offers more than the app can train
         print(presets_help())
         raise SystemExit(0)
     from mlx_drmario.cli import fit, train
     from mlx_drmario.cli.errors import WrongUse, parsed
     from mlx_drmario.cli.stopping import default_directory
+    from mlx_drmario.files import check_directory
     from mlx_drmario.rl.clone.config import CloneRunConfig
+    from mlx_drmario.rl.config import DirectoryConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
     from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.protocol import TrainJob
@@ -137,16 +141,20 @@ def training(args: list[str], detach: bool = False) -> AnyScreen:
     given = parsed(train.parse, args)
     if given.dry_run:
         raise WrongUse(f"--dry-run must not be given here; `drmario train {shlex.join(args)}` prints the settings")
+    chosen: DirectoryConfig
+    run: Path | None
     if isinstance(given, train.ResumeConfig):
         if trains(given.run):
             raise ValueError(f"{given.run} trains now; `drmario tui attach {shlex.quote(str(given.run))}` shows it")
-        job = TrainJob(train.resumed(settings_of(given.run), given), given.run, True, detach, given.capture)
+        chosen, run = train.resumed(settings_of(given.run), given), given.run
     else:
-        chosen = fit.plain(given) if isinstance(given, fit.NewFitConfig) else train.plain(given)
-        if not isinstance(chosen, PPORunConfig | CloneRunConfig):
-            raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
-        capture = given.capture if isinstance(given, train.NewRunConfig) else None
-        job = TrainJob(chosen, given.out or default_directory(given.name), False, detach, capture)
+        chosen, run = fit.plain(given) if isinstance(given, fit.NewFitConfig) else train.plain(given), given.out
+    if not isinstance(chosen, PPORunConfig | CloneRunConfig):
+        raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
+    capture = None if isinstance(given, fit.NewEvaluatorConfig) else given.capture
+    if capture is not None and make:
+        check_directory("--capture", capture)
+    job = TrainJob(chosen, run or default_directory(chosen.name, make), args[0] == "resume", detach, capture)
     return LiveScreen(Session(job), job.run.absolute().name)  # of "." as well
 
 

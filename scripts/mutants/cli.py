@@ -8,6 +8,7 @@ RECORDS = "mlx_drmario/cli/records.py"
 TEST_RECORDS = "tests/traces/test_records.py"
 TEST_RECORDS_COMMAND = "tests/traces/test_records_command.py"
 TEST_TUNING = "tests/test_tuning.py::test_what_cannot_be_tuned_is_refused_before_anything_is_begun"
+TEST_HOME = "tests/tui/test_home.py"
 TEST_EVAL = "tests/env/test_eval_cli.py::test_cli_errors_come_before_any_game"
 
 # (name, file, old text, new text, test that fails)
@@ -200,5 +201,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if number == signal.SIGHUP:\n",
         "        if False:\n",
         "tests/tui/test_play.py::test_a_game_by_hand_that_is_ended_from_outside_is_kept",
+    ),
+    (
+        "the app keeps no games of a run that learns from search",
+        "mlx_drmario/cli/tui.py",
+        "capture = None if isinstance(given, fit.NewEvaluatorConfig) else given.capture",
+        "capture = None if isinstance(given, fit.NewFitConfig) else given.capture",
+        f"{TEST_HOME}::test_every_run_of_the_app_keeps_its_games_where_it_is_told",
+    ),
+    (
+        "the app refuses a place for games when it trains",
+        "mlx_drmario/cli/tui.py",
+        '        check_directory("--capture", capture)\n',
+        "        pass\n",
+        f"{TEST_HOME}::test_every_run_of_the_app_keeps_its_games_where_it_is_told",
+    ),
+    (
+        "an app without a terminal leaves an empty run",
+        "mlx_drmario/cli/tui.py",
+        "open_screen(config, make=terminal)",
+        "open_screen(config)",
+        f"{TEST_HOME}::test_without_a_terminal_or_a_package_it_says_so",
     ),
 ]

@@ -97,7 +97,7 @@ def test_the_command_line_opens_the_right_screen(runs):
     job = opened("resume", str(runs / "old"), "--decisions", "77").session.job
     assert job.resume and job.run == runs / "old" and job.config.decisions == 77 and not job.detach
     job = opened("train", "clone", "--clone.teacher", "2ply").session.job
-    assert job.config.clone.teacher == "2ply" and job.run.name.startswith("clone-")
+    assert job.config.clone.teacher == "2ply" and job.run.name.startswith("clone-") and job.capture is None
     with pytest.raises(ValueError, match="evaluator is nothing that the app can train"):
         opened("train", "evaluator")
     with pytest.raises(FileNotFoundError, match="does not train now"):
@@ -110,6 +110,17 @@ def test_the_command_line_opens_the_right_screen(runs):
         with pytest.raises(WrongUse, match=f"--dry-run must not be given here; `drmario train .*{what[1]} --dry-run`"):
             opened(*what, "--dry-run")
     assert isinstance(command.playing(1), PlayScreen)
+
+
+def test_every_run_of_the_app_keeps_its_games_where_it_is_told(runs):
+    (runs / "a-file").touch()
+    for args in (["train", "level0"], ["train", "clone"], ["resume", str(runs / "old")]):
+        screen = command.open_screen(command.parse([*args, "--capture", str(runs / "kept")]))
+        assert screen.session.job.capture == runs / "kept" and (runs / "kept").is_dir()
+        before = set(runs.iterdir())
+        with pytest.raises(OSError, match=f"^--capture is {runs / 'a-file'}; it must be a directory"):
+            command.open_screen(command.parse([*args, "--capture", str(runs / "a-file")]))
+        assert set(runs.iterdir()) == before
 
 
 def test_runs_that_the_app_cannot_train_are_not_offered_for_that(runs, capsys):
@@ -145,9 +156,11 @@ def test_help_offers_what_the_app_does(capsys):
     assert "--serve" in helped("--help") and "--serve" in helped("attach", "--help")
 
 
-def test_without_a_terminal_or_a_package_it_says_so(capsys, monkeypatch):
-    assert main(["tui"]) == 2
-    assert "terminal" in capsys.readouterr().err
+def test_without_a_terminal_or_a_package_it_says_so(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for args in ([], ["train", "level0", "--capture", "kept"]):
+        assert main(["tui", *args]) == 2
+        assert "terminal" in capsys.readouterr().err and not list(tmp_path.iterdir())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["tui", "--serve"]) == 1
     assert "pip install 'mlx-drmario[serve]'" in capsys.readouterr().err
