@@ -49,21 +49,30 @@ class LiveGame:
         return self.number("next_action", seat) == FALL
 
     def step(self, *buttons: int) -> None:
-        """Play one frame with these buttons held, one controller byte per player; nothing once the game is over."""
+        """Play one frame with these buttons held, one controller byte per player; nothing once the game is over.
+
+        Raises OSError when the frame, which is played all the same, cannot be recorded: the recording ends, and its
+        journal stays.
+        """
         if self.over:
             return
         falling = [self.falling(seat) for seat in self.seats]
         held = np.array([[buttons]], np.uint8)
-        (self._recorder or self._batch).run(held)
-        for index, seat in enumerate(self.seats):
-            self.frames[index] += self.frames[index] > 0 or falling[index]
-            self.capsules[index] += falling[index] and self.number("next_action", seat) == RESOLVE
+        try:
+            (self._recorder or self._batch).run(held)
+        except OSError:
+            self._recorder = None
+            raise
+        finally:
+            for index, seat in enumerate(self.seats):
+                self.frames[index] += self.frames[index] > 0 or falling[index]
+                self.capsules[index] += falling[index] and self.number("next_action", seat) == RESOLVE
 
     def close(self) -> None:
-        """Complete the recording, if there is one. Raises OSError when the disk is full; its journal stays."""
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None
+        """Complete the recording, if there is one. Raises OSError when that cannot be, once; its journal stays."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.close()
 
     def position(self, seat: int = 1) -> Position:
         """What it looks like now to this player."""

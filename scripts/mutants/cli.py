@@ -8,7 +8,7 @@ RECORDS = "mlx_drmario/cli/records.py"
 TEST_RECORDS = "tests/traces/test_records.py"
 TEST_RECORDS_COMMAND = "tests/traces/test_records_command.py"
 TEST_TUNING = "tests/test_tuning.py::test_what_cannot_be_tuned_is_refused_before_anything_is_begun"
-TEST_HOME = "tests/tui/test_home.py"
+TEST_HOME, TEST_PLAY = "tests/tui/test_home.py", "tests/tui/test_play.py"
 TEST_EVAL = "tests/env/test_eval_cli.py::test_cli_errors_come_before_any_game"
 
 # (name, file, old text, new text, test that fails)
@@ -222,5 +222,19 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "open_screen(config, make=terminal)",
         "open_screen(config)",
         f"{TEST_HOME}::test_without_a_terminal_or_a_package_it_says_so",
+    ),
+    (
+        "a lost place for games ends the app",
+        "tui/screens/play.py",
+        "            self.game.close()\n        except OSError as error:\n",
+        "            self.game.close()\n        except PermissionError as error:\n",
+        f"{TEST_PLAY}::test_a_place_for_games_that_is_lost_ends_no_game",
+    ),
+    (
+        "a frame that cannot be recorded is not counted",
+        "tui/game.py",
+        "        finally:\n            for index, seat",
+        "        else:\n            for index, seat",
+        f"{TEST_PLAY}::test_a_game_by_hand_goes_on_when_its_recording_cannot",
     ),
 ]

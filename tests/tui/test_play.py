@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -206,6 +208,49 @@ def test_games_played_by_hand_are_kept(tmp_path):
         games = storage.read(path)
         assert replay.verify(games) == [] and games.rows > 1 and games.players == players
         assert games.episode["policy"].reshape(-1).tolist() == [b"human"] * players
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("key", ["n", "q"])
+def test_a_place_for_games_that_is_lost_ends_no_game(key, replaced, tmp_path):
+    """The next game is played and not kept; the end says so as well."""
+    kept = tmp_path / "[old]"
+
+    async def check(pilot, screen):
+        screen.advance(1)
+        shutil.rmtree(kept)
+        if replaced:
+            kept.touch()
+        if key == "n":
+            await pilot.press("n")
+            screen.advance(1)
+            await until(pilot, lambda: len(pilot.app._notifications))
+            assert [note.message for note in pilot.app._notifications] == [screen.lost]
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running, "the end of the app")
+        assert pilot.app.return_code == 1 and str(kept) in screen.lost
+        assert pilot.app._exit_renderables == [screen.lost]
+
+    in_app(PlayScreen(0, 0, endless(), kept), check)
+    assert list(tmp_path.iterdir()) == [kept] * replaced
+
+
+def test_a_game_by_hand_goes_on_when_its_recording_cannot(tmp_path, monkeypatch):
+    """A full disk is told once; the frame is played and counted."""
+
+    def full(game, held):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def check(pilot, screen):
+        screen.paused = True
+        to_first_capsule(screen)
+        monkeypatch.setattr(screen.game._recorder.writer, "press", full)
+        screen.advance(5)
+        assert screen.game.frames == [5]
+        await until(pilot, lambda: len(pilot.app._notifications))
+        assert "No space left" in screen.lost and len(pilot.app._notifications) == 1
+
+    in_app(PlayScreen(0, 0, endless(), tmp_path), check)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -74,6 +74,8 @@ class PlayScreen(Screen[None]):
         self.pads = [Pad() for _ in range(self.players)]
         self.wins = [0, 0]
         self.paused = False
+        self.lost: str | None = None
+        """why games are no longer kept"""
         self.bottles = [Bottle(id=f"player-{seat}") for seat in self.game.seats]
         self.facts = Facts(id="score")
         self.title_bar = Title("play", id="title")
@@ -97,17 +99,30 @@ class PlayScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         report_releases(self.app, False)
-        self.game.close()
+        self._complete()
         for number in _ENDING:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     def _end(self, number: int) -> None:
         """Complete the recording, and quit. On SIGHUP the terminal is gone, and Textual would wait for it."""
-        self.game.close()
+        self._complete()
         if number == signal.SIGHUP:
             asyncio.get_running_loop().remove_signal_handler(number)
             signal.raise_signal(number)
-        self.app.exit()
+        self.action_quit()
+
+    def _complete(self) -> None:
+        """Complete the recording, if there is one."""
+        try:
+            self.game.close()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """A game cannot be kept: say so and play on; none is kept from now on."""
+        self._capture = None
+        self.lost = f"games are no longer kept: {error}"
+        self.notify(self.lost, severity="error", markup=False)
 
     def _tick(self) -> None:
         """Play the frames that are due by the clock, then show the last."""
@@ -120,7 +135,10 @@ class PlayScreen(Screen[None]):
         """Play this many frames with the keys that are held."""
         over = self.game.over
         for _ in range(frames):
-            self.game.step(*(pad.frame() for pad in self.pads))
+            try:
+                self.game.step(*(pad.frame() for pad in self.pads))
+            except OSError as error:  # of the recording; the frame is played
+                self._give_up(error)
         if self.game.over and not over and (winner := self.winner()):
             self.wins[winner - 1] += 1
         self.show()
@@ -184,13 +202,22 @@ class PlayScreen(Screen[None]):
     def action_restart(self, same: bool) -> None:
         """Start over: the same game, or the next."""
         seed = self.game.seed if same else next(self._seeds)
-        self.game.close()
-        self.game = LiveGame(self._level, self._speed, seed, self.players, self._capture)
+        self._complete()
+        self.game = self._begin(seed)
         self.paused = False
         self.show()
 
+    def _begin(self, seed: int) -> LiveGame:
+        """A game that is kept, or, where that cannot be, one that is not."""
+        try:
+            return LiveGame(self._level, self._speed, seed, self.players, self._capture)
+        except OSError as error:
+            self._give_up(error)
+            return LiveGame(self._level, self._speed, seed, self.players)
+
     def action_quit(self) -> None:
-        self.app.exit()
+        self._complete()
+        self.app.exit(return_code=1 if self.lost else 0, message=self.lost)
 
 
 class DuelScreen(PlayScreen, inherit_bindings=False):
