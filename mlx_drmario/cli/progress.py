@@ -43,7 +43,7 @@ class Progress:
             from rich.console import Console
             from rich.live import Live
 
-            console = Console(file=self.stream, highlight=False)
+            console = Console(file=self.stream, highlight=False, markup=False, emoji=False)
             self.live = Live(console=console, auto_refresh=False, transient=not self.leave, redirect_stdout=False)
             self.live.start()
         return self
@@ -150,7 +150,7 @@ def screen(title: str, snapshot: Snapshot, game: Any, left: float | None) -> Ren
     picture = render.text(render.scene(game), color="NO_COLOR" not in os.environ)
     both = Table.grid(padding=(0, 4))
     both.add_row(numbers, Text.from_ansi(picture))
-    return Panel(both, title=title, subtitle="Ctrl-C saves and stops", expand=False)
+    return Panel(both, title=Text(title), subtitle="Ctrl-C saves and stops", expand=False)
 
 
 def clock(seconds: float | None) -> str:

@@ -9,6 +9,7 @@ TEST_RECORDS = "tests/traces/test_records.py"
 TEST_RECORDS_COMMAND = "tests/traces/test_records_command.py"
 TEST_TUNING = "tests/test_tuning.py::test_what_cannot_be_tuned_is_refused_before_anything_is_begun"
 TEST_HOME, TEST_PLAY = "tests/tui/test_home.py", "tests/tui/test_play.py"
+TEST_RECORDED = "tests/tui/test_recorded.py"
 TEST_EVAL = "tests/env/test_eval_cli.py::test_cli_errors_come_before_any_game"
 
 # (name, file, old text, new text, test that fails)
@@ -236,5 +237,40 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        finally:\n            for index, seat",
         "        else:\n            for index, seat",
         f"{TEST_PLAY}::test_a_game_by_hand_goes_on_when_its_recording_cannot",
+    ),
+    (
+        "the menu takes brackets for markup",
+        "tui/screens/home.py",
+        'severity="error", markup=False',
+        'severity="error"',
+        f"{TEST_HOME}::test_square_brackets_of_a_path_are_words",
+    ),
+    (
+        "a progress line takes brackets for markup",
+        "mlx_drmario/cli/progress.py",
+        "highlight=False, markup=False",
+        "highlight=False",
+        "tests/env/test_eval_cli.py::test_progress_on_a_terminal",
+    ),
+    (
+        "the title of a run takes brackets for markup",
+        "mlx_drmario/cli/progress.py",
+        "title=Text(title)",
+        "title=title",
+        "tests/env/test_eval_cli.py::test_brackets_in_the_name_of_a_run_are_no_markup",
+    ),
+    (
+        "a trace that is gone ends the app",
+        "tui/screens/recorded.py",
+        "except (ValueError, OSError) as error:",
+        "except ValueError as error:",
+        f"{TEST_RECORDED}::test_a_trace_that_is_gone_is_named",
+    ),
+    (
+        "a page beyond the last game drops the branch",
+        "tui/screens/recorded.py",
+        "        if game == self.game:\n            return\n",
+        "",
+        f"{TEST_RECORDED}::test_where_there_is_no_other_game_the_branch_stays",
     ),
 ]

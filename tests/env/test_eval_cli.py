@@ -1,3 +1,4 @@
+import collections
 import csv
 import io
 import json
@@ -7,13 +8,16 @@ import sys
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+from rich.console import Console
 
+import mlx_drmario as dm
 from mlx_drmario import reports, seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.cli import eval as cli
 from mlx_drmario.cli import main
-from mlx_drmario.cli.progress import Progress, clock
+from mlx_drmario.cli.progress import Progress, clock, screen
 from mlx_drmario.evaluate import compare, evaluate
+from mlx_drmario.rl.callback import Snapshot
 from mlx_drmario.spec import parse_levels
 
 FILES = {"games.csv", "games.parquet", "summary.csv", "levels.png"}
@@ -234,11 +238,20 @@ def test_progress_on_a_terminal(monkeypatch):
     stream = Terminal()
     with Progress(stream) as progress:
         for share in (0.0, 0.5, 1.0):
-            progress.show(share, lambda left, share=share: f"share {share} left {clock(left)}")
+            progress.show(share, lambda left, share=share: f"share {share} left {clock(left)} of [old]/a[/b]")
     shown = stream.getvalue()
+    assert shown.count("of [old]/a[/b]") >= 3  # brackets of a path are no markup
     assert "share 0.0 left -:--" in shown and "share 0.5 left 0:0" in shown
     assert shown.rstrip().endswith("\x1b[2K") or "\x1b[2K" in shown.split("share 1.0")[1]
     plain = io.StringIO()
     with Progress(plain) as progress:
         progress.show(1.0, lambda left: "drawn")
     assert plain.getvalue() == ""
+
+
+def test_brackets_in_the_name_of_a_run_are_no_markup():
+    stream = io.StringIO()
+    snapshot = Snapshot(1, 1, 1, 1.0, 0.5, None, collections.defaultdict(float))
+    state = dm.Decisions(num_envs=1, threads=1).state[0]
+    Console(file=stream, width=120).print(screen("drmario train · [old]/a[/b]", snapshot, state, None))
+    assert "drmario train · [old]/a[/b]" in stream.getvalue()

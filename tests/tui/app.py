@@ -17,12 +17,12 @@ PATIENCE = 60
 """seconds after which something that must come counts as missing; nothing waits that long unless it is broken"""
 
 
-def in_app(screen, check, size=(80, 24), theme="bottle-dark"):
-    """Runs `check(pilot, screen)` in an app that starts with the screen."""
+def in_app(screen, check, size=(80, 24), theme="bottle-dark", toasts=False):
+    """Runs `check(pilot, screen)` in an app that starts with the screen; toasts: notifications are painted."""
 
     async def run():
         app = DrMarioApp(screen, theme=theme)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=toasts) as pilot:
             await until(pilot, lambda: screen.is_mounted)
             await check(pilot, screen)
 
@@ -52,6 +52,11 @@ def keep_progress(screen):
 
     screen.show_progress = show_and_keep
     return kept
+
+
+def toasts_of(app):
+    """What the painted notifications say."""
+    return [str(toast.render()) for toast in app.screen.query("Toast")]
 
 
 def words_of(screen):

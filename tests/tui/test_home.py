@@ -19,12 +19,12 @@ from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import to_json
 from mlx_drmario.tui.address import announce
 from mlx_drmario.tui.bench import repaint
-from mlx_drmario.tui.screens.home import HomeScreen, demo_position, newest_runs
+from mlx_drmario.tui.screens.home import Entry, HomeScreen, demo_position, newest_runs
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
 from ..conftest import ROOT
-from .app import in_app, until
+from .app import in_app, toasts_of, until
 from .test_training import TINY
 
 
@@ -66,6 +66,18 @@ def test_the_menu_opens_screens_and_says_what_cannot_be_opened(runs):
         await until(pilot, lambda: not pilot.app.is_running)
 
     in_app(HomeScreen(entries, demo_position()), check)
+
+
+@pytest.mark.parametrize("path", ["runs/[old]/x", "runs/a[/b]"])
+def test_square_brackets_of_a_path_are_words(path):
+    def refuse():
+        raise ValueError(f"{path} holds no run")
+
+    async def check(pilot, screen):
+        await pilot.press("enter")
+        await until(pilot, lambda: toasts_of(pilot.app) == [f"{path} holds no run"])
+
+    in_app(HomeScreen([Entry("runs", "a run", "watch it play", refuse)], demo_position()), check, toasts=True)
 
 
 @pytest.mark.parametrize("name", ["best", "memory", "greedy"])

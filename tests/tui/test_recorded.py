@@ -8,10 +8,12 @@ from mlx_drmario.cli import tui as command
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.tui.game import LiveGame
+from mlx_drmario.tui.messages import Reported
+from mlx_drmario.tui.protocol import Note
 from mlx_drmario.tui.recorded import Recording
 from mlx_drmario.tui.screens.recorded import RecordedScreen
 
-from .app import greedy, in_app, until
+from .app import greedy, in_app, toasts_of, until
 
 SEEDS = [0x8988, 4320, 76]
 
@@ -80,6 +82,32 @@ def test_scrubbing_jumping_to_clears_and_changing_the_game(trace):
         await until(pilot, lambda: not pilot.app.is_running)
 
     in_app(RecordedScreen(Recording(trace), 0, greedy, "greedy"), check, (120, 40))
+
+
+def test_where_there_is_no_other_game_the_branch_stays(trace):
+    async def check(pilot, screen):
+        await pilot.press("right", "down", "b", "pageup")
+        assert (screen.at, screen.root) == (1, 1) and screen.branch is not None
+
+    in_app(RecordedScreen(Recording(trace), 0, greedy, "greedy"), check)
+
+
+def test_a_trace_that_is_gone_is_named(trace, tmp_path):
+    """With the brackets of its path, which are no markup; the game that is shown stays."""
+    folder = tmp_path / "[old]"
+    folder.mkdir()
+    copy = folder / trace.name
+    copy.write_bytes(trace.read_bytes())
+
+    async def check(pilot, screen):
+        copy.unlink()
+        await pilot.press("pagedown")
+        screen.post_message(Reported(Note("no [policy]", "error")))
+        await until(pilot, lambda: len(toasts_of(pilot.app)) == 2)
+        assert str(copy) in toasts_of(pilot.app)[0] and toasts_of(pilot.app)[1] == "no [policy]"
+        assert screen.game == 0
+
+    in_app(RecordedScreen(Recording(copy), 0, greedy, "greedy"), check, (200, 40), toasts=True)
 
 
 def test_what_the_policy_said_is_shown(tmp_path):

@@ -73,7 +73,7 @@ class HomeScreen(Screen[None]):
         try:
             screen = entry.open()
         except (ValueError, OSError) as error:
-            self.notify(str(error), severity="error")
+            self.notify(str(error), severity="error", markup=False)
         else:
             self.app.push_screen(screen)
 

@@ -29,10 +29,12 @@ class RecordedScreen(TravelScreen):
 
     def action_game(self, step: int) -> None:
         game = min(max(self.game + step, 0), self.recording.count - 1)
+        if game == self.game:
+            return
         try:
             line = self.recording.line(game)
-        except ValueError as error:
-            self.notify(str(error), severity="error")
+        except (ValueError, OSError) as error:  # the file may have changed or gone meanwhile
+            self.notify(str(error), severity="error", markup=False)
             return
         self.game = game
         self.start(line, 0)
@@ -46,7 +48,7 @@ class RecordedScreen(TravelScreen):
         if isinstance(message.report, Line):
             self.show_branch(message.report)
         elif isinstance(message.report, Note):
-            self.notify(message.report.text, severity="error")
+            self.notify(message.report.text, severity="error", markup=False)
 
     def action_back(self) -> None:
         """There is nothing behind it when it was opened from the command line."""
