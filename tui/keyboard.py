@@ -16,14 +16,14 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 # CSI code ; modifiers : event ; text final
-_TYPED_KEY = re.compile(r"\x1b\[([\d:]*;\d*):([123])((?:;[\d:]*)?[u~ABCDEFHPQRS])")
-_RELEASE = "3"
+_TYPED_KEY = re.compile(r"\x1b\[([\d:]*);(\d*):([123])((?:;[\d:]*)?)([u~ABCDEFHPQRS])")
+_RELEASE, _NO_MODIFIERS = "3", "1"
 # Textual's own flags (disambiguate 1, all keys 8, text 16) and event types 2.
 _ASK, _END = "\x1b[>27u", "\x1b[<u"
 
 
 class KeyReleased(Message, bubble=False):
-    """A key went up. Not an `events.Key`, so that nothing takes it for a press."""
+    """A key went up, whatever modifiers are down. Not an `events.Key`, so that nothing takes it for a press."""
 
     def __init__(self, key: str) -> None:
         super().__init__()
@@ -38,8 +38,9 @@ class ReleaseParser(XTermParser):
         if match is None:
             yield from super()._sequence_to_key_events(sequence, alt)
             return
-        before, kind, after = match.groups()
-        for event in super()._sequence_to_key_events(f"\x1b[{before}{after}", alt):
+        code, modifiers, kind, text, final = match.groups()
+        typed = _NO_MODIFIERS if kind == _RELEASE else f"{modifiers}{text}"
+        for event in super()._sequence_to_key_events(f"\x1b[{code};{typed}{final}", alt):
             yield KeyReleased(event.key) if kind == _RELEASE else event
 
 

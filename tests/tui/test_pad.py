@@ -83,7 +83,11 @@ def test_the_parser_tells_presses_repeats_and_releases_apart():
     assert parsed("\x1b[1;1:1D") == [("Key", "left")]
     assert parsed("\x1b[1;1:2D") == [("Key", "left")]
     assert parsed("\x1b[1;1:3D") == [(KeyReleased.__name__, "left")]
+    assert parsed("\x1b[1;2:1C") == [("Key", "shift+right")]
     assert parsed("\x1b[120;1:1;120u") == [("Key", "x")]
     assert parsed("\x1b[120;1:3u") == [("KeyReleased", "x")]
     assert parsed("\x1b[46;1:3u") == [("KeyReleased", "full_stop")]
+    for modifiers in (2, 3, 5, 65):  # Shift, Alt, Ctrl, Caps Lock: down by the time the key goes up
+        assert parsed(f"\x1b[1;{modifiers}:3C") == [("KeyReleased", "right")]
+        assert parsed(f"\x1b[120;{modifiers}:3u") == [("KeyReleased", "x")]
     assert parsed("\x1b[C\x1b[122;1;122uq") == [("Key", "right"), ("Key", "z"), ("Key", "q")]  # as Textual has it
