@@ -49,9 +49,11 @@ def test_what_a_run_ends_with(kind, finished, run, monkeypatch, capsys):
 def test_what_the_demo_ends_with(finished, run, monkeypatch, capsys):
     monkeypatch.setattr(train, "train", lambda *_: ended(run, finished))
     monkeypatch.setattr(demo, "play_test_games", lambda *_: {})
-    assert main(["demo", "--out", str(run)]) == (0 if finished else 130)
+    assert main(["demo", "--out", str(run), "--minutes", "20.5"]) == (0 if finished else 130)
     commands = shown(capsys.readouterr().out)
     assert len(commands) == (4 if finished else 1) and all(str(run) in command for command in commands)
+    longer = ["--minutes", "30.5"] if finished else []  # those of the whole run: 20.5 are spent
+    assert ["drmario", "train", "resume", str(run), *longer] in commands
 
 
 def test_what_is_said_of_a_directory_that_holds_a_run(run, capsys):

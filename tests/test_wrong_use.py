@@ -25,6 +25,7 @@ PROGRAM = "import sys; from mlx_drmario.cli import main; sys.exit(main())"
     [
         ("eval --nosuch", "eval: Unrecognized options: --nosuch (`drmario eval --help` lists all)"),
         ("eval --seeds abc", "eval: --seeds must be a whole number, got 'abc'"),
+        ("eval --seeds 5 --seeds abc", "eval: --seeds must be a whole number, got 'abc'"),
         (
             "eval --speed fast",
             "eval: invalid choice 'fast' for argument '--speed'. Expected one of ('low', 'med', 'hi')",

@@ -61,7 +61,7 @@ def run(config: DemoConfig) -> int:
         f"\nsaved in {run}. To go on:\n"
         f"  drmario watch --policy {shown}             # watch it play\n"
         f"  drmario eval --policy {shown} --split test --seeds 4096  # all test games\n"
-        f"  drmario train resume {shown} --minutes 10   # train further\n"
+        f"  drmario train resume {shown} --minutes {config.minutes + 10:g}   # train ten minutes longer\n"
         f"  tensorboard --logdir {shown}                # curves"
     )
     return 0

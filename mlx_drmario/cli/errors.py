@@ -100,8 +100,8 @@ def undrawn(printed: str) -> str:
 
 
 def values_of(option: str, args: list[str]) -> list[str]:
-    """The words that were typed as the value of an option."""
-    for index, word in enumerate(args):
+    """The words that were typed as the value of an option, the last time that it was given: that one counts."""
+    for index, word in reversed(list(enumerate(args))):
         name, equals, value = word.partition("=")
         if name.replace("_", "-") == option.replace("_", "-"):
             return [value] if equals else list(itertools.takewhile(lambda w: not w.startswith("--"), args[index + 1 :]))

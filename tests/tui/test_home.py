@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from textual.screen import Screen
 
 from mlx_drmario.cli import main
 from mlx_drmario.cli import tui as command
@@ -22,6 +23,7 @@ from mlx_drmario.tui.bench import repaint
 from mlx_drmario.tui.screens.home import Entry, HomeScreen, demo_position, newest_runs
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
+from mlx_drmario.tui.widgets.title import Title
 
 from ..conftest import ROOT
 from .app import in_app, toasts_of, until
@@ -78,6 +80,21 @@ def test_square_brackets_of_a_path_are_words(path):
         await until(pilot, lambda: toasts_of(pilot.app) == [f"{path} holds no run"])
 
     in_app(HomeScreen([Entry("runs", "a run", "watch it play", refuse)], demo_position()), check, toasts=True)
+
+
+@pytest.mark.parametrize("facts", ["", "level 0", "薬 " * 40])
+def test_the_state_is_to_be_seen_beside_letters_of_two_columns(facts):
+    class Titled(Screen):
+        def compose(self):
+            yield Title("薬を飲む先生の実験")
+
+    async def check(pilot, screen):
+        screen.query_one(Title).show(facts, "▶ 学習中 1x")
+        await pilot.pause()
+        first = next(iter(screen._compositor.render_strips()))
+        assert first.text.startswith(" 薬を飲む先生の実験 " + facts[:20]) and first.text.endswith(" ▶ 学習中 1x  ")
+
+    in_app(Titled(), check)
 
 
 @pytest.mark.parametrize("name", ["best", "memory", "greedy"])

@@ -238,6 +238,19 @@ def test_viruses_and_halves_are_distinct_without_colour(theme):
     in_wall(check, theme=theme)
 
 
+def test_a_click_below_the_last_row_picks_nothing():
+    async def check(pilot, wall):
+        wall.show(boards(64))
+        await pilot.pause()
+        below = wall.rows * (wall.format.height + 1)
+        assert below < wall.size.height and wall.pages > 1
+        await pilot.click(Wall, offset=(1, below))
+        await pilot.click(Wall, offset=(1, below - 1))
+        assert pilot.app.screen.picked == [(wall.rows - 1) * wall.columns]
+
+    in_wall(check, (60, 30))
+
+
 def test_captions_say_how_a_game_ended():
     async def check(pilot, wall):
         wall.show(boards(20, outcome=np.array([CLEARED, TOP_OUT] + [0] * 18, np.uint8)))

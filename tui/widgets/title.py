@@ -1,5 +1,6 @@
 """The first line of a screen: what runs, and how it stands."""
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widgets import Static
 
@@ -34,7 +35,7 @@ class Title(Painted, Static):
         colors = palette(self.app.theme_variables)
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f" {self._label} ", style=colors.text("accent", bold=True))
-        room = max(0, self.size.width - len(self._label) - len(self._state) - 5)
-        text.append(self._facts[:room].ljust(room), style=colors.text("foreground"))
+        room = max(0, self.size.width - cell_len(self._label) - cell_len(self._state) - 5)
+        text.append(set_cell_size(self._facts, room), style=colors.text("foreground"))
         text.append(f" {self._state} ", style=colors.text(self._kind, bold=True))
         self.update(text, layout=False)

@@ -134,7 +134,7 @@ class Wall(Painted):
         form, columns = self.format, self.columns
         column, row = event.x // (form.width + form.gap), event.y // (form.height + 1)
         game = self.page * self.per_page + row * columns + column
-        if column < columns and self.boards is not None and game < self.boards.count:
+        if column < columns and row < self.rows and self.boards is not None and game < self.boards.count:
             self.post_message(self.Picked(game))
 
     # --- painting ---
