@@ -315,4 +315,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "10",
         "tests/test_shown_commands.py::test_what_the_demo_ends_with",
     ),
+    (
+        "a small terminal shows no event",
+        "tui/screens/session.py",
+        'if self.has_class("-narrow"):',
+        "if False:",
+        "tests/tui/test_live.py::test_what_happens_is_to_be_seen_at_any_width",
+    ),
+    (
+        "a large terminal shows every event twice",
+        "tui/screens/session.py",
+        'if self.has_class("-narrow"):',
+        "if True:",
+        "tests/tui/test_live.py::test_what_happens_is_to_be_seen_at_any_width",
+    ),
 ]

@@ -225,7 +225,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "keys for a run that is over do nothing",
         "tui/screens/session.py",
-        'Stop):\n            self.events.add(Note(self._gone(), "warning"))',
+        'Stop):\n            self.tell(Note(self._gone(), "warning"))',
         "Stop):\n            pass",
         TEST_TRAINING_KEYS,
     ),
@@ -389,8 +389,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a run that is over is detached",
         "tui/screens/session.py",
-        "        if self.state == _DONE or self.session.over.is_set():\n            self.events",
-        "        if False:\n            self.events",
+        "        if self.state == _DONE or self.session.over.is_set():\n            self.tell",
+        "        if False:\n            self.tell",
         TEST_TRAINING,
     ),
 ]

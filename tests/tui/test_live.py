@@ -15,7 +15,8 @@ from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.keys import shown_keys, wrapped
 
 from ..conftest import ROOT
-from .app import broken, in_app, random_legal, until, watch_job, watch_screen, words_of
+from .app import broken, in_app, random_legal, toasts_of, until, watch_job, watch_screen, words_of
+from .test_snapshots import Still
 
 
 def live(check, size=(80, 24), view="grid", **settings):
@@ -43,6 +44,23 @@ def test_games_are_shown_and_move():
         await until(pilot, lambda: frames(screen) > before)
 
     live(check, pace=4.0)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_what_happens_is_to_be_seen_at_any_width(wide):
+    async def check(pilot, screen):
+        said = Note("runs/[old] is saved", "good"), Note("the curriculum chooses the level", "warning")
+        for note in said:
+            screen.post_message(Reported(note))
+        await until(pilot, lambda: len(screen.events.notes) == 2)
+        assert (screen.events.region.height > 0) == wide
+        screen.notify("last", severity="error")
+        await until(pilot, lambda: "last" in toasts_of(pilot.app))
+        assert toasts_of(pilot.app) == [*([] if wide else [note.text for note in said]), "last"]
+        severities = [notification.severity for notification in pilot.app._notifications]
+        assert severities == [*([] if wide else ["information", "warning"]), "error"]
+
+    in_app(LiveScreen(Still(watch_job()), "greedy"), check, (120 if wide else 119, 30), toasts=True)
 
 
 def test_views():

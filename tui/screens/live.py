@@ -202,7 +202,7 @@ class LiveScreen(SessionScreen):
                 count = min(count, MAX_GAMES)
             if count != games:
                 self._wanted["games"] = count
-                self.events.add(Note(counted(count, "game")))
+                self.tell(Note(counted(count, "game")))
                 self.send(protocol.Games(count))
 
     def action_level(self, step: int) -> None:

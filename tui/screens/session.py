@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from mlx_drmario.spec import counted
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mlx_drmario.tui.advice import Advice
 
 PICTURES_PER_SECOND = 20
+_SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 _SAVING = "saving ..."
 _TAKEN_OVER = ("■ taken over", "warning")
 _DONE = ("■ done", "success")
@@ -115,20 +117,20 @@ class SessionScreen(Screen[None]):
             case Tally() as tally:
                 self.tally = tally
             case Note() as note:
-                self.events.add(note)
+                self.tell(note)
                 if note.kind == "warning":  # perhaps of what was asked for
                     self.settle()
             case Ready(name=name, games=games):
                 self.games = games
                 self.settle()
-                self.events.add(Note(f"{name}: {counted(games, 'game')}"))
+                self.tell(Note(f"{name}: {counted(games, 'game')}"))
             case Line() as line:
                 self._travel(line)
             case Ended() as ended:
                 self._end(ended)
             case TakenOver():
                 self.state = _TAKEN_OVER
-                self.events.add(Note(self._gone(), "warning"))
+                self.tell(Note(self._gone(), "warning"))
         self.describe()
 
     def on_worker_died(self, message: WorkerDied) -> None:
@@ -136,7 +138,7 @@ class SessionScreen(Screen[None]):
 
         died = message.died
         self.state = ("✖ died", "error")
-        self.events.add(Note(f"the worker died: {died.error}", "error"))
+        self.tell(Note(f"the worker died: {died.error}", "error"))
         self.describe()
         self.app.push_screen(CrashScreen(died, self.session.job, self.session.resumes), self._after_crash)
 
@@ -146,15 +148,21 @@ class SessionScreen(Screen[None]):
             try:
                 self.session = self.session.again()
             except (ValueError, OSError) as error:  # its directory is not what it was
-                self.events.add(Note(str(error), "error"))
+                self.tell(Note(str(error), "error"))
                 return
             self.state, self._asked = None, False
             self.session.start(self._hand_on)
-            self.events.add(Note("started again", "good"))
+            self.tell(Note("started again", "good"))
             self.describe()
 
+    def tell(self, note: Note) -> None:
+        """List an event; a terminal that has no room for the list shows it for a moment."""
+        self.events.add(note)
+        if self.has_class("-narrow"):
+            self.notify(note.text, severity=_SEVERITIES.get(note.kind, "information"), markup=False)
+
     def _end(self, ended: Ended) -> None:
-        self.events.add(Note(ended.text, "good"))
+        self.tell(Note(ended.text, "good"))
         if self.state is not None and self.state[0] == _SAVING:
             self._leave(ended.text)
             return
@@ -166,18 +174,17 @@ class SessionScreen(Screen[None]):
     def send(self, command: Command) -> None:
         """To the worker, if there still is one."""
         if self.session.over.is_set() and not isinstance(command, Look | Detach | Stop):
-            self.events.add(Note(self._gone(), "warning"))
+            self.tell(Note(self._gone(), "warning"))
         self.session.send(command)
 
     def _gone(self) -> str:
         """Why a command does nothing."""
         job = self.session.job
         if isinstance(job, TrainJob):
+            run = quote(str(job.run))
             if self.state == _TAKEN_OVER:
-                return f"another app has taken over; drmario tui attach {quote(str(job.run))} takes the run back"
-            return (
-                f"nobody trains here any more; drmario tui resume {quote(str(job.run))} goes on, with a larger budget"
-            )
+                return f"another app has taken over; drmario tui attach {run} takes the run back"
+            return f"nobody trains here any more; drmario tui resume {run} goes on, with a larger budget"
         return "nobody plays here any more"
 
     def action_detach(self) -> None:
@@ -185,7 +192,7 @@ class SessionScreen(Screen[None]):
         if not isinstance(job := self.session.job, TrainJob):
             return
         if self.state == _DONE or self.session.over.is_set():
-            self.events.add(Note(self._gone(), "warning"))
+            self.tell(Note(self._gone(), "warning"))
             return
         self.send(Detach())
         self._leave(f"detached; drmario tui attach {quote(str(job.run))}")
@@ -197,7 +204,7 @@ class SessionScreen(Screen[None]):
             return
         self.state = (_SAVING, "warning")
         self.send(Stop())
-        self.events.add(Note("saving a checkpoint; q again leaves at once, and it is saved all the same"))
+        self.tell(Note("saving a checkpoint; q again leaves at once, and it is saved all the same"))
         self.describe()
 
     def _leave(self, message: str | None = None) -> None:
@@ -231,10 +238,8 @@ class SessionScreen(Screen[None]):
 
     def _advise(self, line: Line | Died) -> None:
         """In the thread that reads from that process."""
-        if isinstance(line, Line):
-            self.post_message(Reported(line))
-        else:
-            self.post_message(Reported(Note(f"the branch cannot be played on: {line.error}", "error")))
+        report = line if isinstance(line, Line) else Note(f"the branch cannot be played on: {line.error}", "error")
+        self.post_message(Reported(report))
 
     def on_unmount(self) -> None:
         self.session.close()
