@@ -42,8 +42,8 @@ def test_training_is_captured(tmp_path: Path) -> None:
 
 CLONE = (
     "--decisions 128 --env.num-envs 16 --env.max-decisions 8 --clone.horizon 8 --clone.minibatch 64 --clone.epochs 1"
-    " --clone.teacher 1ply --net.width 8 --net.depth 1 --net.summary 16 --shards 2"
-)
+    " --clone.retries 4 --clone.teacher 1ply --net.width 8 --net.depth 1 --net.summary 16 --shards 2"
+)  # games that are tried again are not kept
 QRDQN = (
     "--decisions 128 --env.num-envs 16 --env.max-decisions 8 --qrdqn.horizon 8 --qrdqn.steps 2 --qrdqn.minibatch 16"
     " --qrdqn.gradients 2 --net.width 8"

@@ -22,7 +22,7 @@ def test_a_run_that_learns_from_search_is_trained_too(tmp_path):
         compile=False,
         env=EnvConfig(level=1, last_level=2, num_envs=8, max_decisions=32),
         net=NetConfig(head="features", width=4, depth=1, summary=16, hidden=8),
-        clone=CloneConfig(teacher="1ply", horizon=4, minibatch=16, epochs=20),
+        clone=CloneConfig(teacher="1ply", horizon=4, retries=0, minibatch=16, epochs=20),
     )
 
     async def check(pilot, screen):
