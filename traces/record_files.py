@@ -111,7 +111,9 @@ def lines_of(path: Path) -> list[Game]:
 def add(records: Records, path: Path) -> Added:
     """Admit what a trace file or a JSON file (.json) holds, timed with the planner's buttons also where a game was
     played with others. Raises ValueError or OSError for a file that is neither."""
-    noun, found = ("line", lines_of(path)) if path.suffix == ".json" else ("episode", games_of(path))
+    in_json = path.suffix == ".json"
+    what, noun = ("line", "line") if in_json else ("cleared game", "episode")
+    found = lines_of(path) if in_json else games_of(path)
     refused = {game.number: "it does not start as its level, speed and seed do" for game in found if game.custom}
     playable = [game for game in found if not game.custom]
     for game, proof in zip(playable, prove([game.claim for game in playable]), strict=True):
@@ -128,7 +130,6 @@ def add(records: Records, path: Path) -> Added:
             else:
                 refused[game.number] = f"{records.top_k} better lines of its game are in the database"
     sentences = [f"{noun} {number} is not admitted: {why}" for number, why in sorted(refused.items())]
-    what = "line" if noun == "line" else "cleared game"
     return Added(what, len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
 
 

@@ -50,7 +50,6 @@ class Retries:
         if len(self.pool):
             drawn = self.pool[self.rng.integers(0, len(self.pool), self.collector.games.num_envs)]
             self.collector.games.set_state(drawn, drawn["reserve"])
-            self.collector.running_total[:] = 0
 
     def learn(self, rollout: Rollout, states: NDArray[Any]) -> None:
         """Keep positions of the games that were lost, or too long, in a rollout; states: of every decision [T, N]."""

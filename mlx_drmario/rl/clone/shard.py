@@ -57,7 +57,7 @@ class Shard:
         self.retries = Retries(config, index, self.learning.facts) if config.clone.retries else None
         self.rng = np.random.default_rng([config.seed, 2, index])
         self.games = self.collector.games  # those that are being played
-        self.states: list[NDArray[Any]] = []  # of every step of the rollout: structured [N]
+        self.states: list[NDArray[Any]] = []  # of every step of games from their start: structured [N]
         self.judged: list[NDArray[np.float32]] = []  # of every decision of all rollouts: f32[M], frames to go
         self.agreed: list[float] = []
         self.followed = 1.0
@@ -97,7 +97,8 @@ class Shard:
 
         On the way the teacher judges every placement, which is what will be learnt.
         """
-        self.states.append(position_of(self.games))
+        if self.retries and self.games is self.collector.games:
+            self.states.append(position_of(self.games))
         every = np.arange(len(planes))
         decision, action, _ = after.take(every)
         choice, frames = self.teacher.judge(**roots_of(self.games.view), **self.budget)
