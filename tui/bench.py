@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
@@ -21,6 +20,8 @@ from mlx_drmario.tui.widgets.wall import Wall
 
 FRAMES_PER_PICTURE = 4
 """15 pictures for 60 frames of play"""
+FIRST_PICTURES = 5
+"""not counted: full ones, while the screen is laid out"""
 
 
 class _Sink(HeadlessDriver):
@@ -37,26 +38,42 @@ class _Sink(HeadlessDriver):
 
 
 class _WallScreen(Screen[None]):
-    def __init__(self) -> None:
+    """Shows boards one after the other, and knows what they cost."""
+
+    def __init__(self, shown: list[Boards]) -> None:
         super().__init__()
         self.wall = Wall()
+        self.shown = shown
+        self.seconds = 0.0
+        self.characters = 0
 
     def compose(self) -> ComposeResult:
         yield self.wall
 
+    def on_mount(self) -> None:
+        self.run_worker(self.measure())  # a worker: it ends with the app, whatever it waits for
+
+    async def measure(self) -> None:
+        for boards in self.shown[:FIRST_PICTURES]:
+            await self.picture(boards)
+        start, before = time.process_time(), _Sink.characters
+        for boards in self.shown[FIRST_PICTURES:]:
+            await self.picture(boards)
+        self.seconds = time.process_time() - start
+        self.characters = _Sink.characters - before
+        self.app.exit()
+
+    async def picture(self, boards: Boards) -> None:
+        """Shows `boards`, and waits until what they change is painted: nothing, it may be."""
+        painted = asyncio.Event()
+        self.wall.show(boards)
+        self.call_after_refresh(painted.set)
+        await painted.wait()
+
 
 class _BenchApp(DrMarioApp):
-    """Knows when a picture has been painted."""
-
-    def __init__(self, screen: _WallScreen) -> None:
-        super().__init__(screen)
-        self.painted = asyncio.Event()
-
     def get_driver_class(self) -> type[Any]:
         return _Sink
-
-    def post_display_hook(self) -> None:
-        self.painted.set()
 
 
 def repaint(games: int = 64, size: tuple[int, int] = (150, 40), pictures: int = 150) -> tuple[float, float]:
@@ -65,35 +82,19 @@ def repaint(games: int = 64, size: tuple[int, int] = (150, 40), pictures: int = 
     for _ in range(600):  # into the middle of the games
         table.step()
     shown = []
-    for _ in range(pictures):
+    for _ in range(FIRST_PICTURES + pictures):
         for _ in range(FRAMES_PER_PICTURE):
             table.step()
         shown.append(table.boards())
-    spent: list[float] = []
-    asyncio.run(_paint(shown, size, spent.append))
-    return pictures / spent[0], spent[1] / pictures
+    screen = _WallScreen(shown)
+    asyncio.run(_paint(screen, size))
+    return pictures / screen.seconds, screen.characters / pictures
 
 
-async def _paint(shown: list[Boards], size: tuple[int, int], report: Callable[[float], None]) -> None:
-    screen = _WallScreen()
-    app = _BenchApp(screen)
-
-    async def work(pilot: Any) -> None:
-        await pilot.pause()
-        start, before = 0.0, 0
-        for index, boards in enumerate(shown):
-            if index == 1:  # the first picture is a full one
-                start, before = time.process_time(), _Sink.characters
-            app.painted.clear()
-            screen.wall.show(boards)
-            await app.painted.wait()
-        report(time.process_time() - start)
-        report(_Sink.characters - before)
-        app.exit()
-
+async def _paint(screen: _WallScreen, size: tuple[int, int]) -> None:
     task = asyncio.current_task()
     try:
-        await app.run_async(headless=False, size=size, mouse=False, auto_pilot=work)
+        await _BenchApp(screen).run_async(headless=False, size=size, mouse=False)
     finally:
-        if task is not None and task.cancelling():  # by Ctrl-C: the app just ends, or its pilot waits in vain
+        if task is not None and task.cancelling():  # by Ctrl-C, which just ends the app
             raise asyncio.CancelledError

@@ -199,6 +199,8 @@ def test_a_picture_costs_only_what_changed():
     """A second of one core paints many pictures; each sends a small part of a full screen."""
     rate, characters = repaint(games=16, size=(80, 24), pictures=30)
     assert rate > 0 and 100 < characters < 80 * 24 * 8
+    rate, fewer = repaint(games=1, size=(80, 24), pictures=40)  # of which some change nothing
+    assert rate > 0 and fewer < characters
 
 
 def test_ctrl_c_ends_the_measurement_of_the_wall(monkeypatch):
