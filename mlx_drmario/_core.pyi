@@ -741,6 +741,9 @@ class Search:
         such a value. What it raises, the call raises.
         """
 
+    def __reduce__(self) -> tuple:
+        """As it was made: pickled with a value, if that can be."""
+
     def choose(
         self,
         bottle: object,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.ranges import Range
-from mlx_drmario.search import BUDGETS, Budget, Roots, changed, chosen_rows, roots_of
+from mlx_drmario.search import BUDGETS, Budget, Parts, Roots, changed, chosen_rows, decided, roots_of
 from mlx_drmario.seeds import RESERVE
 
 
@@ -85,7 +85,19 @@ class Plan:
 
     actions: list[int]
     thrown: int
+    phase: int
+    """parity of the frame counter"""
     bottle: bytes
+
+    def goes_on_from(self, roots: Roots, game: int) -> bool:
+        """Whether something is left of it, and the game is where it goes on."""
+        return bool(self.actions) and self == Plan.in_game(self.actions, roots, game)
+
+    @staticmethod
+    def in_game(actions: list[int], roots: Roots, game: int) -> Plan:
+        """What to do from where a game is."""
+        thrown, clock = int(roots["capsules_thrown"][game]), int(roots["frame_counter"][game])
+        return Plan(actions, thrown, clock & 1, roots["bottle"][game].tobytes())
 
 
 class MemoryPolicy:
@@ -99,6 +111,7 @@ class MemoryPolicy:
         self.memory: Memory | None = None
         self.plans: dict[int, Plan] = {}
         self._of_games: dict[int, MemoryPolicy] = {}
+        self._searched, self._planned = Parts(self.search.threads), Parts(self.search.threads)
 
     def of_game(self, game: int) -> MemoryPolicy:
         """A player of this game alone, always the same one, for views of one row."""
@@ -107,7 +120,7 @@ class MemoryPolicy:
         return self._of_games[game]
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
-        """See `evaluate.Policy.act`; ended games get action 0."""
+        """See `evaluate.Policy.act`; ended games get action 0. RuntimeError when the search was stopped."""
         if self.memory is None or len(self.memory.left) != view.num_envs:
             self.memory, self.plans = Memory(view.num_envs), {}
         memory, roots, running = self.memory, roots_of(view), np.flatnonzero(~view.ended)
@@ -116,29 +129,25 @@ class MemoryPolicy:
         for game in running.tolist():
             thrown = int(roots["capsules_thrown"][game])
             counts[game] = len(memory.see(game, thrown, int(capsules[game]), int(previews[game])))
-        actions = np.full(view.num_envs, -1, np.int32)
+        actions = np.where(view.ended, 0, -1).astype(np.int32)
         self._follow_plans(view, roots, np.flatnonzero(counts == 1), actions)
-        undecided = running[actions[running] < 0]
-        if len(undecided):
-            futures = self._futures(undecided)
-            actions[undecided] = self.search.choose(**chosen_rows(roots, undecided), **self.options, futures=futures)[0]
-        return np.maximum(actions, 0)
+        for part in self._searched(np.flatnonzero(actions < 0)):
+            now, futures = chosen_rows(roots, part), self._futures(part)
+            actions[part] = decided(self.search.choose(**now, **self.options, futures=futures)[0])
+        return actions
 
     def _follow_plans(
         self, view: dm.PublicView, roots: Roots, known: NDArray[np.intp], actions: NDArray[np.int32]
     ) -> None:
         """Write what the known games' plans say into actions i32[N]; -1 stays where none clears the level."""
         assert self.memory is not None
-        thrown, bottles = roots["capsules_thrown"], roots["bottle"]
-        fresh = [game for game in known.tolist() if not self._on_plan(game, int(thrown[game]), bottles[game].tobytes())]
-        few = 2 * self.search.threads  # a call, for Ctrl-C is seen between two of them
-        for some in (fresh[begin : begin + few] for begin in range(0, len(fresh), few)):
-            to_come = np.concatenate([self.memory.to_come(game) for game in some])
-            now = chosen_rows(roots, np.array(some))
+        kept = [game in self.plans and self.plans[game].goes_on_from(roots, game) for game in known.tolist()]
+        for some in self._planned(known[~np.array(kept, np.bool_)]):
+            to_come = np.concatenate([self.memory.to_come(game) for game in some.tolist()])
+            now = chosen_rows(roots, some)
             lines = self.search.plan(**now, to_come=to_come, width=self.budget.beam, alpha=self.budget.alpha)
-            for game, line in zip(some, lines, strict=True):
-                planned = line.actions.tolist() if line.cleared else []
-                self.plans[game] = Plan(planned, int(thrown[game]), bottles[game].tobytes())
+            for game, line in zip(some.tolist(), lines, strict=True):
+                self.plans[game] = Plan.in_game(line.actions.tolist() if line.cleared else [], roots, game)
         following = [game for game in known.tolist() if self.plans[game].actions]
         if not following:
             return
@@ -147,11 +156,8 @@ class MemoryPolicy:
             plan = self.plans[game]
             actions[game] = plan.actions[0]
             (row,) = np.flatnonzero((after.env == game) & (after.action == plan.actions[0]))
-            self.plans[game] = Plan(plan.actions[1:], plan.thrown + 1, after.bottle[row].tobytes())
-
-    def _on_plan(self, game: int, thrown: int, bottle: bytes) -> bool:
-        plan = self.plans.get(game)
-        return plan is not None and bool(plan.actions) and plan.thrown == thrown and plan.bottle == bottle
+            phase = (plan.phase + int(after.tau[row])) & 1
+            self.plans[game] = Plan(plan.actions[1:], plan.thrown + 1, phase, after.bottle[row].tobytes())
 
     def _futures(self, games: NDArray[np.intp]) -> NDArray[np.uint8]:
         """u8[N, sequences, depth]: capsules that may come after the preview; every reserve that is left once, before

@@ -1,6 +1,7 @@
 """Search as a policy: what a player may know, given to `dm.Search` (docs/search.md)."""
 
 import dataclasses
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -63,7 +64,12 @@ READ: dict[int, tuple[str, ...]] = {
 
 
 def roots_of(view: dm.PublicView) -> Roots:
-    """What the players of N one-player games know; nothing of the reserve beyond the preview."""
+    """What the players of N one-player games know; nothing of the reserve beyond the preview.
+
+    Raises ValueError for games of two players.
+    """
+    if view.players != 1:
+        raise ValueError(f"view has games of {view.players} players, a search plays games of one")
     return {name: view.public[name].copy() for name in _PUBLIC}
 
 
@@ -77,19 +83,51 @@ def chosen_rows(roots: Roots, rows: NDArray[Any]) -> Roots:
     return {name: values[rows] for name, values in roots.items()}
 
 
+class Parts:
+    """Cuts rows into parts that native code is called with one by one, for Ctrl-C is seen only between two calls."""
+
+    SECONDS = 0.1
+    """that a call of one part takes, by and large"""
+
+    def __init__(self, threads: int) -> None:
+        self.least = self.size = 2 * threads
+
+    def __call__(self, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+        """The parts, whose size follows the time that each takes until the next is asked for."""
+        begin = 0
+        while begin < len(rows):
+            part = rows[begin : begin + self.size]
+            begin += len(part)
+            start = time.perf_counter()
+            yield part
+            seconds = time.perf_counter() - start
+            if seconds > 2 * self.SECONDS:
+                self.size = max(self.least, self.size // 2)
+            elif seconds < self.SECONDS / 2 and len(part) == self.size:
+                self.size *= 2
+
+
+def decided(actions: NDArray[np.int32]) -> NDArray[np.int32]:
+    """What `dm.Search.choose` chose for every situation; RuntimeError when it was stopped before that."""
+    if (actions < 0).any():
+        raise RuntimeError(f"search was stopped before it had chosen for {(actions < 0).sum()} of {len(actions)} games")
+    return actions
+
+
 class SearchPolicy:
     """Plays by search; every game the same whatever else is in its batch, unless the budget is in milliseconds."""
 
     def __init__(self, budget: Budget, search: dm.Search | None = None) -> None:
         self.budget = budget
         self.search = search or dm.Search()
+        self._parts = Parts(self.search.threads)
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
-        """See `evaluate.Policy.act`; ended games get action 0."""
+        """See `evaluate.Policy.act`; ended games get action 0. RuntimeError when the search was stopped."""
+        roots, options = roots_of(view), dataclasses.asdict(self.budget)
         actions = np.zeros(view.num_envs, np.int32)
-        running = np.flatnonzero(~view.ended)
-        roots = chosen_rows(roots_of(view), running)
-        actions[running] = self.search.choose(**roots, **dataclasses.asdict(self.budget))[0]
+        for part in self._parts(np.flatnonzero(~view.ended)):
+            actions[part] = decided(self.search.choose(**chosen_rows(roots, part), **options)[0])
         return actions
 
 

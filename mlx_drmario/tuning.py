@@ -53,7 +53,7 @@ class Regression:
     """and drawn at random, so that there are bad ones"""
     random_moves: Share = 0.1
     """share of placements drawn at random on the way to a situation"""
-    ridge: Annotated[float, Range(0, 1_000_000)] = 0.003
+    ridge: Annotated[float, Range(0, 1_000_000, without="low")] = 0.003
     """penalty, features having variance 1"""
     anchor: Annotated[float, Range(0, 1_000)] = 0.05
     """weight of the frames to go themselves beside their differences, which alone say nothing of the scale"""
@@ -184,10 +184,15 @@ def compared_actions(
 def fit(data: Placements, config: Regression) -> tuple[NDArray[np.float64], float]:
     """Ridge regression of differences of frames within groups, and of each group's median with a small weight.
 
-    Returns (weights f64[F], root mean square error of the differences).
+    Returns (weights f64[F], root mean square error of the differences). ValueError when no placement is left.
     """
     order = np.argsort(data.group, kind="stable")
     order = order[data.frames[order] < LARGEST]
+    if not len(order):
+        lost = f"all {len(data.frames):,} placements that were compared lose in some future"
+        raise ValueError(
+            f"regression has nothing to learn from: {lost}; raise regression.roots, or the teacher's depth"
+        )
     x, y = data.features[order], data.frames[order]
     group = data.group[order]
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)

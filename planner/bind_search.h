@@ -56,7 +56,9 @@ class Search {
   // search by another function meanwhile.
   void require_idle_thread() const;
 
-  nb::object function;  // where the garbage collector finds it
+  nb::object function;              // where the garbage collector finds it
+  nb::object weights = nb::none();  // that it was made with, as an array
+  int asked_threads = 0;
 
  private:
   // A value, and the memory of the searches by it between calls, one for every thread. Without a lock, which a forked

@@ -24,10 +24,29 @@ thread_local bool Asking::under_way = false;
 std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
   if (weights.is_none()) return {built_in.begin(), built_in.end()};
   auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
-  if (const char* problem = LinearValue::problem_with(given.data)) {
-    throw nb::value_error((std::string("weights ") + problem).c_str());
-  }
+  const std::string problem = LinearValue::problem_with(given.data);
+  if (!problem.empty()) throw nb::value_error(problem.c_str());
   return std::move(given.data);
+}
+
+constexpr const char* kAnswer = "value must give frames f32[n] for bottles u8[n, 128], got ";
+
+// What a function of Python gave, as an array of floats; ValueError for what is not one of real numbers.
+nb::object numbers(const nb::object& answer) {
+  const nb::object as_array = nb::module_::import_("numpy").attr("asarray");
+  nb::object array;
+  try {
+    array = as_array(answer);
+  } catch (nb::python_error& error) {
+    const auto type = nb::cast<std::string>(nb::handle(Py_TYPE(answer.ptr())).attr("__name__"));
+    nb::raise_from(error, PyExc_ValueError, "%s%s that is no array", kAnswer, type.c_str());
+  }
+  const auto kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
+  if (std::string_view("fiub").find(kind) == std::string_view::npos) {
+    const auto type = nb::cast<std::string>(array.attr("dtype").attr("__str__")());
+    throw nb::value_error((std::string(kAnswer) + type).c_str());
+  }
+  return as_array(array, "float32");
 }
 
 // The garbage collector's way through a Search: its function may well lead back to it.
@@ -41,6 +60,15 @@ int clear(PyObject* self) {
   nb::inst_ptr<Search>(self)->function.reset();
   return 0;
 }
+// How another one like it is made, for pickle and copy.
+nb::tuple made_anew(nb::handle self) {
+  const auto& search = nb::cast<const Search&>(self);
+  const nb::object value = search.function.is_valid() ? search.function : nb::object(nb::none());
+  const nb::object threads = nb::cast(value.is_none() ? search.asked_threads : 0);
+  const nb::object partial = nb::module_::import_("functools").attr("partial");
+  return nb::make_tuple(partial(self.type(), search.weights, threads, "value"_a = value), nb::tuple());
+}
+
 PyType_Slot kSlots[] = {
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)}, {Py_tp_clear, reinterpret_cast<void*>(clear)}, {0, nullptr}};
 
@@ -76,14 +104,11 @@ void Search::ask(const Child* children, int n, i32* out) {
   if (count == 0) return;
   const nb::gil_scoped_acquire acquire;
   const Asking here;
-  const nb::object said = nb::module_::import_("numpy").attr("asarray")(
-      function(copied(bottles, {count, static_cast<std::size_t>(kCells)})), "float32");
+  const nb::object said = numbers(function(copied(bottles, {count, static_cast<std::size_t>(kCells)})));
   nb::ndarray<const float, nb::ndim<1>, nb::device::cpu> frames;
   if (!nb::try_cast(said, frames) || frames.shape(0) != count) {
     const auto got = nb::cast<std::string>(said.attr("shape").attr("__str__")());
-    throw nb::value_error(
-        ("value must give frames f32[n] for bottles u8[n, 128], got shape " + got + " for n = " + std::to_string(count))
-            .c_str());
+    throw nb::value_error((std::string(kAnswer) + "shape " + got + " for n = " + std::to_string(count)).c_str());
   }
   for (std::size_t i = 0; i < count; ++i) {
     if (!(std::abs(frames(i)) <= kMostFrames)) {
@@ -104,6 +129,8 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
         const int count = checked(threads, "threads", 0, 1024);
         if (value.is_none()) {
           new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
+          self->asked_threads = count;
+          if (!weights.is_none()) self->weights = nb::cast(array_of(weights_from(weights, {})));
           return;
         }
         if (!weights.is_none()) throw nb::value_error("weights must be None when a value is given");
@@ -122,6 +149,7 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
       "f32[n], such as a network. It is asked once per board expanded, by the calling thread, which is the only\n"
       "one, of what its placements leave, ends apart (a loss costs 60,000 frames). It must not use a Search with\n"
       "such a value. What it raises, the call raises.");
+  c.def("__reduce__", &made_anew, "As it was made: pickled with a value, if that can be.");
   return c;
 }
 

@@ -105,6 +105,7 @@ class Beam {
   void select(Capsule capsule, const Pace& pace);
   Line line() const;
 
+  bool stopped() const { return control_.stop.load(std::memory_order_relaxed); }
   int phase(u32 frames) const { return static_cast<int>(game_.root.frame_counter + frames) & 1; }
 
   const KnownGame& game_;
@@ -153,10 +154,11 @@ void Beam<V>::expand_layer(Capsule capsule, const Pace& pace) {
   const int size = static_cast<int>(layer_.size());
   const auto chunks = static_cast<std::size_t>((size + kGrain - 1) / kGrain);
   pool_.for_chunks(static_cast<int>(chunks), 1, [&](int first, int last) {
-    for (int c = first; c < last; ++c) {
+    for (int c = first; c < last && !stopped(); ++c) {
       expand_chunk(c * kGrain, std::min(size, (c + 1) * kGrain), capsule, pace, chunks_[static_cast<std::size_t>(c)]);
     }
   });
+  if (stopped()) return;  // the chunks that were left out hold another layer's
   candidates_.clear();
   Finish earliest = finish_;
   for (std::size_t c = 0; c < chunks; ++c) {
@@ -243,9 +245,9 @@ Line Beam<V>::run() {
   layer_.push_back({board_of(game_.root.bottle), 0});
   Pace pace{game_.root.speed, game_.root.speed_ups, game_.root.capsules_thrown};
   for (int n = 0; n < options_.max_capsules && !layer_.empty(); ++n) {
-    if (control_.stop.load(std::memory_order_relaxed)) break;
     control_.capsules.store(static_cast<u32>(n), std::memory_order_relaxed);
     expand_layer(game_.capsule(n), pace);
+    if (stopped()) break;
     select(game_.capsule(n), pace);
     pace = pace.next();
   }

@@ -219,26 +219,37 @@ void features_of(std::span<const Board> boards, i32* out) {
   }
 }
 
-const char* LinearValue::problem_with(std::span<const i32> weights) {
-  if (weights.size() != static_cast<std::size_t>(feature_count())) return "has not one weight for each feature";
+// Empty, or that weight `index` is not within -most..most.
+static std::string beyond(std::size_t index, const char* feature, i32 weight, i32 most) {
+  if (weight >= -most && weight <= most) return "";
+  const std::string at = "weights[" + std::to_string(index) + "] (" + feature + ") is " + std::to_string(weight);
+  return at + ", allowed are -" + std::to_string(most) + ".." + std::to_string(most) + " quarters of a frame";
+}
+
+std::string LinearValue::problem_with(std::span<const i32> weights) {
+  if (weights.size() != static_cast<std::size_t>(feature_count())) return "weights has not one for each feature";
+  constexpr std::size_t planes = kPlaneFeatures;
+  for (std::size_t f = 0; f < weights.size(); ++f) {
+    const bool plane = f < planes;
+    const char* name = plane ? kFeatures[f].name : kScalarNames_[f - planes];
+    const std::string problem = beyond(f, name, weights[f], plane ? 4095 : 100'000);
+    if (!problem.empty()) return problem;
+  }
   for (int row = 0; row < kRows; ++row) {
     i32 greatest = 0;
-    for (int f = 0; f < kPlaneFeatures; ++f) {
-      const Feature& feature = kFeatures[f];
-      const i32 weight = weights[static_cast<std::size_t>(f)];
-      if (weight < -4095 || weight > 4095) return "has a plane's weight beyond 4095 quarters of a frame";
-      if (row >= feature.first_row && row <= feature.last_row) greatest += std::abs(weight) * kCols;
+    for (std::size_t f = 0; f < planes; ++f) {
+      if (row >= kFeatures[f].first_row && row <= kFeatures[f].last_row) greatest += std::abs(weights[f]) * kCols;
     }
-    if (greatest > 0x7FFF) return "could overflow a row's 16 bits: plane weights of a row must sum to 4095 at most";
+    if (greatest > 0x7FFF) {
+      return "weights could overflow the 16 bits of row " + std::to_string(row) + ": those of its planes sum to " +
+             std::to_string(greatest / kCols) + ", allowed are 4095 at most";
+    }
   }
-  for (std::size_t s = kPlaneFeatures; s < weights.size(); ++s) {
-    if (std::abs(weights[s]) > 100'000) return "has a scalar's weight beyond 100000 quarters of a frame";
-  }
-  return nullptr;
+  return "";
 }
 
 LinearValue::LinearValue(std::span<const i32> weights) : plane_{}, scalar_{} {
-  assert(problem_with(weights) == nullptr);
+  assert(problem_with(weights).empty());
   for (int f = 0; f < kPlaneFeatures; ++f) {
     const Feature& feature = kFeatures[f];
     for (int row = feature.first_row; row <= feature.last_row; ++row) {

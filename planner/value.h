@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "search_moves.h"
@@ -39,8 +40,8 @@ void features_of(std::span<const Board> boards, i32* out);
 // a row are refused.
 class LinearValue {
  public:
-  // weights[feature_count()] in kFrameUnits; empty problem when they are usable.
-  static const char* problem_with(std::span<const i32> weights);
+  // weights[feature_count()] in kFrameUnits; empty when they are usable, else a sentence about "weights".
+  static std::string problem_with(std::span<const i32> weights);
   explicit LinearValue(std::span<const i32> weights);
 
   void evaluate(const Child* children, int n, i32* out) const;

@@ -2,7 +2,7 @@
 
     python scripts/known_results.py --out docs/results/known-hi.json --games 1000 --width 50
 
-The capsules to come are known to it, so this is no player of that table's kind: it shows how much luck hides.
+The capsules to come are known to it, so this is no player of that table's kind.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import pytest
 import mlx_drmario as dm
 from mlx_drmario import memory, seeds
 from mlx_drmario.cli import policy as policies
-from mlx_drmario.memory import Memory, MemoryPolicy
-from mlx_drmario.search import roots_of
+from mlx_drmario.memory import Memory, MemoryPolicy, Plan
+from mlx_drmario.search import Parts, roots_of
 
 SMALL = "memory:beam=20,boards=4,depth=2,sequences=4"
 
@@ -134,6 +134,18 @@ def test_a_hand_that_does_something_else_makes_a_new_plan():
     assert games.cleared[0]
 
 
+def test_a_plan_goes_on_from_its_bottle_capsule_and_clock_phase():
+    games = dm.Decisions(num_envs=2)
+    games.reset(5, 2, [0x8988, 0x1234])
+    roots = roots_of(games.view)
+    plan = Plan.in_game([1, 2], roots, 0)
+    assert plan.goes_on_from(roots, 0) and not plan.goes_on_from(roots, 1)
+    assert not Plan.in_game([], roots, 0).goes_on_from(roots, 0)
+    for name, change, same in (("frame_counter", 1, False), ("frame_counter", 2, True), ("capsules_thrown", 1, False)):
+        other = roots | {name: roots[name] + change}
+        assert plan.goes_on_from(other, 0) is same
+
+
 def test_capsules_that_no_generator_makes():
     """Then it knows nothing, and plays on."""
     games = dm.Decisions(num_envs=1)
@@ -161,8 +173,9 @@ def test_by_name():
             policies.check(wrong)
 
 
-def test_plans_are_made_a_few_at_a_time():
+def test_plans_are_made_a_few_at_a_time(monkeypatch):
     """So that Ctrl-C, which is seen between two calls, need not wait for the plans of hundreds of games."""
+    monkeypatch.setattr(Parts, "SECONDS", 0.0)  # all take longer than that
 
     class Counting:
         def __init__(self):

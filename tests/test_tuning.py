@@ -9,7 +9,7 @@ import pytest
 
 import mlx_drmario as dm
 from mlx_drmario import polishing, seeds, tuning
-from mlx_drmario.cli.tune import TuneConfig, header_text
+from mlx_drmario.cli.tune import TuneConfig, header_text, run, validate
 from mlx_drmario.polishing import Polish
 from mlx_drmario.tuning import TEACHER, Regression
 
@@ -102,6 +102,35 @@ def test_searches_play_by_the_weights_of_their_depth(repository):
     lines = [[line.frames for line in search.solve(known, width=8)] for search in (dm.Search(), deeper, one)]
     assert lines[0] == lines[1]
     assert lines[0] != lines[2]
+
+
+def test_play_that_always_loses_teaches_nothing():
+    lost = tuning.Placements(np.zeros(3, np.int64), np.zeros((3, 2)), np.full(3, tuning.LARGEST))
+    with pytest.raises(ValueError, match="all 3 placements that were compared lose in some future"):
+        tuning.fit(lost, Regression())
+
+
+def test_the_weights_are_written_before_the_games_that_judge_them(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlx_drmario.cli.tune.validate", interrupted)
+    monkeypatch.setattr(tuning, "regression", lambda *_: tuning.first_guess())
+    monkeypatch.setattr("mlx_drmario.polishing.polish", lambda config, weights, *_: weights)
+    with pytest.raises(KeyboardInterrupt):
+        run(TuneConfig(header=tmp_path / "weights.h"))
+    assert "kDeepWeights" in (tmp_path / "weights.h").read_text()
+
+
+def test_validation_games_are_counted_whole(capsys):
+    """However they are cut into calls."""
+    weights = tuning.usable(tuning.first_guess())
+    validate(TuneConfig(levels=(0,), games=9, threads=2), 1, weights)
+    cleared, frames, capsules, _ = dm.Search(weights).play(0, 2, seeds.seeds("validation", 9), plies=1)
+    assert capsys.readouterr().out == (
+        f"level 0 HI, 1 plies, 9 validation games: {cleared.mean():.1%} cleared, median"
+        f" {np.median(frames[cleared > 0]):,.0f} frames, {capsules.mean():.0f} capsules\n"
+    )
 
 
 @pytest.mark.parametrize(

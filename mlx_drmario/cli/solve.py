@@ -1,7 +1,7 @@
 """`drmario solve`: the best line for a known seed."""
 
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -127,31 +127,14 @@ def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:
 
 
 def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "dm.Line":
-    """The line, searched in a thread so that Ctrl-C can end the search early.
-
-    Waited for by an event: an interrupted `Thread.join` takes the thread for ended (CPython 3.11).
-    """
-    lines: list[dm.Line] = []
-    errors: list[Exception] = []
-    over = threading.Event()
-
-    def work() -> None:
+    """The line, searched in a thread so that Ctrl-C can end the search early."""
+    with ThreadPoolExecutor(1) as pool:
+        searched = pool.submit(search.solve, games, config.width, config.alpha)
         try:
-            lines.extend(search.solve(games, config.width, config.alpha))
-        except (ValueError, MemoryError) as error:
-            errors.append(error)
-        finally:
-            over.set()
-
-    threading.Thread(target=work).start()
-    try:
-        over.wait()
-    except KeyboardInterrupt:
-        search.stop()
-        over.wait()
-    if errors:
-        raise errors[0]
-    return lines[0]
+            return searched.result()[0]
+        except KeyboardInterrupt:
+            search.stop()
+            return searched.result()[0]
 
 
 def record(config: SolveConfig, seed: int, line: "dm.Line") -> dict[str, Any]:

@@ -38,36 +38,54 @@ class TuneConfig:
 
 
 def run(config: TuneConfig) -> int:
-    """Fit, say what comes out, write the header, return 0. Raises ValueError or OSError before anything is begun."""
+    """Fit, write the header, say how the weights play, return 0.
+
+    Raises ValueError or OSError before anything is begun, and ValueError for play that nothing can be learnt from.
+    """
     import sys
 
     import numpy as np
 
     import mlx_drmario as dm
-    from mlx_drmario import files, polishing, seeds, tuning
+    from mlx_drmario import files, polishing, tuning
 
     if config.header is not None:
         check_output("--header", config.header)
-    validation = seeds.seeds("validation", config.games)
     rng = np.random.default_rng(config.seed)
     weights = tuning.regression(config.regression, tuning.first_guess(), rng, config.threads, print)
     polished = polishing.polish(config.polish, weights, rng, config.threads, print)
     shallow, deep = tuning.usable(weights), tuning.usable(polished)
     for name, first, second in zip(dm.feature_names(), shallow, deep, strict=True):
         print(f"{name:20} {first / tuning.UNITS:+9.2f} {second / tuning.UNITS:+9.2f}")
-    for plies, whole in ((1, shallow), (3, deep)):
-        search = dm.Search(weights=whole, threads=config.threads)
-        for level in config.levels:
-            cleared, frames, capsules, _ = search.play(level, 2, validation, plies=plies, first=16, boards=12)
-            median = np.median(frames[cleared > 0]) if cleared.any() else float("nan")
-            print(
-                f"level {level} HI, {plies} plies, {config.games} validation games: {cleared.mean():.1%} cleared,"
-                f" median {median:,.0f} frames, {capsules.mean():.0f} capsules"
-            )
-    if config.header is not None:
+    if config.header is not None:  # before the games, which change nothing of it
         text = header_text(shallow, deep, " ".join(["drmario tune", *sys.argv[2:]]))
         files.write_text(config.header, text)
+    for plies, whole in ((1, shallow), (3, deep)):
+        validate(config, plies, whole)
     return 0
+
+
+def validate(config: TuneConfig, plies: int, weights: "NDArray[np.int32]") -> None:
+    """Say how weights play the validation games."""
+    import numpy as np
+
+    import mlx_drmario as dm
+    from mlx_drmario import seeds
+    from mlx_drmario.search import Parts
+
+    search, games = dm.Search(weights=weights, threads=config.threads), seeds.seeds("validation", config.games)
+    parts = Parts(search.threads)
+    for level in config.levels:
+        played = [
+            search.play(level, 2, games[part], plies=plies, first=16, boards=12)
+            for part in parts(np.arange(len(games)))
+        ]
+        cleared, frames, capsules, _ = (np.concatenate(column) for column in zip(*played, strict=True))
+        median = np.median(frames[cleared > 0]) if cleared.any() else float("nan")
+        print(
+            f"level {level} HI, {plies} plies, {config.games} validation games: {cleared.mean():.1%} cleared,"
+            f" median {median:,.0f} frames, {capsules.mean():.0f} capsules"
+        )
 
 
 def header_text(shallow: "NDArray[np.int32]", deep: "NDArray[np.int32]", command: str) -> str:

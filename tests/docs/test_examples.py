@@ -26,10 +26,10 @@ def test_random_agent_plays_the_same_game_again() -> None:
 
 
 def test_ppo_learns() -> None:
-    lines = run("ppo.py", "--total-decisions", "12288").splitlines()
+    lines = run("ppo.py", "--total-decisions", "8192").splitlines()
     returns = [float(line.split()[3]) for line in lines]
-    assert len(returns) == 6
-    assert sum(returns[-3:]) / 3 > returns[0] + 0.3, returns
+    assert len(returns) == 4
+    assert sum(returns[-2:]) / 2 > returns[0] + 0.2, returns
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sb3_contrib") is None, reason="needs `pip install torch sb3-contrib`")

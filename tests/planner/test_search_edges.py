@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.search import roots_of
@@ -79,6 +80,24 @@ def test_games_are_played_for_seeds_that_come_one_per_game() -> None:
             search.play(0, 2, one)
     assert [column.shape for column in search.play(0, 2, [])] == [(0,)] * 4
     assert [column.shape for column in search.play(0, 2, [0x8988], max_capsules=1)] == [(1,)] * 4
+
+
+def test_a_stopped_beam_leaves_its_layer() -> None:
+    """After at most 16 boards more, however many there are."""
+    games, asked = parked(10, 0x8988), []
+
+    def stop_in_the_fifth(bottles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if search.capsules == 4:
+            if not asked:
+                search.stop()
+            asked.append(len(bottles))
+        return np.zeros(len(bottles), np.float32)
+
+    search = dm.Search(value=stop_in_the_fifth)
+    line = search.solve(games, width=200)[0]
+    assert 0 < len(asked) <= 16
+    assert len(line.actions) == 4 and not line.cleared, "what was begun of a layer does not count"
+    assert search.solve(games, width=2, max_capsules=3)[0].actions.shape == (3,)
 
 
 PRESS = """
