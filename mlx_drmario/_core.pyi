@@ -741,7 +741,7 @@ class Search:
         such a value. What it raises, the call raises.
         """
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         """As it was made: pickled with a value, if that can be."""
 
     def choose(

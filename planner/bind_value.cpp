@@ -61,7 +61,7 @@ int clear(PyObject* self) {
   return 0;
 }
 // How another one like it is made, for pickle and copy.
-nb::tuple made_anew(nb::handle self) {
+nb::typed<nb::tuple, nb::object, nb::ellipsis> made_anew(nb::handle self) {
   const auto& search = nb::cast<const Search&>(self);
   const nb::object value = search.function.is_valid() ? search.function : nb::object(nb::none());
   const nb::object threads = nb::cast(value.is_none() ? search.asked_threads : 0);
