@@ -5,9 +5,7 @@ A line is a list of actions for one (level, speed, seed); its time is its frames
 waiting on the title.
 """
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +22,7 @@ VERSION = 1
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
 _TABLES = (
-    """CREATE TABLE IF NOT EXISTS line (
+    """CREATE TABLE line (
     id INTEGER PRIMARY KEY,
     level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 24),
     speed INTEGER NOT NULL CHECK (speed BETWEEN 0 AND 2),
@@ -40,7 +38,7 @@ _TABLES = (
     added TEXT NOT NULL,        -- UTC
     UNIQUE (level, speed, seed, frame_counter, actions)
 )""",
-    "CREATE INDEX IF NOT EXISTS best ON line (level, speed, seed, frames)",
+    "CREATE INDEX best ON line (level, speed, seed, frames)",
 )
 
 
@@ -121,63 +119,19 @@ class Records:
     parity are one line, with the counter that came first.
     """
 
-    def __init__(self, path: Path, top_k: int = TOP_K) -> None:
-        """Open or create it. ValueError for a file that is no database of records, or of another version.
+    def __init__(self, path: Path, top_k: int = TOP_K, create: bool = True) -> None:
+        """Open it, or create it in a file that is new or empty. Nothing else is ever written into.
 
         Where the directory cannot be written to, one that nobody has open can be looked at.
 
-        Every method raises OSError that names the file when the disk is full or fails, or others hold it for too long.
+        Raises ValueError for a file that is no database of records, or of another version; without `create` also for
+        an empty one, and FileNotFoundError where there is none. Every method raises OSError that names the file when
+        the disk is full or fails, or others hold it for too long.
         """
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; it must be at least 1")
         self.path, self.top_k = path, top_k
-        with database.naming(path):
-            self._db = database.connect(path)
-        try:
-            with database.naming(path):
-                self._open_somehow()
-        except OSError:
-            self._db.close()
-            raise
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise ValueError(f"path is {path}, which is not a database of records: {error}") from None
-
-    def _open_somehow(self) -> None:
-        try:
-            database.patiently(self._open)
-        except sqlite3.OperationalError as error:
-            if not database.lies_still(self.path, error):
-                raise
-            self._db.close()
-            self._db = database.connect_to_still(self.path)
-            self._open()
-
-    def _open(self) -> None:
-        made = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'line'").fetchone()[0]
-        if made and self._db.execute("PRAGMA user_version").fetchone()[0] == VERSION:
-            return  # nothing is written, so that those can look who may not write
-        self._db.execute("PRAGMA journal_mode = WAL")
-        with self._transaction():
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if version != VERSION and tables:
-                raise sqlite3.DatabaseError(f"version {version}, this release reads {VERSION}")
-            for statement in _TABLES:
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of it or nothing, and no other writer in between."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # SQLite has taken it back by itself when the disk is full or fails
-                self._db.execute("ROLLBACK")
-            raise
+        self._db = database.opened(path, "line", VERSION, _TABLES if create else ())
 
     def add(self, claims: Sequence[Claim], solver: str) -> list[bool]:
         """Admit claims that are among the `top_k` best of their game; True for each that made a new line.
@@ -192,7 +146,7 @@ class Records:
             if proof.problem:
                 game = f"level {claim.level}, speed {claim.speed}, seed {claim.seed}"
                 raise ValueError(f"claim {number} ({game}): {proof.problem}")
-        with database.naming(self.path), self._transaction():
+        with database.naming(self.path), database.transaction(self._db):
             ids = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
             for level, speed, seed in {_key(claim)[:3] for claim in claims}:
                 self._trim(level, speed, seed)
@@ -300,7 +254,7 @@ class Records:
         wrong = ((number, _wrong(line, proof)) for (number, line), proof in zip(lines.items(), proofs, strict=True))
         found |= {number: problem for number, problem in wrong if problem}
         verdicts = [(row[0] not in found, schema.engine_signature(), row[0]) for row in rows]
-        with database.naming(self.path), self._transaction():
+        with database.naming(self.path), database.transaction(self._db):
             self._db.executemany("UPDATE line SET verified = ?, engine = ? WHERE id = ?", verdicts)
         return list(found.values())
 

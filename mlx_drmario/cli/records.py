@@ -101,7 +101,7 @@ def run(config: List | Verify | Export | Add) -> int:
             return 0
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
     paths = tools.find(config.paths) if isinstance(config, Add) else []
-    with database_errors(config.db), lines.Records(config.db) as records:
+    with database_errors(config.db), lines.Records(config.db, create=isinstance(config, Add)) as records:
         if isinstance(config, Add):
             for path in paths:
                 print_added(path, record_files.add(records, path))

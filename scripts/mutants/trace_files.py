@@ -8,6 +8,8 @@ TEST_DAMAGED, TEST_TOOLS, TEST_MOVIE, TEST_HTML, TEST_RECORDS, TEST_RECORDS_COMM
     for name in ("damaged", "tools", "movie", "html", "records", "records_command", "storage")
 )
 
+TEST_OPENED = "tests/traces/test_records_opened.py"
+
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
@@ -142,6 +144,34 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if top is not None and top < 1:",
         "if False:",
         f"{TEST_RECORDS}::test_the_best_are_kept",
+    ),
+    (
+        "another program's database takes lines",
+        "traces/database.py",
+        "    if objects and not tables:\n",
+        "    if False:\n",
+        f"{TEST_OPENED}::test_what_is_no_database_of_records_is_left_as_it_is",
+    ),
+    (
+        "a database of another version is changed before it is refused",
+        "traces/database.py",
+        "    if found != version and (objects or found):\n",
+        "    if found != version and db.in_transaction and (objects or found):\n",
+        f"{TEST_OPENED}::test_what_is_no_database_of_records_is_left_as_it_is",
+    ),
+    (
+        "a text of one letter becomes a database",
+        "traces/database.py",
+        "    if size and not pages:",
+        "    if False:",
+        f"{TEST_OPENED}::test_what_is_no_database_of_records_is_left_as_it_is",
+    ),
+    (
+        "who looks at records makes a database",
+        "mlx_drmario/cli/records.py",
+        "create=isinstance(config, Add)",
+        "create=True",
+        f"{TEST_OPENED}::test_only_lines_that_are_added_make_a_database",
     ),
     (
         "a game that is no line is not told why",

@@ -188,9 +188,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "looking at records writes",
-        "traces/records.py",
-        "        if made and self._db",
-        "        if False and self._db",
+        "traces/database.py",
+        "        if _holds(db, path, table, version):\n            return",
+        "        if False:\n            return",
         "tests/traces/test_records.py",
     ),
     (

@@ -16,8 +16,8 @@ import pytest
 
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
+from mlx_drmario.traces import database, replay, storage
 from mlx_drmario.traces import records as lines
-from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.records import Claim, Records
 from tests.traces.conftest import capture_greedy
@@ -225,7 +225,7 @@ def test_looking_writes_nothing(tmp_path: Path, cleared: Claim) -> None:
     path = tmp_path / "r.sqlite"
     with Records(path) as records:
         records.add([cleared], "x")
-        with records._transaction(), Records(path) as other:
+        with database.transaction(records._db), Records(path) as other:
             assert len(other.lines()) == 1
 
 
