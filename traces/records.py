@@ -241,7 +241,8 @@ class Records:
         return rows
 
     def verify(self) -> list[str]:
-        """Play every line again, update its verified flag, and return a sentence for each that fails."""
+        """Play every line again, note whether it is verified and by which engine, and return a sentence for each that
+        fails: its engine stays the one that last proved it."""
         found: dict[int, str] = {}
         lines: dict[int, Line] = {}
         for row in (rows := self._rows()):
@@ -253,9 +254,10 @@ class Records:
         proofs = [proof for first in range(0, len(claims), 1024) for proof in prove(claims[first : first + 1024])]
         wrong = ((number, _wrong(line, proof)) for (number, line), proof in zip(lines.items(), proofs, strict=True))
         found |= {number: problem for number, problem in wrong if problem}
-        verdicts = [(row[0] not in found, schema.engine_signature(), row[0]) for row in rows]
+        proven = [(schema.engine_signature(), row[0]) for row in rows if row[0] not in found]
         with database.naming(self.path), database.transaction(self._db):
-            self._db.executemany("UPDATE line SET verified = ?, engine = ? WHERE id = ?", verdicts)
+            self._db.executemany("UPDATE line SET verified = 0 WHERE id = ?", [(number,) for number in found])
+            self._db.executemany("UPDATE line SET verified = 1, engine = ? WHERE id = ?", proven)
         return list(found.values())
 
     def close(self) -> None:

@@ -174,6 +174,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_OPENED}::test_only_lines_that_are_added_make_a_database",
     ),
     (
+        "a line that fails names the engine at which it failed",
+        RECORDS,
+        '"UPDATE line SET verified = 0 WHERE id = ?", [(number,) for number in found])',
+        '"UPDATE line SET verified = 0, engine = ? WHERE id = ?", [(schema.engine_signature(), n) for n in found])',
+        f"{TEST_RECORDS}::test_a_line_names_the_engine_that_last_proved_it",
+    ),
+    (
         "a game that is no line is not told why",
         "traces/record_files.py",
         "for number, why in sorted(refused.items())]",

@@ -16,7 +16,7 @@ import pytest
 
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
-from mlx_drmario.traces import database, replay, storage
+from mlx_drmario.traces import database, replay, schema, storage
 from mlx_drmario.traces import records as lines
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.records import Claim, Records
@@ -183,6 +183,18 @@ def test_tampering_is_found(tmp_path: Path, cleared: Claim, capsys: pytest.Captu
         assert "1 line, 1 of them wrong" in out and (not message or re.search(message, out))
         with Records(path) as records:
             assert not records.lines()[0].verified and records.quantiles() == []
+
+
+def test_a_line_names_the_engine_that_last_proved_it(tmp_path: Path, solved: list[Claim]) -> None:
+    path = tmp_path / "r.sqlite"
+    with Records(path) as records:
+        records.add(solved[:2], "x")
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE line SET engine = 'older'")
+            db.execute("UPDATE line SET layout = 'x' WHERE id = 1")
+        assert len(records.verify()) == 1
+        engines = {line.verified: line.engine for line in records.lines()}
+    assert engines == {False: "older", True: schema.engine_signature()}
 
 
 def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
