@@ -6,16 +6,14 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import settings
 from mlx_drmario.files import replacing, write_text
-from mlx_drmario.ranges import Game as Seed
-from mlx_drmario.ranges import Level, Range, check_ranges
-from mlx_drmario.spec import ACTIONS, speed_number
+from mlx_drmario.spec import speed_number
 from mlx_drmario.traces import schema, storage, tools
 from mlx_drmario.traces.capture import Capture, capture_line
 from mlx_drmario.traces.records import Claim, Line, Records, prove
@@ -30,11 +28,12 @@ class Game:
 
     number: int
     """in the file"""
-    claim: Claim
+    claim: Claim | None
+    """None: it cannot be a line"""
     solver: str
     by_buttons: bool = False
-    custom: bool = False
-    """whether it starts otherwise than `reset` makes it"""
+    problem: str = ""
+    """why it cannot be one, as a sentence"""
 
 
 @dataclass(frozen=True)
@@ -63,30 +62,37 @@ def games_of(path: Path) -> list[Game]:
         for e in np.flatnonzero(table["outcome"] == CLEARED).tolist():
             actions = block.decision["action"][block.decisions_of(e)].tolist()
             level, speed, seed, counter = (int(table[n][e]) for n in ("level", "speed", "seed", "frame_counter"))
-            claim = Claim(level, speed, seed, actions, counter)
-            by_buttons, custom = bool(table["buttons"][e]), bool(table["custom"][e])
-            found.append(Game(before + e, claim, str(schema.decoded(table["policy"][e])), by_buttons, custom))
+            claim: Claim | None = None
+            problem = "it does not start as its level, speed and seed do" if table["custom"][e] else ""
+            if not problem:
+                try:
+                    claim = Claim(level, speed, seed, actions, counter)
+                except ValueError as error:  # a placement without a name, which only hands can play
+                    problem = f"it cannot be a line: {error}"
+            solver, by_buttons = str(schema.decoded(table["policy"][e])), bool(table["buttons"][e])
+            found.append(Game(before + e, claim, solver, by_buttons, problem))
         before += len(block)
     return found
 
 
 @dataclass(frozen=True)
 class _Told:
-    """A line in JSON, as `drmario solve --json` and `export` write it: other keys say nothing that is read here."""
+    """A line in JSON, as `drmario solve --json` and `export` write it: other keys say nothing that is read here.
 
-    level: Level
+    `Claim` says what its numbers may be.
+    """
+
+    level: int
     speed: int | str
     """a number or its name"""
-    seed: Seed
-    actions: tuple[Annotated[int, Range(0, ACTIONS - 1)], ...]
-    frame_counter: Annotated[int, Range(0, 255)] = 0
+    seed: int
+    actions: tuple[int, ...]
+    frame_counter: int = 0
     solver: str = "solve"
 
     __pydantic_config__: ClassVar = settings.STRICT | {"extra": "ignore"}
 
     def __post_init__(self) -> None:
-        check_ranges(self)
-        speed_number(self.speed)
         if not self.actions:
             raise ValueError("actions is empty")
 
@@ -101,9 +107,9 @@ def lines_of(path: Path) -> list[Game]:
     for number, line in enumerate(held if isinstance(held, list) else [held]):
         try:
             told = settings.from_json(json.dumps(line), _Told)
+            claim = Claim(told.level, speed_number(told.speed), told.seed, told.actions, told.frame_counter)
         except ValueError as error:
             raise ValueError(f"path is {path}, line {number} of it: {error}") from None
-        claim = Claim(told.level, speed_number(told.speed), told.seed, told.actions, told.frame_counter)
         found.append(Game(number, claim, told.solver))
     return found
 
@@ -114,18 +120,18 @@ def add(records: Records, path: Path) -> Added:
     in_json = path.suffix == ".json"
     what, noun = ("line", "line") if in_json else ("cleared game", "episode")
     found = lines_of(path) if in_json else games_of(path)
-    refused = {game.number: "it does not start as its level, speed and seed do" for game in found if game.custom}
-    playable = [game for game in found if not game.custom]
-    for game, proof in zip(playable, prove([game.claim for game in playable]), strict=True):
+    refused = {game.number: game.problem for game in found if game.claim is None}
+    claims = {game.number: game.claim for game in found if game.claim is not None}
+    for number, proof in zip(claims, prove(list(claims.values())), strict=True):
         if proof.problem:
-            refused[game.number] = f"with the planner's buttons {proof.problem}"
+            refused[number] = f"with the planner's buttons {proof.problem}"
     admitted: list[Game] = []
     for solver in sorted({game.solver for game in found}):
         own = [game for game in found if game.solver == solver and game.number not in refused]
-        for game, new in zip(own, records.add([game.claim for game in own], solver), strict=True):
+        for game, new in zip(own, records.add([claims[game.number] for game in own], solver), strict=True):
             if new:
                 admitted.append(game)
-            elif records.holds(game.claim):
+            elif records.holds(claims[game.number]):
                 refused[game.number] = "its line is in the database already"
             else:
                 refused[game.number] = f"{records.top_k} better lines of its game are in the database"

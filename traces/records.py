@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.spec import ACTIONS, SPEED_NAMES
+from mlx_drmario.ranges import Count, Game, Level, Range, check_ranges
+from mlx_drmario.spec import ACTIONS, SPEED_NAMES, whole
 from mlx_drmario.traces import database, schema
 
+Speed = Annotated[int, Range(0, len(SPEED_NAMES) - 1)]
 VERSION = 1
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
@@ -63,13 +65,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Claim:
-    """A line that wants to be admitted."""
+    """A line that wants to be admitted. Raises ValueError for what no line can be; numbers of NumPy are taken."""
 
-    level: int
-    speed: int
-    seed: int
-    actions: Sequence[int]
-    frame_counter: int = 0
+    level: Level
+    speed: Speed
+    seed: Game
+    actions: Sequence[Annotated[int, Range(0, ACTIONS - 1)]]
+    frame_counter: Annotated[int, Range(0, 255)] = 0
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "actions", tuple(self.actions))
+        except TypeError:
+            raise ValueError(f"actions must be a sequence of placements, got {self.actions!r}") from None
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Proof:
 
 
 def prove(claims: Sequence[Claim]) -> list[Proof]:
-    """Play every claim from reset. Raises ValueError for a level, speed, seed or counter that cannot be."""
+    """Play every claim from reset."""
     if not claims:
         return []
     play = dm.Decisions(num_envs=len(claims))
@@ -98,7 +107,7 @@ def prove(claims: Sequence[Claim]) -> list[Proof]:
             wanted = claims[n].actions[step]
             if play.ended[n]:
                 problem[n] = f"the game ends after {step} of {length[n]} placements"
-            elif not (0 <= wanted < ACTIONS and play.legal[n, wanted]):
+            elif not play.legal[n, wanted]:
                 problem[n] = f"placement {step}, action {wanted}, cannot be reached"
             else:
                 action[n] = wanted
@@ -110,6 +119,19 @@ def prove(claims: Sequence[Claim]) -> list[Proof]:
         text = problem[n] or ("" if cleared[n] else f"the game is not cleared after {length[n]} placements")
         proofs.append(Proof(0 if text else int(frames[n]), text))
     return proofs
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which lines are asked for; None: of all."""
+
+    level: Level | None = None
+    speed: Speed | None = None
+    seed: Game | None = None
+    top: Count | None = None
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class Records:
@@ -128,9 +150,7 @@ class Records:
         an empty one, and FileNotFoundError where there is none. Every method raises OSError that names the file when
         the disk is full or fails, or others hold it for too long.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k is {top_k}; it must be at least 1")
-        self.path, self.top_k = path, top_k
+        self.path, self.top_k = path, whole("top_k", top_k, 1, 1_000_000)
         self._db = database.opened(path, "line", VERSION, _TABLES if create else ())
 
     def add(self, claims: Sequence[Claim], solver: str) -> list[bool]:
@@ -200,26 +220,25 @@ class Records:
     ) -> list[Line]:
         """The lines of a level, speed and seed (None: of all), best first within each game; top: only so many each.
 
-        Raises ValueError for a line that is damaged, naming file and line, and for a top below 1.
+        Raises ValueError for a line that is damaged, naming file and line, and for a level, speed, seed or top that
+        cannot be.
         """
-        return [_line(self.path, row) for row in self._rows(top, level=level, speed=speed, seed=seed)]
+        return [_read(self.path, row)[0] for row in self._rows(_Wanted(level, speed, seed, top))]
 
-    def _rows(self, top: int | None = None, **game: int | None) -> list[tuple[Any, ...]]:
+    def _rows(self, wanted: _Wanted) -> list[tuple[Any, ...]]:
         """(id, columns of `Line`) of lines."""
-        if top is not None and top < 1:
-            raise ValueError(f"top is {top}; it must be at least 1")
         conditions, values = ["1"], []
-        for name, value in game.items():
+        for name, value in (("level", wanted.level), ("speed", wanted.speed), ("seed", wanted.seed)):
             if value is not None:
                 conditions.append(f"{name} = ?")
-                values.append(canonical_seed(value) if name == "seed" else int(value))
+                values.append(_on_orbit(value) if name == "seed" else value)
         with database.naming(self.path):
             return self._db.execute(
                 f"SELECT id, {', '.join(Line.__dataclass_fields__)} FROM"
                 " (SELECT *, row_number() OVER (PARTITION BY level, speed, seed ORDER BY"
                 f" verified DESC, frames, capsules, id) AS place FROM line WHERE {' AND '.join(conditions)})"
                 " WHERE place <= ? ORDER BY level, speed, seed, place",
-                (*values, 2**31 if top is None else top),
+                (*values, 2**31 if wanted.top is None else wanted.top),
             ).fetchall()
 
     def count(self) -> int:
@@ -245,12 +264,13 @@ class Records:
         fails: its engine stays the one that last proved it."""
         found: dict[int, str] = {}
         lines: dict[int, Line] = {}
-        for row in (rows := self._rows()):
+        claims: list[Claim] = []
+        for row in (rows := self._rows(_Wanted())):
             try:
-                lines[row[0]] = _line(self.path, row)
+                lines[row[0]], claim = _read(self.path, row)
+                claims.append(claim)
             except ValueError as error:
                 found[row[0]] = str(error)
-        claims = [Claim(line.level, line.speed, line.seed, line.actions, line.frame_counter) for line in lines.values()]
         proofs = [proof for first in range(0, len(claims), 1024) for proof in prove(claims[first : first + 1024])]
         wrong = ((number, _wrong(line, proof)) for (number, line), proof in zip(lines.items(), proofs, strict=True))
         found |= {number: problem for number, problem in wrong if problem}
@@ -272,8 +292,8 @@ class Records:
         self.close()
 
 
-def _line(path: Path, row: tuple[Any, ...]) -> Line:
-    """A line of (id, columns); ValueError for one that is damaged."""
+def _read(path: Path, row: tuple[Any, ...]) -> tuple[Line, Claim]:
+    """A line of (id, columns), and what it claims; ValueError for one that is damaged."""
     number, *values = row
     held = dict(zip(Line.__dataclass_fields__, values, strict=True))
     where = f"path is {path}, line {number}"
@@ -284,7 +304,11 @@ def _line(path: Path, row: tuple[Any, ...]) -> Line:
         elif name not in ("solver", "layout", "engine", "added") and not isinstance(value, int):
             raise ValueError(f"{where}: {name} is {value!r}, it must be a whole number")
     actions = tuple(np.frombuffer(held["actions"], "<i2").tolist())
-    return Line(**held | {"actions": actions, "verified": bool(held["verified"])})
+    line = Line(**held | {"actions": actions, "verified": bool(held["verified"])})
+    try:
+        return line, Claim(line.level, line.speed, line.seed, actions, line.frame_counter)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _wrong(line: Line, proof: Proof) -> str:
@@ -300,12 +324,10 @@ def _wrong(line: Line, proof: Proof) -> str:
 
 def _key(claim: Claim) -> tuple[int, int, int, int, bytes]:
     """What makes a line: the game, its counter, and the placements, as SQLite takes them."""
-    counter, actions = int(claim.frame_counter), np.array(claim.actions, "<i2").tobytes()
-    return int(claim.level), int(claim.speed), canonical_seed(claim.seed), counter, actions
+    actions = np.array(claim.actions, "<i2").tobytes()
+    return claim.level, claim.speed, _on_orbit(claim.seed), claim.frame_counter, actions
 
 
-def canonical_seed(seed: int) -> int:
-    """The seed on the orbit that gives the same game; ValueError for 0, 1 and what is no seed."""
-    if not 2 <= seed <= 0xFFFF:
-        raise ValueError(f"seed is {seed}; it must lie in 2..65535")
-    return int(seed) if seed in seeds.orbit() else int(seed) ^ 1
+def _on_orbit(seed: int) -> int:
+    """The seed on the orbit that gives the same game."""
+    return seed if seed in seeds.orbit() else seed ^ 1

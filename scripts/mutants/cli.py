@@ -31,7 +31,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "every line of a game is among its best",
         "traces/records.py",
-        "2**31 if top is None else top",
+        "2**31 if wanted.top is None else wanted.top",
         "2**31",
         f"{TEST_RECORDS}::test_the_best_are_kept",
     ),

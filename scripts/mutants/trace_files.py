@@ -125,11 +125,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_RECORDS}::test_a_line_is_admitted_and_found",
     ),
     (
-        "a number of NumPy is no number",
+        "a claim may say what no line can be",
         RECORDS,
-        "return int(claim.level), int(claim.speed), canonical_seed(claim.seed), counter, actions",
-        "return claim.level, claim.speed, canonical_seed(claim.seed), counter, actions",
-        f"{TEST_RECORDS}::test_numbers_of_numpy_are_numbers",
+        'got {self.actions!r}") from None\n        check_ranges(self)\n',
+        'got {self.actions!r}") from None\n',
+        f"{TEST_RECORDS}::test_what_no_line_can_be_is_no_claim",
     ),
     (
         "a damaged line hides the others",
@@ -141,9 +141,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "no lines are all lines",
         RECORDS,
-        "if top is not None and top < 1:",
-        "if False:",
-        f"{TEST_RECORDS}::test_the_best_are_kept",
+        "    top: Count | None = None\n\n",
+        "    top: int | None = None\n\n",
+        f"{TEST_RECORDS}::test_lines_that_cannot_be_asked_for",
     ),
     (
         "another program's database takes lines",

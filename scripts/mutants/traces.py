@@ -137,8 +137,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "equal games have two names",
         RECORDS,
-        "return int(seed) if seed in seeds.orbit() else int(seed) ^ 1",
-        "return int(seed)",
+        "return seed if seed in seeds.orbit() else seed ^ 1",
+        "return seed",
         "tests/traces/test_records.py",
     ),
     (

@@ -55,6 +55,11 @@ def test_games_by_buttons_are_timed_again_and_others_are_refused_with_a_reason(
         "  episode 0 is not admitted: it does not start as its level, speed and seed do\n"
         "  episode 1 is not admitted: with the planner's buttons placement 0, action 248, cannot be reached\n"
     )
+    games.decision["action"][games.decisions_of(1)] = -1
+    storage.save(tmp_path / "nameless.dmtrace.h5", [games], 1)
+    assert main(["records", "add", "nameless.dmtrace.h5", "--db", "new.sqlite"]) == 0
+    why = "it cannot be a line: actions must be between 0 and 511, got -1"
+    assert f"  episode 1 is not admitted: {why}\n" in capsys.readouterr().out
 
 
 def test_lines_in_json_go_in_and_out(
