@@ -122,13 +122,14 @@ def add(records: Records, path: Path) -> Added:
     found = lines_of(path) if in_json else games_of(path)
     refused = {game.number: game.problem for game in found if game.claim is None}
     claims = {game.number: game.claim for game in found if game.claim is not None}
-    for number, proof in zip(claims, prove(list(claims.values())), strict=True):
-        if proof.problem:
-            refused[number] = f"with the planner's buttons {proof.problem}"
+    proofs = dict(zip(claims, prove(list(claims.values())), strict=True))
+    refused |= {
+        number: f"with the planner's buttons {proof.problem}" for number, proof in proofs.items() if proof.problem
+    }
     admitted: list[Game] = []
     for solver in sorted({game.solver for game in found}):
         own = [game for game in found if game.solver == solver and game.number not in refused]
-        for game, new in zip(own, records.add([claims[game.number] for game in own], solver), strict=True):
+        for game, new in zip(own, records.admit([proofs[game.number] for game in own], solver), strict=True):
             if new:
                 admitted.append(game)
             elif records.holds(claims[game.number]):

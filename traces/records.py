@@ -21,6 +21,8 @@ from mlx_drmario.traces import database, schema
 
 Speed = Annotated[int, Range(0, len(SPEED_NAMES) - 1)]
 VERSION = 1
+AT_ONCE = 1024
+"""games that are played at a time, of some 4 KB each"""
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
 _TABLES = (
@@ -85,6 +87,7 @@ class Claim:
 class Proof:
     """What replaying a claim gave."""
 
+    claim: Claim
     frames: int
     """frames to clear; 0: it does not clear"""
     problem: str
@@ -93,8 +96,10 @@ class Proof:
 
 def prove(claims: Sequence[Claim]) -> list[Proof]:
     """Play every claim from reset."""
-    if not claims:
-        return []
+    return [proof for first in range(0, len(claims), AT_ONCE) for proof in _prove(claims[first : first + AT_ONCE])]
+
+
+def _prove(claims: Sequence[Claim]) -> list[Proof]:
     play = dm.Decisions(num_envs=len(claims))
     columns = [np.array([getattr(c, name) for c in claims]) for name in ("level", "speed", "seed", "frame_counter")]
     play.reset(*columns)
@@ -115,9 +120,9 @@ def prove(claims: Sequence[Claim]) -> list[Proof]:
         cleared |= play.cleared & (step == length - 1)
     frames = play.frames
     proofs = []
-    for n in range(len(claims)):
+    for n, claim in enumerate(claims):
         text = problem[n] or ("" if cleared[n] else f"the game is not cleared after {length[n]} placements")
-        proofs.append(Proof(0 if text else int(frames[n]), text))
+        proofs.append(Proof(claim, 0 if text else int(frames[n]), text))
     return proofs
 
 
@@ -161,20 +166,24 @@ class Records:
         Raises:
             ValueError: a claim that does not clear its game when it is played from reset, naming it; nothing is added.
         """
-        proofs = prove(claims)
-        for number, (claim, proof) in enumerate(zip(claims, proofs, strict=True)):
+        return self.admit(prove(claims), solver)
+
+    def admit(self, proofs: Sequence[Proof], solver: str) -> list[bool]:
+        """As `add`, for claims that `prove` has played."""
+        for number, proof in enumerate(proofs):
             if proof.problem:
-                game = f"level {claim.level}, speed {claim.speed}, seed {claim.seed}"
+                game = f"level {proof.claim.level}, speed {proof.claim.speed}, seed {proof.claim.seed}"
                 raise ValueError(f"claim {number} ({game}): {proof.problem}")
         with database.naming(self.path), database.transaction(self._db):
-            ids = [self._insert(claim, proof, solver) for claim, proof in zip(claims, proofs, strict=True)]
-            for level, speed, seed in {_key(claim)[:3] for claim in claims}:
+            ids = [self._insert(proof, solver) for proof in proofs]
+            keys = [_key(proof.claim) for proof in proofs]
+            for level, speed, seed in {key[:3] for key in keys}:
                 self._trim(level, speed, seed)
-            return [new is not None and self._id(_key(claim)) == new for claim, new in zip(claims, ids, strict=True)]
+            return [new is not None and self._id(key) == new for key, new in zip(keys, ids, strict=True)]
 
-    def _insert(self, claim: Claim, proof: Proof, solver: str) -> int | None:
+    def _insert(self, proof: Proof, solver: str) -> int | None:
         """The number of the new line; None for one that is there already."""
-        key = _key(claim)
+        key = _key(proof.claim)
         known = self._id(key)
         if known is not None:
             self._db.execute(
@@ -183,7 +192,7 @@ class Records:
             )
             return None
         now = np.datetime_as_string(np.datetime64("now", "s"), timezone="UTC")
-        layout, capsules = seeds.layout_hash(key[0], key[2]), len(claim.actions)
+        layout, capsules = seeds.layout_hash(key[0], key[2]), len(proof.claim.actions)
         values = (*key, proof.frames, capsules, solver, layout, schema.engine_signature(), 1, now)
         return self._db.execute(
             "INSERT INTO line (level, speed, seed, frame_counter, actions, frames, capsules, solver, layout, engine,"
@@ -271,8 +280,8 @@ class Records:
                 claims.append(claim)
             except ValueError as error:
                 found[row[0]] = str(error)
-        proofs = [proof for first in range(0, len(claims), 1024) for proof in prove(claims[first : first + 1024])]
-        wrong = ((number, _wrong(line, proof)) for (number, line), proof in zip(lines.items(), proofs, strict=True))
+        proofs = zip(lines.items(), prove(claims), strict=True)
+        wrong = ((number, _wrong(line, proof)) for (number, line), proof in proofs)
         found |= {number: problem for number, problem in wrong if problem}
         proven = [(schema.engine_signature(), row[0]) for row in rows if row[0] not in found]
         with database.naming(self.path), database.transaction(self._db):

@@ -181,6 +181,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_RECORDS}::test_a_line_names_the_engine_that_last_proved_it",
     ),
     (
+        "all claims are played at once",
+        RECORDS,
+        "range(0, len(claims), AT_ONCE) for proof in _prove(claims[first : first + AT_ONCE])]",
+        "(0,) for proof in _prove(claims[first:])]",
+        f"{TEST_RECORDS}::test_each_claim_is_proven_once_and_so_many_at_a_time",
+    ),
+    (
+        "lines of a file are played a second time",
+        "traces/record_files.py",
+        "records.admit([proofs[game.number] for game in own], solver)",
+        "records.add([claims[game.number] for game in own], solver)",
+        f"{TEST_RECORDS}::test_each_claim_is_proven_once_and_so_many_at_a_time",
+    ),
+    (
         "a game that is no line is not told why",
         "traces/record_files.py",
         "for number, why in sorted(refused.items())]",

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
-from mlx_drmario.traces import database, replay, schema, storage
+from mlx_drmario.traces import database, record_files, replay, schema, storage
 from mlx_drmario.traces import records as lines
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.records import Claim, Records
@@ -130,6 +131,24 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path, cleared: Claim) -> None:
     with Records(tmp_path / "r.sqlite") as records:
         assert records.add([claim], "x") == [True] and records.add([cleared], "x") == [False]
         assert records.lines(np.int64(0), np.int64(2), np.uint16(cleared.seed)) == records.lines()  # type: ignore[arg-type]
+
+
+def test_each_claim_is_proven_once_and_so_many_at_a_time(
+    tmp_path: Path, solved: list[Claim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file with several solvers too."""
+    told = [asdict(claim) | {"solver": "ab"[n % 2]} for n, claim in enumerate(solved[:5])]
+    (tmp_path / "lines.json").write_text(json.dumps(told))
+    played: list[int] = []
+    monkeypatch.setattr(lines, "AT_ONCE", 2)
+    real = lines.dm.Decisions
+    monkeypatch.setattr(lines.dm, "Decisions", lambda num_envs: played.append(num_envs) or real(num_envs=num_envs))
+    with Records(tmp_path / "r.sqlite") as records:
+        assert record_files.add(records, tmp_path / "lines.json").admitted == 5 and played == [2, 2, 1]
+        assert records.verify() == [] and played == [2, 2, 1] * 2
+        assert {(line.actions, line.frame_counter, line.solver) for line in records.lines()} == {
+            (claim.actions, claim.frame_counter, "ab"[n % 2]) for n, claim in enumerate(solved[:5])
+        }
 
 
 def test_the_best_are_kept(tmp_path: Path, solved: list[Claim]) -> None:
