@@ -101,14 +101,14 @@ def lines_of(path: Path) -> list[Game]:
     """The lines of a JSON file, which holds one or a list of them. ValueError that names file and line."""
     try:
         held: Any = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of brackets that are nested too deeply
         raise ValueError(f"path is {path}, which is not JSON: {error}") from None
     found = []
     for number, line in enumerate(held if isinstance(held, list) else [held]):
         try:
             told = settings.from_json(json.dumps(line), _Told)
             claim = Claim(told.level, speed_number(told.speed), told.seed, told.actions, told.frame_counter)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"path is {path}, line {number} of it: {error}") from None
         found.append(Game(number, claim, told.solver))
     return found

@@ -209,6 +209,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/traces/test_records_command.py",
     ),
     (
+        "JSON that is nested too deeply ends in a traceback",
+        "traces/record_files.py",
+        "    except (ValueError, RecursionError) as error:  # the latter",
+        "    except ValueError as error:  # the latter",
+        f"{TEST_RECORDS_COMMAND}::test_json_that_is_no_line",
+    ),
+    (
         "games cannot be chosen by seed",
         "traces/tools.py",
         "        if self.seeds:\n",

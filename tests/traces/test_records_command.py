@@ -93,6 +93,8 @@ def test_lines_in_json_go_in_and_out(
     ("text", "said"),
     [
         ("[{", "which is not JSON: "),
+        pytest.param("[" * 200_000, "which is not JSON: ", id="deep"),
+        pytest.param("[" * 400 + "]" * 400, "line 0 of it: ", id="half as deep as can be read"),
         ("[]", ""),
         ("3", "line 0 of it: "),
         (
