@@ -76,9 +76,7 @@ def replacing(path: Path, follow: bool = True) -> Iterator[Path]:
     try:
         with naming(path):
             yield temporary
-        if not temporary.is_symlink():
-            for made in (*temporary.iterdir(), temporary) if temporary.is_dir() else (temporary,):
-                _sync(made)
+        sync(temporary)
         either_is_a_directory = any(each.is_dir() and not each.is_symlink() for each in (path, temporary))
         if either_is_a_directory and os.path.lexists(path):
             remove(path)
@@ -199,6 +197,13 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a directory and the files in it, to disk. A link is as it is."""
+    if not path.is_symlink():
+        for made in (*path.iterdir(), path) if path.is_dir() else (path,):
+            _sync(made)
 
 
 def _sync(path: Path) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.files import sync
 from mlx_drmario.spec import CELLS, COLS, EMPTY, ROWS, from_bcd
 from mlx_drmario.traces import schema, storage
 from mlx_drmario.traces.details import COLUMNS
@@ -210,19 +211,27 @@ class _Decoded:
         for column in storage.columns(path, NOT_IN_CONTENT):
             key.update(column.tobytes())
         folder = cache / key.hexdigest()
-        if not folder.is_dir():
+        try:
+            self.columns = _mapped(folder)
+        except (FileNotFoundError, ValueError, EOFError):  # not there, or damaged
             _decode(path, folder, choice)
-        self.columns: Rows = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in (*ROW_COLUMNS, *DERIVED)}
+            self.columns = _mapped(folder)
         self.rows = len(self.columns["action"])
 
     def block(self, first: int) -> Rows:
         return {name: np.asarray(column[first : first + BLOCK]) for name, column in self.columns.items()}
 
 
+def _mapped(folder: Path) -> Rows:
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in (*ROW_COLUMNS, *DERIVED)}
+
+
 def _decode(path: Path, folder: Path, choice: Choice) -> None:
     """Write the columns of a file under a temporary name, then rename the directory.
 
-    No name is used twice: what a killed decode left blocks nobody, and neither does another thread or machine.
+    No name is used twice: what a killed decode left blocks nobody, and neither does another thread or machine. Where
+    an entry is already, of another that was faster or a damaged one, equal files take the place of its own: who reads
+    it meanwhile finds all of them.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as private:
@@ -231,11 +240,14 @@ def _decode(path: Path, folder: Path, choice: Choice) -> None:
         parts = [_columns(block.take(np.flatnonzero(choice.mask(block)))) for block in storage.blocks(path)]
         for name in (*ROW_COLUMNS, *DERIVED):
             np.save(temporary / f"{name}.npy", np.concatenate([part[name] for part in parts]))
+        sync(temporary)
         try:
             os.rename(temporary, folder)
-        except OSError:  # another was faster
+        except OSError:
             if not folder.is_dir():
                 raise
+            for column in temporary.iterdir():
+                os.replace(column, folder / column.name)
 
 
 def _columns(games: Games) -> Rows:

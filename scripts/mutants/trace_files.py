@@ -8,7 +8,7 @@ TEST_DAMAGED, TEST_TOOLS, TEST_MOVIE, TEST_HTML, TEST_RECORDS, TEST_RECORDS_COMM
     for name in ("damaged", "tools", "movie", "html", "records", "records_command", "storage")
 )
 
-TEST_OPENED = "tests/traces/test_records_opened.py"
+TEST_OPENED, TEST_DATASET = "tests/traces/test_records_opened.py", "tests/traces/test_dataset.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -214,6 +214,27 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "    except (ValueError, RecursionError) as error:  # the latter",
         "    except ValueError as error:  # the latter",
         f"{TEST_RECORDS_COMMAND}::test_json_that_is_no_line",
+    ),
+    (
+        "a damaged entry of the cache stays",
+        "traces/dataset.py",
+        "                os.replace(column, folder / column.name)\n",
+        "                pass\n",
+        f"{TEST_DATASET}::test_a_damaged_entry_is_decoded_again",
+    ),
+    (
+        "an empty file in the cache ends in a traceback",
+        "traces/dataset.py",
+        "except (FileNotFoundError, ValueError, EOFError):",
+        "except (FileNotFoundError, ValueError):",
+        f"{TEST_DATASET}::test_a_damaged_entry_is_decoded_again",
+    ),
+    (
+        "an entry of the cache has its name before it is on disk",
+        "traces/dataset.py",
+        "        sync(temporary)\n",
+        "",
+        f"{TEST_DATASET}::test_an_entry_is_on_disk_before_it_has_its_name",
     ),
     (
         "games cannot be chosen by seed",

@@ -186,6 +186,42 @@ def test_what_a_killed_decode_left_blocks_nobody(
     assert entry.is_dir()
 
 
+@pytest.mark.parametrize("damage", ["missing", "empty", "zeros", "cut off"])
+def test_a_damaged_entry_is_decoded_again(damage: str, files: list[Path], tmp_path: Path) -> None:
+    """By a failing disk, or a power failure."""
+    cache = tmp_path / "cache"
+    (before,) = Dataset(files[:1], cache).batches(9999, drop_last=False)
+    (entry,) = cache.iterdir()
+    column = entry / "bottle.npy"
+    whole = column.read_bytes()
+    column.write_bytes({"zeros": bytes(5000), "cut off": whole[:-128]}.get(damage, b""))
+    if damage == "missing":
+        column.unlink()
+    (after,) = Dataset(files[:1], cache).batches(9999, drop_last=False)
+    assert all((before[name] == after[name]).all() for name in ("bottle", "action")) and column.read_bytes() == whole
+    assert list(cache.iterdir()) == [entry]
+
+
+def test_an_entry_is_on_disk_before_it_has_its_name(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    fsync, rename = os.fsync, os.rename
+
+    def kept(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def named(old: Path, new: Path) -> None:
+        assert {path.stat().st_ino for path in (old, *old.iterdir())} <= synced
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", kept)
+    monkeypatch.setattr(os, "rename", named)
+    Dataset(files[:1], tmp_path / "cache")
+    assert synced
+
+
 def test_threads_and_processes_decode_the_same_file_at_once(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
