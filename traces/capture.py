@@ -48,7 +48,7 @@ class Capture(Observer):
 
     def __init__(
         self,
-        directory: Path,
+        directory: Path | str,
         *,
         policy: str = "",
         config: Mapping[str, Any] | None = None,
@@ -59,8 +59,8 @@ class Capture(Observer):
 
         Raises OSError when the directory cannot be made.
         """
-        directory.mkdir(parents=True, exist_ok=True)
-        self.directory, self.policy, self.config, self.file_rows = directory, policy, config, file_rows
+        self.directory, self.policy, self.config, self.file_rows = Path(directory), policy, config, file_rows
+        self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name or fresh_name()
         self._process = getpid()
         self._closed = False
@@ -220,7 +220,11 @@ class FrameCapture:
     """
 
     def __init__(
-        self, path: Path, batch: Batch, policy: str | tuple[str, str] = "", config: Mapping[str, Any] | None = None
+        self,
+        path: Path | str,
+        batch: Batch,
+        policy: str | tuple[str, str] = "",
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         """Raises FileExistsError rather than replacing a trace."""
         self.writer = TraceWriter(path, batch.players, config)
@@ -230,8 +234,9 @@ class FrameCapture:
         self._known = np.zeros(batch.num_envs, np.bool_)
 
     @classmethod
-    def in_directory(cls, directory: Path, batch: Batch, policy: str | tuple[str, str] = "") -> Self:
+    def in_directory(cls, directory: Path | str, batch: Batch, policy: str | tuple[str, str] = "") -> Self:
         """A recording under a fresh name in a directory, which is made if it is not there."""
+        directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         return cls(directory / f"{fresh_name()}{schema.SUFFIX}", batch, policy)
 

@@ -62,10 +62,12 @@ def cache_directory() -> Path:
 class Dataset:
     """The decisions of trace files."""
 
-    def __init__(self, paths: Sequence[Path], cache: Path | None = None, choice: Choice | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path | str], cache: Path | str | None = None, choice: Choice | None = None
+    ) -> None:
         """choice: only these episodes. Raises ValueError or FileNotFoundError for files that are no traces, ValueError
         when no decision is left."""
-        folder = cache or cache_directory()
+        folder = Path(cache or cache_directory())
         self.files = [_Decoded(path, folder, choice or Choice()) for path in paths]
         self.rows = sum(file.rows for file in self.files)
         if not self.rows:
@@ -202,7 +204,7 @@ def recolor(rows: Rows, numbers: NDArray[np.integer]) -> None:
 class _Decoded:
     """The chosen rows of one file, mapped from the cache; decoded into it when they are not there."""
 
-    def __init__(self, path: Path, cache: Path, choice: Choice) -> None:
+    def __init__(self, path: Path | str, cache: Path, choice: Choice) -> None:
         table = storage.episodes(path)
         key = hashlib.blake2b(table.episode["content"].tobytes(), digest_size=16)
         key.update(json.dumps([CACHE_VERSION, schema.VERSION, repr(choice), *ROW_COLUMNS, *DERIVED]).encode())
@@ -226,7 +228,7 @@ def _mapped(folder: Path) -> Rows:
     return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in (*ROW_COLUMNS, *DERIVED)}
 
 
-def _decode(path: Path, folder: Path, choice: Choice) -> None:
+def _decode(path: Path | str, folder: Path, choice: Choice) -> None:
     """Write the columns of a file under a temporary name, then rename the directory.
 
     No name is used twice: what a killed decode left blocks nobody, and neither does another thread or machine. Where

@@ -21,7 +21,7 @@ GROUP = 32
 """episodes whose observations are in memory together"""
 
 
-def parquet(paths: Sequence[Path], out: Path) -> int:
+def parquet(paths: Sequence[Path | str], out: Path | str) -> int:
     """Write one row per decision of all files, with its episode's number and columns; returns the number of rows.
 
     Columns are those of docs/traces.md; arrays become fixed-size lists. Raises OSError when it cannot be written.
@@ -44,7 +44,7 @@ def parquet(paths: Sequence[Path], out: Path) -> int:
             raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no episode")
         table_writer.close()
 
-    with replacing(out) as temporary:
+    with replacing(Path(out)) as temporary:
         write(temporary)
     return rows
 
@@ -85,7 +85,7 @@ def check_dataset(option: str, dataset: str) -> None:
 
 
 def minari(
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     dataset: str,
     reward: rewards.RewardConfig | None = None,
     planes: str = "bitplane",
@@ -132,7 +132,7 @@ def minari(
     return count, left_out
 
 
-def _one_setting(paths: Sequence[Path]) -> dict[str, int] | None:
+def _one_setting(paths: Sequence[Path | str]) -> dict[str, int] | None:
     """The level and speed of all games, None where they differ. ValueError for games of two players."""
     found = set()
     for path in paths:

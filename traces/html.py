@@ -33,7 +33,7 @@ EVENTS = ("viruses_cleared", "halves_cleared", "combos", "cascade", "attack_sent
 """event columns that the page tells"""
 
 
-def write(out: Path, games: Games, episodes: Sequence[int], title: str) -> int:
+def write(out: Path | str, games: Games, episodes: Sequence[int], title: str) -> int:
     """Write the page of some episodes; returns its size in bytes.
 
     Raises ValueError for an episode that does not replay, or none at all.
@@ -50,7 +50,7 @@ def write(out: Path, games: Games, episodes: Sequence[int], title: str) -> int:
     # "<" cannot then end the script that holds the text, whatever a policy is called.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     page = TEMPLATE.read_text(encoding="utf-8").replace(MARK, text).encode()
-    with replacing(out) as temporary:
+    with replacing(Path(out)) as temporary:
         temporary.write_bytes(page)
     return len(page)
 

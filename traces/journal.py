@@ -164,12 +164,12 @@ def _as_descr(described: Any) -> Any:
     return fields
 
 
-def read(path: Path) -> Content:
+def read(path: Path | str) -> Content:
     """All whole records, also while the writer goes on.
 
     Raises FileNotFoundError, or ValueError for what is not a journal or does not even have a whole header.
     """
-    data = path.read_bytes()
+    data = Path(path).read_bytes()
     if not data.startswith(MAGIC):
         raise ValueError(f"path is {path}, which is not a trace journal")
     payload, at = _record(data, len(MAGIC))
@@ -222,7 +222,7 @@ def _converted(rows: Rows, dtype: np.dtype[Any]) -> Rows:
     return result
 
 
-def is_alive(path: Path) -> bool:
+def is_alive(path: Path | str) -> bool:
     """Whether the process that writes this journal still runs."""
     with open(path, "rb") as file:
         try:

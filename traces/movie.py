@@ -104,7 +104,7 @@ def _lead(start: NDArray[np.void], level: NDArray[np.uint8], speed: NDArray[np.u
     raise ValueError("the first state is not one that the game comes to by itself")
 
 
-def games_of(movie: Movie, out: Path, name: str, menus: Menus | None = None) -> int:
+def games_of(movie: Movie, out: Path | str, name: str, menus: Menus | None = None) -> int:
     """Write a trace of everything that is played in a movie; returns the number of episodes.
 
     Raises ValueError when nothing is played, or players change between games.
@@ -123,8 +123,9 @@ def games_of(movie: Movie, out: Path, name: str, menus: Menus | None = None) -> 
     return len(found)
 
 
-def write(path: Path, movie: Movie) -> None:
+def write(path: Path | str, movie: Movie) -> None:
     """Write an .fm2 or .bk2 file, by the name's end. ValueError for another end."""
+    path = Path(path)
     if path.suffix == ".fm2":
         text = fm2(movie).encode()
         with replacing(path) as temporary:
@@ -137,8 +138,9 @@ def write(path: Path, movie: Movie) -> None:
         raise ValueError(f"path is {path}; movies end in .fm2 (FCEUX) or .bk2 (BizHawk)")
 
 
-def read(path: Path) -> Movie:
+def read(path: Path | str) -> Movie:
     """Read an .fm2 or .bk2 file. ValueError names file and line of what cannot be read."""
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"path is {path}, which is a directory")
     if not path.is_file():

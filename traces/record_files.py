@@ -51,7 +51,7 @@ class Added:
     """a sentence for each game that is no new line"""
 
 
-def games_of(path: Path) -> list[Game]:
+def games_of(path: Path | str) -> list[Game]:
     """The cleared one-player games of a trace file."""
     if storage.check(path) == 2:
         raise ValueError(f"path is {path}, games of two players; records are one player's")
@@ -97,10 +97,10 @@ class _Told:
             raise ValueError("actions is empty")
 
 
-def lines_of(path: Path) -> list[Game]:
+def lines_of(path: Path | str) -> list[Game]:
     """The lines of a JSON file, which holds one or a list of them. ValueError that names file and line."""
     try:
-        held: Any = json.loads(path.read_bytes())
+        held: Any = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:  # the latter of brackets that are nested too deeply
         raise ValueError(f"path is {path}, which is not JSON: {error}") from None
     found = []
@@ -114,10 +114,10 @@ def lines_of(path: Path) -> list[Game]:
     return found
 
 
-def add(records: Records, path: Path) -> Added:
+def add(records: Records, path: Path | str) -> Added:
     """Admit what a trace file or a JSON file (.json) holds, timed with the planner's buttons also where a game was
     played with others. Raises ValueError or OSError for a file that is neither."""
-    in_json = path.suffix == ".json"
+    in_json = Path(path).suffix == ".json"
     what, noun = ("line", "line") if in_json else ("cleared game", "episode")
     found = lines_of(path) if in_json else games_of(path)
     refused = {game.number: game.problem for game in found if game.claim is None}
@@ -140,12 +140,12 @@ def add(records: Records, path: Path) -> Added:
     return Added(what, len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
 
 
-def export(lines: Iterable[Line], out: Path) -> int:
+def export(lines: Iterable[Line], out: Path | str) -> int:
     """Write lines as .csv, .json or as a trace, by the name's end; returns their number.
 
     Raises ValueError for another end, and for a trace also when there is no line or one does not replay.
     """
-    chosen = list(lines)
+    chosen, out = list(lines), Path(out)
     if out.name.endswith(schema.SUFFIX):
         _to_trace(chosen, out)
     elif out.suffix == ".json":

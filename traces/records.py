@@ -146,7 +146,7 @@ class Records:
     parity are one line, with the counter that came first.
     """
 
-    def __init__(self, path: Path, top_k: int = TOP_K, create: bool = True) -> None:
+    def __init__(self, path: Path | str, top_k: int = TOP_K, create: bool = True) -> None:
         """Open it, or create it in a file that is new or empty. Nothing else is ever written into.
 
         Where the directory cannot be written to, one that nobody has open can be looked at.
@@ -155,8 +155,8 @@ class Records:
         an empty one, and FileNotFoundError where there is none. Every method raises OSError that names the file when
         the disk is full or fails, or others hold it for too long.
         """
-        self.path, self.top_k = path, whole("top_k", top_k, 1, 1_000_000)
-        self._db = database.opened(path, "line", VERSION, _TABLES if create else ())
+        self.path, self.top_k = Path(path), whole("top_k", top_k, 1, 1_000_000)
+        self._db = database.opened(self.path, "line", VERSION, _TABLES if create else ())
 
     def add(self, claims: Sequence[Claim], solver: str) -> list[bool]:
         """Admit claims that are among the `top_k` best of their game; True for each that made a new line.

@@ -25,11 +25,12 @@ BLOCK_ROWS = 1 << 16
 TAKEN = "path is {}, which exists; traces are never overwritten"
 
 
-def save(path: Path, parts: Iterable[Games], players: int) -> int:
+def save(path: Path | str, parts: Iterable[Games], players: int) -> int:
     """Write a file from parts, each of which fits in memory; returns the number of episodes.
 
     Raises FileExistsError rather than replacing a trace; on any error, a full disk included, nothing is left behind.
     """
+    path = Path(path)
     if path.exists():
         raise FileExistsError(TAKEN.format(path))
     count = 0
@@ -172,12 +173,13 @@ class _Growing:
         )
 
 
-def check(path: Path) -> int:
+def check(path: Path | str) -> int:
     """Number of players of a trace file.
 
     Raises FileNotFoundError, IsADirectoryError, or ValueError for what is no trace or one of a version that this
     release cannot read.
     """
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"path is {path}, which is a directory; name one of the files in it")
     if not path.is_file():
@@ -198,7 +200,7 @@ def check(path: Path) -> int:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Any]:
+def _open(path: Path | str) -> Iterator[Any]:
     """The file for reading; ValueError that names it for what is damaged or missing in it."""
     try:
         opened = h5py.File(path, "r")
@@ -211,7 +213,7 @@ def _open(path: Path) -> Iterator[Any]:
             raise ValueError(f"path is {path}, a damaged trace: {error}") from None
 
 
-def episodes(path: Path) -> Games:
+def episodes(path: Path | str) -> Games:
     """Only the table of episodes of a file: no start states, no rows.
 
     Raises as `read` does; ValueError too for values that no game can have and rows that are not there.
@@ -229,12 +231,12 @@ def episodes(path: Path) -> Games:
     return games
 
 
-def _refuse(path: Path, found: Sequence[str]) -> None:
+def _refuse(path: Path | str, found: Sequence[str]) -> None:
     if found:
         raise ValueError(f"path is {path}, a damaged trace: {'; '.join(found)}")
 
 
-def columns(path: Path, names: Sequence[str]) -> Iterator[NDArray[Any]]:
+def columns(path: Path | str, names: Sequence[str]) -> Iterator[NDArray[Any]]:
     """These columns of /decision, each with all rows of the file. Raises as `read` does."""
     players = check(path)
     with _open(path) as file:
@@ -242,7 +244,7 @@ def columns(path: Path, names: Sequence[str]) -> Iterator[NDArray[Any]]:
             yield _column(file, f"decision/{name}", DECISION[name], players)
 
 
-def read(path: Path, first: int = 0, last: int | None = None) -> Games:
+def read(path: Path | str, first: int = 0, last: int | None = None) -> Games:
     """Episodes first .. last - 1 of a file (all by default), with their rows.
 
     Raises as `check` does; ValueError too for a file with missing or damaged columns.
@@ -323,26 +325,26 @@ def _as_state(start: np.ndarray, players: int) -> np.ndarray:
     return states
 
 
-def blocks(path: Path, rows: int = BLOCK_ROWS) -> Iterator[Games]:
+def blocks(path: Path | str, rows: int = BLOCK_ROWS) -> Iterator[Games]:
     """All episodes of a file in order, about `rows` decision and frame rows at a time. Raises as `load` does."""
     for first, last in ranges(path, rows):
         yield _checked(path, first, last)
 
 
-def load(path: Path) -> Games:
+def load(path: Path | str) -> Games:
     """All episodes of a file. Raises as `episodes` does, and so for its rows."""
     episodes(path)
     return _checked(path)
 
 
-def _checked(path: Path, first: int = 0, last: int | None = None) -> Games:
+def _checked(path: Path | str, first: int = 0, last: int | None = None) -> Games:
     games = read(path, first, last)
     where = f"episodes {first} to {first + len(games) - 1}: "
     _refuse(path, [where + text for text in out_of_range(games)])
     return games
 
 
-def ranges(path: Path, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
+def ranges(path: Path | str, rows: int = BLOCK_ROWS) -> Iterator[tuple[int, int]]:
     """(first, last + 1) of consecutive episodes with about `rows` rows together. Raises as `episodes` does."""
     table = episodes(path).episode
     sizes = np.cumsum(table["decisions"].astype(np.int64) + table["buttons"])

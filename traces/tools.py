@@ -24,13 +24,13 @@ ALSO_JOURNALS = (SUFFIX, SUFFIX + journal.SUFFIX)
 """ends of the names of trace files and of journals, for `find`"""
 
 
-def find(paths: Iterable[Path], ends: tuple[str, ...] = (SUFFIX,), or_none: bool = False) -> list[Path]:
+def find(paths: Iterable[Path | str], ends: tuple[str, ...] = (SUFFIX,), or_none: bool = False) -> list[Path]:
     """These files, and those in these directories, at any depth, whose names end so; sorted.
 
     Raises FileNotFoundError for a path that does not exist, ValueError when there is nothing (unless `or_none`).
     """
     found: list[Path] = []
-    for path in paths:
+    for path in map(Path, paths):
         if path.is_dir():
             inside = (file for end in ends for file in path.rglob(f"*{end}"))
             found += sorted(file for file in inside if not file.name.startswith("."))
@@ -44,19 +44,20 @@ def find(paths: Iterable[Path], ends: tuple[str, ...] = (SUFFIX,), or_none: bool
     return found
 
 
-def load(path: Path) -> Games:
+def load(path: Path | str) -> Games:
     """A trace file, or what the journal of a running or dead recording holds so far."""
+    path = Path(path)
     if path.name.endswith(journal.SUFFIX):
         return writer.assemble(journal.read(path))
     return storage.load(path)
 
 
-def table_of(path: Path) -> Games:
+def table_of(path: Path | str) -> Games:
     """The table of games of a file, or of a journal."""
-    return load(path) if path.name.endswith(journal.SUFFIX) else storage.episodes(path)
+    return load(path) if Path(path).name.endswith(journal.SUFFIX) else storage.episodes(path)
 
 
-def list_games(path: Path) -> Iterator[str]:
+def list_games(path: Path | str) -> Iterator[str]:
     """A line for every game of a file, under a line of titles; players' values are divided by a slash."""
     found = table_of(path)
     table, count = found.episode, len(found.episode["seed"])
@@ -69,8 +70,9 @@ def list_games(path: Path) -> Iterator[str]:
         yield f"{e:>6} {levels:>5} {speeds:<7} {seed} {counter:>7} {outcome:<10} {table['frames'][e]:>7,} {names}"
 
 
-def summary(path: Path) -> dict[str, Any]:
+def summary(path: Path | str) -> dict[str, Any]:
     """What a file holds, as plain values."""
+    path = Path(path)
     is_journal = path.name.endswith(journal.SUFFIX)
     found = table_of(path)
     table = found.episode
@@ -112,7 +114,7 @@ def _counts(column: np.ndarray) -> dict[Any, int]:
     return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
-def validate(path: Path) -> list[str]:
+def validate(path: Path | str) -> list[str]:
     """What is wrong with the tables of a file, one sentence each; games are not played. Raises nothing."""
     try:
         return [
@@ -135,12 +137,12 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def unread(path: Path, error: Exception) -> Verdict:
+def unread(path: Path | str, error: Exception) -> Verdict:
     """Of a file that could not be read."""
-    return Verdict(path, 0, 0, 0, (str(error),))
+    return Verdict(Path(path), 0, 0, 0, (str(error),))
 
 
-def verify(path: Path, first: int, last: int) -> Verdict:
+def verify(path: Path | str, first: int, last: int) -> Verdict:
     """Check the tables of episodes first .. last - 1 of a file and play them again, by clocks and by frames. Raises
     nothing: what cannot be read is a problem."""
     try:
@@ -154,12 +156,12 @@ def verify(path: Path, first: int, last: int) -> Verdict:
             for difference in replay.verify(part)
         ]
     frames = part.episode["frames"].sum(dtype=np.int64)
-    return Verdict(path, len(part), part.rows, int(frames), tuple(found))
+    return Verdict(Path(path), len(part), part.rows, int(frames), tuple(found))
 
 
-def verify_all(paths: Sequence[Path], jobs: int = 1) -> Iterator[Verdict]:
+def verify_all(paths: Sequence[Path | str], jobs: int = 1) -> Iterator[Verdict]:
     """`verify` over all episodes of all files, in order, in `jobs` processes."""
-    tasks: list[tuple[Path, int, int]] = []
+    tasks: list[tuple[Path | str, int, int]] = []
     for path in paths:
         try:
             tasks += [(path, first, last) for first, last in storage.ranges(path, CHECK_ROWS)]
@@ -235,14 +237,14 @@ class Choice:
         return keep
 
 
-def _players(paths: Sequence[Path]) -> int:
+def _players(paths: Sequence[Path | str]) -> int:
     players = {storage.check(path) for path in paths}
     if len(players) > 1:
         raise ValueError("paths hold games of one and of two players; a file holds one kind")
     return players.pop()
 
 
-def filtered(paths: Sequence[Path], out: Path, choice: Choice) -> int:
+def filtered(paths: Sequence[Path | str], out: Path | str, choice: Choice) -> int:
     """Write the chosen episodes of all files to a new one; returns their number."""
 
     def parts() -> Iterator[Games]:
@@ -253,12 +255,12 @@ def filtered(paths: Sequence[Path], out: Path, choice: Choice) -> int:
     return storage.save(out, parts(), _players(paths))
 
 
-def merge(paths: Sequence[Path], out: Path) -> int:
+def merge(paths: Sequence[Path | str], out: Path | str) -> int:
     """Write all episodes of all files to a new one; returns their number."""
     return filtered(paths, out, Choice())
 
 
-def dedup(paths: Sequence[Path], out: Path) -> tuple[int, int]:
+def dedup(paths: Sequence[Path | str], out: Path | str) -> tuple[int, int]:
     """Write every episode once, the first of those with equal content; returns (kept, left out)."""
     seen: set[bytes] = set()
     left_out = 0
@@ -278,10 +280,11 @@ def dedup(paths: Sequence[Path], out: Path) -> tuple[int, int]:
     return storage.save(out, parts(), _players(paths)), left_out
 
 
-def split(path: Path, directory: Path, episodes: int) -> list[Path]:
+def split(path: Path | str, directory: Path | str, episodes: int) -> list[Path]:
     """Write files of `episodes` episodes each (the last may have fewer): DIRECTORY/NAME-0001.dmtrace.h5, ..."""
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}; it must be at least 1")
+    path, directory = Path(path), Path(directory)
     players, total = storage.check(path), len(storage.episodes(path))
     stem = path.name.removesuffix(schema.SUFFIX)
     parts = {

@@ -34,7 +34,7 @@ class TraceWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         players: int = 1,
         config: Mapping[str, Any] | None = None,
         previous: "TraceWriter | None" = None,
@@ -43,6 +43,7 @@ class TraceWriter:
 
         Raises FileExistsError rather than replacing a trace or the journal of one.
         """
+        path = Path(path)
         if path.exists():
             raise FileExistsError(storage.TAKEN.format(path))
         self.path, self.players = path, players
@@ -259,13 +260,14 @@ def complete(raw: Games) -> Games:
     return whole
 
 
-def recover(source: Path) -> tuple[Path, int, int]:
+def recover(source: Path | str) -> tuple[Path, int, int]:
     """Make the trace file of a journal whose writer is dead: (file, episodes in it, bytes of the tail that were cut).
 
     Without an episode there is no file, only the journal goes. Raises FileNotFoundError, ValueError for what is no
     journal or has a damaged file under its name, FileExistsError when a file of other games has that name,
     BlockingIOError when its writer still runs.
     """
+    source = Path(source)
     path = source.with_name(source.name.removesuffix(journal.SUFFIX))
     content = journal.read(source)
     if journal.is_alive(source):

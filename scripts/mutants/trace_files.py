@@ -237,6 +237,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_DATASET}::test_an_entry_is_on_disk_before_it_has_its_name",
     ),
     (
+        "a path of a trace may not be text",
+        STORAGE,
+        "    path = Path(path)\n    if path.is_dir():\n",
+        "    if path.is_dir():\n",
+        f"{TEST_TOOLS}::test_paths_may_be_text",
+    ),
+    (
+        "a directory of recordings may not be text",
+        "traces/capture.py",
+        "self.file_rows = Path(directory), policy",
+        "self.file_rows = directory, policy",
+        f"{TEST_TOOLS}::test_paths_may_be_text",
+    ),
+    (
         "games cannot be chosen by seed",
         "traces/tools.py",
         "        if self.seeds:\n",

@@ -13,9 +13,11 @@ import pytest
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
-from mlx_drmario.traces import replay, storage, tools
-from mlx_drmario.traces.capture import Capture
+from mlx_drmario.traces import html, journal, movie, record_files, replay, storage, tools, writer
+from mlx_drmario.traces.capture import Capture, FrameCapture, capture_line
+from mlx_drmario.traces.dataset import Dataset
 from mlx_drmario.traces.games import Games, problems
+from mlx_drmario.traces.records import Records
 from mlx_drmario.traces.schema import CLEARED
 from mlx_drmario.traces.tools import Choice
 from tests.traces.conftest import capture_greedy, capture_random
@@ -220,3 +222,34 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == f"drmario trace: path is {empty}, which holds no game\n"
     assert main(["trace", "merge", str(folder / "a"), "--out", str(folder / "y.dmtrace.h5")]) == 2
     assert "never overwritten" in capsys.readouterr().err
+
+
+def test_paths_may_be_text(tmp_path: Path, greedy_games: Games, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever one is taken."""
+    monkeypatch.chdir(tmp_path)
+    play, batch, made = dm.Decisions(num_envs=1), dm.Batch(num_envs=1), "c/x-00-0001.dmtrace.h5"
+    with Capture("c", name="x") as recording:
+        capture_line(recording, play, play.sample_legal(0))
+    with FrameCapture("f.dmtrace.h5", batch) as frames:
+        frames.run(np.zeros((300, 1, 1), np.uint8))
+    with FrameCapture.in_directory("g", batch) as frames:
+        frames.run(np.zeros((300, 1, 1), np.uint8))
+    assert recording.files() == tools.find(["c"]) == [Path(made)] and len(tools.find(["g"])) == 1
+    for path in (made, "f.dmtrace.h5"):
+        assert len(storage.read(path)) == len(tools.load(path)) == tools.summary(path)["episodes"] == 1
+        assert len(list(tools.list_games(path))) == 2 and tools.validate(path) == []
+        assert [verdict.problems for verdict in tools.verify_all([path])] == [()]
+    storage.save("all.dmtrace.h5", [greedy_games], 1)
+    assert tools.merge([made, "all.dmtrace.h5"], "merged.dmtrace.h5") == 1 + len(greedy_games)
+    assert len(tools.split("merged.dmtrace.h5", "s", 1)) == 1 + len(greedy_games)
+    assert len(Dataset([made], "cache")) == 1
+    with Records("r.sqlite") as records:
+        assert record_files.add(records, "all.dmtrace.h5").admitted == 1
+        assert record_files.export(records.lines(), "lines.json") == 1
+        assert record_files.add(records, "lines.json").found == 1
+    movie.write("a.fm2", movie.Movie(np.zeros((9, 2), np.uint8), np.zeros(9, np.uint8), {}, ()))
+    assert len(movie.read("a.fm2").buttons) == 9
+    assert html.write("a.html", greedy_games, [0], "a game") == Path("a.html").stat().st_size
+    for reading in (writer.recover, journal.read):
+        with pytest.raises(FileNotFoundError):
+            reading("none.dmtrace.h5.journal")
