@@ -1,7 +1,9 @@
 """What one does with trace files: look at them, check them, and make new ones of them."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -171,15 +173,31 @@ def verify_all(paths: Sequence[Path | str], jobs: int = 1) -> Iterator[Verdict]:
 
 
 def parallel(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> Iterator[Any]:
-    """The results of a function for every task, in order."""
+    """The results of a function for every task, in order. Who stops before the last ends what is under way."""
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
         try:
-            yield from pool.map(function, tasks)
+            with _without_interrupts():
+                results = pool.map(function, tasks)
+            yield from results
+        except (KeyboardInterrupt, GeneratorExit):  # nobody wants what is under way
+            for worker in list(pool._processes.values()):  # as `terminate_workers` of Python 3.14
+                worker.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile never see Ctrl-C, which is for the one that started them, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

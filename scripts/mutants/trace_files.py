@@ -251,6 +251,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_TOOLS}::test_paths_may_be_text",
     ),
     (
+        "Ctrl-C reaches the processes that check traces",
+        "traces/tools.py",
+        "signal.SIG_BLOCK, {signal.SIGINT}",
+        "signal.SIG_BLOCK, set()",
+        f"{TEST_TOOLS}::test_ctrl_c_ends_all_processes_without_a_word",
+    ),
+    (
+        "Ctrl-C waits for the processes that check traces",
+        "traces/tools.py",
+        "                worker.terminate()\n",
+        "                pass\n",
+        f"{TEST_TOOLS}::test_ctrl_c_ends_all_processes_without_a_word",
+    ),
+    (
         "games cannot be chosen by seed",
         "traces/tools.py",
         "        if self.seeds:\n",

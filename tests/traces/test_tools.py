@@ -224,6 +224,42 @@ def test_making_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "never overwritten" in capsys.readouterr().err
 
 
+INTERRUPTED = """
+import os, signal, sys, time
+from mlx_drmario.traces.tools import parallel
+
+def press():
+    # The others first, so that they have time to say something.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.killpg(0, signal.SIGINT)
+    time.sleep(1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+class Tasks(list):
+    def __iter__(self):
+        yield 0
+        if sys.argv[1] == "starting":
+            time.sleep(0.2)
+            press()
+        yield 100
+
+try:
+    for _ in parallel(time.sleep, Tasks([0, 100]), 2):
+        press()
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("when", ["starting", "working"])
+def test_ctrl_c_ends_all_processes_without_a_word(when: str) -> None:
+    """And at once: their stderr is read until its end, so that none of them is left."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, when], capture_output=True, text=True, timeout=80, start_new_session=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_paths_may_be_text(tmp_path: Path, greedy_games: Games, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever one is taken."""
     monkeypatch.chdir(tmp_path)
