@@ -13,6 +13,7 @@ from scripts.mutants import (
     rl,
     rl_runs,
     search,
+    settings,
     trace_files,
     traces,
     tui,
@@ -29,5 +30,5 @@ class Mutant(NamedTuple):
     test: str
 
 
-LISTS = (app, cli, clone, core, edges, evaluator, nets, rl, rl_runs, search, trace_files, traces, tui)
+LISTS = (app, cli, clone, core, edges, evaluator, nets, rl, rl_runs, search, settings, trace_files, traces, tui)
 MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]

@@ -2,7 +2,9 @@
 
 import builtins
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks
@@ -41,3 +43,11 @@ def test_a_wrong_block_is_found(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as error:
         run(second, names)
     assert error.traceback[-1].lineno == 11  # counted from 0
+
+
+def test_every_game_of_the_first_example_ends_in_one_way() -> None:
+    first = blocks(ROOT / "docs" / "decisions.md")[0]
+    names: dict[str, Any] = {}
+    run(first, names)
+    ways = np.array([names["cleared"], names["top_out"], names["games"].truncated])
+    assert (ways.sum(axis=0) == 1).all()
