@@ -85,6 +85,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_CALLBACK,
     ),
     (
+        "the number of a checkpoint is what its directory is called",
+        CHECKPOINT,
+        'return int(json.loads((path / "policy.json").read_text())["decisions"])',
+        'return int(path.resolve().name.rpartition("_")[2])',
+        f"{TEST_CHECKPOINT}::test_the_best_is_known_in_a_copy_without_links",
+    ),
+    (
+        "a copy without links has no best checkpoint",
+        "mlx_drmario/rl/runs/names.py",
+        "max(kept, default=None)",
+        "None",
+        f"{TEST_CHECKPOINT}::test_the_best_is_known_in_a_copy_without_links",
+    ),
+    (
         "the newest checkpoint but one is dropped",
         CHECKPOINT,
         "for old in available(run)[:-keep]:",

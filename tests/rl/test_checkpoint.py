@@ -1,6 +1,7 @@
 """Checkpoints survive kill -9 at any moment, damage is noticed, and only the newest are kept."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,25 @@ def test_round_trip_and_pruning(tmp_path):
         assert loaded.decisions == expected
         check(loaded)
     assert checkpoint.load(tmp_path / "checkpoints" / "latest").decisions == 40
+
+
+def linked(directory: str, names: list[str]) -> list[str]:
+    """What `rsync -r` leaves out."""
+    return [name for name in names if (Path(directory) / name).is_symlink()]
+
+
+@pytest.mark.parametrize("ignore", [None, linked])
+def test_the_best_is_known_in_a_copy_without_links(tmp_path, ignore):
+    """With what links point to instead, as `cp -rL` and `scp -r` leave it; or without anything."""
+    run, copy = tmp_path / "run", tmp_path / "copy"
+    write(run, 1)
+    checkpoint.promote(run, write(run, 2))
+    shutil.copytree(run, copy, ignore=ignore)
+    for each in (run, copy):
+        assert checkpoint.number(checkpoint.best(each)) == 2 and summarize(each).best == checkpoint.best(each)
+        promoted = checkpoint.promote(each, write(each, 3))
+        assert checkpoint.best(each) == promoted and checkpoint.number(promoted) == 3
+        assert (each / "checkpoints" / "best").is_symlink() and (each / "checkpoints" / "latest").is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -178,15 +198,15 @@ next_one, following = t.content(3), t.content(4)
 
 def act(run):
     path = checkpoint.save(run, next_one, keep=2)
-    if what == "promote":
+    if what != "save":
         checkpoint.promote(run, path)
 
 moment = 0
 while True:
     moment += 1
     run = root / str(moment)
-    shutil.copytree(root / "base", run, symlinks=True)
-    if what == "promote":
+    shutil.copytree(root / "base", run, symlinks=what != "promote in a copy")
+    if what != "save":
         checkpoint.save(run, next_one, keep=2)
     child = os.fork()
     if child == 0:
@@ -213,7 +233,7 @@ print(moment - 1)
 
 def check_survivor(run: Path, following: checkpoint.Content) -> None:
     """Whatever the moment of the kill: newest, latest and best load whole, and the next writer tidies up."""
-    for path in (run, run / "checkpoints" / "latest", run / "checkpoints" / "best"):
+    for path in (run, run / "checkpoints" / "latest", checkpoint.best(run)):
         found = checkpoint.load(path)
         assert found.decisions in (2, 3)
         assert found.state["numbers"]["plain"] == found.decisions
@@ -222,7 +242,9 @@ def check_survivor(run: Path, following: checkpoint.Content) -> None:
     assert not [path.name for path in (run / "checkpoints").iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.parametrize("what", ["save", pytest.param("promote", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "what", ["save", *(pytest.param(what, marks=pytest.mark.slow) for what in ("promote", "promote in a copy"))]
+)
 def test_kill_at_every_moment(tmp_path, what):
     """A writer is killed before its first, second, third ... operation on a file, until it gets through alive."""
     command = [sys.executable, "-c", KILLER.format(tests=str(Path(__file__).parent)), str(tmp_path), what]

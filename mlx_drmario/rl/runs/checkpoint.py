@@ -37,6 +37,7 @@ from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig,
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.policy import HEADS
 from mlx_drmario.rl.runs.names import available as available
+from mlx_drmario.rl.runs.names import best as best
 from mlx_drmario.settings import flatten
 
 FORMAT = 3
@@ -132,14 +133,9 @@ def directory(run: Path, decisions: int) -> Path:
 
 
 def number(path: Path) -> int:
-    """The number of decisions that a checkpoint's name says."""
-    return int(path.resolve().name.rpartition("_")[2])
-
-
-def best(run: Path) -> Path | None:
-    """The directory of the best checkpoint; None while there is none."""
-    link = run / "checkpoints" / "best"
-    return link.resolve() if link.exists() else None
+    """The number of decisions that a checkpoint holds, whatever its directory is called; raises DamagedCheckpoint."""
+    with _reading(path, "policy.json cannot be read"):
+        return int(json.loads((path / "policy.json").read_text())["decisions"])
 
 
 def load(path: Path) -> Checkpoint:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_drmario.rl.algorithms import config_class
-from mlx_drmario.rl.runs.names import available
+from mlx_drmario.rl.runs.names import available, best
 from mlx_drmario.rl.runs.rows import read_rows
 from mlx_drmario.settings import flatten, from_json, to_json
 
@@ -85,8 +85,7 @@ def _look_around(run: Path, summary: RunSummary) -> None:
     summary.checkpoints = available(run)
     if not summary.checkpoints:
         summary.problems.append("no checkpoint")
-    if (run / "checkpoints" / "best").exists():
-        summary.best = (run / "checkpoints" / "best").resolve()
+    summary.best = best(run)
     if (run / "best.jsonl").exists():
         summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
     if (run / "evaluation.json").exists():
