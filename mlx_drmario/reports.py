@@ -116,19 +116,21 @@ def plot(path: Path, results: Results) -> None:
 
     figure = Figure(figsize=(8, 7), layout="constrained")
     rate_axes, frames_axes = figure.subplots(2, 1, sharex=True)
-    for number, policy in enumerate(dict.fromkeys(name for name, _ in results)):
+    policies = list(dict.fromkeys(name for name, _ in results))
+    for number, policy in enumerate(policies):
         rows = sorted((r.summary() for name, r in results if name == policy), key=lambda row: row["level"])
         column = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}  # None becomes NaN
         color, rate = f"C{number}", column["clear_rate"]
         errors = np.clip([rate - column["clear_rate_low"], column["clear_rate_high"] - rate], 0, None)
         # Side by side, so that intervals of several policies do not hide each other.
         x = column["level"] + 0.08 * number
-        rate_axes.errorbar(x, rate, errors, color=color, marker="o", markersize=4, capsize=2, label=policy)
+        rate_axes.errorbar(x, rate, errors, color=color, marker="o", markersize=4, capsize=2, label=f"line {number}")
         median = column["frames_to_clear_median"]
         spread = [median - column["frames_to_clear_p10"], column["frames_to_clear_p90"] - median]
         frames_axes.errorbar(x, median, spread, color=color, marker="o", markersize=4, capsize=2)
     rate_axes.set(ylim=(-0.03, 1.03), ylabel="clear rate, 95 % interval", title=_title(results))
-    rate_axes.legend()
+    for text, policy in zip(rate_axes.legend().get_texts(), policies, strict=True):
+        text.set(text=policy, parse_math=False)  # matplotlib takes $ for mathematics, and hides labels with _ first
     frames_axes.set(xlabel="level", ylabel="frames to clear, median and p10 to p90\n(cleared games only)")
     frames_axes.set_ylim(bottom=0)
     levels = [result.level for _, result in results]

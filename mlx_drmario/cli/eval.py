@@ -88,10 +88,11 @@ def run(config: EvalConfig) -> int:
             print(row(*results[-1]), flush=True)
         if config.against is not None:
             comparisons.append(compare(results[-len(players)][1], results[1 - len(players)][1]))
-        if config.out is not None:
-            reports.write(config.out, results, comparisons, (config.policy, config.against or ""))
+        # The numbers first: they are there then, whatever goes wrong with a picture.
         if config.json is not None:
             write_json(config.json, config, results, comparisons)
+        if config.out is not None:
+            reports.write(config.out, results, comparisons, (config.policy, config.against or ""))
     if config.against is not None:
         print_comparisons((config.policy, config.against), results, comparisons)
     return 0

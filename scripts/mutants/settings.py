@@ -1,5 +1,8 @@
 """Deliberate faults in settings and seeds, and in what pages, reports and scripts make of results; read like rl.py."""
 
+SETTINGS = "mlx_drmario/settings.py"
+REPORTS, TEST_EVAL = "mlx_drmario/reports.py", "tests/env/test_eval_cli.py"
+
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
@@ -8,5 +11,33 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "    cleared |= games.cleared\n    top_out |= games.top_out\n",
         "    cleared, top_out = games.cleared, games.top_out\n",
         "tests/docs/test_python_blocks.py::test_every_game_of_the_first_example_ends_in_one_way",
+    ),
+    (
+        "names in the legend are mathematics",
+        REPORTS,
+        "text.set(text=policy, parse_math=False)",
+        "text.set_text(policy)",
+        f"{TEST_EVAL}::test_every_policy_has_its_line_in_the_legend",
+    ),
+    (
+        "matplotlib names the lines of the legend",
+        REPORTS,
+        'label=f"line {number}"',
+        "label=policy",
+        f"{TEST_EVAL}::test_every_policy_has_its_line_in_the_legend",
+    ),
+    (
+        "the title of a calibration is mathematics",
+        "mlx_drmario/rl/evaluator/calibration_plot.py",
+        "coverage.set_title(title, parse_math=False)",
+        "coverage.set_title(title)",
+        "tests/rl/test_calibration.py::test_the_title_of_the_picture_is_no_mathematics",
+    ),
+    (
+        "numbers wait for their picture",
+        "mlx_drmario/cli/eval.py",
+        "            write_json(config.json, config, results, comparisons)\n        if config.out is not None:\n",
+        "            pass\n        if config.out is not None:\n",
+        f"{TEST_EVAL}::test_a_picture_that_fails_costs_no_numbers",
     ),
 ]

@@ -4,10 +4,12 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 import mlx_drmario as dm
@@ -125,6 +127,33 @@ def test_plot_is_a_png_that_shows_something(results, tmp_path):
     assert pixels.shape[0] > 500 and pixels.shape[1] > 500
     reports.plot(tmp_path / "one.png", results[:1])
     assert not np.array_equal(pixels, imread(tmp_path / "one.png"))
+
+
+def test_every_policy_has_its_line_in_the_legend(results, tmp_path, monkeypatch):
+    """By its name as it is, which may be any path."""
+    names = ["runs/$5^$", "_mine"]
+    renamed = [(names[number % 2], result) for number, (_, result) in enumerate(results)]
+    drawn: list[str] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, path: Path, **options: object) -> None:
+        save(figure, path, **options)
+        drawn.extend(text.get_text() for text in figure.axes[0].get_legend().get_texts())
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    reports.plot(tmp_path / "levels.png", renamed)
+    assert drawn == names
+
+
+def test_a_picture_that_fails_costs_no_numbers(monkeypatch, tmp_path):
+    def fail(path: Path, results: reports.Results) -> None:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr(reports, "plot", fail)
+    arguments = ["eval", "--seeds", "2", "--max-decisions", "5", "--no-baselines"]
+    assert main([*arguments, "--json", str(tmp_path / "x.json"), "--out", str(tmp_path / "out")]) == 1
+    assert json.loads((tmp_path / "x.json").read_text())["results"][0]["games"] == 2
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - {"levels.png"}
 
 
 def test_importing_reports_stays_light():

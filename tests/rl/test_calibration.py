@@ -11,6 +11,7 @@ from mlx_drmario.cli import main
 from mlx_drmario.nets.quantile import quantile_levels
 from mlx_drmario.rl.evaluator import forecast
 from mlx_drmario.rl.evaluator.calibration import Outcomes, ratio, reliability, summary
+from mlx_drmario.rl.evaluator.calibration_plot import plot
 
 K = 20
 
@@ -138,3 +139,10 @@ def test_no_choice_of_the_policy_is_said_in_a_sentence(tmp_path, capsys):
     assert seen == {0, 2}
     assert any("was not the policy's choice; play more" in line for line in errors)
     assert all("games is 1, and " in line for line in errors)
+
+
+def test_the_title_of_the_picture_is_no_mathematics(tmp_path):
+    level = [{"level": 0.5, "value": 0.5, "low": 0.4, "high": 0.6}]
+    content = {"levels": {}, "all": {"coverage": level}, "reliability": []}
+    plot(tmp_path / "calibration.png", content, "runs/$5^$, 30 games per level")
+    assert (tmp_path / "calibration.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

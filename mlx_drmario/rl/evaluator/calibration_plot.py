@@ -34,7 +34,8 @@ def plot(path: Path, content: Mapping[str, Any], title: str) -> None:
     coverage.fill_between(x, off[:, 1], off[:, 2], color="k", alpha=0.25, linewidth=0)
     coverage.plot(x, off[:, 0], color="k", linewidth=2, label="all levels, 95 % interval")
     coverage.axhline(0, color="gray", linewidth=0.8)
-    coverage.set(xlabel="level of the quantile", ylabel="share of times below it, minus its level", title=title)
+    coverage.set(xlabel="level of the quantile", ylabel="share of times below it, minus its level")
+    coverage.set_title(title, parse_math=False)  # with a path, in which $ means nothing
     coverage.set_ylim(-0.2, 0.2)
     for row in content["reliability"]:
         low, high = row["observed_value"] - row["observed_low"], row["observed_high"] - row["observed_value"]
