@@ -3,12 +3,13 @@
 import json
 import re
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import mlx_drmario as dm  # noqa: F401 (before mlx.core: it loads the fast BLAS)
-from mlx_drmario.cli import demo, fit, main, train
+from mlx_drmario.cli import demo, fit, main, policy, train
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.train import games_of
@@ -56,6 +57,22 @@ def test_what_the_demo_ends_with(finished, run, monkeypatch, capsys):
     assert ["drmario", "train", "resume", str(run), *longer] in commands
 
 
+@pytest.mark.parametrize("name", ["greedy", "random", "memory", "best", "search:1ply", "risk:1", "ensemble:a"])
+@pytest.mark.parametrize("command", ["train level0", "train qrdqn", "demo"])
+def test_a_run_that_is_called_like_a_policy_is_named_by_its_path(command, name, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    played = []
+    monkeypatch.setattr(train, "train", lambda *_: ended(Path(name), True))
+    monkeypatch.setattr(fit, "_train", lambda *_: ended(Path(name), True))
+    monkeypatch.setattr(demo, "play_test_games", lambda settings, games, policy: played.append(policy) or {})
+    Path(name).mkdir()
+    assert main([*command.split(), "--out", name]) == 0
+    policies = [line[line.index("--policy") + 1] for line in shown(capsys.readouterr().out) if "--policy" in line]
+    assert policies and set(policies + played) == {f"./{name}"}
+    with pytest.raises(FileNotFoundError, match=f"no intact checkpoint in .*{name}"):
+        policy.load(policies[0])  # a directory, and neither a baseline nor a search
+
+
 def test_what_is_said_of_a_directory_that_holds_a_run(run, capsys):
     (run / "config.json").write_text(json.dumps({}))
     assert main(["train", "--out", str(run)]) == 2
@@ -66,8 +83,6 @@ def test_what_is_said_of_games_that_were_stopped(run):
     class Stopping(Callback):
         def should_stop(self):
             return True
-
-    from mlx_drmario.cli import policy
 
     config = EvaluatorConfig()
     random, planes = policy.load("random")

@@ -39,6 +39,7 @@ def run(config: DemoConfig) -> int:
     Returns 0, or 130 when the training was interrupted (it is saved then). Raises ValueError or OSError for a run
     directory that cannot be used.
     """
+    from mlx_drmario.cli import policy as policies
     from mlx_drmario.cli.train import train
     from mlx_drmario.files import write_text
 
@@ -47,7 +48,7 @@ def run(config: DemoConfig) -> int:
     )
     result = train(settings, config.out)
     run = result.run
-    shown = shlex.quote(str(run))
+    shown, policy = shlex.quote(str(run)), policies.named(run)
     if not result.finished:
         print(f"\nstopped and saved; go on with\n  drmario train resume {shown}")
         return 130
@@ -55,12 +56,12 @@ def run(config: DemoConfig) -> int:
     print(
         f"\ntrained {last.decisions:,} decisions ({last.frames:,} frames, {last.games:,} games) in {last.seconds:.0f} s"
     )
-    summaries = play_test_games(settings, config.games, str(run))
+    summaries = play_test_games(settings, config.games, policy)
     write_text(run / "evaluation.json", json.dumps({"split": "test", **summaries}, indent=2) + "\n")
     print(
         f"\nsaved in {run}. To go on:\n"
-        f"  drmario watch --policy {shown}             # watch it play\n"
-        f"  drmario eval --policy {shown} --split test --seeds 4096  # all test games\n"
+        f"  drmario watch --policy {shlex.quote(policy)}             # watch it play\n"
+        f"  drmario eval --policy {shlex.quote(policy)} --split test --seeds 4096  # all test games\n"
         f"  drmario train resume {shown} --minutes {config.minutes + 10:g}   # train ten minutes longer\n"
         f"  tensorboard --logdir {shown}                # curves"
     )

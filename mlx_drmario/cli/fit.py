@@ -116,8 +116,10 @@ def _run(config: DirectoryConfig, directory: Path | None, resume: bool, capture:
     if not result.finished:
         print(f"stopped; go on with\n  drmario train resume {shlex.quote(str(run))}")
         return 130
-    command = "drmario calibrate" if isinstance(config, EvaluatorConfig) else "drmario eval --policy"
-    print(f"  {command} {shlex.quote(str(run))}")
+    if isinstance(config, EvaluatorConfig):
+        print(f"  drmario calibrate {shlex.quote(str(run))}")
+    else:
+        print(f"  drmario eval --policy {shlex.quote(policies.named(run))}")
     return 0
 
 

@@ -92,6 +92,12 @@ def located(name: str, option: str = "policy") -> str:
     return start + ",".join(path if _is_shipped(path) else str(Path(path).absolute()) for path in typed)
 
 
+def named(run: Path) -> str:
+    """The name of the policy in a directory: its path, which no other policy is called (`./greedy`)."""
+    first, slash, _ = str(run).partition("/")
+    return str(run) if slash and ":" not in first else f"./{run}"
+
+
 def _searches(name: str) -> bool:
     return name.startswith(SEARCH) or name.partition(":")[0] == MEMORY
 

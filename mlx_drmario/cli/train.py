@@ -26,6 +26,7 @@ from mlx_drmario.cli.capture import captured
 from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.cli.fit import NewFitConfig
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
+from mlx_drmario.cli.policy import named
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, SpeedName
@@ -181,7 +182,8 @@ def run(config: Command) -> int:
     if not result.finished:
         print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {shown}")
         return 130
-    print(f"  drmario eval --policy {shown}\n  drmario watch --policy {shown}")
+    policy = shlex.quote(named(result.run))
+    print(f"  drmario eval --policy {policy}\n  drmario watch --policy {policy}")
     return 0
 
 

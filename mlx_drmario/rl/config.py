@@ -23,8 +23,9 @@ from mlx_drmario.stats import fewest_trials
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
 """Default reward of training: halves pay a little, so that clearing anything is found before clearing viruses is."""
 
-NAME = r"\w[\w +=.,-]{0,99}"
-"""What the name of a run, which becomes the name of a directory, may be (a regular expression)."""
+NAME = r"\w[\w +=.-]{0,99}"
+"""What the name of a run, which becomes the name of a directory, may be (a regular expression). A comma would part the
+members of an ensemble."""
 
 SpeedName = Literal["low", "med", "hi"]
 SPEEDS: dict[str, int] = {name: number for number, name in enumerate(SPEED_NAMES)}
@@ -173,7 +174,7 @@ class DirectoryConfig:
         check_ranges(self)
         if not re.fullmatch(NAME, self.name):
             raise ValueError(
-                "name must be 1 to 100 letters, digits, spaces and any of _-+=., (a letter, digit or _ first), "
+                "name must be 1 to 100 letters, digits, spaces and any of _-+=. (a letter, digit or _ first), "
                 f"got {self.name!r}"
             )
 

@@ -316,6 +316,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/test_shown_commands.py::test_what_the_demo_ends_with",
     ),
     (
+        "a run that is called like a policy is taken for it",
+        "mlx_drmario/cli/policy.py",
+        'return str(run) if slash and ":" not in first else f"./{run}"',
+        "return str(run)",
+        "tests/test_shown_commands.py::test_a_run_that_is_called_like_a_policy_is_named_by_its_path",
+    ),
+    (
+        "the name of a run parts an ensemble",
+        "mlx_drmario/rl/config.py",
+        'NAME = r"\\w[\\w +=.-]{0,99}"',
+        'NAME = r"\\w[\\w +=.,-]{0,99}"',
+        "tests/rl/test_directory.py::test_names_that_are_no_names",
+    ),
+    (
         "a small terminal shows no event",
         "tui/screens/session.py",
         'if self.has_class("-narrow"):',

@@ -349,15 +349,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a command to calibrate forgets its blanks",
         "mlx_drmario/cli/fit.py",
-        "{command} {shlex.quote(str(run))}",
-        "{command} {run}",
+        "drmario calibrate {shlex.quote(str(run))}",
+        "drmario calibrate {run}",
         TEST_SHOWN,
     ),
     (
         "a command of the demo forgets its blanks",
         "mlx_drmario/cli/demo.py",
-        "shown = shlex.quote(str(run))",
-        "shown = str(run)",
+        "shown, policy = shlex.quote(str(run)),",
+        "shown, policy = str(run),",
         TEST_SHOWN,
     ),
     (

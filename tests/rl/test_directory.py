@@ -153,7 +153,9 @@ def test_default_names_are_unique(tmp_path, monkeypatch):
     assert sorted(path.name for path in Path("runs").iterdir()) == names
 
 
-@pytest.mark.parametrize("name", ["../../x", "a/b", "/x", "", ".", "..", ".hidden", "-x", "a\nb", "a\0b", "a,b", "x" * 101])
+@pytest.mark.parametrize(
+    "name", ["../../x", "a/b", "/x", "", ".", "..", ".hidden", "-x", "a\nb", "a\0b", "a,b", "x" * 101]
+)
 def test_names_that_are_no_names(name):
     with pytest.raises(ValueError, match="name must be 1 to 100"):
         PPORunConfig(name=name)
