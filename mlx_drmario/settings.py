@@ -61,7 +61,7 @@ def layered(base: Config, file: Path | None, environ: Mapping[str, str]) -> Conf
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
             if key not in known or name != variable(key):
                 raise ValueError(f"{name}: {_unknown(key, known, variable)}")
-            _merge(data, _nested(key, _scalar(environ[name], known[key])), name, sources)
+            _merge(data, _nested(key, _scalar(name, environ[name], known[key])), name, sources)
     return _build(type(base), data, sources) if sources else base
 
 
@@ -112,6 +112,8 @@ def _read(file: Path) -> dict[str, Any]:
 
     try:
         data = yaml.load(file.read_bytes(), _yaml_loader())
+    except _GivenTwice as error:
+        raise ValueError(f"{file}: {error}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if data is not None and not isinstance(data, dict):
@@ -119,19 +121,49 @@ def _read(file: Path) -> dict[str, Any]:
     return {str(key): value for key, value in (data or {}).items()}
 
 
+class _GivenTwice(ValueError):
+    """A mapping that has a key twice, so that one value would be lost."""
+
+
+NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?[0-9]+\Z",
+    "tag:yaml.org,2002:float": (
+        r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
+    ),
+}
+"""Decimal numbers as in the core schema of YAML 1.2; the first that matches counts."""
+
+
 def _yaml_loader() -> Any:
-    """YAML 1.1 as PyYAML reads it safely, but 3e-4 is a number as in YAML 1.2, and not text."""
+    """YAML as PyYAML reads it safely, but for numbers: by YAML 1.1 010 would be 8, 1:30 would be 90, and 3e-4 text.
+
+    A key that is given twice raises _GivenTwice.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise _GivenTwice(f"the setting {key!r} is given twice")
+            return node
 
-    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+        def construct_yaml_int(self, node: Any) -> int:
+            return int(self.construct_scalar(node))
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag not in NUMBERS]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    for tag, pattern in NUMBERS.items():
+        Loader.add_implicit_resolver(tag, re.compile(pattern), list("-+.0123456789"))
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
     return Loader
 
 
-def _scalar(text: str, before: Any) -> Any:
+def _scalar(name: str, text: str, before: Any) -> Any:
     """A variable's text as YAML reads it; a setting that is text now stays text, and "none" is nothing."""
     import yaml
 
@@ -139,6 +171,8 @@ def _scalar(text: str, before: Any) -> Any:
         return text
     try:
         return None if text.lower() == "none" else yaml.load(text, _yaml_loader())
+    except _GivenTwice as error:
+        raise ValueError(f"{name}: {error}") from None
     except (yaml.YAMLError, ValueError):
         return text  # which no setting but text accepts
 

@@ -13,6 +13,27 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/docs/test_python_blocks.py::test_every_game_of_the_first_example_ends_in_one_way",
     ),
     (
+        "010 is 8",
+        SETTINGS,
+        "int(self.construct_scalar(node))",
+        "int(self.construct_scalar(node), 8)",
+        "tests/rl/test_settings.py::test_numbers_as_in_yaml_1_2",
+    ),
+    (
+        "1_0 is 10",
+        SETTINGS,
+        "[(tag, pattern) for tag, pattern in known if tag not in NUMBERS]",
+        "list(known)",
+        "tests/rl/test_settings.py::test_a_wrong_variable_is_one_sentence",
+    ),
+    (
+        "the last of two values of a setting counts",
+        SETTINGS,
+        "if keys.count(key) > 1:",
+        "if False:",
+        "tests/rl/test_settings.py::test_a_wrong_file_is_one_sentence",
+    ),
+    (
         "names in the legend are mathematics",
         REPORTS,
         "text.set(text=policy, parse_math=False)",

@@ -110,6 +110,13 @@ FILES = {
     "ppo: {gamma: high}": "ppo.gamma should be a valid number, got 'high'",
     "ppo: {gamma: .nan}": "ppo.gamma should be a finite number, got nan",
     "ppo: {gamma: true}": "ppo.gamma should be a valid number, got True",
+    "seed: 0x10": "seed should be a valid integer, got '0x10'",
+    "seed: 1_000": "seed should be a valid integer, got '1_000'",
+    "seed: 0b11": "seed should be a valid integer, got '0b11'",
+    "minutes: 1:30": "minutes should be a valid number, got '1:30'",
+    "ppo: {learning_rate: 3e-4x}": "ppo.learning_rate should be a valid number, got '3e-4x'",
+    "seed: 1\nname: a\nseed: 2": "the setting 'seed' is given twice",
+    "ppo: {gamma: 1, clip: 1, gamma: 1}": "the setting 'gamma' is given twice",
     "ppo: 3": "ppo should be an object, got 3",
     "env: {speed: fast}": "env.speed should be 'low', 'med' or 'hi', got 'fast'",
     "env: {level: 99}": "env.level must be between 0 and 24, got 99",
@@ -135,6 +142,9 @@ VARIABLES = {
     ("DRMARIO_", "1"): "there is no setting ''",
     ("DRMARIO_SEED", "three"): "seed should be a valid integer, got 'three'",
     ("DRMARIO_SEED", ""): "seed should be a valid integer, got None",
+    ("DRMARIO_SEED", "1_0"): "seed should be a valid integer, got '1_0'",
+    ("DRMARIO_MINUTES", "1:30"): "minutes should be a valid number, got '1:30'",
+    ("DRMARIO_PPO", "{gamma: 1, gamma: 1}"): "the setting 'gamma' is given twice",
     ("DRMARIO_COMPILE", "[1"): "compile should be a valid boolean, got '[1'",
     ("DRMARIO_NET__ENCODER", "axle"): "net.encoder should be 'mlp' or 'axial', got 'axle'",
     ("DRMARIO_PPO", "3"): "ppo should be an object, got 3",
@@ -204,6 +214,10 @@ def test_lists_and_optional_groups(write):
 
 def test_numbers_as_in_yaml_1_2(write):
     assert layered(PRESETS["level0"], write("ppo: {learning_rate: 3e-4}"), {}).ppo.learning_rate == 3e-4
+    assert layered(PRESETS["level0"], write("seed: 010"), {}).seed == 10
+    assert layered(PRESETS["level0"], None, {"DRMARIO_SEED": "010"}).seed == 10
+    for text, number in (("1", 1), ("+1.", 1), (".5", 0.5), ("0.5", 0.5), ("5.e-1", 0.5), ("1e-2", 0.01)):
+        assert layered(PRESETS["level0"], None, {"DRMARIO_PPO__GAMMA": text}).ppo.gamma == number
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "level0", "--help"], ["train", "--dry-run"]])
