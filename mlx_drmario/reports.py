@@ -27,7 +27,7 @@ GAMES_CSV, GAMES_PARQUET, SUMMARY, COMPARISON, PLOT = (
 
 
 def write(
-    out: Path, results: Results, comparisons: Sequence[Comparison] = (), names: tuple[str, str] = ("", "")
+    out: Path | str, results: Results, comparisons: Sequence[Comparison] = (), names: tuple[str, str] = ("", "")
 ) -> None:
     """Write all files to the directory `out`, replacing those of an earlier evaluation.
 
@@ -42,6 +42,7 @@ def write(
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import csv, parquet
 
+    out = Path(out)
     check_directory("out", out)
     games = pyarrow.table(game_columns(results))
     tables = {GAMES_CSV: games, SUMMARY: pyarrow.Table.from_pylist(summary_rows(results))}

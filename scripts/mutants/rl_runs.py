@@ -86,6 +86,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_CALLBACK,
     ),
     (
+        "PPO trains into a Path alone",
+        TRAIN,
+        "run, callback, processes = Path(run), callback",
+        "run, callback, processes = run, callback",
+        f"{TEST_DIRECTORY}::test_a_directory_may_be_text",
+    ),
+    (
+        "an evaluator is fitted into a Path alone",
+        "mlx_drmario/rl/evaluator/train.py",
+        "run, callback = Path(run), callback",
+        "run, callback = run, callback",
+        f"{TEST_DIRECTORY}::test_a_directory_may_be_text",
+    ),
+    (
         "the number of a checkpoint is what its directory is called",
         CHECKPOINT,
         'return int(json.loads((path / "policy.json").read_text())["decisions"])',

@@ -13,6 +13,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/docs/test_python_blocks.py::test_every_game_of_the_first_example_ends_in_one_way",
     ),
     (
+        "an evaluation is written into a Path alone",
+        REPORTS,
+        "    out = Path(out)\n",
+        "",
+        f"{TEST_EVAL}::test_summary_file",
+    ),
+    (
         "010 is 8",
         SETTINGS,
         "int(self.construct_scalar(node))",

@@ -96,7 +96,7 @@ def test_games_are_in_the_order_of_results_and_seeds(results):
 
 
 def test_summary_file(results, tmp_path):
-    reports.write(tmp_path, results)
+    reports.write(str(tmp_path), results)
     rows = rows_of(tmp_path / "summary.csv")
     assert {row["split"] for row in rows} == {"test"}
     for row, expected in zip(rows, reports.summary_rows(results), strict=True):

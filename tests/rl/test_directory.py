@@ -17,10 +17,17 @@ from pathlib import Path
 import pytest
 
 from mlx_drmario import files
+from mlx_drmario.baselines import Greedy
 from mlx_drmario.cli.stopping import default_directory
+from mlx_drmario.rl.clone import train as clone
+from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import BestConfig
+from mlx_drmario.rl.evaluator import train as evaluator
+from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.train import train
+from mlx_drmario.rl.qrdqn import train as qrdqn
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import prepare, read_config
 from mlx_drmario.rl.runs.listing import summarize
@@ -159,6 +166,22 @@ def test_default_names_are_unique(tmp_path, monkeypatch):
 def test_names_that_are_no_names(name):
     with pytest.raises(ValueError, match="name must be 1 to 100"):
         PPORunConfig(name=name)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda run: train(PPORunConfig(), run),
+        lambda run: clone.train(CloneRunConfig(), run),
+        lambda run: qrdqn.train(QRDQNRunConfig(), run),
+        lambda run: evaluator.train(EvaluatorConfig(), run, Greedy(), "bitplane"),
+    ],
+    ids=["ppo", "clone", "qrdqn", "evaluator"],
+)
+def test_a_directory_may_be_text(begin, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"out must be a new or empty directory, got .*, which holds other files"):
+        begin(str(tmp_path))
 
 
 def unlink(run: Path, file: str) -> None:

@@ -29,12 +29,14 @@ from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 
 
-def train(config: CloneRunConfig, run: Path, callback: Callback | None = None, *, resume: bool = False) -> FitResult:
+def train(
+    config: CloneRunConfig, run: Path | str, callback: Callback | None = None, *, resume: bool = False
+) -> FitResult:
     """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
-    config = resolve(config)
+    run, config = Path(run), resolve(config)
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
         callback = callback or Callback()

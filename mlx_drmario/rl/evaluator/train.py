@@ -41,7 +41,7 @@ LOSSES = ("state_quantiles", "state_clear", "placement_quantiles", "placement_cl
 
 def train(
     config: EvaluatorConfig,
-    run: Path,
+    run: Path | str,
     policy: Policy,
     planes: str,
     callback: Callback | None = None,
@@ -53,7 +53,7 @@ def train(
     Raises what directory.prepare raises about the directory, and ValueError when fewer rows than a minibatch came out
     of the games.
     """
-    callback = callback or Callback()
+    run, callback = Path(run), callback or Callback()
     with directory.prepare(run, config, resume):
         rows = games_of(config, run, policy, planes, callback)
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None

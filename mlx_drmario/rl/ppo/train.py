@@ -41,7 +41,7 @@ class TrainResult:
 
 def train(
     config: PPORunConfig,
-    run: Path,
+    run: Path | str,
     callback: Callback | None = None,
     *,
     resume: bool = False,
@@ -59,11 +59,12 @@ def train(
     Under `mlx.launch` every process calls this with the same arguments; the first one writes, any of them may stop the
     run, and to resume all must see the directory. `processes` is found by itself.
     """
-    callback, processes = callback or Callback(), processes or ProcessGroup.join()
+    run, callback, processes = Path(run), callback or Callback(), processes or ProcessGroup.join()
     config = resolve(config, processes.size)
     check_evaluator(config)
     with contextlib.ExitStack() as writing:
-        processes.on_first(lambda: writing.enter_context(directory.prepare(run, config, resume)))
+    prepared = directory.prepare(run, config, resume)
+        processes.on_first(lambda: writing.enter_context(prepared))
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
         with Learner(config, processes, callback, restored, fresh_games) as learner:
             counters = learner.counters

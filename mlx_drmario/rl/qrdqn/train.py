@@ -36,11 +36,14 @@ from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
 
 
-def train(config: QRDQNRunConfig, run: Path, callback: Callback | None = None, *, resume: bool = False) -> FitResult:
+def train(
+    config: QRDQNRunConfig, run: Path | str, callback: Callback | None = None, *, resume: bool = False
+) -> FitResult:
     """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
+    run = Path(run)
     with directory.prepare(run, config, resume):
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
         callback = callback or Callback()
