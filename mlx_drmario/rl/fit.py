@@ -5,6 +5,7 @@ PPO has a loop of its own (ppo/train.py), which knows processes, curricula and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlx.utils import tree_flatten
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, Stage
 from mlx_drmario.rl.episodes import EpisodeWindow
+from mlx_drmario.rl.gradient import PARAM_NORM
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.recorder import Recorder
 
@@ -134,6 +136,7 @@ def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback
             if callback.wants_checkpoint():
                 recorder.save(learner.content(recorder.log.size))
             last = learner.snapshot(learner.iterate())
+            check_weights(last)
             recorder.log.write(last.decisions, last.metrics)
             if learner.iterations % config.checkpoint_every == 0 and last.progress < 1:
                 recorder.save(learner.content(recorder.log.size))
@@ -143,6 +146,16 @@ def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback
         recorder.wait()
         recorder.report(callback)
     return FitResult(run, checkpoint.directory(run, last.decisions), last, last.progress >= 1)
+
+
+def check_weights(last: Snapshot) -> None:
+    """ValueError when the last update left weights that are no numbers: nothing is to be made or kept of them."""
+    norm = last.metrics[PARAM_NORM]
+    if not math.isfinite(norm):
+        raise ValueError(
+            f"the weights are not finite any more after {last.decisions:,} decisions ({PARAM_NORM} is {norm}); the"
+            " last checkpoint is of before, and a smaller learning rate may help"
+        )
 
 
 def kept(model: nn.Module) -> dict[str, np.ndarray]:

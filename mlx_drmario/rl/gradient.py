@@ -17,7 +17,9 @@ from mlx_drmario.nets.native import native
 from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.rl.device import compiler_problem
 
-STEP_METRICS = ("stats/grad_norm", "stats/param_norm")
+PARAM_NORM = "stats/param_norm"
+"""Metric of every learner: the norm of all weights, after the step."""
+STEP_METRICS = ("stats/grad_norm", PARAM_NORM)
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
 
 Loss = Callable[..., tuple[mx.array, mx.array]]
@@ -71,10 +73,15 @@ def make_apply(model: nn.Module, optimizer: optim.Optimizer, max_norm: float) ->
     def apply(gradient: Any) -> mx.array:
         gradient, norm = optim.clip_grad_norm(gradient, max_norm)
         optimizer.update(model, gradient)
-        squares = tree_reduce(lambda total, w: total + mx.square(w).sum(), model.trainable_parameters(), mx.array(0.0))
-        return mx.stack([norm, mx.sqrt(squares)])
+        return mx.stack([norm, norm_of(model)])
 
     return apply
+
+
+def norm_of(model: nn.Module) -> mx.array:
+    """The norm of all weights."""
+    squares = tree_reduce(lambda total, w: total + mx.square(w).sum(), model.trainable_parameters(), mx.array(0.0))
+    return mx.sqrt(squares)
 
 
 def compiled(function: Function, wanted: bool, state: Any) -> Function:

@@ -100,6 +100,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_DIRECTORY}::test_a_directory_may_be_text",
     ),
     (
+        "weights that are no numbers are kept",
+        "mlx_drmario/rl/fit.py",
+        "    if not math.isfinite(norm):\n",
+        "    if False:\n",
+        "tests/rl/test_train.py::test_weights_that_are_no_numbers_end_a_run_and_are_not_kept",
+    ),
+    (
         "the number of a checkpoint is what its directory is called",
         CHECKPOINT,
         'return int(json.loads((path / "policy.json").read_text())["decisions"])',

@@ -141,6 +141,7 @@ def test_runs_repeat_and_go_on(tmp_path):
     for name in ("a", "b"):
         assert train(TINY, tmp_path / name).finished
     assert timeless(tmp_path / "a") == timeless(tmp_path / "b")
+    assert all(row["stats/param_norm"] > 0 for row in timeless(tmp_path / "a"))
     assert content(tmp_path / "a") == content(tmp_path / "b")
     assert listing.summarize(tmp_path / "a").problems == []
     assert directory.kind_of(tmp_path / "a") is QRDQNRunConfig

@@ -24,6 +24,8 @@ from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.ppo.train import resolve, train
+from mlx_drmario.rl.qrdqn import train as qrdqn
+from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import backups, prepare, read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
@@ -322,3 +324,14 @@ def test_training_learns(tmp_path):
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
     assert difference.mean() > 0.3
     assert difference.mean() > 8 * standard_error
+
+
+def test_weights_that_are_no_numbers_end_a_run_and_are_not_kept(tiny, tmp_path, monkeypatch):
+    """In PPO's loop, and in that of all others, here QR-DQN's."""
+    for learner in (Learner, qrdqn.Learner):
+        monkeypatch.setattr(learner, "iterate", lambda self, *_: {"stats/param_norm": float("nan")})
+    for begin, config in ((train, tiny), (qrdqn.train, QRDQNRunConfig(env=tiny.env, compile=False))):
+        run = tmp_path / type(config).__name__
+        with pytest.raises(ValueError, match=r"^the weights are not finite any more after 0 decisions"):
+            begin(config, run)
+        assert checkpoint.available(run) == [] and not (run / "metrics.jsonl").read_bytes()

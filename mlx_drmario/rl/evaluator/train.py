@@ -25,7 +25,7 @@ from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.losses import outlook_loss
 from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
-from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.gradient import PARAM_NORM, compiled, norm_of
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
@@ -162,6 +162,7 @@ class Fit:
         seconds = time.perf_counter() - start
         self.seconds += seconds
         return {
+            PARAM_NORM: float(norm_of(self.model)),
             **metrics,
             "stats/learning_rate": rate,
             "stats/progress": self.progress,

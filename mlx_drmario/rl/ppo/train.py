@@ -14,6 +14,7 @@ import mlx.core as mx
 
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator.forecast import Evaluator
+from mlx_drmario.rl.fit import check_weights
 from mlx_drmario.rl.parallel import ProcessGroup
 from mlx_drmario.rl.ppo import state
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -62,8 +63,8 @@ def train(
     run, callback, processes = Path(run), callback or Callback(), processes or ProcessGroup.join()
     config = resolve(config, processes.size)
     check_evaluator(config)
-    with contextlib.ExitStack() as writing:
     prepared = directory.prepare(run, config, resume)
+    with contextlib.ExitStack() as writing:
         processes.on_first(lambda: writing.enter_context(prepared))
         restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
         with Learner(config, processes, callback, restored, fresh_games) as learner:
@@ -118,6 +119,7 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
         if wants_evaluation:
             evaluate()
         last = learner.snapshot(learner.iterate(callback.held_seconds))
+        check_weights(last)
         if recorder:
             recorder.log.write(counters.decisions, last.metrics)
         if due(config.checkpoint_every) and last.progress < 1.0:

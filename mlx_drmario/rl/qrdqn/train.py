@@ -28,7 +28,7 @@ from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.fit import FitResult, PlayingLearner, fit
-from mlx_drmario.rl.gradient import compiled
+from mlx_drmario.rl.gradient import PARAM_NORM, compiled, norm_of
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
@@ -100,6 +100,7 @@ class Learner(PlayingLearner):
         counters.seconds += seconds
         return {
             **({"loss/quantiles": float(np.mean(losses))} if losses else {}),
+            PARAM_NORM: float(norm_of(self.model)),
             "stats/epsilon": epsilon,
             "stats/learning_rate": rate,
             "stats/value": float(rollout.value.mean()),
