@@ -19,6 +19,20 @@ TEST_QRDQN = "tests/rl/test_qrdqn.py"
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
+        "a minibatch is larger than what there is",
+        FIT,
+        "min(config.fit.minibatch, len(self.learnt))",
+        "config.fit.minibatch",
+        "tests/rl/test_evaluator.py::test_a_minibatch_is_no_larger_than_what_the_games_gave",
+    ),
+    (
+        "a minibatch that no games can give waits for them",
+        "mlx_drmario/rl/evaluator/config.py",
+        "if self.fit.minibatch > most:",
+        "if False:",
+        "tests/rl/test_evaluator.py::test_a_minibatch_is_no_larger_than_what_the_games_gave",
+    ),
+    (
         "the quantile loss is the absolute error",
         LOSSES,
         "mx.abs(levels[:, None] - (error < 0))",
@@ -244,9 +258,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST,
     ),
     (
-        "fewer rows than a gradient takes are fitted",
+        "no rows at all are fitted",
         FIT,
-        "        if not self.per_epoch:\n",
+        "        if not len(self.learnt):\n",
         "        if False:\n",
         TEST,
     ),

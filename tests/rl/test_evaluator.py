@@ -327,9 +327,20 @@ def test_games_that_tell_nothing_and_damaged_files_are_named(rows, tmp_path):
             data.Rows.load(tmp_path / "games.npz")
 
 
-def test_too_few_rows_are_refused(rows):
-    with pytest.raises(ValueError, match=r"fit\.minibatch is 4096, and the games gave \d+ rows"):
-        Fit(dataclasses.replace(TINY, fit=FitConfig(minibatch=4_096)), rows, PLANES)
+def test_a_minibatch_is_no_larger_than_what_the_games_gave(rows):
+    most = GAMES.games * (GAMES.rows + 1)
+    with pytest.raises(ValueError, match=rf"fit\.minibatch must be at most .* = {most}, what the games can give"):
+        dataclasses.replace(TINY, fit=FitConfig(minibatch=most + 1))
+    fit = Fit(dataclasses.replace(TINY, fit=FitConfig(minibatch=most, epochs=3)), rows, PLANES)
+    assert len(fit.learnt) < most and (fit.per_epoch, fit.steps) == (1, 3)
+    metrics = fit.iterate()
+    assert fit.progress == 1 and fit.decisions == 3 * len(fit.learnt) and metrics["stats/param_norm"] > 0
+    nothing = dataclasses.replace(rows, **{name: column[:0] for name, column in vars(rows).items()})
+    with pytest.raises(ValueError, match=r"data\.games is 40, and they gave no rows to learn from"):
+        Fit(TINY, nothing, PLANES)
+
+
+def test_settings_of_games_that_cannot_be():
     for wrong, sentence in (({"levels": "25"}, "data.levels is '25'"), ({"speeds": "hi,hi"}, "data.speeds must be")):
         with pytest.raises(ValueError, match=sentence):
             GamesConfig(**wrong)

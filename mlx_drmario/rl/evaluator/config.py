@@ -58,7 +58,7 @@ class FitConfig:
     epochs: Annotated[int, Range(1, 10_000)] = 2
     """Passes over the data."""
     minibatch: Annotated[int, Range(1, 2**20)] = 256
-    """Situations per gradient."""
+    """Situations per gradient; all of them when the games give fewer."""
     learning_rate: Annotated[float, Range(0, 10)] = 2e-3
     """Step size of Adam at the start; falls linearly to 0."""
     kappa: Annotated[float, Range(0, 1_000, without="low")] = 0.02
@@ -86,3 +86,12 @@ class EvaluatorConfig(DirectoryConfig):
     data: GamesConfig = field(default_factory=GamesConfig)
     net: QuantileNetConfig = field(default_factory=QuantileNetConfig)
     fit: FitConfig = field(default_factory=FitConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        most = self.data.games * (self.data.rows + 1)  # a disturbed game also gives where it begins
+        if self.fit.minibatch > most:
+            raise ValueError(
+                f"fit.minibatch must be at most data.games * (data.rows + 1) = {most:,}, what the games can give,"
+                f" got {self.fit.minibatch:,}"
+            )

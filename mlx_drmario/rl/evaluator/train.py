@@ -50,8 +50,8 @@ def train(
 ) -> FitResult:
     """Fit into directory `run`; `policy` is what `config.data.policy` names, and reads the plane set `planes`.
 
-    Raises what directory.prepare raises about the directory, and ValueError when fewer rows than a minibatch came out
-    of the games.
+    Raises what directory.prepare raises about the directory, and ValueError when no rows to learn from came out of the
+    games.
     """
     run, callback = Path(run), callback or Callback()
     with directory.prepare(run, config, resume):
@@ -88,18 +88,17 @@ class Fit:
     def __init__(
         self, config: EvaluatorConfig, rows: data.Rows, planes: str, restored: checkpoint.Checkpoint | None = None
     ) -> None:
-        """Begin, or go on from `restored`. Raises ValueError for too few rows, or another network's checkpoint."""
+        """Begin, or go on from `restored`. Raises ValueError for no rows, or another network's checkpoint."""
         self.config, self.rows = config, rows
         self.layout = observation_layout(planes)
         # By seed, not by game: seeds are drawn with replacement, and a policy plays a seed the same when it meets it
         # again.
         held_out = (np.random.default_rng([config.seed, 3]).random(0x10000) < 1 / HELD_OUT)[rows.seed]
         self.learnt, self.held_out = (np.flatnonzero(rows.target & part) for part in (~held_out, held_out))
-        self.per_epoch = len(self.learnt) // config.fit.minibatch
-        if not self.per_epoch:
-            raise ValueError(
-                f"fit.minibatch is {config.fit.minibatch}, and the games gave {len(self.learnt)} rows to learn from"
-            )
+        if not len(self.learnt):
+            raise ValueError(f"data.games is {config.data.games}, and they gave no rows to learn from")
+        self.minibatch = min(config.fit.minibatch, len(self.learnt))
+        self.per_epoch = len(self.learnt) // self.minibatch
         self.model = make_quantile_net(config.net, self.layout, config.seed)
         self.forecaster = make_quantile_net(config.net, self.layout, config.seed)  # the target network
         self.optimizer = adam(config.fit.learning_rate)
@@ -119,7 +118,7 @@ class Fit:
     @property
     def decisions(self) -> int:
         """Rows learnt from so far, every pass counted: the number of a checkpoint."""
-        return self.step * self.config.fit.minibatch
+        return self.step * self.minibatch
 
     @property
     def iterations(self) -> int:
@@ -162,13 +161,13 @@ class Fit:
         seconds = time.perf_counter() - start
         self.seconds += seconds
         return {
-            PARAM_NORM: float(norm_of(self.model)),
             **metrics,
+            PARAM_NORM: float(norm_of(self.model)),
             "stats/learning_rate": rate,
             "stats/progress": self.progress,
             "stats/epoch": self.step / self.per_epoch,
             "time/seconds": self.seconds,
-            "perf/rows_per_second": taken * self.config.fit.minibatch / seconds,
+            "perf/rows_per_second": taken * self.minibatch / seconds,
         }
 
     def held_out_losses(self) -> dict[str, float]:
@@ -190,8 +189,7 @@ class Fit:
         if self.order[0] != epoch:
             rng = np.random.default_rng([self.config.seed, 2, epoch])
             self.order = epoch, self.learnt[rng.permutation(len(self.learnt))]
-        size = self.config.fit.minibatch
-        return self.order[1][number * size : (number + 1) * size]
+        return self.order[1][number * self.minibatch : (number + 1) * self.minibatch]
 
     def batch(self, at: NDArray[np.int64], steps: int) -> list[mx.array]:
         """What `_losses` takes, of rows i64[B]: observation, placement, and what to say of them.
