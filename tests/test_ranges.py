@@ -190,10 +190,7 @@ def test_what_is_no_number(command, option, capsys):
     [
         ("eval --speed fast", "invalid choice 'fast' for argument '--speed'. Expected one of ('low', 'med', 'hi')"),
         ("eval --nosuch", "Unrecognized options: --nosuch"),
-        (
-            "train nosuch",
-            "Unrecognized options: nosuch; Available subcommands: level0, demo, ladder, evaluator",
-        ),
+        ("train nosuch", "there is no preset 'nosuch'; choose one of level0, demo, ladder, evaluator"),
         ("train --minutes", "Missing value for argument '--minutes'. Expected 1 values"),
         ("train --config", "--config: expected one argument"),
         ("train resume", "Missing from drmario train resume: PATH run directory (required)"),

@@ -30,7 +30,10 @@ PROGRAM = "import sys; from mlx_drmario.cli import main; sys.exit(main())"
             "eval --speed fast",
             "eval: invalid choice 'fast' for argument '--speed'. Expected one of ('low', 'med', 'hi')",
         ),
-        ("train --minuts 5", "train: Unrecognized options: --minuts, 5; Perhaps you meant: --minutes FLOAT"),
+        (
+            "train --minuts 5",
+            "train: Unrecognized options: --minuts, 5; perhaps you meant --minutes (`drmario train --",
+        ),
     ],
 )
 def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, terminal):
@@ -45,6 +48,25 @@ def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, termin
     assert done.returncode == 2
     assert done.stderr.startswith(f"drmario {sentence}") and done.stderr.count("\n") == 1
     assert not set(done.stderr) & set("╭╮╰╯│─\x1b")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            "level0 --net.widht 3 --dry-run",
+            "Unrecognized options: --net.widht, 3; perhaps you meant --net.width (`drmario train --help` lists all)",
+        ),
+        ("lev0 --dry-run", "there is no preset 'lev0'; did you mean 'level0'?"),
+        (
+            "runs/mine",
+            "there is no preset 'runs/mine'; choose one of level0, demo, ladder, evaluator, qrdqn, clone, resume",
+        ),
+    ],
+)
+def test_what_nobody_knows_and_what_comes_near(arguments, sentence, capsys):
+    assert main(["train", *arguments.split()]) == 2
+    assert capsys.readouterr().err == f"drmario train: {sentence}\n"
 
 
 def test_that_an_option_may_be_left_out_is_no_choice(capsys):

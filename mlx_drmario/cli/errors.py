@@ -88,11 +88,19 @@ def unboxed(printed: str, args: list[str]) -> str:
     text = f"{title}: {body}" if body.startswith("Expected") else body
     text = re.sub(r"'None', |, 'None'", "", text)  # what an option is that was not given
     for hint in hints[:-1]:
-        text += f"; {hint.strip()}"
+    alike = [hint for hint in hints[:-1] if hint.strip().startswith(("Perhaps you meant", "Arguments similar to"))]
+        text += "" if hint in alike else f"; {hint.strip()}"
+    if alike:
+        text += f"; perhaps you meant {' or '.join(options_shown(printed)[:3])}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
 
 
 def undrawn(printed: str) -> str:
+def options_shown(printed: str) -> list[str]:
+    """The options that tyro shows with their help: each begins a line, and its help is indented further."""
+    return list(dict.fromkeys(re.findall(r"^ {1,6}(--[a-z][\w.-]*)", undrawn(printed), re.MULTILINE)))
+
+
     """What tyro prints where it has neither colours nor UTF-8: a title, rules of hyphens, and no sides of a box."""
     text = re.sub(r"\x1b\[[\d;]*m", "", printed)
     text = re.sub(r"╭─ (.*?) ─*╮", r"\1\n─────────", re.sub("╰─*╯|│", "", text))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import functools
 import operator
 import os
@@ -25,8 +26,8 @@ from mlx_drmario.cli import fit
 from mlx_drmario.cli.capture import captured
 from mlx_drmario.cli.errors import WrongUse
 from mlx_drmario.cli.fit import NewFitConfig
-from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.cli.policy import named
+from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, SpeedName
@@ -105,18 +106,24 @@ Command = NewRunConfig | NewFitConfig | ResumeConfig
 def parse(args: list[str]) -> Command:
     """What the command line asks for: a preset (level0 if none is named) and overrides, an evaluator, a run to resume.
 
-    Raises WrongUse for settings of a YAML file or the environment that cannot be used, OSError for a file that cannot
-    be read; tyro ends the program for wrong options. A resumed run keeps its settings, so neither is looked at then.
+    Raises WrongUse for a preset that is none, and for settings of a YAML file or the environment that cannot be used,
+    OSError for a file that cannot be read; tyro ends the program for wrong options. A resumed run keeps its settings,
+    so neither is looked at then.
     """
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         args = [DEFAULT_PRESET, *args]
     starts: dict[str, DirectoryConfig] = {**PRESETS, **{kind.name: kind() for kind in fit.KINDS.values()}}
+    known = [*starts, "resume"]
+    if args[0] not in (*known, "-h", "--help"):
+        close = difflib.get_close_matches(args[0], known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
+        raise WrongUse(f"there is no preset {args[0]!r}; {hint}")
     if args[0] in starts:
         try:
             starts[args[0]] = layered(starts[args[0]], config_file(args), os.environ)
         except ValueError as error:
             raise WrongUse(str(error)) from None
-    # A type per preset, not one call per preset: so `--help` and a mistyped preset are tyro's business.
+    # A type per preset, not one call per preset: so `--help` is tyro's business.
     kinds = [subcommand(name, start) for name, start in starts.items()]
     kinds.append(Annotated[ResumeConfig, tyro.conf.subcommand("resume")])
     chosen: Command = tyro.cli(

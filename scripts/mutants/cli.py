@@ -64,6 +64,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_EVAL,
     ),
     (
+        "what comes near an option is told with all its help",
+        "mlx_drmario/cli/errors.py",
+        'text += "" if hint in alike else f"; {hint.strip()}"',
+        'text += f"; {hint.strip()}"',
+        "tests/test_wrong_use.py::test_what_nobody_knows_and_what_comes_near",
+    ),
+    (
+        "a preset that is none is an option that nobody knows",
+        "mlx_drmario/cli/train.py",
+        'if args[0] not in (*known, "-h", "--help"):',
+        "if False:",
+        "tests/test_wrong_use.py::test_what_nobody_knows_and_what_comes_near",
+    ),
+    (
         "what is no level is level 0",
         "mlx_drmario/spec.py",
         "if match else (1, 0)\n",
