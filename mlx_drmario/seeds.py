@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlx_drmario.spec import whole
+
 POWER_ON = 0x8988
 PERIOD = 32_767
 SPLITS: dict[str, range] = {
@@ -52,14 +54,11 @@ def seeds(split: str, n: int | None = None) -> NDArray[np.uint16]:
     the block whatever n is, and seeds(split, a) is a prefix of seeds(split, b) for a < b.
 
     Raises:
-        ValueError: unknown split, or n outside 1..len(split).
+        ValueError: unknown split, or n that is no whole number in 1..len(split).
     """
     block = _block(split)
     size = len(block)
-    n = size if n is None else n
-    if not 1 <= n <= size:
-        raise ValueError(f"n is {n}; the {split} split has seeds for 1 to {size} games")
-    return _list(split)[:n]
+    return _list(split)[: size if n is None else whole("n", n, 1, size)]
 
 
 def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:

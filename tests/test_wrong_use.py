@@ -69,6 +69,14 @@ def test_what_nobody_knows_and_what_comes_near(arguments, sentence, capsys):
     assert capsys.readouterr().err == f"drmario train: {sentence}\n"
 
 
+def test_a_value_may_end_with_an_equals_sign(capsys):
+    assert main(["train", "--name=a=", "--dry-run"]) == 0
+    assert '"name": "a="' in capsys.readouterr().out
+    for empty in (["--name="], ["--name", ""]):
+        assert main(["train", *empty, "--dry-run"]) == 2
+        assert capsys.readouterr().err == "drmario train: --name must not be empty\n"
+
+
 def test_that_an_option_may_be_left_out_is_no_choice(capsys):
     assert main(["records", "list", "--speed", "HI"]) == 2
     choices = re.search(r"^drmario records: .*'--speed'. Expected one of \((.*?)\)", capsys.readouterr().err)

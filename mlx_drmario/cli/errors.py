@@ -20,8 +20,9 @@ class WrongUse(ValueError):
 def refuse_empty(args: list[str]) -> None:
     """Raises WrongUse for an option whose value is empty, and for an empty word."""
     for word, following in itertools.zip_longest(args, args[1:]):
-        if word.startswith("--") and (word.endswith("=") or following == ""):
-            raise WrongUse(f"{word.removesuffix('=')} must not be empty")
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and (value == "" if equals else following == ""):
+            raise WrongUse(f"{option} must not be empty")
         if word == "":
             raise WrongUse("one of the arguments is empty")
 
@@ -87,20 +88,20 @@ def unboxed(printed: str, args: list[str]) -> str:
         return f"{value[1]} must be {WANTED.get(wanted, wanted)}, got {given!r}"
     text = f"{title}: {body}" if body.startswith("Expected") else body
     text = re.sub(r"'None', |, 'None'", "", text)  # what an option is that was not given
-    for hint in hints[:-1]:
     alike = [hint for hint in hints[:-1] if hint.strip().startswith(("Perhaps you meant", "Arguments similar to"))]
+    for hint in hints[:-1]:
         text += "" if hint in alike else f"; {hint.strip()}"
     if alike:
         text += f"; perhaps you meant {' or '.join(options_shown(printed)[:3])}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
 
 
-def undrawn(printed: str) -> str:
 def options_shown(printed: str) -> list[str]:
     """The options that tyro shows with their help: each begins a line, and its help is indented further."""
     return list(dict.fromkeys(re.findall(r"^ {1,6}(--[a-z][\w.-]*)", undrawn(printed), re.MULTILINE)))
 
 
+def undrawn(printed: str) -> str:
     """What tyro prints where it has neither colours nor UTF-8: a title, rules of hyphens, and no sides of a box."""
     text = re.sub(r"\x1b\[[\d;]*m", "", printed)
     text = re.sub(r"╭─ (.*?) ─*╮", r"\1\n─────────", re.sub("╰─*╯|│", "", text))

@@ -59,9 +59,16 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an option without a value has one that nobody typed",
         "mlx_drmario/cli/errors.py",
-        '(word.endswith("=") or following == "")',
-        'word.endswith("=")',
+        '(value == "" if equals else following == "")',
+        '(equals and value == "")',
         TEST_EVAL,
+    ),
+    (
+        "a value that ends with an equals sign is empty",
+        "mlx_drmario/cli/errors.py",
+        'option, equals, value = word.partition("=")\n        if option',
+        'option, equals, value = word.rpartition("=")\n        if option',
+        "tests/test_wrong_use.py::test_a_value_may_end_with_an_equals_sign",
     ),
     (
         "what comes near an option is told with all its help",

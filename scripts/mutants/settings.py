@@ -13,6 +13,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/docs/test_python_blocks.py::test_every_game_of_the_first_example_ends_in_one_way",
     ),
     (
+        "half a game is a number of games",
+        "mlx_drmario/seeds.py",
+        'size if n is None else whole("n", n, 1, size)',
+        "size if n is None else n",
+        "tests/env/test_seeds.py::test_bad_input",
+    ),
+    (
         "an evaluation is written into a Path alone",
         REPORTS,
         "    out = Path(out)\n",

@@ -65,8 +65,8 @@ def test_bad_input():
         seeds.seeds("tests")
     with pytest.raises(ValueError, match="split is 'x'"):
         seeds.sample("x", np.random.default_rng(0), 1)
-    for n in (0, -1, 4097):
-        with pytest.raises(ValueError, match=f"n is {n}"):
+    for n in (0, -1, 4097, 2.5, True, "3"):
+        with pytest.raises(ValueError, match=rf"n is {n!r}; it must be a whole number in 1\.\.4096"):
             seeds.seeds("test", n)
     for games in ([65536 + 0x8988], [-30328], [35208.7]):
         with pytest.raises(ValueError, match=r"games must hold whole numbers in 0\.\.65535"):
