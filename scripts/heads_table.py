@@ -42,9 +42,19 @@ class HeadResult:
     curves: list[tuple[np.ndarray, np.ndarray]]  # (decisions, return of the last 500 games) of each seed
 
 
-def read(directory: Path, head: str) -> HeadResult | None:
-    """What the runs `head`-0, `head`-1, ... did; None when there is none."""
-    runs = sorted(run for run in directory.glob(f"{head}-[0-9]") if (run / "evaluation" / "summary.csv").exists())
+def seeds_of(directory: Path) -> dict[str, list[Path]]:
+    """The runs HEAD-SEED in a directory, by their heads, each in the order of the seeds."""
+    heads: dict[str, list[Path]] = {}
+    for run in sorted(directory.iterdir(), key=lambda run: (len(run.name), run.name)):  # 2 before 10
+        head, _, seed = run.name.rpartition("-")
+        if seed.isdecimal():
+            heads.setdefault(head, []).append(run)
+    return heads
+
+
+def read(runs: list[Path]) -> HeadResult | None:
+    """What the runs of a head did; None when none was evaluated."""
+    runs = [run for run in runs if (run / "evaluation" / "summary.csv").exists()]
     if not runs:
         return None
     tables = [list(csv.DictReader((run / "evaluation" / "summary.csv").open())) for run in runs]
@@ -109,8 +119,8 @@ def draw(path: Path, results: dict[str, HeadResult]) -> None:
 
 def main() -> None:
     config = tyro.cli(HeadsConfig)
-    heads = sorted({run.name.rpartition("-")[0] for run in config.directory.glob("*-[0-9]")})
-    found = {head: result for head in heads if (result := read(config.directory, head)) is not None}
+    heads = sorted(seeds_of(config.directory).items())
+    found = {head: result for head, runs in heads if (result := read(runs)) is not None}
     results = dict(sorted(found.items(), key=lambda item: -float(item[1].clear_rate.mean())))
     if not results:
         raise SystemExit(f"{config.directory} holds no evaluated run; scripts/runs/heads.sh makes them")

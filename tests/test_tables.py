@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from scripts.heads_table import seeds_of
 from scripts.learning_curves import interval
 from scripts.results_table import rate
 
@@ -20,3 +21,22 @@ def test_intervals_of_a_few_runs_cover():
         assert 0.94 < np.mean((low <= 0.5) & (high >= 0.5)) < 0.975
     low, high = interval(np.array([[0.9], [1.0], [1.0]]))
     assert 0 < low[0] < 0.97 and high[0] == 1
+
+
+def test_every_seed_of_a_head_is_in_the_table(tmp_path):
+    for name in (
+        "dense-10",
+        "dense-2",
+        "dense-0",
+        "outcome_scale_32-11",
+        "seeds_together-0",
+        "dense-0.time",
+        "heads.png",
+    ):
+        (tmp_path / name).mkdir()
+    found = {head: [run.name for run in runs] for head, runs in seeds_of(tmp_path).items()}
+    assert found == {
+        "dense": ["dense-0", "dense-2", "dense-10"],
+        "outcome_scale_32": ["outcome_scale_32-11"],
+        "seeds_together": ["seeds_together-0"],
+    }

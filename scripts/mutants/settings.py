@@ -20,6 +20,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/env/test_seeds.py::test_bad_input",
     ),
     (
+        "seeds of two digits are left out of the table",
+        "scripts/heads_table.py",
+        "if seed.isdecimal():",
+        "if seed.isdecimal() and len(seed) == 1:",
+        "tests/test_tables.py::test_every_seed_of_a_head_is_in_the_table",
+    ),
+    (
         "an evaluation is written into a Path alone",
         REPORTS,
         "    out = Path(out)\n",
