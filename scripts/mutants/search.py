@@ -47,7 +47,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a plan is followed whatever the bottle",
         MEMORY,
-        " and plan.bottle == bottle",
+        " and self == Plan.in_game(self.actions, roots, game)",
         "",
         TEST,
     ),
