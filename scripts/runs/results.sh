@@ -28,7 +28,7 @@ for speed in hi med low; do
 done
 play best best hi 20 "${TWENTY:-4096}" -20
 play best best hi 0-20 "$games"
-if [ -d "${CLONE:=runs/clone}" ]; then # `drmario train clone --minutes 117 --clone.retries 0 --out runs/clone`
+if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117`, docs/results.md
     play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
     play clone "$CLONE" hi 0-19 "$games"
 fi

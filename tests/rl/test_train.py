@@ -30,7 +30,7 @@ from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.directory import backups, prepare, read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.settings import from_json, to_json
-from tests.training import content, on_cpu, timeless
+from tests.training import StopAfter, content, on_cpu, timeless
 
 
 def curve(run: Path, tag: str) -> list[tuple[int, float]]:
@@ -333,5 +333,5 @@ def test_weights_that_are_no_numbers_end_a_run_and_are_not_kept(tiny, tmp_path, 
     for begin, config in ((train, tiny), (qrdqn.train, QRDQNRunConfig(env=tiny.env, compile=False))):
         run = tmp_path / type(config).__name__
         with pytest.raises(ValueError, match=r"^the weights are not finite any more after 0 decisions"):
-            begin(config, run)
+            begin(config, run, StopAfter(1))
         assert checkpoint.available(run) == [] and not (run / "metrics.jsonl").read_bytes()
