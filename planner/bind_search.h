@@ -56,8 +56,8 @@ class Search {
   // search by another function meanwhile.
   void require_idle_thread() const;
 
-  nb::object function;              // where the garbage collector finds it
-  nb::object weights = nb::none();  // that it was made with, as an array
+  // What it was made of, None where nothing was given: also where the garbage collector finds the function.
+  nb::object function = nb::none(), weights = nb::none();
   int asked_threads = 0;
 
  private:

@@ -20,9 +20,8 @@ struct Asking {
 };
 thread_local bool Asking::under_way = false;
 
-// As given, checked; None takes the built-in ones.
-std::vector<i32> weights_from(nb::handle weights, Weights built_in) {
-  if (weights.is_none()) return {built_in.begin(), built_in.end()};
+// As given, checked.
+std::vector<i32> weights_from(nb::handle weights) {
   auto given = integer_array<i32>(weights, "weights", {feature_count()}, -1'000'000, 1'000'000);
   const std::string problem = LinearValue::problem_with(given.data);
   if (!problem.empty()) throw nb::value_error(problem.c_str());
@@ -49,6 +48,14 @@ nb::object numbers(const nb::object& answer) {
   return as_array(array, "float32");
 }
 
+// How another one like it is made, for pickle and copy.
+nb::typed<nb::tuple, nb::object, nb::ellipsis> made_anew(nb::handle self) {
+  const auto& search = nb::cast<const Search&>(self);
+  const nb::object partial = nb::module_::import_("functools").attr("partial");
+  return nb::make_tuple(partial(self.type(), search.weights, search.asked_threads, "value"_a = search.function),
+                        nb::tuple());
+}
+
 // The garbage collector's way through a Search: its function may well lead back to it.
 int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
@@ -60,15 +67,6 @@ int clear(PyObject* self) {
   nb::inst_ptr<Search>(self)->function.reset();
   return 0;
 }
-// How another one like it is made, for pickle and copy.
-nb::typed<nb::tuple, nb::object, nb::ellipsis> made_anew(nb::handle self) {
-  const auto& search = nb::cast<const Search&>(self);
-  const nb::object value = search.function.is_valid() ? search.function : nb::object(nb::none());
-  const nb::object threads = nb::cast(value.is_none() ? search.asked_threads : 0);
-  const nb::object partial = nb::module_::import_("functools").attr("partial");
-  return nb::make_tuple(partial(self.type(), search.weights, threads, "value"_a = value), nb::tuple());
-}
-
 PyType_Slot kSlots[] = {
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)}, {Py_tp_clear, reinterpret_cast<void*>(clear)}, {0, nullptr}};
 
@@ -128,9 +126,14 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
       [](Search* self, nb::object weights, long threads, nb::object value) {
         const int count = checked(threads, "threads", 0, 1024);
         if (value.is_none()) {
-          new (self) Search(weights_from(weights, kShallowWeights), weights_from(weights, kDeepWeights), count);
+          if (weights.is_none()) {
+            new (self) Search(kShallowWeights, kDeepWeights, count);
+          } else {
+            const std::vector<i32> given = weights_from(weights);
+            new (self) Search(given, given, count);
+            self->weights = nb::cast(array_of(given));
+          }
           self->asked_threads = count;
-          if (!weights.is_none()) self->weights = nb::cast(array_of(weights_from(weights, {})));
           return;
         }
         if (!weights.is_none()) throw nb::value_error("weights must be None when a value is given");

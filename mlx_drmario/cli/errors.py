@@ -89,8 +89,7 @@ def unboxed(printed: str, args: list[str]) -> str:
     text = f"{title}: {body}" if body.startswith("Expected") else body
     text = re.sub(r"'None', |, 'None'", "", text)  # what an option is that was not given
     alike = [hint for hint in hints[:-1] if hint.strip().startswith(("Perhaps you meant", "Arguments similar to"))]
-    for hint in hints[:-1]:
-        text += "" if hint in alike else f"; {hint.strip()}"
+    text += "".join(f"; {hint.strip()}" for hint in hints[:-1] if hint not in alike)
     if alike:
         text += f"; perhaps you meant {' or '.join(options_shown(printed)[:3])}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")

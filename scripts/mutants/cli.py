@@ -73,8 +73,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "what comes near an option is told with all its help",
         "mlx_drmario/cli/errors.py",
-        'text += "" if hint in alike else f"; {hint.strip()}"',
-        'text += f"; {hint.strip()}"',
+        "for hint in hints[:-1] if hint not in alike)",
+        "for hint in hints[:-1])",
         "tests/test_wrong_use.py::test_what_nobody_knows_and_what_comes_near",
     ),
     (

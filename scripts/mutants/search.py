@@ -278,8 +278,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a copied search has the built-in weights",
         "planner/bind_value.cpp",
-        "if (!weights.is_none()) self->weights =",
-        "if (false) self->weights =",
+        "            self->weights = nb::cast(array_of(given));\n",
+        "",
         "tests/planner/test_search_policy.py::test_searches_and_policies_are_copied_and_pickled",
     ),
     (
