@@ -129,6 +129,8 @@ def counts(events: Events) -> dict[str, Column]:
 
 def weigh(config: RewardConfig, due: Mapping[str, Column]) -> dict[str, NDArray[np.float32]]:
     """Counts times what each pays: f32[N] for each name in `TERMS`, each of which `due` must hold, and "total"."""
-    terms = {name: np.multiply(due[name], getattr(config, name), dtype=np.float32) for name in TERMS}
-    terms["total"] = np.sum(list(terms.values()), axis=0, dtype=np.float32)
-    return terms
+    paid = np.zeros((len(TERMS), *np.shape(due[TERMS[0]])), np.float32)  # [terms, N]
+    for name, row in zip(TERMS, paid, strict=True):
+        if amount := getattr(config, name):
+            np.multiply(due[name], amount, out=row, dtype=np.float32)
+    return {**dict(zip(TERMS, paid, strict=True)), "total": paid.sum(axis=0)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlx_drmario import Batch, _core, event_names, render
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
+from mlx_drmario.envs.vector import ALL, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only, told
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import BUTTONS, LONGEST, check_level, from_bcd, speed_number, whole
 
@@ -106,9 +106,10 @@ class FrameVectorEnv(GameVectorEnv):
             only(active, counts(events)), terminated, active & late & ~terminated, only(active, told(events))
         )
 
-    def _observe(self) -> Columns:
+    def _observe(self, rows: Rows = ALL) -> Columns:
         planes, scalars = self._batch.observe(self._planes)
-        return {"planes": planes, "scalars": scalars, "counters": self._bytes[:, self._counters]}
+        columns: Columns = {"planes": planes, "scalars": scalars, "counters": self._bytes[:, self._counters]}
+        return columns if rows is ALL else {name: column[rows] for name, column in columns.items()}
 
     def _status(self, observation: Columns) -> Columns:
         viruses_left = from_bcd(self._state["p1_virus_left_bcd"])

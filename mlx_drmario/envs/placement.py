@@ -12,7 +12,7 @@ from mlx_drmario import render as drawing
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import Columns, GameVectorEnv, Mask, Outcome, Reward, only, told
+from mlx_drmario.envs.vector import ALL, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only, told
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
 
@@ -33,6 +33,7 @@ class PlacementVectorEnv(GameVectorEnv):
         "render_modes": ["ansi", "rgb_array", "rgb_array_list"],
         "render_fps": 2,
     }
+    repeated = ("legal", "frames_to_lock")
 
     def __init__(
         self,
@@ -142,10 +143,13 @@ class PlacementVectorEnv(GameVectorEnv):
             "frames_to_lock": d.frames_to_lock,
         }
 
-    def _observe(self) -> Columns:
-        if not self._copy and not self._forfeit.any():
+    def _observe(self, rows: Rows = ALL) -> Columns:
+        if not self._copy and rows is ALL and not self._forfeit.any():
             return self._views()
-        observation = self._hold(_copied(self._views()))
+        seen = self._views()
+        observation = self._hold(
+            _copied(seen) if rows is ALL else {name: column[rows] for name, column in seen.items()}, rows
+        )
         for column in observation.values():
             column.flags.writeable = self._copy  # as the views are
         return observation
@@ -166,11 +170,12 @@ class PlacementVectorEnv(GameVectorEnv):
         frames, capsules = int(counted["frames"][index]), int(counted["decisions"][index])
         return drawing.scene(state[index], frames=frames, capsules=capsules)
 
-    def _hold(self, columns: Columns) -> Columns:
-        """Rows of forfeited games as they were when the illegal action came."""
+    def _hold(self, columns: Columns, rows: Rows = ALL) -> Columns:
+        """The columns of some games, those that were forfeited as they were when the illegal action came."""
         if self._forfeit.any():
+            forfeit = self._forfeit[rows]
             for name, column in columns.items():
-                column[self._forfeit] = self._held[name][self._forfeit]
+                column[forfeit] = self._held[name][rows][forfeit]
         return columns
 
 

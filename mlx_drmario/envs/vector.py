@@ -23,6 +23,8 @@ Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
 _MAX_SEED = 2**63 - 1
+Rows = slice | NDArray[np.int64]
+ALL = slice(None)
 AHEAD = 64
 """seeds that a game's generator draws at once, in a vector: one by one, drawing costs more than placing a capsule"""
 Reward = RewardConfig | Mapping[str, float] | str | Path | None
@@ -71,6 +73,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     }
 
     single_action_space: Discrete
+    repeated: tuple[str, ...] = ()
+    """columns of the observation that info repeats"""
 
     def __init__(
         self, num_envs: int, split: str, reward: Reward, autoreset_mode: AutoresetMode | str, render_mode: str | None
@@ -106,8 +110,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         """Step the active games; the others have ended and their rows must come out as zeros."""
         raise NotImplementedError
 
-    def _observe(self) -> Columns:
-        """The current observations."""
+    def _observe(self, rows: Rows = ALL) -> Columns:
+        """The current observations of some games, by their numbers."""
         raise NotImplementedError
 
     def _status(self, observation: Columns) -> Columns:
@@ -224,13 +228,14 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
 
     def _finish(self, info: dict[str, Any], ended: Mask) -> None:
         """SAME_STEP: put the last observation and info of ended games into `info` and begin their next games."""
-        last = {name: column.copy() for name, column in self._observe().items()}  # the draw below writes to views
+        rows = np.flatnonzero(ended)
+        last = self._observe(rows)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for index in np.flatnonzero(ended):
-            final_obs[index] = {name: column[index].copy() for name, column in last.items()}
+        for at, index in enumerate(rows.tolist()):
+            final_obs[index] = {name: column[at] for name, column in last.items()}
         final = {name: column for name, column in info.items() if not name.startswith("_")}
         final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
-        final |= self._situation(last)
+        final |= self._situation({name: _spread(last[name], rows, self.num_envs) for name in self.repeated})
         info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
         info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
         self._draw(ended)
@@ -245,6 +250,13 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         if options:
             raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
         return mask, None if chosen is None else _game_seeds(chosen, self.num_envs)
+
+
+def _spread(column: NDArray[Any], rows: NDArray[np.int64], num_envs: int) -> NDArray[Any]:
+    """The column of some games as one of all games, [num_envs, ...], 0 for the others."""
+    spread = np.zeros((num_envs, *column.shape[1:]), column.dtype)
+    spread[rows] = column
+    return spread
 
 
 def _reset_mask(mask: Any, num_envs: int, started: bool) -> Mask:

@@ -8,6 +8,7 @@ from scripts.mutants import (
     clone,
     core,
     edges,
+    envs,
     evaluator,
     nets,
     rl,
@@ -30,5 +31,5 @@ class Mutant(NamedTuple):
     test: str
 
 
-LISTS = (app, cli, clone, core, edges, evaluator, nets, rl, rl_runs, search, settings, trace_files, traces, tui)
+LISTS = (app, cli, clone, core, edges, envs, evaluator, nets, rl, rl_runs, search, settings, trace_files, traces, tui)
 MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]
