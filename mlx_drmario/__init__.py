@@ -33,9 +33,11 @@ from mlx_drmario._core import (  # noqa: E402
     feature_names,
     features,
     next_capsules,
+    plane_names,
     preview_feature_names,
     preview_features,
     reach,
+    scalar_names,
     script,
 )
 
@@ -55,8 +57,10 @@ __all__ = [
     "feature_names",
     "features",
     "next_capsules",
+    "plane_names",
     "preview_feature_names",
     "preview_features",
     "reach",
+    "scalar_names",
     "script",
 ]

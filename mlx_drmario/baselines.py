@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.spec import check_one_player
 
 
 class RandomLegal:
@@ -31,7 +32,8 @@ class Greedy:
     """
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
-        """See `evaluate.Policy.act`; ended games get action 0."""
+        """See `evaluate.Policy.act`; ended games get action 0. ValueError for games of two players."""
+        check_one_player(view, "the policy")
         after = view.afterstates()
         action = after.action.astype(np.int64)
         frames = view.frames_to_lock[after.env, action].astype(np.int64)

@@ -115,7 +115,7 @@ class EvalResult:
         all_median, all_p90 = np.quantile(never, [0.5, 0.9], method="inverted_cdf")
         return {
             "level": self.level,
-            "speed": self.speed,
+            "speed": SPEED_NAMES[self.speed],
             "games": self.games,
             "cleared": int(self.cleared.sum()),
             "top_out": int(self.top_out.sum()),

@@ -88,8 +88,7 @@ def game_columns(results: Results) -> dict[str, Any]:
 
 def summary_rows(results: Results) -> list[dict[str, Any]]:
     """One row per policy and level, as plain values."""
-    rows = [{"policy": name, "split": split_of(result), **result.summary()} for name, result in results]
-    return [{**row, "speed": SPEED_NAMES[row["speed"]]} for row in rows]
+    return [{"policy": name, "split": split_of(result), **result.summary()} for name, result in results]
 
 
 def split_of(result: EvalResult) -> str:

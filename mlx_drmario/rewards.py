@@ -6,6 +6,7 @@ Every term is reported separately, so that a curve can show what a policy is rea
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Protocol
 
@@ -128,9 +129,12 @@ def counts(events: Events) -> dict[str, Column]:
 
 
 def weigh(config: RewardConfig, due: Mapping[str, Column]) -> dict[str, NDArray[np.float32]]:
-    """Counts times what each pays: f32[N] for each name in `TERMS`, each of which `due` must hold, and "total"."""
+    """Counts times what each pays: f32[N] for each name in `TERMS`, each of which `due` must hold, and "total".
+
+    Terms are added in their order, whatever N is (`sum` of one game adds them in pairs, which rounds otherwise).
+    """
     paid = np.zeros((len(TERMS), *np.shape(due[TERMS[0]])), np.float32)  # [terms, N]
     for name, row in zip(TERMS, paid, strict=True):
         if amount := getattr(config, name):
             np.multiply(due[name], amount, out=row, dtype=np.float32)
-    return {**dict(zip(TERMS, paid, strict=True)), "total": paid.sum(axis=0)}
+    return {**dict(zip(TERMS, paid, strict=True)), "total": reduce(np.add, paid)}

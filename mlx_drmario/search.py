@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.ranges import Range, check_ranges, ranges
-from mlx_drmario.spec import FALL, RESOLVE
+from mlx_drmario.spec import FALL, RESOLVE, check_one_player
 
 Roots = dict[str, Any]
 """The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
@@ -68,8 +68,7 @@ def roots_of(view: dm.PublicView) -> Roots:
 
     Raises ValueError for games of two players.
     """
-    if view.players != 1:
-        raise ValueError(f"view has games of {view.players} players, a search plays games of one")
+    check_one_player(view, "a search")
     return {name: view.public[name].copy() for name in _PUBLIC}
 
 

@@ -34,6 +34,11 @@ RESERVE = 128
 """capsules of a game before they begin again"""
 
 
+def step(word: int) -> int:
+    """The state of the console's random generator after this one (docs/rules.md, section 4)."""
+    return word >> 1 | ((word >> 9 ^ word >> 1) & 1) << 15
+
+
 @lru_cache(maxsize=1)
 def orbit() -> NDArray[np.uint16]:
     """The orbit of 0x8988 in order, u16[32767], read-only; element 0 is 0x8988."""
@@ -41,8 +46,7 @@ def orbit() -> NDArray[np.uint16]:
     word = POWER_ON
     for position in range(PERIOD):
         states[position] = word
-        high, low = word >> 8, word & 0xFF
-        word = (word >> 1) | ((((high >> 1) ^ (low >> 1)) & 1) << 15)
+        word = step(word)
     states.flags.writeable = False
     return states
 
@@ -140,10 +144,10 @@ def layout_hash(level: int, seed: int) -> str:
 def capsules(seed: int) -> NDArray[np.uint8]:
     """The capsules in the order in which they are played, u8[128, 2]: colours 0 yellow, 1 red, 2 blue.
 
-    The n-th capsule, counted from 1, is element (n - 1) modulo 128. ValueError for the seeds 0 and 1.
+    The n-th capsule, counted from 1, is element (n - 1) modulo 128. ValueError for anything but whole numbers in
+    2..65535.
     """
-    if not 2 <= seed <= 0xFFFF:
-        raise ValueError(f"seed is {seed}; it must lie in 2..65535")
+    seed = whole("seed", seed, 2, 0xFFFF)
     at = np.flatnonzero(orbit() == seed)
     if not len(at):  # off the orbit: the first step forgets the lowest bit
         at = np.flatnonzero(orbit() == seed ^ 1)

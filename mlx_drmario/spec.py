@@ -6,7 +6,10 @@ written from it.
 
 import operator
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlx_drmario import PublicView
 
 ROWS, COLS = 16, 8
 CELLS = ROWS * COLS
@@ -105,6 +108,12 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
+def check_one_player(view: "PublicView", who: str) -> None:
+    """ValueError for games of two players, which `who` does not play."""
+    if view.players != 1:
+        raise ValueError(f"view has games of {view.players} players, {who} plays games of one")
+
+
 def check_level(level: int) -> int:
     """The level itself; ValueError for what is none in 0..24."""
     return whole("level", level, 0, MAX_LEVEL)
@@ -136,6 +145,14 @@ def speed_number(speed: int | str) -> int:
         return whole("speed", speed, 0, 2)
     except ValueError:
         raise ValueError(f"speed is {speed!r}; it must be 0, 1, 2 or one of {', '.join(SPEED_NAMES)}") from None
+
+
+def parse_speeds(text: str) -> tuple[int, ...]:
+    """Speeds by name, separated by commas: "low,hi" is 0, 2. ValueError for other names, or one that comes twice."""
+    names = text.split(",")
+    if not set(names) <= set(SPEED_NAMES) or len(set(names)) < len(names):
+        raise ValueError(f"speeds must be distinct names of {', '.join(SPEED_NAMES)}, got {text!r}")
+    return tuple(SPEED_NAMES.index(name) for name in names)
 
 
 def counted(number: int, thing: str) -> str:

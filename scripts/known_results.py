@@ -51,7 +51,7 @@ def main(config: KnownResultsConfig) -> None:
         if any(row["level"] == level for row in rows):
             continue
         result = solve(search, config, level)
-        rows.append({"policy": policy(config), "split": "test", **result.summary(), "speed": config.speed})
+        rows.append({"policy": policy(config), "split": "test", **result.summary()})
         rows.sort(key=lambda row: int(row["level"]))
         files.write_text(config.out, json.dumps({"split": "test", "results": rows}, indent=2) + "\n")
         print(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario._core import Batch, Decisions, StepLog
 from mlx_drmario.observer import Array, Observer
+from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.recorder import Recorder, Said
 from mlx_drmario.traces.writer import TraceWriter
@@ -75,7 +76,8 @@ class Capture(Observer):
     ) -> None:
         """See `Observer`. Raises OSError when the disk is full; what was recorded is kept.
 
-        Raises ValueError after `close`, and RuntimeError in a process forked from the one that made this object.
+        Raises ValueError for log_prob or value of another shape, which leaves the step out, and after `close`;
+        RuntimeError in a process forked from the one that made this object.
         """
         self._refuse()
         known = self._parts.get((part, id(games))) or self._begin_part(games, part)
@@ -167,10 +169,21 @@ class _Part:
 
     def _listen(self, log_prob: Array | None, value: Array | None) -> None:
         """Keep what the policy says of the coming step. The steps of a block have equal shapes."""
-        said = Said(*(None if column is None else np.array(column, np.float32) for column in (log_prob, value)))
+        said = Said(self._rows("log_prob", log_prob, ACTIONS), self._rows("value", value, None))
         if (self._said and self._said.shapes) != said.shapes and self.log.seal():
             self.hand_over()
         self._said = self._recorder.said[self.log.step] = said
+
+    def _rows(self, name: str, column: Array | None, wide: int | None) -> NDArray[np.float32] | None:
+        """A copy of what is said of every seat: one number, or `wide` of them (None: any number)."""
+        if column is None:
+            return None
+        said, seats = np.array(column, np.float32), (self.games.num_envs, 2)[: self.games.players]
+        each = said.shape[len(seats) :]
+        if said.shape[: len(seats)] != seats or len(each) > 1 or 0 in each or (each and wide and each != (wide,)):
+            allowed = ", ".join(map(str, seats))
+            raise ValueError(f"{name} has shape {said.shape}; it must be ({allowed}) or ({allowed}, {wide or 'any'})")
+        return said
 
     def hand_over(self) -> None:
         """Have full blocks taken. An interruption before loses nothing: the next one takes them too."""
@@ -242,6 +255,7 @@ class FrameCapture:
 
     def run(self, buttons: NDArray[np.uint8]) -> None:
         """Play u8[T, N, P] on the batch and record it. Raises as `Batch.run` does, OSError when the disk is full."""
+        buttons = np.asarray(buttons)
         digest = self._batch.digest()
         changed = (digest != self._digest) | ~self._known
         self._end(np.flatnonzero(changed & self._known))

@@ -203,7 +203,7 @@ class _Console:
 
     def options(self, pressed: NDArray[np.uint8]) -> bool:
         """One frame of the options screen; True when the game is started."""
-        self.rng = _step(self.rng)
+        self.rng = seeds.step(self.rng)
         if pressed[0] == START:
             return True
         for seat in range(self.players):
@@ -244,8 +244,3 @@ class _Console:
                 return frame + 1
         yield Stage(start, self.buttons[first + 1 : frame + 1, :players], first)
         return frame + 1
-
-
-def _step(word: int) -> int:
-    """One step of the random generator: docs/rules.md 4."""
-    return word >> 1 | ((word >> 9 ^ word >> 1) & 1) << 15

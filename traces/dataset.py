@@ -1,7 +1,7 @@
 """Learning from traces: shuffled batches of decisions from many files, and the observations that a policy saw.
 
 A file is decoded once into plain arrays in a cache directory, keyed by its content, and mapped into memory from then
-on. Batches are NumPy; `rl.arrays.to_mlx` makes MLX arrays of them. docs/traces.md has the columns.
+on. docs/traces.md has the columns.
 """
 
 import hashlib
@@ -63,10 +63,13 @@ class Dataset:
     """The decisions of trace files."""
 
     def __init__(
-        self, paths: Sequence[Path | str], cache: Path | str | None = None, choice: Choice | None = None
+        self, paths: Sequence[Path | str] | Path | str, cache: Path | str | None = None, choice: Choice | None = None
     ) -> None:
-        """choice: only these episodes. Raises ValueError or FileNotFoundError for files that are no traces, ValueError
-        when no decision is left."""
+        """paths: of files, or of one; choice: only these episodes.
+
+        Raises ValueError or FileNotFoundError for files that are no traces, ValueError when no decision is left.
+        """
+        paths = [paths] if isinstance(paths, Path | str) else paths
         folder = Path(cache or cache_directory())
         self.files = [_Decoded(path, folder, choice or Choice()) for path in paths]
         self.rows = sum(file.rows for file in self.files)
@@ -301,7 +304,7 @@ def observations(rows: Rows, planes: str = "bitplane") -> tuple[NDArray[np.uint8
     """
     bottle = rows["bottle"]
     count, cells = len(bottle), _cell_planes(planes)
-    names = dm._core.plane_names(planes)
+    names = dm.plane_names(planes)
     made = np.zeros((count, len(names), CELLS), np.uint8)
     made[:, : cells.shape[1]] = cells[bottle].swapaxes(1, 2)
     if planes == "bitplane":
@@ -339,12 +342,12 @@ def _thresholds() -> NDArray[np.float32]:
     state = batch.state.copy()
     state["p1_speed_setting"], state["p1_speed_ups"] = speed, ups
     batch.set_state(state)
-    at = dm._core.scalar_names().index("gravity_threshold/40")
+    at = dm.scalar_names().index("gravity_threshold/40")
     return batch.observe("bitplane")[1][:, at].reshape(3, 50)
 
 
 def _scalars(rows: Rows) -> NDArray[np.float32]:
-    names = dm._core.scalar_names()
+    names = dm.scalar_names()
     made = np.zeros((len(rows["bottle"]), len(names)), np.float32)
     here = np.arange(len(made))
     for stem, pair in (("", "capsule"), ("preview_", "preview")):

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.machine import commit
 from mlx_drmario.spec import ACTIONS, CELLS
 
 FORMAT, VERSION = "mlx_drmario.trace", 1
@@ -173,7 +173,7 @@ def provenance(config: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Where a recording comes from: versions, machine, command line, engine signature, and the config given."""
     return {
         "mlx_drmario": dm.__version__,
-        "commit": _commit(),
+        "commit": commit(),
         "engine": engine_signature(),
         "python": sys.version.split()[0],
         "numpy": np.__version__,
@@ -183,18 +183,3 @@ def provenance(config: Mapping[str, Any] | None = None) -> dict[str, Any]:
         "created": np.datetime_as_string(np.datetime64("now", "s"), timezone="UTC"),
         "config": json.loads(json.dumps(config or {}, default=str)),
     }
-
-
-@lru_cache(maxsize=1)
-def _commit() -> str | None:
-    """The git commit of the source tree, None outside a clone."""
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "engine").is_dir() or not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None

@@ -256,6 +256,8 @@ class Choice:
 
 
 def _players(paths: Sequence[Path | str]) -> int:
+    if not paths:
+        raise ValueError("paths is empty; name a file at least")
     players = {storage.check(path) for path in paths}
     if len(players) > 1:
         raise ValueError("paths hold games of one and of two players; a file holds one kind")

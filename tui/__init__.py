@@ -1,1 +1,1 @@
-"""The terminal app: watch a policy play, play yourself. Textual is imported here and nowhere else."""
+"""The terminal app: watch a policy play, play yourself, train. Textual is imported here and nowhere else."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.evaluate import Policy
 from mlx_drmario.rl.runs.names import available
@@ -50,5 +49,4 @@ def newest_policy(run: Path) -> tuple[Policy, str]:
     from mlx_drmario.rl.player import load_policy
 
     policy = load_policy(run)
-    known = {dm._core.plane_names(planes): planes for planes in PLANE_SETS}
-    return policy, known[policy.layout.plane_names]
+    return policy, policy.layout.plane_set

@@ -42,8 +42,7 @@ from mlx_drmario.tui.protocol import (
 )
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.fit import FitResult
-    from mlx_drmario.rl.ppo.train import TrainResult
+    from mlx_drmario.rl.fit import RunResult
     from mlx_drmario.tui.protocol import Trainable
 
 _POINTS = 1_000
@@ -102,7 +101,7 @@ class Trainer:
 
                     kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
                     self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
-                result: TrainResult | FitResult
+                result: RunResult
                 if isinstance(self._config, PPORunConfig):
                     result = ppo.train(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)
                 else:

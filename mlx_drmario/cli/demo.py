@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from mlx_drmario.ranges import YEAR, Range, Seed, check_ranges
-from mlx_drmario.rl.config import SPEEDS
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
 
 
@@ -74,12 +73,14 @@ def play_test_games(settings: PPORunConfig, games: int, run: str) -> dict[str, d
     from mlx_drmario.cli import policy as policies
     from mlx_drmario.cli.eval import HEADER, row
     from mlx_drmario.evaluate import Policy, evaluate
+    from mlx_drmario.spec import speed_number
 
     speed, summaries = settings.env.speed, {}
+    number = speed_number(speed)
 
     def play(name: str, loaded: tuple[Policy, str], level: int, count: int) -> None:
         policy, planes = loaded
-        result = evaluate(policy, level=level, speed=SPEEDS[speed], seeds=seeds.seeds("test", count), planes=planes)
+        result = evaluate(policy, level=level, speed=number, seeds=seeds.seeds("test", count), planes=planes)
         print(row(name, result), flush=True)
         summaries[name] = result.summary()
 

@@ -29,7 +29,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import flatten, to_json
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.fit import FitResult
+    from mlx_drmario.rl.fit import RunResult
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _resolved(config: DirectoryConfig) -> DirectoryConfig:
     return resolve(config)
 
 
-def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> FitResult:
+def _train(config: DirectoryConfig, run: Path, lines: Lines, resume: bool) -> RunResult:
     taught = {EvaluatorConfig: "data.policy", CloneRunConfig: "clone.teacher"}.get(type(config))
     settings = flatten(asdict(config))
     words = [f"run {run}", f"seed {config.seed}", *([str(settings[taught])] if taught else []), levels(settings)]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_drmario import _core
 from mlx_drmario.spec import PLANE_SETS
 
 SHIPPED = Path(__file__).resolve().parents[1] / "best"
@@ -69,8 +68,7 @@ def load(name: str, option: str = "policy") -> tuple[Policy, str]:
             return memory.MemoryPolicy(budget), PLANE_SETS[0]
         return search.SearchPolicy(budget), PLANE_SETS[0]
     policy = _trained(name, option)
-    known = {_core.plane_names(planes): planes for planes in PLANE_SETS}
-    return policy, known[policy.layout.plane_names]
+    return policy, policy.layout.plane_set
 
 
 def check(name: str, option: str = "policy") -> None:

@@ -35,7 +35,7 @@ from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import difference, flatten, layered, to_json
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.ppo.train import TrainResult
+    from mlx_drmario.rl.fit import RunResult
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ def _refuse_others(stored: DirectoryConfig, given: ResumeConfig) -> None:
 
 def train(
     config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
-) -> TrainResult:
+) -> RunResult:
     """Train with progress on the screen, until the budget is spent or somebody wants it to stop.
 
     Ctrl-C, SIGTERM (clusters), SIGHUP (a closed terminal) and a closed output end it after the current iteration, and

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from mlx_drmario import Batch, _core, event_names, render
+from mlx_drmario import Batch, event_names, plane_names, render, scalar_names
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import ALL, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only, told
@@ -68,7 +68,7 @@ class FrameVectorEnv(GameVectorEnv):
         self.single_action_space = spaces.Discrete(len(BUTTONS))
         self.single_observation_space = spaces.Dict(
             {
-                **observation_boxes(_core.plane_names(planes), _core.scalar_names()),
+                **observation_boxes(plane_names(planes), scalar_names()),
                 "counters": spaces.Box(0, 255, (len(COUNTERS),), np.uint8),
             }
         )

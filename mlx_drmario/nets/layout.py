@@ -8,8 +8,13 @@ without an environment.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlx_drmario.spec import COLORS
+from mlx_drmario import plane_names
+from mlx_drmario.spec import COLORS, PLANE_SETS, check_one_player
+
+if TYPE_CHECKING:
+    from mlx_drmario import PublicView
 
 
 def color_groups(names: tuple[str, ...]) -> tuple[int, ...]:
@@ -45,6 +50,17 @@ class ObservationLayout:
                 "scalar_names must hold colour one-hots for both halves of capsule and preview (4 triples), "
                 f"got {len(self.scalar_colors)} triples"
             )
+
+    @property
+    def plane_set(self) -> str:
+        """The name of the plane set; KeyError for planes of none."""
+        return {plane_names(planes): planes for planes in PLANE_SETS}[self.plane_names]
+
+    def require(self, view: PublicView) -> None:
+        """ValueError unless the games show these planes, to one player each."""
+        check_one_player(view, "the policy")
+        if tuple(view.plane_names) != self.plane_names:
+            raise ValueError(f"the policy was trained on planes {self.plane_names}, the games have {view.plane_names}")
 
     @property
     def num_planes(self) -> int:

@@ -13,7 +13,8 @@ from mlx_drmario.nets.encoder import Encoder, Features
 from mlx_drmario.nets.heads import Afterstates, ShiftScoreHead
 from mlx_drmario.nets.layout import ObservationLayout
 
-FACTS = ("viruses_cleared/4", "halves_cleared/8", "combos/4", "cascade/4", "tau/256", "cleared", "top_out")
+TAU_UNIT = 256
+FACTS = ("viruses_cleared/4", "halves_cleared/8", "combos/4", "cascade/4", f"tau/{TAU_UNIT}", "cleared", "top_out")
 """What happened on the way to an afterstate, as columns of `Afterstates.facts`; the number divides."""
 
 

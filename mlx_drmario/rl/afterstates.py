@@ -10,12 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_drmario import Decisions, PublicView, features, preview_features
+from mlx_drmario import Afterstates, Decisions, PublicView, features, preview_features
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import ACTIONS
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(decision i32[M], action i32[M], facts f32[M, F]): the fields of nets.outcome.Afterstates."""
+
+
+def facts_of(happened: Decisions | Afterstates, out: np.ndarray) -> np.ndarray:
+    """Write what happened on the way to afterstates, or in the last step of games, into f32[N, F or more]: the FACTS,
+    as its first columns. Returns `out`."""
+    for column, name in enumerate(FACTS):
+        fact, _, unit = name.partition("/")
+        np.divide(getattr(happened, fact), np.float32(unit or 1), out=out[:, column], casting="unsafe")
+    return out
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,12 @@ class AfterstateRows:
         """
         after = games.afterstates()
         counts = np.bincount(after.env, minlength=games.num_envs)
-        units = np.array([name.partition("/")[2] or 1 for name in facts], np.float32)
         told = np.empty((len(after.action), len(facts)), np.float32)
-        for column, name in enumerate(FACTS):
-            np.divide(getattr(after, name.partition("/")[0]), units[column], out=told[:, column], casting="unsafe")
+        facts_of(after, told)
         if len(facts) > len(FACTS):
             counted = features(after.bottle), preview_features(after.bottle, games.public["preview"][after.env])
-            np.divide(np.concatenate(counted, axis=1), units[len(FACTS) :], out=told[:, len(FACTS) :], casting="unsafe")
+            units = np.array([name.partition("/")[2] for name in facts[len(FACTS) :]], np.float32)
+            np.divide(np.concatenate(counted, axis=1), units, out=told[:, len(FACTS) :], casting="unsafe")
         return cls(np.concatenate([[0], np.cumsum(counts)]), after.action.copy(), told)
 
     @classmethod

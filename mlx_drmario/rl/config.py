@@ -17,7 +17,7 @@ from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Count, Fraction, Level, Minutes, Range, Seed, check_ranges
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.settings import STRICT
-from mlx_drmario.spec import SPEED_NAMES
+from mlx_drmario.spec import SPEED_NAMES, parse_speeds
 from mlx_drmario.stats import fewest_trials
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
@@ -28,7 +28,6 @@ NAME = r"\w[\w +=.-]{0,99}"
 members of an ensemble."""
 
 SpeedName = Literal["low", "med", "hi"]
-SPEEDS: dict[str, int] = {name: number for number, name in enumerate(SPEED_NAMES)}
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class EnvConfig:
         check_ranges(self, "env.")
         if self.last_level is not None and self.last_level < self.level:
             raise ValueError(f"env.last_level must be between env.level = {self.level} and 24, got {self.last_level}")
-        if self.speed not in SPEEDS:
-            raise ValueError(f"env.speed must be one of {', '.join(SPEEDS)}, got {self.speed!r}")
+        if self.speed not in SPEED_NAMES:
+            raise ValueError(f"env.speed must be one of {', '.join(SPEED_NAMES)}, got {self.speed!r}")
 
     def share(self, shards: int) -> EnvConfig:
         """The games of one of so many shards."""
@@ -110,9 +109,10 @@ class CurriculumConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, "curriculum.")
-        names = self.speeds.split(",")
-        if not set(names) <= SPEEDS.keys() or len(set(names)) < len(names):
-            raise ValueError(f"curriculum.speeds must be distinct names of {', '.join(SPEEDS)}, got {self.speeds!r}")
+        try:
+            parse_speeds(self.speeds)
+        except ValueError as error:
+            raise ValueError(f"curriculum.{error}") from None
         least = fewest_trials(self.threshold, self.error(self.ATTEMPTS))
         if self.games < least:
             raise ValueError(

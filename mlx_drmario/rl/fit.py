@@ -25,7 +25,7 @@ from mlx_drmario.rl.runs.recorder import Recorder
 
 
 @dataclass(frozen=True)
-class FitResult:
+class RunResult:
     """How a run ended."""
 
     run: Path
@@ -33,6 +33,10 @@ class FitResult:
     last: Snapshot
     finished: bool
     """False when a callback stopped it before the budget was spent"""
+    best: Path | None = None
+    """the best checkpoint by certified comparison (runs/best.py); None when none was looked for"""
+    first: bool = True
+    """False in the processes of a group that write nothing"""
 
 
 class Learner(Protocol):
@@ -125,7 +129,7 @@ class PlayingLearner:
         )
 
 
-def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> FitResult:
+def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> RunResult:
     """Go on until the budget is spent or the callback stops it; both end with a checkpoint.
 
     The run directory must be prepared (directory.prepare).
@@ -145,7 +149,7 @@ def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback
         recorder.save(learner.content(recorder.log.size))
         recorder.wait()
         recorder.report(callback)
-    return FitResult(run, checkpoint.directory(run, last.decisions), last, last.progress >= 1)
+    return RunResult(run, checkpoint.directory(run, last.decisions), last, last.progress >= 1)
 
 
 def check_weights(last: Snapshot) -> None:

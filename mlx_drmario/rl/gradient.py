@@ -23,7 +23,8 @@ STEP_METRICS = ("stats/grad_norm", PARAM_NORM)
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
 
 Loss = Callable[..., tuple[mx.array, mx.array]]
-"""(log-probabilities f32[M], values f32[B], the placements, ...) -> (loss, metrics)"""
+"""What is learnt from -> (loss, metrics); of `gradient_of` that is (log-probabilities f32[M], values f32[B], the
+placements, ...)."""
 
 Gradient = Callable[..., tuple[mx.array, Any]]
 """(planes u8[B, C, 16, 8], scalars f32[B, S], columns of placements, ...) -> (metrics, gradient)"""
@@ -76,6 +77,19 @@ def make_apply(model: nn.Module, optimizer: optim.Optimizer, max_norm: float) ->
         return mx.stack([norm, norm_of(model)])
 
     return apply
+
+
+def make_update(model: nn.Module, optimizer: optim.Optimizer, loss: Loss, compile: bool) -> Callable[..., mx.array]:
+    """Return the function from what `loss` takes to its metrics, which takes the optimiser's step; compiled if that is
+    wanted."""
+    gradient = nn.value_and_grad(model, loss)
+
+    def update(*batch: mx.array) -> mx.array:
+        (_, metrics), tree = gradient(*batch)
+        optimizer.update(model, tree)
+        return metrics
+
+    return compiled(update, compile, [model.state, optimizer.state])
 
 
 def norm_of(model: nn.Module) -> mx.array:

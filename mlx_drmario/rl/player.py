@@ -44,12 +44,9 @@ class NetworkPolicy:
         """The placements i32[N], and what they were chosen by: log-probabilities f32[N, 512] and values f32[N].
 
         A game that has ended has placement 0, value 0, and ILLEGAL everywhere. Raises ValueError when the games show
-        other planes than the network was trained on.
+        other planes than the network was trained on, or have two players.
         """
-        if tuple(view.plane_names) != self.layout.plane_names:
-            raise ValueError(
-                f"the policy was trained on planes {self.layout.plane_names}, the games have {view.plane_names}"
-            )
+        self.layout.require(view)
         action = np.zeros(view.num_envs, np.int32)
         log_probs = np.full(view.legal.shape, ILLEGAL, np.float32)
         value = np.zeros(view.num_envs, np.float32)

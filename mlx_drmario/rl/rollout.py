@@ -16,10 +16,10 @@ from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.observer import Observer
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.afterstates import AfterstateRows
-from mlx_drmario.rl.config import SPEEDS, EnvConfig, Stage
+from mlx_drmario.rl.config import EnvConfig, Stage
 from mlx_drmario.rl.distribution import log_prob_numpy, sample_numpy
 from mlx_drmario.rl.episodes import EPISODE
-from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS
+from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS, speed_number
 
 
 class Actor(Protocol):
@@ -178,7 +178,7 @@ class Collector:
         level[mask] = self.stage.level
         if self.stage.last_level is not None:
             level[mask] = self.rng.integers(self.stage.level, self.stage.last_level + 1, count, np.uint8)
-        self.games.reset(level, SPEEDS[self.stage.speed], seed, frame_counter=frame_counter, mask=mask)
+        self.games.reset(level, speed_number(self.stage.speed), seed, frame_counter=frame_counter, mask=mask)
         if self.stage.viruses is not None:
             remove_viruses(self.games, mask, self.stage.viruses, self.rng)
 

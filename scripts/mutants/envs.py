@@ -106,6 +106,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         GYMNASIUM,
     ),
     (
+        "what a game is paid depends on how many there are",
+        "mlx_drmario/rewards.py",
+        "reduce(np.add, paid)",
+        "paid.sum(axis=0)",
+        "tests/env/test_rewards.py",
+    ),
+    (
         "a term of the reward that is small is left out",
         "mlx_drmario/rewards.py",
         "        if amount := getattr(config, name):\n",

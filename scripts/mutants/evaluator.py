@@ -140,7 +140,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a placement's own frames are forgotten",
         PLAYER,
-        "256 * facts[:, TAU, None]",
+        "TAU_UNIT * facts[:, TAU, None]",
         "0 * facts[:, TAU, None]",
         TEST_RISK,
     ),

@@ -276,8 +276,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "facts of placements are not scaled",
         AFTERSTATES,
-        "units[column], out=told[:, column]",
-        "1, out=told[:, column]",
+        "np.float32(unit or 1), out=out[:, column]",
+        "1, out=out[:, column]",
         "tests/rl/test_afterstates.py",
     ),
     (

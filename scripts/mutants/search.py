@@ -271,8 +271,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a search takes games of two",
         "mlx_drmario/search.py",
-        "if view.players != 1:",
-        "if False:",
+        '    check_one_player(view, "a search")\n',
+        "",
         "tests/planner/test_search_policy.py::test_games_of_two_are_refused",
     ),
     (

@@ -271,4 +271,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if False:\n",
         "tests/traces/test_tools.py",
     ),
+    (
+        "what is said of other games than there are is kept",
+        "traces/capture.py",
+        "said.shape[: len(seats)] != seats or ",
+        "",
+        "tests/traces/test_details.py",
+    ),
+    (
+        "log-probabilities of other placements than there are are kept",
+        "traces/capture.py",
+        " or (each and wide and each != (wide,))",
+        "",
+        "tests/traces/test_details.py",
+    ),
+    (
+        "buttons in a list are played and not kept",
+        "traces/capture.py",
+        "        buttons = np.asarray(buttons)\n",
+        "",
+        "tests/traces/test_capture.py",
+    ),
+    (
+        "a policy of one plays rounds of two",
+        "mlx_drmario/spec.py",
+        "    if view.players != 1:\n",
+        "    if False:\n",
+        "tests/rl/test_player.py",
+    ),
 ]

@@ -289,7 +289,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "traces/details.py",
         "known = chances > IMPOSSIBLE",
         "known = np.isfinite(chances)",
-        "tests/traces/test_capture.py::test_of_few_placements_no_others_are_told",
+        "tests/traces/test_details.py::test_of_few_placements_no_others_are_told",
     ),
     (
         "rows after the end of a game are not seen",

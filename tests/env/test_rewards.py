@@ -53,6 +53,18 @@ def test_terms_sum_to_total():
     np.testing.assert_allclose(sum(terms[name] for name in rewards.TERMS), terms["total"], rtol=1e-5)
 
 
+def test_a_game_is_paid_the_same_beside_others():
+    rng = np.random.default_rng(1)
+    config = RewardConfig(*rng.normal(size=len(rewards.TERMS)).tolist())
+    columns = {name: rng.integers(0, 300, 200) for name in dm.event_names()}
+    together = rewards.compute(config, events(**columns))["total"]
+    alone = [
+        rewards.compute(config, events(**{name: column[n : n + 1] for name, column in columns.items()}))["total"][0]
+        for n in range(200)
+    ]
+    assert together.tolist() == alone
+
+
 def test_counters_do_not_wrap():
     terms = rewards.compute(RewardConfig(time=1.0), events(tau=np.array([2**31, 1, 0], np.uint32)))
     assert terms["time"][0] == 2**31

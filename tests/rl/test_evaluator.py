@@ -12,7 +12,7 @@ from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.nets.heads import Afterstates, halves
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.nets.quantile import Outlook, frames_of, make_quantile_net, quantile_levels, scaled
-from mlx_drmario.rl.afterstates import AfterstateRows
+from mlx_drmario.rl.afterstates import AfterstateRows, facts_of
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig, FitConfig, GamesConfig
@@ -41,7 +41,7 @@ def search() -> SearchPolicy:
 
 @pytest.fixture(scope="module")
 def rows():
-    return data.play(GAMES, search(), PLANES, "training", [3, 1], steps=4)[0]
+    return data.play(GAMES, search(), PLANES, "training", [3, 1], steps=4)
 
 
 def test_the_rest_of_a_game_is_the_policys(rows):
@@ -75,7 +75,7 @@ def test_facts_of_a_step_are_those_of_its_afterstate():
         running = np.flatnonzero(~games.ended)
         action = games.sample_legal(number)
         games.step(action)
-        made = data.facts_of(games)
+        made = facts_of(games, np.empty((32, len(FACTS)), np.float32))
         for place in running:
             mine = slice(after.first[place], after.first[place + 1])
             row = np.flatnonzero(after.action[mine] == action[place])[0]
@@ -98,16 +98,16 @@ def test_later_rows_are_the_same_game(rows):
 
 
 def test_games_are_drawn_from_the_seed_and_none_is_left_out_for_being_long(rows):
-    again = data.play(GAMES, search(), PLANES, "training", [3, 1], steps=4)[0]
+    again = data.play(GAMES, search(), PLANES, "training", [3, 1], steps=4)
     for name, column in vars(rows).items():
         np.testing.assert_array_equal(column, getattr(again, name), err_msg=name)
-    few = data.play(dataclasses.replace(GAMES, games=600, rows=1, disturbed=0), search(), PLANES, "training", [3])[0]
+    few = data.play(dataclasses.replace(GAMES, games=600, rows=1, disturbed=0), search(), PLANES, "training", [3])
     assert len(few) == 600  # of two levels, one much longer than the other
     assert (few.level == 0).sum() == 300
 
 
 def test_losing_games_are_among_the_data():
-    lost = data.play(dataclasses.replace(GAMES, policy="greedy"), Greedy(), PLANES, "training", [3, 1])[0]
+    lost = data.play(dataclasses.replace(GAMES, policy="greedy"), Greedy(), PLANES, "training", [3, 1])
     assert 0 < lost.cleared.mean() < 1
 
 

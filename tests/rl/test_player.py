@@ -5,7 +5,7 @@ import pytest
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.baselines import RandomLegal
+from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.heads import ILLEGAL
 from mlx_drmario.nets.layout import ObservationLayout
@@ -38,6 +38,14 @@ def test_details_are_what_the_choice_was_made_by(games, head):
     assert (log_probs[~games.legal] == ILLEGAL).all()
     assert (value[running] != 0).all() and value.dtype == log_probs.dtype == np.float32
     assert (action[~running] == 0).all() and (value[~running] == 0).all() and (log_probs[~running] == ILLEGAL).all()
+
+
+def test_games_of_two_players_are_refused():
+    rounds = dm.Decisions(2, players=2)
+    layout = ObservationLayout(rounds.plane_names, rounds.scalar_names)
+    for policy in (Greedy(), NetworkPolicy(make_policy(NetConfig(head="dense", width=8, summary=16), layout, seed=1))):
+        with pytest.raises(ValueError, match="view has games of 2 players, the policy plays games of one"):
+            policy.act(rounds.view)
 
 
 def test_sampling_follows_the_probabilities_and_its_seed(games):

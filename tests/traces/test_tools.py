@@ -51,6 +51,8 @@ def test_find(folder: Path) -> None:
 def test_merge_dedup_and_split(folder: Path) -> None:
     paths = tools.find([folder])
     total = sum(len(storage.episodes(path)) for path in paths)
+    with pytest.raises(ValueError, match="paths is empty"):
+        tools.merge([], folder / "none.dmtrace.h5")
     assert tools.merge([*paths, paths[0]], folder / "all.dmtrace.h5") == total + len(storage.episodes(paths[0]))
     kept, left_out = tools.dedup([folder / "all.dmtrace.h5"], folder / "once.dmtrace.h5")
     assert (kept, left_out) == (total, len(storage.episodes(paths[0])))

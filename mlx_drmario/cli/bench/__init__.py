@@ -130,7 +130,7 @@ def facts() -> dict[str, Any]:
     import numpy as np
 
     import mlx_drmario as dm
-    from mlx_drmario.processor import processor
+    from mlx_drmario.machine import processor
 
     return {
         "date": time.strftime("%Y-%m-%d"),

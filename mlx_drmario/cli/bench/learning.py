@@ -69,14 +69,14 @@ def clear_rate(learner: "Learner", games: int) -> float:
     """Of the first validation games, at the highest level and the speed that the learner trains on."""
     from mlx_drmario import seeds
     from mlx_drmario.evaluate import evaluate
-    from mlx_drmario.rl.config import SPEEDS
     from mlx_drmario.rl.player import NetworkPolicy
+    from mlx_drmario.spec import speed_number
 
     env = learner.config.env
     result = evaluate(
         NetworkPolicy(learner.model),
         level=env.level if env.last_level is None else env.last_level,
-        speed=SPEEDS[env.speed],
+        speed=speed_number(env.speed),
         seeds=seeds.seeds("validation", games),
         max_decisions=300,
         planes=env.planes,

@@ -21,7 +21,7 @@ from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.shard import Shard
 from mlx_drmario.rl.episodes import EpisodeWindow
-from mlx_drmario.rl.fit import FitResult, PlayingLearner, fit, kept, restore_kept
+from mlx_drmario.rl.fit import PlayingLearner, RunResult, fit, kept, restore_kept
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import OwnsShards, ShardThreads, sum_in_pairs
@@ -31,7 +31,7 @@ from mlx_drmario.rl.runs import checkpoint, directory
 
 def train(
     config: CloneRunConfig, run: Path | str, callback: Callback | None = None, *, resume: bool = False
-) -> FitResult:
+) -> RunResult:
     """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.

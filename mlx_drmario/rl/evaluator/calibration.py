@@ -71,7 +71,7 @@ def observe(
     evaluator: Evaluator, policy: Policy, planes: str, games: GamesConfig, split: str, seed: list[int]
 ) -> Outcomes:
     """Play games of a split, and ask the evaluator at the situations kept in which the policy itself chose."""
-    rows, _ = data.play(games, policy, planes, split, seed)
+    rows = data.play(games, policy, planes, split, seed)
     at = np.flatnonzero(rows.own)
     if not at.size:
         raise ValueError(f"games is {games.games}, and what is kept of them was not the policy's choice; play more")

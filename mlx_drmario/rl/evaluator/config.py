@@ -9,7 +9,7 @@ from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.ranges import Count, Range, Share, check_ranges
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.settings import STRICT
-from mlx_drmario.spec import SPEED_NAMES, parse_levels
+from mlx_drmario.spec import parse_levels, parse_speeds
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,8 @@ class GamesConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, "data.")
-        names = self.speeds.split(",")
-        if not set(names) <= set(SPEED_NAMES) or len(set(names)) < len(names):
-            raise ValueError(f"data.speeds must be distinct names of {', '.join(SPEED_NAMES)}, got {self.speeds!r}")
         try:
+            parse_speeds(self.speeds)
             parse_levels(self.levels)
         except ValueError as error:
             raise ValueError(f"data.{error}") from None

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from mlx_drmario import Decisions, files, seeds
 from mlx_drmario.evaluate import Policy
-from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.outcome import FACTS
+from mlx_drmario.rl.afterstates import facts_of
 from mlx_drmario.rl.evaluator.config import GamesConfig
-from mlx_drmario.spec import CELLS, COLS, ROWS, SPEED_NAMES, parse_levels
+from mlx_drmario.spec import CELLS, COLS, ROWS, parse_levels, parse_speeds
 
 GAMES = 512
 """Games played side by side; another number is other random placements."""
@@ -98,7 +98,7 @@ def play(
     seed: list[int],
     steps: int = 0,
     said: Said | None = None,
-) -> tuple[Rows, ObservationLayout]:
+) -> Rows:
     """Play `config.games` games of a split to the end and keep `config.rows` situations of each (fewer of short ones).
 
     `planes` is the plane set that the policy reads; `steps` asks for the situations so many decisions after the kept
@@ -114,7 +114,7 @@ def play(
             said(player.ended, config.games)
     if not drawn.end:
         raise ValueError(f"games is {config.games}, and none of them got as far as what is kept of it; play more")
-    return drawn.rows(), player.layout
+    return drawn.rows()
 
 
 class _Player:
@@ -126,7 +126,7 @@ class _Player:
     def __init__(self, config: GamesConfig, planes: str, split: str, seed: list[int]) -> None:
         rng = self.rng = np.random.default_rng(seed)
         count, levels = config.games, np.array(parse_levels(config.levels), np.uint8)
-        speeds = np.array([SPEED_NAMES.index(name) for name in config.speeds.split(",")], np.uint8)
+        speeds = np.array(parse_speeds(config.speeds), np.uint8)
         self.level = levels[np.arange(count) % len(levels)]
         self.speed = rng.choice(speeds, count)
         self.seed = seeds.sample(split, rng, count)
@@ -140,11 +140,11 @@ class _Player:
 
         places = min(GAMES, count)
         self.games = Decisions(places, planes, max_decisions=config.max_decisions)
-        self.layout = ObservationLayout(self.games.plane_names, self.games.scalar_names)
+        self.facts = np.empty((places, len(FACTS)), np.float32)  # of the last step
         shape = (config.max_decisions, places)
         self.columns: dict[str, NDArray[Any]] = {
-            "planes": np.zeros((*shape, self.layout.num_planes * CELLS // 8), np.uint8),
-            "scalars": np.zeros((*shape, self.layout.num_scalars), np.float32),
+            "planes": np.zeros((*shape, len(self.games.plane_names) * CELLS // 8), np.uint8),
+            "scalars": np.zeros((*shape, len(self.games.scalar_names)), np.float32),
             "action": np.zeros(shape, np.int32),
             "facts": np.zeros((*shape, len(FACTS)), np.float32),
             "tau": np.zeros(shape, np.uint32),
@@ -168,7 +168,7 @@ class _Player:
         packed = np.packbits(games.planes[at].reshape(len(at), -1), axis=1)
         seen = {"planes": packed, "scalars": games.scalars[at], "action": action[at], "own": action[at] == chosen}
         games.step(action)
-        seen |= {"tau": games.tau[at], "facts": facts_of(games)[at]}
+        seen |= {"tau": games.tau[at], "facts": facts_of(games, self.facts)[at]}
         for name, column in seen.items():
             self.columns[name][decided, at] = column
         over = at[games.ended[at]]
@@ -206,15 +206,6 @@ class _Player:
         drawn = (self.level, self.speed, self.seed, self.clock)
         level, speed, seed, clock = (column[self.number] for column in drawn)
         self.games.reset(level, speed, seed, clock, mask=mask)
-
-
-def facts_of(games: Decisions) -> NDArray[np.float32]:
-    """f32[N, F]: the FACTS of the placements made in the last step, as `AfterstateRows` has them of all placements."""
-    facts = np.empty((games.num_envs, len(FACTS)), np.float32)
-    for column, name in enumerate(FACTS):
-        name, _, unit = name.partition("/")
-        np.divide(getattr(games, name), np.float32(unit or 1), out=facts[:, column], casting="unsafe")
-    return facts
 
 
 class _Drawn:

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from mlx_drmario import PublicView
 from mlx_drmario.evaluate import Details
-from mlx_drmario.nets.outcome import FACTS
+from mlx_drmario.nets.outcome import FACTS, TAU_UNIT
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.evaluator.forecast import Evaluator, Floats, Forecast, tail_mean
 
 LOST = 50_000.0
 """Frames that a lost game counts for: more than 600 capsules take."""
 
-TAU, CLEARED, TOP_OUT = (FACTS.index(name) for name in ("tau/256", "cleared", "top_out"))
+TAU, CLEARED, TOP_OUT = (FACTS.index(name) for name in (f"tau/{TAU_UNIT}", "cleared", "top_out"))
 
 
 class RiskPolicy:
@@ -42,12 +42,9 @@ class RiskPolicy:
         """The placements i32[N], no probabilities, and what is foreseen of each: quantiles f32[N, K], 0 in ended games.
 
         They are of the frames from now to the clear, given that the game is cleared; of QR-DQN, of the return.
-        Raises ValueError when the games show other planes than the network was trained on.
+        Raises ValueError when the games show other planes than the network was trained on, or have two players.
         """
-        if tuple(view.plane_names) != self.layout.plane_names:
-            raise ValueError(
-                f"the policy was trained on planes {self.layout.plane_names}, the games have {view.plane_names}"
-            )
+        self.layout.require(view)
         action = np.zeros(view.num_envs, np.int32)
         foreseen = np.zeros((view.num_envs, self.evaluator.quantiles), np.float32)
         running = np.flatnonzero(~view.ended)
@@ -70,7 +67,7 @@ def known(said: Forecast, facts: NDArray[np.float32]) -> Forecast:
     cleared, top_out = (facts[:, column] > 0 for column in (CLEARED, TOP_OUT))
     rest = np.where(cleared[:, None], 0, said.frames)
     clear = np.where(cleared, 1, np.where(top_out, 0, said.clear))
-    return Forecast(clear, 256 * facts[:, TAU, None].astype(np.float64) + rest)
+    return Forecast(clear, TAU_UNIT * facts[:, TAU, None].astype(np.float64) + rest)
 
 
 def cost(said: Forecast, risk_tau: float) -> Floats:

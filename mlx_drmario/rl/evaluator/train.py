@@ -9,10 +9,8 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
@@ -24,8 +22,8 @@ from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator import data
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.losses import outlook_loss
-from mlx_drmario.rl.fit import FitResult, fit, kept, restore_kept
-from mlx_drmario.rl.gradient import PARAM_NORM, compiled, norm_of
+from mlx_drmario.rl.fit import RunResult, fit, kept, restore_kept
+from mlx_drmario.rl.gradient import PARAM_NORM, make_update, norm_of
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
@@ -47,7 +45,7 @@ def train(
     callback: Callback | None = None,
     *,
     resume: bool = False,
-) -> FitResult:
+) -> RunResult:
     """Fit into directory `run`; `policy` is what `config.data.policy` names, and reads the plane set `planes`.
 
     Raises what directory.prepare raises about the directory, and ValueError when no rows to learn from came out of the
@@ -77,7 +75,7 @@ def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, ca
             again = f"drmario train resume {shlex.quote(str(run))}"
             raise KeyboardInterrupt(f"stopped while games were played; `{again}` plays them again")
 
-    rows, _ = data.play(config.data, policy, planes, "training", seed, config.fit.steps, said)
+    rows = data.play(config.data, policy, planes, "training", seed, config.fit.steps, said)
     rows.save(path)
     return rows
 
@@ -108,7 +106,7 @@ class Fit:
         if restored is not None:
             self._restore(restored)
         mx.eval(self.model.state, self.forecaster.state, self.optimizer.state)
-        self.update = self._make_update()
+        self.update = make_update(self.model, self.optimizer, self._loss, config.compile)
 
     @property
     def steps(self) -> int:
@@ -208,13 +206,15 @@ class Fit:
         if steps:
             later = mx.array(rows.later[at] >= 0)
             ahead = self.forecaster.of_state(
-                self.forecaster.encode(*_arrays(*rows.observations(np.maximum(rows.later[at], 0))))
+                self.forecaster.encode(
+                    *(mx.array(column) for column in rows.observations(np.maximum(rows.later[at], 0)))
+                )
             )
             between = mx.array(rows.between[at].astype(np.float32))[:, None]
             frames = mx.where(later[:, None], between + frames_of(ahead.quantiles), frames)
             chance = mx.where(later, mx.sigmoid(ahead.clear), chance)
         own, rest = mx.array(rows.own[at]), mx.maximum(frames - tau, 0)
-        seen = _arrays(planes, scalars, rows.action[at], rows.facts[at])
+        seen = [mx.array(column) for column in (planes, scalars, rows.action[at], rows.facts[at])]
         return [*seen, scaled(frames), scaled(rest), chance, cleared, own]
 
     def _losses(
@@ -238,21 +238,10 @@ class Fit:
         placement = outlook_loss(model.of_placements(features, after), rest, chance, everything, cleared, kappa)
         return mx.concatenate([state, placement])
 
-    def _make_update(self) -> Any:
-        """The function from a batch to its losses, which takes the optimiser's step; compiled if that is wanted."""
-
-        def summed(*batch: mx.array) -> tuple[mx.array, mx.array]:
-            losses = self._losses(*batch)
-            return losses.sum(), losses
-
-        gradient = nn.value_and_grad(self.model, summed)
-
-        def update(*batch: mx.array) -> mx.array:
-            (_, losses), tree = gradient(*batch)
-            self.optimizer.update(self.model, tree)
-            return losses
-
-        return compiled(update, self.config.compile, [self.model.state, self.optimizer.state])
+    def _loss(self, *batch: mx.array) -> tuple[mx.array, mx.array]:
+        """See `gradient.Loss`; the metrics are LOSSES."""
+        losses = self._losses(*batch)
+        return losses.sum(), losses
 
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
@@ -277,7 +266,3 @@ class Fit:
         self.step, self.seconds, self.log_bytes = (
             restored.state["counters"][name] for name in ("step", "seconds", "log_bytes")
         )
-
-
-def _arrays(*columns: NDArray[Any]) -> list[mx.array]:
-    return [mx.array(column) for column in columns]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlx.core as mx
 
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator.forecast import Evaluator
-from mlx_drmario.rl.fit import check_weights
+from mlx_drmario.rl.fit import RunResult, check_weights
 from mlx_drmario.rl.parallel import ProcessGroup
 from mlx_drmario.rl.ppo import state
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -25,21 +24,6 @@ from mlx_drmario.rl.runs.recorder import Recorder
 from mlx_drmario.settings import to_json
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """How a run ended."""
-
-    run: Path
-    checkpoint: Path
-    best: Path | None
-    """the best checkpoint by certified comparison (runs/best.py); None when none was looked for"""
-    last: Snapshot
-    finished: bool
-    """False when a callback stopped it before the budget was spent"""
-    first: bool
-    """False in the processes of a group that write nothing"""
-
-
 def train(
     config: PPORunConfig,
     run: Path | str,
@@ -48,7 +32,7 @@ def train(
     resume: bool = False,
     fresh_games: bool = False,
     processes: ProcessGroup | None = None,
-) -> TrainResult:
+) -> RunResult:
     """Train into directory `run` until the budget is spent or the callback stops it; both end with a checkpoint.
 
     Raises what directory.prepare raises about the directory, and check_evaluator about shaping. With `resume` it goes
@@ -78,7 +62,7 @@ def train(
                     )
                 last = _loop(learner, recorder, callback)
             processes.any(True)  # nobody leaves before everything is on disk: mlx.launch would end the others
-    return TrainResult(
+    return RunResult(
         run=run,
         checkpoint=checkpoint.directory(run, last.decisions),
         best=checkpoint.best(run) if config.best.games else None,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
@@ -27,8 +26,8 @@ from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.distribution import log_of_shares
 from mlx_drmario.rl.evaluator.losses import quantile_huber
-from mlx_drmario.rl.fit import FitResult, PlayingLearner, fit
-from mlx_drmario.rl.gradient import PARAM_NORM, compiled, norm_of
+from mlx_drmario.rl.fit import PlayingLearner, RunResult, fit
+from mlx_drmario.rl.gradient import PARAM_NORM, make_update, norm_of
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
@@ -38,7 +37,7 @@ from mlx_drmario.rl.runs import checkpoint, directory
 
 def train(
     config: QRDQNRunConfig, run: Path | str, callback: Callback | None = None, *, resume: bool = False
-) -> FitResult:
+) -> RunResult:
     """Train into directory `run` until the budget is spent or the callback, which sees every step, stops it.
 
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
@@ -75,7 +74,7 @@ class Learner(PlayingLearner):
         mx.eval(self.model.state, self.target.state, self.optimizer.state)
         self.replay = Replay(config.qrdqn.replay, config.qrdqn.steps, config.qrdqn.gamma)
         self.rng = np.random.default_rng([config.seed, 2, self.decisions])
-        self.update = self._make_update()
+        self.update = make_update(self.model, self.optimizer, self._loss, config.compile)
 
     @property
     def epsilon(self) -> float:
@@ -145,7 +144,7 @@ class Learner(PlayingLearner):
         batch = [columns["planes"][at], columns["scalars"][at], columns["action"][at], self.replay.facts(at)]
         loss = self.update(*map(mx.array, batch), mx.array(self.targets(at)))
         mx.eval(self.model.state, self.optimizer.state, loss)
-        return float(loss.item())
+        return float(np.asarray(loss))
 
     def targets(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
         """f32[B, K]: samples of the return of decisions i64[B]."""
@@ -155,24 +154,14 @@ class Learner(PlayingLearner):
         best, _ = best_of(decision, quantiles.mean(axis=1), len(at))
         return np.asarray(replay.reward[at, None] + replay.discount[at, None] * quantiles[best], np.float32)
 
-    def _make_update(self) -> Any:
-        """The function from (planes, scalars, action, facts, targets) to the loss, which takes a step."""
-
-        def loss_of(
-            planes: mx.array, scalars: mx.array, action: mx.array, facts: mx.array, target: mx.array
-        ) -> mx.array:
-            after = Afterstates(mx.arange(len(action)), action, facts)
-            said = self.model.of_placements(self.model.encode(planes, scalars), after)
-            return quantile_huber(said.quantiles, target, self.config.qrdqn.kappa).mean()
-
-        gradient = nn.value_and_grad(self.model, loss_of)
-
-        def update(*batch: mx.array) -> mx.array:
-            loss, tree = gradient(*batch)
-            self.optimizer.update(self.model, tree)
-            return loss
-
-        return compiled(update, self.config.compile, [self.model.state, self.optimizer.state])
+    def _loss(
+        self, planes: mx.array, scalars: mx.array, action: mx.array, facts: mx.array, target: mx.array
+    ) -> tuple[mx.array, mx.array]:
+        """See `gradient.Loss`; the metric is the loss."""
+        after = Afterstates(mx.arange(len(action)), action, facts)
+        said = self.model.of_placements(self.model.encode(planes, scalars), after)
+        loss = quantile_huber(said.quantiles, target, self.config.qrdqn.kappa).mean()
+        return loss, loss
 
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""

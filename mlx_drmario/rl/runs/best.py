@@ -27,9 +27,10 @@ import numpy as np
 from mlx_drmario import seeds, stats
 from mlx_drmario.evaluate import EvalResult, Policy, evaluate
 from mlx_drmario.files import write_text
-from mlx_drmario.rl.config import SPEEDS, RunConfig, Stage
+from mlx_drmario.rl.config import RunConfig, Stage
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.spec import speed_number
 
 SPLIT = "validation"
 """Where the games come from: test games are not for choosing."""
@@ -122,7 +123,7 @@ class BestCheckpoint:
                     evaluate(
                         player,
                         level=level,
-                        speed=SPEEDS[stage.speed],
+                        speed=speed_number(stage.speed),
                         seeds=games,
                         max_decisions=self.config.env.max_decisions,
                         planes=self.config.env.planes,

@@ -8,7 +8,6 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -19,7 +18,7 @@ import mlx.core as mx
 
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
-from mlx_drmario.processor import processor
+from mlx_drmario.machine import commit, processor
 from mlx_drmario.rl.algorithms import config_class
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
@@ -141,14 +140,3 @@ def environment() -> dict[str, str | int | None]:
         "blas": dm.blas_status(),
         **{name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX")},
     }
-
-
-def commit() -> str | None:
-    """Return the git commit of the source tree, with `+` when it has local changes; None outside a clone."""
-    root = Path(__file__).resolve().parents[3]
-    if not (root / ".git").exists() or shutil.which("git") is None:
-        return None
-    git = ["git", "-C", str(root)]
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False).stdout
-    return head + ("+" if changed.strip() else "") or None
