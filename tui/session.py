@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import subprocess
@@ -16,8 +15,11 @@ from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from mlx_drmario.rl.clone.config import CloneRunConfig
+from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.rl.runs.settings import holds_run, kind_of, read_any
 from mlx_drmario.tui import address
 from mlx_drmario.tui.link import hang_up
 from mlx_drmario.tui.protocol import (
@@ -36,7 +38,6 @@ from mlx_drmario.tui.protocol import (
 )
 
 if TYPE_CHECKING:
-    from mlx_drmario.rl.config import DirectoryConfig
     from mlx_drmario.tui.protocol import Trainable
 
 LAST_LINES = 12
@@ -85,7 +86,7 @@ class Session:
 
     def start(self, hand_on: Callable[[Report | Died], None]) -> None:
         """Start the process; `hand_on` is called with every report in a thread that only reads."""
-        self._held_run = isinstance(self.job, TrainJob) and _holds_run(self.job.run)
+        self._held_run = isinstance(self.job, TrainJob) and holds_run(self.job.run)
         self._read_from = self.log.stat().st_size if self.log.exists() else 0
         if self._waiting is not None:
             self.talk(self._waiting, hand_on)
@@ -149,7 +150,7 @@ class Session:
     @property
     def _begun(self) -> bool:
         """The run in the directory is this session's: another one there only stood in its way."""
-        return isinstance(self.job, TrainJob) and (self._played or (not self._held_run and _holds_run(self.job.run)))
+        return isinstance(self.job, TrainJob) and (self._played or (not self._held_run and holds_run(self.job.run)))
 
     def again(self) -> Session:
         """A session with the same job; a run that began goes on from its newest checkpoint, with the games and the
@@ -205,39 +206,18 @@ def attach(run: Path) -> Session:
 def trainable(run: Path) -> bool:
     """Whether the app can go on with a run: one of PPO, one that learns from search, or one whose settings
     `settings_of` says what is wrong with."""
-    from mlx_drmario.rl.clone.config import CloneRunConfig
-    from mlx_drmario.rl.ppo.config import PPORunConfig
-
-    return _kind(run) in (PPORunConfig, CloneRunConfig)
-
-
-def _kind(run: Path) -> type[DirectoryConfig]:
-    """The class of a run's settings; PPO's where that cannot be told."""
-    from mlx_drmario.rl.algorithms import config_class
-
-    try:
-        data = json.loads((run / "config.json").read_text())
-    except (OSError, ValueError):
-        data = None
-    return config_class(data if isinstance(data, dict) else {})
+    return kind_of(run) in (PPORunConfig, CloneRunConfig)
 
 
 def settings_of(run: Path) -> Trainable:
     """The settings of a run. Raises FileNotFoundError when the directory holds none, ValueError for damaged ones and
     for those of a run that the app cannot train."""
-    if not _holds_run(run):
-        raise FileNotFoundError(f"{run} holds no run (no config.json)")
-    if not trainable(run):
+    settings = read_any(run)
+    if not isinstance(settings, PPORunConfig | CloneRunConfig):
         raise ValueError(
             f"{run} is no run that the app can train; `drmario train resume {shlex.quote(str(run))}` goes on with it"
         )
-    from mlx_drmario.settings import from_json
-
-    return cast("Trainable", from_json((run / "config.json").read_text(), _kind(run)))
-
-
-def _holds_run(directory: Path) -> bool:
-    return (directory / "config.json").exists()
+    return settings
 
 
 def log_of(job: Job) -> Path:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from mlx_drmario.rl.clone import train as clone
 from mlx_drmario.rl.ppo import train as ppo
 from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.tui import address
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.onlooker import Onlooker

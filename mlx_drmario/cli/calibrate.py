@@ -59,7 +59,7 @@ def run(config: CalibrateConfig) -> int:
     from mlx_drmario.rl.evaluator.calibration_plot import plot
     from mlx_drmario.rl.evaluator.config import EvaluatorConfig
     from mlx_drmario.rl.evaluator.forecast import Evaluator
-    from mlx_drmario.rl.runs.directory import read_config
+    from mlx_drmario.rl.runs.settings import read_config
 
     levels = None if config.levels is None else parse_levels(config.levels)
     evaluator = Evaluator.load(config.run)  # first: it says what else a run may hold

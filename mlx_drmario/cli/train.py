@@ -156,14 +156,14 @@ def run(config: Command) -> int:
     Raises ValueError or OSError for a run directory that cannot be used.
     """
     from mlx_drmario.rl.ppo.train import check_evaluator
-    from mlx_drmario.rl.runs.directory import kind_of, read_config
+    from mlx_drmario.rl.runs.settings import read_any
 
     if isinstance(config, NewFitConfig):
         return fit.run(config)
     resume = isinstance(config, ResumeConfig)
     directory: Path | None
     if isinstance(config, ResumeConfig):
-        stored, directory = read_config(config.run, kind_of(config.run)), config.run
+        stored, directory = read_any(config.run), config.run
         going_on = resumed(stored, config)
         for change in changes(stored, going_on):
             print(change, file=sys.stderr)

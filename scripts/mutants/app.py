@@ -9,6 +9,13 @@ TEST_PART, TEST_WISHES, LIVE = "tests/tui/test_part.py", "tests/tui/test_wishes.
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
+        "a run that the app cannot train has wrong settings",
+        SESSION,
+        "    if not isinstance(settings, PPORunConfig | CloneRunConfig):\n",
+        "    if False:\n",
+        "tests/tui/test_home.py",
+    ),
+    (
         "a log that cannot be written ends the app",
         SESSION,
         "        except OSError as error:\n            self.over.set()\n",

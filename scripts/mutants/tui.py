@@ -285,7 +285,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     ("a run saves behind another screen", APP, "while self.screen is not screen:", "while False:", TEST_LEAVING),
     ("the menu offers to train what the app cannot", COMMAND, "if trainable(run):", "if True:", TEST_HOME),
-    ("a run that the app cannot train has wrong settings", SESSION, "if not trainable(run):", "if False:", TEST_HOME),
     ("help offers what the app cannot train", COMMAND, 'if args[:1] in (["-h"], ["--help"]):', "if False:", TEST_HOME),
     ("traces have no help", COMMAND, 'if args[:1] == ["trace"] and', "if False and", TEST_HOME),
     (
@@ -326,8 +325,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "starting again goes on with a run that stood in the way",
         SESSION,
-        "(self._played or (not self._held_run and _holds_run(self.job.run)))",
-        "_holds_run(self.job.run)",
+        "(self._played or (not self._held_run and holds_run(self.job.run)))",
+        "holds_run(self.job.run)",
         TEST_DEATHS,
     ),
     (

@@ -16,8 +16,8 @@ from mlx_drmario.rl.config import BestConfig, CurriculumConfig, Stage
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs import checkpoint
-from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import read_config
 from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
 
 

@@ -21,7 +21,7 @@ from mlx_drmario.rl.clone.train import Learner, resolve, train
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.rollout import observation_layout
-from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.rl.runs import checkpoint, settings
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.search import roots_of
 from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
@@ -230,7 +230,7 @@ def test_time_that_a_callback_holds_the_run_up_is_not_counted():
 @on_cpu
 def test_runs_repeat_and_go_on_bit_for_bit(tmp_path):
     whole = train(TINY, tmp_path / "whole")
-    assert whole.finished and directory.kind_of(tmp_path / "whole") is CloneRunConfig
+    assert whole.finished and settings.kind_of(tmp_path / "whole") is CloneRunConfig
     assert not train(TINY, tmp_path / "parts", StopAfter(2)).finished
     train(TINY, tmp_path / "parts", resume=True)
     for number in (2, 5):

@@ -29,9 +29,10 @@ from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.qrdqn import train as qrdqn
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.runs import checkpoint
-from mlx_drmario.rl.runs.directory import prepare, read_config
+from mlx_drmario.rl.runs.directory import prepare
 from mlx_drmario.rl.runs.listing import summarize
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import read_config
 from tests.training import StopAfter, content, on_cpu, timeless
 
 HOLDER = """

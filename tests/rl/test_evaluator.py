@@ -19,7 +19,7 @@ from mlx_drmario.rl.evaluator.config import EvaluatorConfig, FitConfig, GamesCon
 from mlx_drmario.rl.evaluator.losses import cross_entropy, outlook_loss, quantile_huber
 from mlx_drmario.rl.evaluator.train import DATA, Fit, train
 from mlx_drmario.rl.rollout import observation_layout
-from mlx_drmario.rl.runs import checkpoint, directory, listing
+from mlx_drmario.rl.runs import checkpoint, listing, settings
 from mlx_drmario.search import SearchPolicy, parse
 from tests.recolor import recolored
 from tests.training import StopAfter, content, on_cpu, timeless
@@ -251,8 +251,8 @@ def test_an_interrupted_run_goes_on_bit_for_bit(run, config, tmp_path):
 def test_runs_are_listed_and_known_as_what_they_are(run, config):
     summary = listing.summarize(run)
     assert summary.problems == [] and summary.progress == 1.0
-    assert directory.kind_of(run) is EvaluatorConfig
-    assert directory.read_config(run, EvaluatorConfig) == config
+    assert settings.kind_of(run) is EvaluatorConfig
+    assert settings.read_config(run, EvaluatorConfig) == config
     saved = checkpoint.load_weights(run)
     assert saved.net == config.net and type(saved.net) is QuantileNetConfig
 

@@ -16,7 +16,7 @@ from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.qrdqn.config import QRDQNConfig, QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import n_step
 from mlx_drmario.rl.qrdqn.train import Learner, best_of, train
-from mlx_drmario.rl.runs import checkpoint, directory, listing
+from mlx_drmario.rl.runs import checkpoint, listing, settings
 from tests.training import Diary, Holding, content, on_cpu, timeless
 
 TINY = QRDQNRunConfig(
@@ -144,7 +144,7 @@ def test_runs_repeat_and_go_on(tmp_path):
     assert all(row["stats/param_norm"] > 0 for row in timeless(tmp_path / "a"))
     assert content(tmp_path / "a") == content(tmp_path / "b")
     assert listing.summarize(tmp_path / "a").problems == []
-    assert directory.kind_of(tmp_path / "a") is QRDQNRunConfig
+    assert settings.kind_of(tmp_path / "a") is QRDQNRunConfig
     more = dataclasses.replace(TINY, decisions=8 * 256)
     assert train(more, tmp_path / "a", resume=True).finished
     assert checkpoint.load(tmp_path / "a").decisions == 8 * 256

@@ -19,8 +19,8 @@ from mlx_drmario.rl.ppo.config import ShapingConfig
 from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.rollout import Collector, observation_layout
 from mlx_drmario.rl.runs import checkpoint
-from mlx_drmario.rl.runs.directory import read_config
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.settings import to_json
 from tests.training import StopAfter
 

@@ -27,8 +27,9 @@ from mlx_drmario.rl.ppo.train import resolve, train
 from mlx_drmario.rl.qrdqn import train as qrdqn
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.runs import checkpoint
-from mlx_drmario.rl.runs.directory import backups, prepare, read_config
+from mlx_drmario.rl.runs.directory import backups, prepare
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.settings import from_json, to_json
 from tests.training import StopAfter, content, on_cpu, timeless
 

@@ -12,19 +12,15 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
 
 import mlx.core as mx
 
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
 from mlx_drmario.machine import commit, processor
-from mlx_drmario.rl.algorithms import config_class
 from mlx_drmario.rl.config import DirectoryConfig
-from mlx_drmario.rl.ppo.config import PPORunConfig
-from mlx_drmario.settings import from_json, to_json
-
-Config = TypeVar("Config", bound=DirectoryConfig)
+from mlx_drmario.rl.runs.settings import holds_run, read_config
+from mlx_drmario.settings import to_json
 
 BACKUPS = 3
 """Replaced runs that are kept, as RUN.bak1 (the newest) to RUN.bak3."""
@@ -77,11 +73,6 @@ def prepare(run: Path, config: DirectoryConfig, resume: bool) -> Iterator[None]:
         yield
 
 
-def holds_run(directory: Path) -> bool:
-    """True for a directory in which a run was started."""
-    return (directory / "config.json").exists()
-
-
 def backups(run: Path) -> list[Path]:
     """The places of replaced runs, newest first: RUN.bak1, RUN.bak2, RUN.bak3."""
     run = Path(os.path.abspath(run))  # so that "." has a name
@@ -101,28 +92,6 @@ def set_aside(run: Path) -> None:
     for index in range(free, 0, -1):
         os.rename(places[index - 1], places[index])
     os.rename(run, places[0])
-
-
-def read_config(run: Path, kind: type[Config] = PPORunConfig) -> Config:  # type: ignore[assignment]
-    """Return the settings of a run, which are of this class.
-
-    Raises FileNotFoundError when the directory holds no run, ValueError when its settings are not of this version.
-    """
-    if not holds_run(run):
-        raise FileNotFoundError(f"{run} holds no run (no config.json)")
-    try:
-        return from_json((run / "config.json").read_text(), kind)
-    except ValueError as error:
-        raise ValueError(f"{run / 'config.json'} is not of this version or damaged: {error}") from None
-
-
-def kind_of(run: Path) -> type[DirectoryConfig]:
-    """The class of the settings of a run; PPO's where there are none that can be read (`read_config` says why)."""
-    try:
-        data = json.loads((run / "config.json").read_text())
-    except (OSError, ValueError):
-        return PPORunConfig
-    return config_class(data) if isinstance(data, dict) else PPORunConfig
 
 
 def environment() -> dict[str, str | int | None]:
