@@ -106,12 +106,7 @@ def join(parts: Sequence[Games]) -> Games:
     episodes: list[Table] = []
     rows = frames = 0
     for part in parts:
-        known = [_index(sources, source) for source in part.sources]
-        table = dict(part.episode)
-        table["first_decision"] = table["first_decision"] + np.uint64(rows)
-        table["first_frame"] = table["first_frame"] + np.uint64(frames)
-        table["source"] = np.array(known, EPISODE["source"].dtype)[table["source"]] if known else table["source"]
-        episodes.append(table)
+        episodes.append(episodes_after(part, rows, frames, sources))
         rows, frames = rows + part.rows, frames + len(part.buttons)
     return Games(
         parts[0].players,
@@ -121,6 +116,17 @@ def join(parts: Sequence[Games]) -> Games:
         np.concatenate([part.buttons for part in parts]),
         tuple(sources),
     )
+
+
+def episodes_after(part: Games, rows: int, frames: int, sources: list[dict[str, Any]]) -> Table:
+    """The table of a part's episodes where so many decision rows and frames lie before them, and their sources are
+    numbered as in `sources`, to which new ones are added."""
+    known = [_index(sources, source) for source in part.sources]
+    table = dict(part.episode)
+    table["first_decision"] = table["first_decision"] + np.uint64(rows)
+    table["first_frame"] = table["first_frame"] + np.uint64(frames)
+    table["source"] = np.array(known, EPISODE["source"].dtype)[table["source"]] if known else table["source"]
+    return table
 
 
 def _index(sources: list[dict[str, Any]], source: dict[str, Any]) -> int:

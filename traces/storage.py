@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from mlx_drmario._core import compressed_chunk
 from mlx_drmario.files import creating
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.games import Games, misplaced, out_of_range
+from mlx_drmario.traces.games import Games, empty, episodes_after, misplaced, out_of_range
 from mlx_drmario.traces.schema import BUTTONS, CHUNK_ROWS, DECISION, EPISODE, FORMAT, VERSION, Column
 
 BLOCK_ROWS = 1 << 16
@@ -104,12 +105,7 @@ def _write(file: Any, parts: Iterable[Games], players: int, sink: _Sink) -> int:
     sources: list[dict[str, Any]] = []
     rows = frames = episodes = 0
     for part in parts:
-        episode = dict(part.episode)
-        episode["first_decision"] = episode["first_decision"] + np.uint64(rows)
-        episode["first_frame"] = episode["first_frame"] + np.uint64(frames)
-        sources += [source for source in part.sources if source not in sources]
-        known = np.array([sources.index(source) for source in part.sources], EPISODE["source"].dtype)
-        episode["source"] = known[episode["source"]] if len(known) else episode["source"]
+        episode = episodes_after(part, rows, frames, sources)
         for name in EPISODE:
             table[f"episode/{name}"].append(episode[name])
         for name in DECISION:
@@ -224,9 +220,8 @@ def episodes(path: Path | str) -> Games:
         count = len(table["seed"])
         sources = _sources(file)
         rows, frames = (len(_dataset(file, name)) for name in ("decision/action", "frame/buttons"))
-    none = {name: np.empty((0, *schema.row_shape(c, players)), c.dtype) for name, c in DECISION.items()}
-    buttons = np.empty((0, *schema.row_shape(BUTTONS, players)), np.uint8)
-    games = Games(players, table, np.zeros(count, schema.state_dtype(players)), none, buttons, sources)
+    start = np.zeros(count, schema.state_dtype(players))
+    games = replace(empty(players), episode=table, start=start, sources=sources)
     _refuse(path, misplaced(table, rows, frames) + out_of_range(games))
     return games
 
