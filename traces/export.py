@@ -29,11 +29,8 @@ def parquet(paths: Sequence[Path | str], out: Path | str) -> int:
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet as pq
 
-    rows = 0
-
-    def write(temporary: Path) -> None:
-        nonlocal rows
-        table_writer, episodes = None, 0
+    table_writer, rows, episodes = None, 0, 0
+    with replacing(Path(out)) as temporary:
         for path in paths:
             for block in storage.blocks(path):
                 table = pyarrow.table(_columns(block, episodes))
@@ -43,9 +40,6 @@ def parquet(paths: Sequence[Path | str], out: Path | str) -> int:
         if table_writer is None:
             raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no episode")
         table_writer.close()
-
-    with replacing(Path(out)) as temporary:
-        write(temporary)
     return rows
 
 

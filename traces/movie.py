@@ -126,16 +126,11 @@ def games_of(movie: Movie, out: Path | str, name: str, menus: Menus | None = Non
 def write(path: Path | str, movie: Movie) -> None:
     """Write an .fm2 or .bk2 file, by the name's end. ValueError for another end."""
     path = Path(path)
-    if path.suffix == ".fm2":
-        text = fm2(movie).encode()
-        with replacing(path) as temporary:
-            temporary.write_bytes(text)
-    elif path.suffix == ".bk2":
-        data = bk2(movie)
-        with replacing(path) as temporary:
-            temporary.write_bytes(data)
-    else:
+    if path.suffix not in FORMATS:
         raise ValueError(f"path is {path}; movies end in .fm2 (FCEUX) or .bk2 (BizHawk)")
+    data = fm2(movie).encode() if path.suffix == ".fm2" else bk2(movie)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def read(path: Path | str) -> Movie:

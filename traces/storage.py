@@ -35,9 +35,7 @@ def save(path: Path | str, parts: Iterable[Games], players: int) -> int:
     if path.exists():
         raise FileExistsError(TAKEN.format(path))
     count = 0
-
-    def write(temporary: Path) -> None:
-        nonlocal count
+    with creating(path, TAKEN.format(path)) as temporary:
         with _Sink(temporary) as sink:
             try:
                 with h5py.File(sink, "w", libver=("v110", "latest")) as file:
@@ -47,9 +45,6 @@ def save(path: Path | str, parts: Iterable[Games], players: int) -> int:
                     raise
         if sink.error is not None:
             raise OSError(sink.error.errno, sink.error.strerror, str(path))
-
-    with creating(path, TAKEN.format(path)) as temporary:
-        write(temporary)
     return count
 
 
