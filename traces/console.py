@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.spec import DOWN, LEFT, RIGHT
+from mlx_drmario.traces import schema
 from mlx_drmario.traces.menus import Menus
 
 SELECT, START, UP = 0x20, 0x10, 0x08
@@ -115,7 +116,7 @@ def _intro_frames(level: NDArray[np.integer], speed: NDArray[np.integer], seed: 
     """Frames from the sample before the level set-up to the first sample of play."""
     players = len(level)
     batch = dm.Batch(num_envs=1, players=players, threads=1)
-    batch.reset(level if players == 1 else level[None], speed if players == 1 else speed[None], seed, start="init")
+    batch.reset(schema.for_reset(level), schema.for_reset(speed), seed, start="init")
     mode = np.asarray(batch.run(np.zeros((1000, 1, players), np.uint8), record=("mode",))["mode"])
     return int(np.argmax(mode[:, 0] == PLAY)) + 1
 
@@ -222,8 +223,8 @@ class _Console:
         """Plays from the set-up at `frame` until the program is back at a menu; returns the frame after it."""
         players = self.players
         batch = dm.Batch(num_envs=1, players=players, threads=1)
-        level, speed = ([values[:1], [values]][players - 1] for values in (self.level, self.speed))
-        batch.reset(np.array(level), np.array(speed), self.rng, self.counter_at(frame), start="init")
+        level, speed = (schema.for_reset(np.array(values[:players])) for values in (self.level, self.speed))
+        batch.reset(level, speed, self.rng, self.counter_at(frame), start="init")
         state = batch.state.copy()
         for seat in range(players):
             state[f"p{seat + 1}_held"] = self.buttons[frame, seat]

@@ -90,7 +90,7 @@ def _plays_into(
 ) -> NDArray[np.bool_]:
     """bool[E]: whether `delay` frames without a button lead from the first sample of play to the state."""
     batch = dm.Batch(num_envs=len(start), players=players)
-    batch.reset(level if players == 2 else level[:, 0], speed if players == 2 else speed[:, 0], seed, counter)
+    batch.reset(schema.for_reset(level), schema.for_reset(speed), seed, counter)
     if delay:
         batch.run(np.zeros((delay, len(start), players), np.uint8))
     return _equal(start, batch.state)
@@ -104,8 +104,7 @@ def _setup(
     players: int,
 ) -> NDArray[np.void]:
     batch = dm.Batch(num_envs=len(start), players=players)
-    levels, speeds = (column if players == 2 else column[:, 0] for column in (level, speed))
-    batch.reset(levels, speeds, seed, start["frame_counter"], start="init")
+    batch.reset(schema.for_reset(level), schema.for_reset(speed), seed, start["frame_counter"], start="init")
     return batch.state
 
 

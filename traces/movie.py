@@ -20,7 +20,7 @@ import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
 from mlx_drmario.spec import SPEED_NAMES
-from mlx_drmario.traces import console, replay
+from mlx_drmario.traces import console, replay, schema
 from mlx_drmario.traces.console import POWER, RESET
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.menus import Menus
@@ -94,7 +94,7 @@ def _lead(start: NDArray[np.void], level: NDArray[np.uint8], speed: NDArray[np.u
     """Frames without a button from the first sample of play to the first state of an episode."""
     players = len(level)
     batch = dm.Batch(num_envs=1, players=players, threads=1)
-    batch.reset(level if players == 1 else level[None], speed if players == 1 else speed[None], seed, counter)
+    batch.reset(schema.for_reset(level), schema.for_reset(speed), seed, counter)
     wanted = dm.Batch(num_envs=1, players=players, threads=1)
     wanted.set_state(start)
     for frames in range(64):

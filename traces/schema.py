@@ -130,6 +130,12 @@ def row_shape(column: Column, players: int) -> tuple[int, ...]:
     return (2, *column.shape) if column.seat and players == 2 else column.shape
 
 
+def for_reset(settings: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Levels or speeds [E, P], or [P] of one game, as `Batch.reset` takes them: [E], of two players [E, 2]."""
+    table = np.atleast_2d(settings)
+    return table[:, 0] if table.shape[1] == 1 else table
+
+
 @lru_cache(maxsize=2)
 def engine_dtype(players: int) -> np.dtype[Any]:
     """Dtype of `Batch.state`: what the journal stores."""
