@@ -26,16 +26,24 @@ def opened(path: Path, table: str, version: int, make: Sequence[str]) -> sqlite3
     if not make and not path.exists():
         raise FileNotFoundError(f"path is {path}, which does not exist")
     prepare = partial(_prepared, path, table, version, make)
-    try:
-        with naming(path):
+    with naming(path):
+        try:
             try:
                 return prepare(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None))
             except sqlite3.OperationalError as error:
                 if not _lies_still(path, error):
                     raise
                 return prepare(_connect_to_still(path))
-    except sqlite3.DatabaseError as error:
-        raise ValueError(f"path is {path}, which is not a database of records: {error}") from None
+        except sqlite3.DatabaseError as error:
+            if _hindered(error):
+                raise
+            raise ValueError(f"path is {path}, which is not a database of records: {error}") from None
+
+
+def _hindered(error: sqlite3.DatabaseError) -> bool:
+    """Whether the system or others keep SQLite from its work; otherwise the file is not what was expected."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR  # its tables are others
 
 
 def _prepared(path: Path, table: str, version: int, make: Sequence[str], db: sqlite3.Connection) -> sqlite3.Connection:
@@ -124,12 +132,9 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """OSError with the file's name for what keeps SQLite from its work."""
+    """OSError with the file's name for whatever SQLite says."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code == sqlite3.SQLITE_ERROR:  # the tables are another program's
-            raise
-        number = errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO
-        raise OSError(number, str(error), str(path)) from error
+    except sqlite3.Error as error:
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error

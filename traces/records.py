@@ -153,7 +153,7 @@ class Records:
 
         Raises ValueError for a file that is no database of records, or of another version; without `create` also for
         an empty one, and FileNotFoundError where there is none. Every method raises OSError that names the file when
-        the disk is full or fails, or others hold it for too long.
+        the disk is full or fails, others hold it for too long, or the file was damaged meanwhile.
         """
         self.path, self.top_k = Path(path), whole("top_k", top_k, 1, 1_000_000)
         self._db = database.opened(self.path, "line", VERSION, _TABLES if create else ())

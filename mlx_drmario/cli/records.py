@@ -7,8 +7,6 @@ drmario records export --out best.csv
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -101,7 +99,7 @@ def run(config: List | Verify | Export | Add) -> int:
             return 0
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
     paths = tools.find(config.paths) if isinstance(config, Add) else []
-    with database_errors(config.db), lines.Records(config.db, create=isinstance(config, Add)) as records:
+    with lines.Records(config.db, create=isinstance(config, Add)) as records:
         if isinstance(config, Add):
             for path in paths:
                 print_added(path, record_files.add(records, path))
@@ -123,17 +121,6 @@ def print_added(path: Path, added: Added) -> None:
     print(f"{path}: {told}{hands if added.by_buttons else ''}")
     for sentence in added.refused:
         print(f"  {sentence}")
-
-
-@contextlib.contextmanager
-def database_errors(path: Path) -> Iterator[None]:
-    """OSError with the file's name for what SQLite says of a file that it cannot use (a full disk, a directory)."""
-    import sqlite3
-
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise OSError(f"db is {path}: {error}") from error
 
 
 def chosen(records: Records, config: List | Export) -> list[Line]:

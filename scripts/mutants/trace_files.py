@@ -167,6 +167,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         f"{TEST_OPENED}::test_what_is_no_database_of_records_is_left_as_it_is",
     ),
     (
+        "what SQLite says of other tables is an error of its own",
+        "traces/database.py",
+        "    except sqlite3.Error as error:\n",
+        "    except sqlite3.InterfaceError as error:\n",
+        f"{TEST_OPENED}::test_what_sqlite_says_of_tables_that_are_no_records_names_the_file",
+    ),
+    (
         "who looks at records makes a database",
         "mlx_drmario/cli/records.py",
         "create=isinstance(config, Add)",

@@ -62,3 +62,17 @@ def test_only_lines_that_are_added_make_a_database(tmp_path: Path, capsys: pytes
     assert main(["records", "add", str(tmp_path / "nothing.json"), "--db", str(path)]) == 0
     with Records(path, create=False) as records:
         assert records.count() == 0 and records.verify() == []
+
+
+def test_what_sqlite_says_of_tables_that_are_no_records_names_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine"
+    database(path, 1, "CREATE TABLE line (a)")
+    with Records(path, create=False) as records:
+        for ask in (records.lines, records.verify):
+            with pytest.raises(OSError, match="no such column") as caught:
+                ask()
+            assert caught.value.filename == str(path)
+    assert main(["records", "list", "--db", str(path)]) == 1
+    assert str(path) in capsys.readouterr().err
