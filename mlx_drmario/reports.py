@@ -119,7 +119,8 @@ def plot(path: Path, results: Results) -> None:
     policies = list(dict.fromkeys(name for name, _ in results))
     for number, policy in enumerate(policies):
         rows = sorted((r.summary() for name, r in results if name == policy), key=lambda row: row["level"])
-        column = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}  # None becomes NaN
+        # None becomes NaN.
+        column = {name: np.array([row[name] for row in rows], np.float64) for name in rows[0] if name != "speed"}
         color, rate = f"C{number}", column["clear_rate"]
         errors = np.clip([rate - column["clear_rate_low"], column["clear_rate_high"] - rate], 0, None)
         # Side by side, so that intervals of several policies do not hide each other.
