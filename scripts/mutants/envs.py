@@ -96,7 +96,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         PLACEMENT,
         "        if self._forfeit.any():\n            forfeit",
         "        if self._forfeit.any() and rows is ALL:\n            forfeit",
-        "tests/env",
+        "tests/env/test_placement_env.py",
     ),
     (
         "last rows are another game's",
@@ -117,6 +117,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "mlx_drmario/rewards.py",
         "        if amount := getattr(config, name):\n",
         "        if abs(amount := getattr(config, name)) > 0.001:\n",
-        "tests/env",
+        "tests/env/test_rewards.py",
     ),
 ]

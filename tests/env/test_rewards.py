@@ -65,6 +65,11 @@ def test_a_game_is_paid_the_same_beside_others():
     assert together.tolist() == alone
 
 
+def test_small_amounts_are_paid():
+    terms = rewards.compute(RewardConfig(virus=0.0, time=-0.0001), events(tau=np.array([200, 0, 10], np.uint16)))
+    np.testing.assert_allclose(terms["time"], [-0.02, 0, -0.001], rtol=1e-6)
+
+
 def test_counters_do_not_wrap():
     terms = rewards.compute(RewardConfig(time=1.0), events(tau=np.array([2**31, 1, 0], np.uint32)))
     assert terms["time"][0] == 2**31
