@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
@@ -125,3 +126,16 @@ def test_observations_that_are_not_copied_show_the_same(mode):
         assert not also["legal"].flags.writeable and not also["action_mask"].flags.writeable
         forfeits += told["forfeit"].any()
     assert forfeits
+
+
+def test_the_last_observation_of_a_forfeited_game_is_what_it_saw():
+    games = PlacementVectorEnv(2, level=5, threads=1, autoreset_mode=AutoresetMode.SAME_STEP)
+    before, _ = games.reset(seed=0)
+    before = {name: column.copy() for name, column in before.items()}
+    _, _, terminated, _, info = games.step(np.array([before["legal"][0].argmin(), before["legal"][1].argmax()]))
+    assert terminated.tolist() == [True, False]
+    assert info["final_obs"][1] is None
+    for name, column in info["final_obs"][0].items():
+        np.testing.assert_array_equal(column, before[name][0])
+    for name in ("legal", "frames_to_lock"):
+        np.testing.assert_array_equal(info["final_info"][name][0], before[name][0])
