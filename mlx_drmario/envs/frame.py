@@ -109,7 +109,7 @@ class FrameVectorEnv(GameVectorEnv):
     def _observe(self, rows: Rows = ALL) -> Columns:
         planes, scalars = self._batch.observe(self._planes)
         columns: Columns = {"planes": planes, "scalars": scalars, "counters": self._bytes[:, self._counters]}
-        return columns if rows is ALL else {name: column[rows] for name, column in columns.items()}
+        return {name: column[rows] for name, column in columns.items()}
 
     def _status(self, observation: Columns) -> Columns:
         viruses_left = from_bcd(self._state["p1_virus_left_bcd"])

@@ -146,10 +146,7 @@ class PlacementVectorEnv(GameVectorEnv):
     def _observe(self, rows: Rows = ALL) -> Columns:
         if not self._copy and rows is ALL and not self._forfeit.any():
             return self._views()
-        seen = self._views()
-        observation = self._hold(
-            _copied(seen) if rows is ALL else {name: column[rows] for name, column in seen.items()}, rows
-        )
+        observation = self._hold({name: column[rows].copy() for name, column in self._views().items()}, rows)
         for column in observation.values():
             column.flags.writeable = self._copy  # as the views are
         return observation
