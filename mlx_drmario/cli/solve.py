@@ -128,13 +128,17 @@ def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:
 
 def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "dm.Line":
     """The line, searched in a thread so that Ctrl-C can end the search early."""
+    found: list[dm.Line] = []  # here, for an interruption may come before `submit` returns
     with ThreadPoolExecutor(1) as pool:
-        searched = pool.submit(search.solve, games, config.width, config.alpha)
+        pool.submit(int).result()  # its thread runs: one that is interrupted in starting is not waited for
         try:
-            return searched.result()[0]
+            pool.submit(lambda: found.extend(search.solve(games, config.width, config.alpha))).result()
         except KeyboardInterrupt:
             search.stop()
-            return searched.result()[0]
+            pool.shutdown()
+            if not found:
+                raise
+    return found[0]
 
 
 def record(config: SolveConfig, seed: int, line: "dm.Line") -> dict[str, Any]:

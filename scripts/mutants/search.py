@@ -229,8 +229,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an interrupted search for a line is not waited for",
         "mlx_drmario/cli/solve.py",
-        "            search.stop()\n            return searched.result()[0]\n",
-        "            search.stop()\n            raise\n",
+        "            pool.shutdown()\n            if not found:\n                raise\n",
+        "            raise\n",
         "tests/planner/test_search_edges.py",
     ),
     (
