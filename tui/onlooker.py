@@ -20,12 +20,10 @@ from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.part import Explainer, Part
-from mlx_drmario.tui.position import Position
 from mlx_drmario.tui.protocol import (
     FASTEST,
     MAX_GAMES,
     Boards,
-    Choice,
     Line,
     Note,
     Picture,
@@ -35,9 +33,6 @@ from mlx_drmario.tui.protocol import (
 
 if TYPE_CHECKING:
     from mlx_drmario.tui.protocol import Trainable
-
-Focus = tuple[int, Position, Choice, dict[str, float]]
-"""The game in focus: its number, how it stands, what is about to be done, what it has earned."""
 
 
 class Onlooker(Callback):
@@ -49,9 +44,7 @@ class Onlooker(Callback):
         self._parts = [Part() for _ in range(config.shards)]
         self._gate = Gate(pace)
         self._game = 0
-        self._lock = threading.Lock()
-        self._request = 0
-        self._focus: Focus | None = None
+        self._painting = threading.Lock()
         self._explainer = Explainer(config.reward)
         self._stop = self._checkpoint = self._evaluation = False
         self._iteration = 0
@@ -157,9 +150,7 @@ class Onlooker(Callback):
         )
 
     def on_gradient(self) -> None:
-        """No shard plays now: their parts may be touched from here."""
-        for part in range(len(self._parts)):
-            self._offer(part, learning=True)
+        self._offer(learning=True)
 
     # --- Observer, in the threads of the shards ---
 
@@ -174,11 +165,12 @@ class Onlooker(Callback):
         mine = self._parts[part]
         if mine.games is None and part == 0:
             self.on_begin()
-        if mine.games is not games:  # the first step, or games of another stage
-            mine.begin(games)
-        mine.remember(action, log_prob, value)
-        self._offer(part)
-        self._gate.wait(part, lambda: self._offer(part))
+        with mine.lock:
+            if mine.games is not games:  # the first step, or games of another stage
+                mine.begin(games)
+            mine.remember(action, log_prob, value)
+        self._offer()
+        self._gate.wait(part, self._offer)
         self.recorder.before_step(games, action, log_prob, value, part)
         mine.since = time.perf_counter()
 
@@ -186,45 +178,42 @@ class Onlooker(Callback):
         mine = self._parts[part]
         mine.stepping += time.perf_counter() - mine.since
         self.recorder.after_step(games, part)
-        mine.note_ends()
+        with mine.lock:
+            mine.note_ends()
         if self._gate.pace != FASTEST:
             self._gate.rest(float(games.tau.mean()) / FRAME_RATE)
 
     def on_rewards(self, terms: Mapping[str, NDArray[Any]], part: int = 0) -> None:
-        self._parts[part].earn(terms)
+        with self._parts[part].lock:
+            self._parts[part].earn(terms)
 
     # --- pictures ---
 
-    def _offer(self, part: int, learning: bool = False) -> None:
-        """Do this shard's share of the picture that was asked for; whoever comes last sends it."""
-        if not self._link.wanted:
-            return
-        mine = self._parts[part]
-        with self._lock:
-            request = self._request
-        if mine.request > request:
-            return
-        mine.look()
-        game = self._game
-        n = game - self._first(part)
-        focus = (game, *mine.focus(n, self._explainer)) if 0 <= n < mine.size else None
-        with self._lock:
-            mine.request = self._request + 1
-            self._focus = focus or self._focus
-            found = None
-            if all(other.request == mine.request for other in self._parts):
-                self._request, found, self._focus = mine.request, self._focus, None
-        if found is not None:  # else another game came into focus meanwhile, and all begin once more
-            self._link.publish(lambda: self._picture(found, learning))
+    def _offer(self, learning: bool = False) -> None:
+        """Make the picture that was asked for, of all shards: one that has played its part of an iteration waits for
+        the others, which a pause may hold."""
+        if not self._link.wanted or not self._painting.acquire(blocking=False):
+            return  # nobody looks, or another thread is at it
+        try:
+            if all(part.past for part in self._parts):  # every shard has begun
+                self._link.publish(lambda: self._picture(learning))
+        finally:
+            self._painting.release()
 
     def _first(self, part: int) -> int:
         """Number of the first game of a shard; others may not have begun."""
         return part * (self._config.env.num_envs // self._config.shards)
 
-    def _picture(self, focus: Focus, learning: bool) -> Picture:
-        shares = [part.boards for part in self._parts if part.boards is not None]
+    def _picture(self, learning: bool) -> Picture:
+        game, shares, focus = self._game, list[Boards](), None
+        for part, mine in enumerate(self._parts):
+            with mine.lock:
+                shares.append(mine.look())
+                if 0 <= (n := game - self._first(part)) < mine.size:
+                    focus = mine.focus(n, self._explainer)
+        assert focus is not None
         joined = [np.concatenate([getattr(share, name) for share in shares])[:MAX_GAMES] for name in _COLUMNS]
-        return Picture(Boards(*joined), *focus, self._gate.paused, self._gate.pace, learning)
+        return Picture(Boards(*joined), game, *focus, self._gate.paused, self._gate.pace, learning)
 
     def line(self, game: int) -> Line | None:
         """A game from its first decision on, as far as it is remembered."""

@@ -53,8 +53,9 @@ class Moment:
 
 @dataclass
 class Part:
-    """Touched by the shard's own thread only, but for `past`, which others read."""
+    """Touched by whoever holds `lock`: the shard's own thread, or one that makes a picture; `past` is read without."""
 
+    lock: threading.Lock = field(default_factory=threading.Lock)
     games: dm.Decisions | None = None
     log_probs: NDArray[np.float32] | None = None
     value: NDArray[np.float32] | None = None
@@ -77,8 +78,6 @@ class Part:
     """u8[N]: pictures for which it is still to be shown"""
     looked: Moment | None = None
     """the moment that `boards` shows"""
-    request: int = 0
-    """number of the picture that `boards` was made for"""
 
     @property
     def size(self) -> int:
@@ -122,8 +121,8 @@ class Part:
             self.outcome[rows] = np.where(cleared[rows], CLEARED, TOP_OUT)
             self.resting[rows] = RESTING
 
-    def look(self) -> None:
-        """Make `boards` of the games as they are, and of those that have just ended as they ended."""
+    def look(self) -> Boards:
+        """The games as they are, and those that have just ended as they ended."""
         moment = self.past[-1]
         assert self.ends is not None and self.outcome is not None and self.resting is not None
         if moment is not self.looked:  # in a pause nothing changes
@@ -134,6 +133,8 @@ class Part:
             viruses = from_bcd(states["p1_virus_left_bcd"])
             self.boards = Boards(drawn(states), states["p1_level"].copy(), viruses, outcome)
             self.resting -= shown
+        assert self.boards is not None
+        return self.boards
 
     def focus(self, n: int, explainer: Explainer) -> tuple[Position, Choice, dict[str, float]]:
         """Game n: how it stands, what is about to be done, what it has earned."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections import deque
 
 import numpy as np
@@ -148,10 +149,14 @@ class Eager(Link):
 
     def __init__(self):
         super().__init__()
-        self.games = []
+        self.pictures = []
+
+    @property
+    def games(self):
+        return [picture.game for picture in self.pictures]
 
     def publish(self, make):
-        self.games.append(make().game)
+        self.pictures.append(make())
 
 
 def watched(count):
@@ -187,9 +192,18 @@ def test_of_fewer_games_the_last_one_is_in_focus():
     assert onlooker._link.games == [3]
 
 
-def test_a_game_that_comes_into_focus_too_late_for_a_picture_is_in_the_next():
+def test_a_pause_is_seen_though_one_shard_waits_for_the_other():
+    """It has played its part of the iteration, and nobody calls for it until the other has."""
     onlooker, shards = watched(8)
-    for game, part in ((7, 0), (0, 1), (0, 1), (0, 0)):
-        onlooker.look(game)
+    for part in (0, 1):
         step(onlooker, shards, part)
-    assert onlooker._link.games == [0]
+    onlooker.pause(True)
+    onlooker.look(2)
+    held = threading.Thread(target=step, args=(onlooker, shards, 1))
+    held.start()
+    end = time.monotonic() + 60
+    while onlooker._link.games.count(2) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    onlooker.pause(False)
+    held.join()
+    assert onlooker._link.games.count(2) >= 2 and any(picture.paused for picture in onlooker._link.pictures)
