@@ -12,9 +12,13 @@ from mlx_drmario import render as drawing
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import ALL, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only, told
+from mlx_drmario.envs.spare import Spare
+from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
+
+_LIVE = ("_seen", "_counted", "_due", "_told")
+"""attributes that a copy takes anew, see `PlacementVectorEnv._look`"""
 
 
 class PlacementVectorEnv(GameVectorEnv):
@@ -79,10 +83,33 @@ class PlacementVectorEnv(GameVectorEnv):
         )
         self._forfeit = np.zeros(num_envs, np.bool_)
         self._held: Columns = {}
+        self._spare = Spare()
+        self._look()
         self._films = [Film() for _ in range(num_envs)] if render_mode == "rgb_array_list" else []
         super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
         if self._films:
             self.metadata["render_fps"] = 60
+
+    def _look(self) -> None:
+        """Take live views of the engine's columns, once: each is a new array, for whoever asks."""
+        d = self._d
+        self._seen: Columns = {
+            "planes": d.planes,
+            "scalars": d.scalars,
+            "legal": d.legal.view(np.int8),
+            "frames_to_lock": d.frames_to_lock,
+        }
+        self._counted: Columns = {"viruses_left": d.viruses_left, "decisions": d.decisions, "frames": d.frames}
+        self._due = counts(d)
+        self._told: Columns = {name: getattr(d, name) for name in EVENTS}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy looks at the games of its own."""
+        return {name: value for name, value in vars(self).items() if name not in _LIVE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._look()
 
     def render(self) -> tuple[Any, ...] | None:
         """One picture per game, or, for "rgb_array_list", the list of them since the last call (empty after none)."""
@@ -100,13 +127,13 @@ class PlacementVectorEnv(GameVectorEnv):
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
         d = self._d
-        forfeit = active & ~d.legal[np.arange(self.num_envs), actions]
+        forfeit = active & (self._seen["legal"][np.arange(self.num_envs), actions] == 0)
         if self._illegal == "raise" and forfeit.any():
             game = int(np.flatnonzero(forfeit)[0])
             raise ValueError(f"action {actions[game]} of game {game} is not legal; choose where legal is 1")
         self._forfeit = np.zeros_like(forfeit)
         if forfeit.any():
-            seen = _copied(self._views())
+            seen = _copied(self._seen)
             self._held = seen | self._status(seen) | {"state": d.state.copy()}
         played = active & ~forfeit
         before = d.state.copy() if self._films else None
@@ -118,11 +145,11 @@ class PlacementVectorEnv(GameVectorEnv):
         if before is not None:
             self._shoot(before, actions, played)
         self._forfeit = forfeit
-        due, events = counts(d), told(d)
+        due, events = self._due, _copied(self._told)
         if hides:
             due, events = only(played, due), only(played, events)
-            due["top_out"] = due["top_out"] | forfeit  # an illegal action loses the game
-        terminated = played & (d.cleared | d.top_out) | forfeit
+            due = due | {"top_out": due["top_out"] | forfeit}  # an illegal action loses the game
+        terminated = played & (self._told["cleared"] | self._told["top_out"]) | forfeit
         return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
 
     def _shoot(self, before: NDArray[np.void], actions: NDArray[np.int64], played: Mask) -> None:
@@ -133,32 +160,21 @@ class PlacementVectorEnv(GameVectorEnv):
             move = Move(before[n : n + 1], int(actions[n]), tau, frames - tau, capsules)
             self._films[n].moves.append(move)
 
-    def _views(self) -> Columns:
-        """The current observations in the engine's own arrays."""
-        d = self._d
-        return {
-            "planes": d.planes,
-            "scalars": d.scalars,
-            "legal": d.legal.view(np.int8),
-            "frames_to_lock": d.frames_to_lock,
-        }
-
     def _observe(self, rows: Rows = ALL) -> Columns:
         if not self._copy and rows is ALL and not self._forfeit.any():
-            return self._views()
-        observation = self._hold({name: column[rows].copy() for name, column in self._views().items()}, rows)
+            return dict(self._seen)
+        copy = self._spare.copy if rows is ALL else np.asarray  # rows by number are copies already
+        observation = self._hold({name: copy(column[rows]) for name, column in self._seen.items()}, rows)
         for column in observation.values():
             column.flags.writeable = self._copy  # as the views are
         return observation
 
     def _status(self, observation: Columns) -> Columns:
-        d = self._d
-        counted: Columns = {"viruses_left": d.viruses_left, "decisions": d.decisions, "frames": d.frames}
         return {
             "legal": observation["legal"].view(np.bool_),
             "action_mask": observation["legal"],  # the name and the type that Gymnasium's own games use
             "frames_to_lock": observation["frames_to_lock"],
-            **self._hold(_copied(counted)),
+            **self._hold(_copied(self._counted)),
         }
 
     def _scene(self, index: int) -> drawing.Scene:

@@ -170,8 +170,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a forfeited game is not lost",
         PLACEMENT,
-        'due["top_out"] = due["top_out"] | forfeit',
-        'due["top_out"] = due["top_out"]',
+        'due = due | {"top_out": due["top_out"] | forfeit}',
+        'due = due | {"top_out": due["top_out"]}',
         PLACEMENT_TEST,
     ),
     (
@@ -270,8 +270,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a forfeited game is held by what the engine overwrites",
         PLACEMENT,
-        "seen = _copied(self._views())",
-        "seen = self._views()",
+        "seen = _copied(self._seen)",
+        "seen = dict(self._seen)",
         PLACEMENT_TEST,
     ),
     (

@@ -3,6 +3,7 @@
 FILM, FRAME, PLACEMENT, SINGLE, VECTOR = (
     f"mlx_drmario/envs/{name}.py" for name in ("film", "frame", "placement", "single", "vector")
 )
+SPARE, TEST_SPARE = "mlx_drmario/envs/spare.py", "tests/env/test_spare.py"
 GYMNASIUM, TEST_FILM = "tests/env/test_gymnasium.py", "tests/env/test_film.py"
 
 # (name, file, old text, new text, test that fails)
@@ -118,5 +119,28 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "        if amount := getattr(config, name):\n",
         "        if abs(amount := getattr(config, name)) > 0.001:\n",
         "tests/env/test_rewards.py",
+    ),
+    (
+        "memory that is held is used again",
+        SPARE,
+        "        watch = weakref.ref(array, take_back)",
+        "        free.append(block)\n        watch = weakref.ref(array, take_back)",
+        f"{TEST_SPARE}::test_what_is_held_in_any_way_stays_as_it_is",
+    ),
+    ("memory is never used again", SPARE, "free.append(block)", "pass", TEST_SPARE),
+    ("memory is kept for ever", SPARE, "if len(free) < _MOST:", "if True:", TEST_SPARE),
+    (
+        "a copied vector looks at the games of the first",
+        PLACEMENT,
+        "        vars(self).update(state)\n        self._look()\n",
+        "        vars(self).update(state)\n",
+        GYMNASIUM,
+    ),
+    (
+        "observations are shared with the next step",
+        PLACEMENT,
+        "copy = self._spare.copy if rows is ALL else np.asarray",
+        "copy = np.asarray",
+        "tests/env/test_placement_env.py",
     ),
 ]
