@@ -11,6 +11,7 @@ from scripts.mutants import (
     envs,
     evaluator,
     nets,
+    proofs,
     rl,
     rl_runs,
     search,
@@ -31,5 +32,8 @@ class Mutant(NamedTuple):
     test: str
 
 
-LISTS = (app, cli, clone, core, edges, envs, evaluator, nets, rl, rl_runs, search, settings, trace_files, traces, tui)
+LISTS = (
+    *(app, cli, clone, core, edges, envs, evaluator, nets, proofs, rl, rl_runs, search, settings),
+    *(trace_files, traces, tui),
+)
 MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]
