@@ -105,7 +105,6 @@ enum Mode : u8 {
   kModeIntro = 8
 };
 
-#define DRM_FIELD_BYTES(name, bytes, max) u8 name[bytes];
 #define DRM_FIELD(name, bytes, max) DRM_FIELD_##bytes(name)
 #define DRM_FIELD_1(name) u8 name;
 #define DRM_FIELD_128(name) u8 name[128];

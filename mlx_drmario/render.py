@@ -20,7 +20,6 @@ from mlx_drmario.spec import (
     BOTTOM,
     CLEARING,
     COLS,
-    EMPTY,
     FALL,
     HANDOVER,
     LEFT_HALF,
@@ -264,8 +263,3 @@ def _shape(kind: int, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[N
         return radius < reach, none
     across = y if kind in (LEFT_HALF, RIGHT_HALF) else x
     return np.where(toward > 0, np.abs(across) < reach, radius < reach), none
-
-
-def empty_bottle() -> NDArray[np.uint8]:
-    """A bottle without anything in it, u8[128]."""
-    return np.full(ROWS * COLS, EMPTY, np.uint8)

@@ -32,6 +32,7 @@ MOST_CAPSULES = 24
 """that the bound looks ahead"""
 MOST_HALVES = ROWS
 """in a column"""
+_DIGITS = (MOST_HALVES + 1) ** np.arange(COLS)  # make one number of those of all columns
 RESOLVE = 6
 """frames at least from a lock to the clear that it causes (docs/rules.md, 11)"""
 LAST = 28
@@ -52,9 +53,7 @@ class LeastFramesConfig:
 
 def decision_frames(row: int) -> int:
     """Frames at least from one decision to the next if the capsule's base locks in `row` (0 = top)."""
-    return (
-        31 + 2 * row + max(4, row + 1)
-    )  # two a row; the picture is drawn up to there; scans, throw (docs/rules.md, 11)
+    return 31 + 2 * row + max(4, row + 1)  # fall, drawing the picture, scans and throw (docs/rules.md, 11)
 
 
 @cache
@@ -152,9 +151,10 @@ class Bound:
             if cells not in self._needs:
                 self._needs[cells] = Need(cells)
             rows = np.flatnonzero((left == those).all(axis=1))
-            kinds, kind = np.unique(have[rows], axis=0, return_inverse=True)
-            parts = [self._needs[cells].least(part) for part in np.array_split(kinds, len(kinds) // 64 + 1)]
-            halves[rows], delay[rows] = (np.concatenate(part)[kind.ravel()] for part in zip(*parts, strict=True))
+            _, first, kind = np.unique(have[rows] @ _DIGITS, return_index=True, return_inverse=True)
+            kinds = np.array_split(have[rows[first]], len(first) // 64 + 1)
+            parts = zip(*map(self._needs[cells].least, kinds), strict=True)
+            halves[rows], delay[rows] = (np.concatenate(part)[kind] for part in parts)
         return halves, delay
 
 
@@ -176,20 +176,23 @@ def least_frames(games: dm.Decisions, limit: int) -> Answer:
     """The fewest frames in which this one game can be cleared, or None if not within `limit`: all its bottles after one
     capsule, then all after two, and so on."""
     bound = Bound(games.state["p1_bottle"][0], games.state["reserve"][0])
-    layer: Layer = games.state.copy(), np.zeros(1, np.int64)
     best, tried = limit + 1, 0
-    for made in itertools.count():
-        states, frames = layer
+
+    def hopeful(states: NDArray[np.void], frames: NDArray[np.int64], made: int) -> Layer:
         possible = bound(states["p1_bottle"], frames, made) < best
-        following = [(states[:0], frames[:0])]
-        for children, reached, cleared, over in placed(states[possible], frames[possible], best):
+        return states[possible], frames[possible]
+
+    layer = hopeful(games.state.copy(), np.zeros(1, np.int64), 0)
+    for made in itertools.count(1):
+        if not len(layer[0]):
+            break
+        following = [(layer[0][:0], layer[1][:0])]
+        for children, reached, cleared, over in placed(*layer, best):
             tried += len(children)
             best = min([best, *reached[cleared].tolist()])
-            following.append((children[~cleared & ~over], reached[~cleared & ~over]))
+            following.append(hopeful(children[~cleared & ~over], reached[~cleared & ~over], made))
         layer = distinct(*map(np.concatenate, zip(*following, strict=True)))
-        if not len(layer[0]):
-            return Answer(best if best <= limit else None, tried)
-    raise AssertionError("capsules cost frames")
+    return Answer(best if best <= limit else None, tried)
 
 
 Children = tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]

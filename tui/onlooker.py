@@ -47,7 +47,6 @@ class Onlooker(Callback):
         self._painting = threading.Lock()
         self._explainer = Explainer(config.reward)
         self._stop = self._checkpoint = self._evaluation = False
-        self._iteration = 0
         self._last: Progress | None = None
         self._speedup = SpeedUp(config) if isinstance(config, PPORunConfig) else None  # one without a teacher
         self.on_begin: Callable[[], None] = lambda: None
@@ -58,7 +57,7 @@ class Onlooker(Callback):
         """For the same run with another config; a run that was paused waits at its first decision."""
         new = Onlooker(config, self._link, self._gate.pace)
         new.pause(self._gate.paused)
-        new._iteration, new._last = self._iteration, self._last
+        new._last = self._last
         new.look(self._game)  # there may be fewer games
         new._evaluation = self._evaluation
         return new
@@ -118,10 +117,8 @@ class Onlooker(Callback):
         self._link.report(Note(comparison_words(comparison), "good" if comparison["promoted"] else "info"))
 
     def on_iteration(self, snapshot: Snapshot) -> None:
-        self._iteration += 1
         metrics = snapshot.metrics
         self._last = Progress(
-            iteration=self._iteration,
             decisions=snapshot.decisions,
             frames=snapshot.frames,
             games=snapshot.games,

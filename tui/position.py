@@ -1,6 +1,6 @@
 """One game as a screen shows it: plain values read from a row of the engine's state."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -69,10 +69,6 @@ class Position:
     @property
     def title(self) -> str:
         return f"level {self.level} {SPEED_NAMES[self.speed].upper()}"
-
-    def with_bottle(self, bottle: NDArray[np.uint8]) -> Self:
-        """The same game with this bottle and no capsule in it."""
-        return replace(self, bottle=bottle, pose=None)
 
 
 def outcome_of(viruses_bcd: int, failed: int) -> int:

@@ -136,7 +136,6 @@ class Rates:
 class Progress:
     """A training iteration ended."""
 
-    iteration: int
     decisions: int
     frames: int
     games: int
@@ -203,7 +202,6 @@ class Ready:
 
     name: str
     games: int
-    run: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -211,8 +209,6 @@ class Ended:
     """The job is done; the worker ends."""
 
     text: str
-    run: Path | None = None
-    finished: bool = True
 
 
 @dataclass(frozen=True)

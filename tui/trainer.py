@@ -113,11 +113,11 @@ class Trainer:
                 self._onlooker = self._onlooker.successor(resolve(self._config))
             self._greet()
         words = "finished" if result.finished else f"stopped at {result.last.progress:.0%} of the budget"
-        link.report(Ended(f"{words}; saved {result.checkpoint}", run, result.finished))
+        link.report(Ended(f"{words}; saved {result.checkpoint}"))
 
     def _greet(self) -> None:
         run = self._job.run
-        self._link.report(Ready(self._config.name, self._config.env.num_envs, run))
+        self._link.report(Ready(self._config.name, self._config.env.num_envs))
         rows = read_metrics(run) if (run / "metrics.jsonl").exists() else []
         rows = rows[:: len(rows) // _POINTS + 1]
         points = [(row["step"], {name: row[name] for name in CURVES if name in row}) for row in rows]

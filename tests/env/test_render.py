@@ -6,14 +6,14 @@ import pytest
 
 from mlx_drmario import render
 from mlx_drmario.render import Scene, capsule_cells
-from mlx_drmario.spec import BOTTOM, CLEARING, LEFT_HALF, RIGHT_HALF, SINGLE, TOP, VIRUS
+from mlx_drmario.spec import BOTTOM, CELLS, CLEARING, EMPTY, LEFT_HALF, RIGHT_HALF, SINGLE, TOP, VIRUS
 
 YELLOW, RED, BLUE = 0, 1, 2
 
 
 @pytest.fixture
 def bottle():
-    cells = render.empty_bottle()
+    cells = np.full(CELLS, EMPTY, np.uint8)
     cells[15 * 8 + 0] = VIRUS + RED
     cells[15 * 8 + 1] = VIRUS + BLUE
     cells[15 * 8 + 2] = VIRUS + YELLOW
@@ -65,7 +65,7 @@ def test_pixels_tell_every_kind_and_color_apart():
     kinds = (VIRUS, TOP, BOTTOM, LEFT_HALF, RIGHT_HALF, SINGLE, CLEARING)
     pictures = set()
     for byte in [0xFF] + [kind + color for kind in kinds for color in range(3)]:
-        cells = render.empty_bottle()
+        cells = np.full(CELLS, EMPTY, np.uint8)
         cells[0] = byte
         pictures.add(render.rgb(Scene(cells), cell=12).tobytes())
     assert len(pictures) == 1 + 3 * len(kinds)

@@ -115,7 +115,7 @@ def test_training_summary(size, tmp_path):
 
     async def look(pilot, screen):
         progress = [
-            Progress(step, 4096 * step, 330_000 * step, 37 * step, 1.5 * step, step / 200, "level 0 HI", metrics(step))
+            Progress(4096 * step, 330_000 * step, 37 * step, 1.5 * step, step / 200, "level 0 HI", metrics(step))
             for step in range(1, 61)
         ]
         notes = [

@@ -6,8 +6,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 
-from mlx_drmario import render
-from mlx_drmario.spec import CLEARING, LEFT_HALF, RIGHT_HALF, VIRUS
+from mlx_drmario.spec import CELLS, CLEARING, EMPTY, LEFT_HALF, RIGHT_HALF, VIRUS
 from mlx_drmario.tui import themes
 from mlx_drmario.tui.app import DrMarioApp
 from mlx_drmario.tui.palette import CLASS_OF, palette
@@ -40,7 +39,7 @@ def in_wall(check, size=(80, 27), theme="bottle-dark"):
 
 
 def boards(count, **changes):
-    cells = np.tile(render.empty_bottle(), (count, 1))
+    cells = np.full((count, CELLS), EMPTY, np.uint8)
     cells[:, 127] = VIRUS + 1
     cells[:, 3], cells[:, 4] = LEFT_HALF, RIGHT_HALF + 2
     zeros = np.zeros(count, np.uint8)

@@ -108,10 +108,6 @@ class Curves(Grid):
         for name, curve in self._curves.items():
             curve.show(list(self._points[name]))
 
-    def last(self, name: str) -> float | None:
-        """The newest value of a metric."""
-        return self._points[name][-1][1] if self._points[name] else None
-
 
 class Summary(Vertical):
     """Curves above, facts below."""
