@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.ranges import Range, check_ranges, ranges
-from mlx_drmario.spec import FALL, RESOLVE, check_one_player
+from mlx_drmario.spec import FALL, PLAY, RESOLVE, check_one_player
 
 Roots = dict[str, Any]
 """The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
@@ -219,8 +219,16 @@ def describe_placement(action: int, colors: str) -> str:
     return f"{colors[0]} row {cell // 8} col {cell % 8}, {colors[1]} {where} it"
 
 
-_PLAY = 4
-"""`mode` while a level is played"""
+def script_of(state: np.void, action: int, player: int = 0) -> NDArray[np.uint8]:
+    """`dm.script` from a state: the buttons held in each frame, u8[T], that lock the player's capsule at `action`.
+
+    state: a row of `Decisions.state` or `Batch.state` with a capsule that can be moved from the next frame on. Raises
+    ValueError if the placement cannot be reached.
+    """
+    name = f"p{player + 1}_".__add__
+    colors = np.array([state[name("pill_color_l")], state[name("pill_color_r")]], np.uint8)
+    setting, ups = int(state[name("speed_setting")]), int(state[name("speed_ups")])
+    return dm.script(state[name("bottle")], colors, int(state["frame_counter"]), setting, ups, action)
 
 
 def verify_line(
@@ -242,14 +250,12 @@ def verify_line(
         while batch.state["p1_next_action"][0] != FALL:
             if batch.state["p1_virus_left_bcd"][0] == 0:
                 raise ValueError(f"actions has {len(actions)} entries, and the level is cleared after {n}")
-            if batch.state["mode"][0] != _PLAY:
+            if batch.state["mode"][0] != PLAY:
                 return None
             batch.step(nothing)
             frames += frames > 0
         state = batch.state[0]
-        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-        clock = (int(state["frame_counter"]), int(state["p1_speed_setting"]), int(state["p1_speed_ups"]))
-        buttons = dm.script(state["p1_bottle"].copy(), colors, *clock, action)
+        buttons = script_of(state, action)
         batch.run(buttons[:, None, None])
         frames += len(buttons)
     while batch.state["p1_virus_left_bcd"][0] and batch.state["p1_next_action"][0] == RESOLVE:

@@ -33,6 +33,8 @@ PLANE_SETS = ("bitplane", "extended")
 SCALAR_MAX = 40.0
 """no scalar is greater (most lie in 0..1) or below 0"""
 
+TITLE, OPTIONS, SETUP, PLAY = 0, 1, 3, 4
+"""`mode` on the title and options screens, in the frame before a level is made, and in play"""
 FALL, RESOLVE, HANDOVER = 0, 1, 3
 """p1_next_action while a capsule falls under the player's control, while the bottle settles after its lock, and in the
 frame between the appearance of the next one and the player's control of it"""

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.spec import DOWN, LEFT, RIGHT
+from mlx_drmario.spec import DOWN, LEFT, OPTIONS, PLAY, RIGHT, SETUP, TITLE
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.menus import Menus
 
 SELECT, START, UP = 0x20, 0x10, 0x08
-TITLE, OPTIONS, SETUP, PLAY = 0, 1, 3, 4
-"""`mode`"""
 SCREEN_CHANGE = 3
 """frames from the Start on the title, or after a finished game, to the first of the options screen: docs/rules.md 4"""
 BUILD = 3

@@ -5,11 +5,9 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds
-from mlx_drmario.spec import FALL, from_bcd
+from mlx_drmario.spec import FALL, PLAY, SETUP, from_bcd
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.games import Games, Table
-
-PLAY, SETUP = 4, 3
 
 
 def derived(games: Games) -> Table:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
-from mlx_drmario.spec import SPEED_NAMES
+from mlx_drmario.spec import PLAY, SETUP, SPEED_NAMES
 from mlx_drmario.traces import console, replay, schema
 from mlx_drmario.traces.console import POWER, RESET
 from mlx_drmario.traces.games import Games
@@ -63,9 +63,9 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     seed = int(table["seed"][e])
     counter = int(table["frame_counter"][e])
     start = games.start[e : e + 1]
-    at_setup = int(start["mode"][0]) == console.SETUP
+    at_setup = int(start["mode"][0]) == SETUP
     if at_setup:
-        counter = (counter + _frames_until(start, console.PLAY)) & 255
+        counter = (counter + _frames_until(start, PLAY)) & 255
     way = console.way_to(level, speed, seed, counter, menus)
     played = replay.buttons_of(games, e)
     head = way.buttons[: way.options + console.BUILD + 1] if at_setup else way.buttons

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.rewards import TERMS, RewardConfig
+from mlx_drmario.search import script_of
 from mlx_drmario.spec import FALL, RESOLVE
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position, drawn
@@ -15,7 +16,6 @@ from mlx_drmario.tui.protocol import Boards, Choice, Line
 
 REST = 90
 """frames for which a finished game stays as it ended"""
-_SCRIPT = ("frame_counter", "p1_speed_setting", "p1_speed_ups")
 _LONGEST = 1_024
 """frames of the longest script: a capsule falls at least a row in 70 frames"""
 
@@ -99,9 +99,7 @@ class Table:
         """Ask the policy about these games; their scripts are held from this frame on."""
         states, numbers = self._states[rows], rows.tolist()
         for n, state, choice in zip(numbers, states, self._adviser.choose(states, numbers), strict=True):
-            colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-            clock, speed, speed_ups = (int(state[name]) for name in _SCRIPT)
-            script = dm.script(state["p1_bottle"], colors, clock, speed, speed_ups, choice.action)
+            script = script_of(state, choice.action)
             self._buttons[n, : len(script)] = script
             self._at[n], self._length[n] = 0, len(script)
             record = self.records[n]

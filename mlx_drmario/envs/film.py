@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario import Batch, render, script
+from mlx_drmario import Batch, render
+from mlx_drmario.search import script_of
 
 
 class Move(NamedTuple):
@@ -48,9 +49,7 @@ def _played(move: Move) -> Iterator[Any]:
     batch = Batch(num_envs=1, threads=1)
     batch.set_state(move.state)
     state = move.state[0]
-    colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-    clock = (int(state["frame_counter"]), int(state["p1_speed_setting"]), int(state["p1_speed_ups"]))
-    buttons = script(state["p1_bottle"], colors, *clock, move.action)
+    buttons = script_of(state, move.action)
     for frame in range(move.tau):
         batch.step(np.array([[buttons[frame] if frame < len(buttons) else 0]], np.uint8))
         yield batch.state[0]

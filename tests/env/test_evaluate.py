@@ -8,6 +8,7 @@ from mlx_drmario import evaluate as module
 from mlx_drmario import seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import EvalResult, compare, evaluate, mean_clear_rate_difference
+from mlx_drmario.search import script_of
 
 GAMES = seeds.seeds("test", 20)
 SETTINGS = {"level": 0, "speed": 2, "max_decisions": 60}
@@ -60,9 +61,7 @@ def test_frames_of_a_cleared_game_are_its_frames_to_clear():
             frames += frames > 0
             continue
         state, action = d.state[0], Greedy().act(d.view)
-        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-        setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
-        for buttons in dm.script(state["p1_bottle"], colors, *setting, int(action[0])):
+        for buttons in script_of(state, int(action[0])):
             b.step(np.array([[buttons]], np.uint8))
             frames += 1
         d.step(action)

@@ -6,6 +6,7 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.envs import FrameEnv, FrameVectorEnv
 from mlx_drmario.envs.frame import COUNTERS
 from mlx_drmario.rewards import TERMS, RewardConfig, compute
+from mlx_drmario.search import script_of
 from mlx_drmario.spec import BUTTONS, DOWN
 
 ONE_EACH = RewardConfig(**dict.fromkeys(TERMS, 1.0))
@@ -22,9 +23,7 @@ def scripts_of_a_game(seed, level):
     d.reset(level, 2, seed)
     while not d.ended[0]:
         state, action = d.state[0], Greedy().act(d.view)
-        colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-        setting = (int(state[name]) for name in ("frame_counter", "p1_speed_setting", "p1_speed_ups"))
-        script = dm.script(state["p1_bottle"], colors, *setting, int(action[0]))
+        script = script_of(state, int(action[0]))
         d.step(action)
         yield script, {name: float(term[0]) for name, term in compute(ONE_EACH, d).items()}
 

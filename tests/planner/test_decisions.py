@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario import _core
+from mlx_drmario.search import script_of
 from tests import cpp
 from tests import strategies as sts
 
@@ -39,14 +40,6 @@ def visited(rng: np.random.Generator, games: int, steps: int) -> Iterator[dm.Dec
     for _ in range(steps):
         yield decisions
         decisions.step(random_legal(rng, decisions.legal))
-
-
-def script_of(state: np.void, action: int) -> np.ndarray:
-    colors = np.array([state["p1_pill_color_l"], state["p1_pill_color_r"]], np.uint8)
-    return dm.script(
-        state["p1_bottle"], colors, int(state["frame_counter"]), int(state["p1_speed_setting"]),
-        int(state["p1_speed_ups"]), action,
-    )  # fmt: skip
 
 
 def replay(state: np.ndarray, script: np.ndarray) -> tuple[dict[str, np.ndarray], dm.Batch, int]:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 import mlx_drmario as dm
+from mlx_drmario.search import script_of
 from tests import cpp
 from tests import strategies as sts
 
@@ -13,15 +14,6 @@ from .test_decisions import random_legal
 FALL, ATTACK = 0, 2
 # What belongs to the capsule in the air, which a decision loop does not simulate; stale until the next spawn.
 IN_THE_AIR = ("pill_x", "pill_y", "pill_rotation", "speed_counter", "speed_index", "held", "pressed", "chain_len")
-
-
-def script_of(state: np.void, side: int, action: int) -> np.ndarray:
-    p = f"p{side + 1}_"
-    colors = np.array([state[p + "pill_color_l"], state[p + "pill_color_r"]], np.uint8)
-    return dm.script(
-        state[p + "bottle"], colors, int(state["frame_counter"]), int(state[p + "speed_setting"]),
-        int(state[p + "speed_ups"]), action,
-    )  # fmt: skip
 
 
 class Console:
@@ -35,7 +27,7 @@ class Console:
         self.sent, self.received = np.zeros(2, int), np.zeros(2, int)
 
     def decide(self, side: int, action: int) -> None:
-        self.scripts[side] = script_of(self.batch.state[0], side, action)
+        self.scripts[side] = script_of(self.batch.state[0], action, side)
         self.frames[side] = self.sent[side] = self.received[side] = 0
 
     @property

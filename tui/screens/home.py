@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from typing import ClassVar
 
@@ -102,7 +101,7 @@ def demo_position() -> Position:
     """A bottle of level 10, as it is at the start."""
     from mlx_drmario.tui.game import LiveGame
 
-    game = LiveGame(10, 2, next(cycle([0x8988])))
+    game = LiveGame(10, 2, 0x8988)
     while not game.falling():
         game.step(0)
     assert game.outcome() == PLAYING
