@@ -3,7 +3,7 @@
 #
 #   scripts/runs/results.sh [games of the cheap policies]   # 1,000 by default
 #
-# What is there already is kept, so it goes on where it was stopped. Hours on two cores: deeper searches cost
+# What is there already is kept, so it goes on where it was stopped. Hours on two cores: searches deeper than 3ply cost
 # milliseconds a capsule, so they play fewer games, and at HI alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,7 +22,6 @@ play() { # NAME POLICY SPEED LEVELS GAMES
 }
 
 for speed in hi med low; do
-    play 1ply search:1ply "$speed" 0-20 "$games"
     play greedy greedy "$speed" 0-20 "$games"
     play random random "$speed" 0-20 "$games"
 done
@@ -35,15 +34,18 @@ fi
 if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --minutes 30 --out runs/ppo`, two cores
     play ppo "$PPO" hi 0-20 "$games"
 fi
-play 2ply search:2ply hi 0-20 "$games"
-play 3ply search:3ply hi 0-20 "$games"
+for plies in 1 2 3; do
+    for speed in hi med low; do
+        play ${plies}ply search:${plies}ply "$speed" 0-20 "$games"
+    done
+    play ${plies}ply search:${plies}ply hi 20 "${TWENTY:-4096}" -20
+done
 play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
-python scripts/known_results.py --out "$out/known-hi.json" --games "${KNOWN:-200}"
+python scripts/known_results.py --out "$out/known-hi.json" --games "$games"
 for speed in med low; do
-    play 2ply search:2ply "$speed" 0-20 "$games"
     play best best "$speed" 0-20 "${SLOWER:-100}"
 done
