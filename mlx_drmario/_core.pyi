@@ -256,7 +256,7 @@ class PublicView:
     def afterstates(self) -> Afterstates:
         """As Decisions.afterstates."""
 
-    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
+    def sample_legal(self, seed: object | None) -> NDArray[numpy.int32]:
         """As Decisions.sample_legal."""
 
     @property
@@ -497,13 +497,13 @@ class Decisions:
         Raises ValueError or TypeError naming the argument; nothing has changed then.
         """
 
-    def step(self, action: object) -> None:
+    def step(self, action: object | None) -> None:
         """
         One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).
         Raises ValueError naming the first illegal action; nothing has moved then.
         """
 
-    def sample_legal(self, seed: int) -> NDArray[numpy.int32]:
+    def sample_legal(self, seed: object | None) -> NDArray[numpy.int32]:
         """
         i32[N]: a uniformly drawn legal action of every seat whose decision is due (0 for the others). A hash of
         the seed (u64), the game's digest and the seat, so a game is played the same whatever else is in the batch.

@@ -1,12 +1,10 @@
 """Two policies that have not learnt anything, to compare with."""
 
-import operator
-
 import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
-from mlx_drmario.spec import check_one_player
+from mlx_drmario.spec import check_one_player, whole
 
 
 class RandomLegal:
@@ -17,7 +15,8 @@ class RandomLegal:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._seed = operator.index(seed) % 2**64
+        """ValueError for a seed that is no whole number in 0..2^64 - 1."""
+        self._seed = whole("seed", seed, 0, 2**64 - 1)
 
     def act(self, view: dm.PublicView) -> NDArray[np.int32]:
         """See `evaluate.Policy.act`; ended games get action 0."""

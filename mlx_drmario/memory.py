@@ -44,7 +44,9 @@ MEMORY = MemoryBudget(**dataclasses.asdict(BUDGETS["sampled"]))
 
 def parse(text: str) -> MemoryBudget:
     """The budget that "memory" or "memory:beam=300,boards=8" names; ValueError as of `search.parse`."""
-    _, _, changes = text.partition(":")
+    name, _, changes = text.partition(":")
+    if name != "memory":
+        raise ValueError(f"no player {text!r}; it is memory, or memory:NAME=NUMBER with commas between several")
     return changed(MEMORY, changes.split(",") if changes else [])
 
 

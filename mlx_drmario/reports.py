@@ -17,13 +17,8 @@ from mlx_drmario.spec import SPEED_NAMES
 Results = Sequence[tuple[str, EvalResult]]
 """(name of the policy, how it did at one level and speed)"""
 
-GAMES_CSV, GAMES_PARQUET, SUMMARY, COMPARISON, PLOT = (
-    "games.csv",
-    "games.parquet",
-    "summary.csv",
-    "comparison.csv",
-    "levels.png",
-)
+FILES = ("games.csv", "games.parquet", "summary.csv", "comparison.csv", "levels.png")
+GAMES_CSV, GAMES_PARQUET, SUMMARY, COMPARISON, PLOT = FILES
 
 
 def write(

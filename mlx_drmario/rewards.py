@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlx_drmario import files
 from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
 
@@ -80,7 +81,7 @@ class RewardConfig:
         Raises:
             ValueError: an unknown name, or a value that is not a finite number.
         """
-        unknown = sorted(set(values) - set(TERMS))
+        unknown = sorted(set(values) - set(TERMS), key=str)
         if unknown:
             raise ValueError(f"unknown reward {unknown[0]!r}; the rewards are {', '.join(TERMS)}")
         return cls(**values)
@@ -94,7 +95,7 @@ class RewardConfig:
             ValueError: not JSON, not an object, or not acceptable to `from_mapping`; names the file.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            values = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_each_once)
             if not isinstance(values, dict):
                 raise ValueError(f"expected a JSON object of rewards, found {type(values).__name__}")
             return cls.from_mapping(values)
@@ -102,8 +103,17 @@ class RewardConfig:
             raise ValueError(f"{path}: {error}") from error
 
     def to_json(self, path: str | Path) -> None:
-        """Write every term, readable by `from_json`."""
-        Path(path).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """Write every term, readable by `from_json`; raises OSError, and a file that was there stays whole then."""
+        files.write_text(Path(path), json.dumps(asdict(self), indent=2) + "\n")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for one that gives a name twice."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        name = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        raise ValueError(f"{name!r} is given twice")
+    return values
 
 
 TERMS: tuple[str, ...] = tuple(field.name for field in fields(RewardConfig))

@@ -157,6 +157,8 @@ def changed(budget: AnyBudget, changes: list[str]) -> AnyBudget:
         key, equals, value = change.partition("=")
         if not equals or key not in kinds:
             raise ValueError(f"no setting {change!r}; give NAME=NUMBER with a name of {', '.join(kinds)}")
+        if key in values:
+            raise ValueError(f"{key} is given twice")
         try:
             values[key] = int(value) if kinds[key][1] else float(value)
         except ValueError:

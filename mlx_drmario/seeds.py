@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlx_drmario.spec import whole
+from mlx_drmario.spec import LONGEST, whole
 
 POWER_ON = 0x8988
 PERIOD = 32_767
@@ -66,8 +66,8 @@ def seeds(split: str, n: int | None = None) -> NDArray[np.uint16]:
 
 
 def sample(split: str, rng: np.random.Generator, n: int) -> NDArray[np.uint16]:
-    """`n` seeds drawn uniformly, with replacement, from a split: u16[n]."""
-    block = _block(split)
+    """`n` seeds drawn uniformly, with replacement, from a split: u16[n]. ValueError for an unknown split and n < 0."""
+    block, n = _block(split), whole("n", n, 0, LONGEST)
     _list(split)
     return orbit()[rng.integers(block.start, block.stop, size=n)]
 

@@ -50,9 +50,10 @@ static void step(Decisions& d, nb::handle action) {
   });
 }
 
-static nb::ndarray<nb::numpy, i32> sample_legal(Decisions& d, u64 seed) {
+static nb::ndarray<nb::numpy, i32> sample_legal(Decisions& d, nb::handle seed) {
+  const u64 key = word(seed, "seed");
   std::vector<i32> actions(d.rows());
-  exclusively(d, [&] { d.sample_legal(seed, actions.data()); });
+  exclusively(d, [&] { d.sample_legal(key, actions.data()); });
   return copied(actions, row_shape(d));
 }
 
@@ -257,7 +258,7 @@ static void bind_public_view(nb::module_& m) {
   c.def(
        "afterstates", [](PublicView& v) { return afterstates(*v.games); }, "As Decisions.afterstates.")
       .def(
-          "sample_legal", [](PublicView& v, u64 seed) { return sample_legal(*v.games, seed); }, "seed"_a,
+          "sample_legal", [](PublicView& v, nb::handle seed) { return sample_legal(*v.games, seed); }, "seed"_a.none(),
           "As Decisions.sample_legal.");
   bind_observations(c);
   bind_events(c);
@@ -272,11 +273,11 @@ static void bind_playing(nb::class_<Decisions>& c) {
         "Scalars or integer arrays [N]: level 0..24, speed 0 LOW, 1 MED, 2 HI (both also [N, 2]), seed 2..65535,\n"
         "frame_counter: its value in the first sample of play. The event columns of all games are 0 after it.\n"
         "Raises ValueError or TypeError naming the argument; nothing has changed then.")
-      .def("step", &step, "action"_a,
+      .def("step", &step, "action"_a.none(),
            "One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).\n"
            "Raises ValueError naming the first illegal action; nothing has moved then.")
       .def(
-          "sample_legal", &sample_legal, "seed"_a,
+          "sample_legal", &sample_legal, "seed"_a.none(),
           "i32[N]: a uniformly drawn legal action of every seat whose decision is due (0 for the others). A hash of\n"
           "the seed (u64), the game's digest and the seat, so a game is played the same whatever else is in the batch.")
       .def("afterstates", &afterstates, "Resolves every legal placement without moving the games.")

@@ -54,7 +54,9 @@ def identify(start: NDArray[np.void], players: int) -> Table:
             clock[some[same]] = counter[same]
             found[some] = same
     held = tuple(f"{p}held" for p in seat)  # buttons that are still down decide nothing but the next new presses
-    found |= at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players), held)
+    set_up = at_setup & (seed >= 2) & _equal(start, _setup(start, level, speed, seed, players), held)
+    clock[set_up] += _frames_to_play(start[set_up], players)
+    found |= set_up
     shape = (count, *schema.row_shape(schema.EPISODE["level"], players))
     return {
         "seed": seed.astype(np.uint16),
@@ -75,6 +77,19 @@ def _delays(start: NDArray[np.void], speed: NDArray[np.uint8], players: int) -> 
         return [(0, ~parked), (2, parked)]
     low = speed[:, 0] == 0
     return [(0, ~parked), (23, parked & ~low), (44, parked & low), (45, parked & low)]
+
+
+def _frames_to_play(start: NDArray[np.void], players: int) -> NDArray[np.uint8]:
+    """u8[E]: frames from the set-up to the first sample of play, modulo 256: as many as the viruses take to place."""
+    if not len(start):
+        return np.zeros(0, np.uint8)
+    batch = dm.Batch(num_envs=len(start), players=players)
+    batch.set_state(start)
+    made = np.zeros(len(start), np.uint8)
+    while (waiting := batch.state["mode"] != PLAY).any():
+        batch.step(np.zeros((len(start), players), np.uint8))
+        made += waiting
+    return made
 
 
 def _plays_into(

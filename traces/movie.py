@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
-from mlx_drmario.spec import PLAY, SETUP, SPEED_NAMES
+from mlx_drmario.spec import SETUP, SPEED_NAMES
 from mlx_drmario.traces import console, replay, schema
 from mlx_drmario.traces.console import POWER, RESET
 from mlx_drmario.traces.games import Games
@@ -64,8 +64,6 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     counter = int(table["frame_counter"][e])
     start = games.start[e : e + 1]
     at_setup = int(start["mode"][0]) == SETUP
-    if at_setup:
-        counter = (counter + _frames_until(start, PLAY)) & 255
     way = console.way_to(level, speed, seed, counter, menus)
     played = replay.buttons_of(games, e)
     head = way.buttons[: way.options + console.BUILD + 1] if at_setup else way.buttons
@@ -81,13 +79,6 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
 
 def _both(buttons: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(buttons, ((0, 0), (0, 2 - buttons.shape[1])))
-
-
-def _frames_until(start: NDArray[np.void], mode: int) -> int:
-    batch = dm.Batch(num_envs=1, players=int(start["nb_players"][0]), threads=1)
-    batch.set_state(start)
-    seen = np.asarray(batch.run(np.zeros((1000, 1, batch.players), np.uint8), record=("mode",))["mode"])[:, 0]
-    return int(np.argmax(seen == mode)) + 1
 
 
 def _lead(start: NDArray[np.void], level: NDArray[np.uint8], speed: NDArray[np.uint8], seed: int, counter: int) -> int:

@@ -32,8 +32,8 @@ class CalibrateConfig:
     """games per level"""
     rows: Annotated[int, Range(1, 1_000)] = 4
     """situations of each game"""
-    disturbed: Share = 0.5
-    """share of the games that begin with random placements, as in the run's data"""
+    disturbed: Share | None = None
+    """share of the games that begin with random placements; by default as in the run's data"""
     split: Literal["validation", "test", "training"] = "validation"
     """where the games come from; test is for final numbers, not for choosing"""
     seed: Seed = 0
@@ -67,10 +67,12 @@ def run(config: CalibrateConfig) -> int:
         raise ValueError(f"{config.run} foresees returns (of `drmario train qrdqn`), and no frames to compare")
     settings = read_config(config.run, EvaluatorConfig)
     levels = levels or parse_levels(settings.data.levels)
+    disturbed = settings.data.disturbed if config.disturbed is None else config.disturbed
     out = config.out or config.run / "calibration"
     check_makeable("out", out)
     policy, planes = policies.load(settings.data.policy, "data.policy")
-    print(f"{settings.data.policy}, {config.games} {config.split} games per level\n{HEADER}")
+    title = f"{settings.data.policy}, {config.games} {config.split} games per level"
+    print(f"{title}, {disturbed:.0%} of them with random placements first\n{HEADER}")
     parts: list[Outcomes] = []
     rows: dict[str, Any] = {}
     with Progress(sys.stderr) as progress:
@@ -80,7 +82,7 @@ def run(config: CalibrateConfig) -> int:
                 levels=str(level),
                 games=config.games,
                 rows=config.rows,
-                disturbed=config.disturbed,
+                disturbed=disturbed,
             )
             part = calibration.observe(evaluator, policy, planes, games, config.split, [config.seed, 3, level])
             parts.append(part)
@@ -95,13 +97,12 @@ def run(config: CalibrateConfig) -> int:
         "policy": settings.data.policy,
         "speeds": settings.data.speeds,
         "split": config.split,
-        "disturbed": config.disturbed,
+        "disturbed": disturbed,
         "levels": rows,
         "all": calibration.summary(everything, rng),
         "reliability": calibration.reliability(everything, rng),
     }
     show(content)
-    title = f"{settings.data.policy}, {config.games} {config.split} games per level"
     calibration.write(out, everything, content, lambda path: plot(path, content, title))
     print(f"\n{out}")
     return 0

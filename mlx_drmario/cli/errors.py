@@ -78,6 +78,9 @@ def unboxed(printed: str, args: list[str]) -> str:
     if len(parts) < 2:  # no box that we know
         return parts[0]
     title, body, *rest = parts
+    misplaced = re.match(r"Unrecognized or misplaced options: (\S+) \(applied to ([\w .-]+)\)", body)
+    if misplaced:
+        return f"{misplaced[1]} is no option of `{misplaced[2]}` (`{misplaced[2]} --help` lists all)"
     hints = re.split(r"-{9,}", rest[0] if rest else "")
     lists = re.search(r"(drmario [\w .-]*--help)", hints[-1])
     value = re.match(r"Error parsing (--[\w.-]+): ", body)

@@ -73,10 +73,13 @@ def run(config: EvalConfig) -> int:
     if config.against is not None:
         policies.check(config.against, "against")
     players = [Player(name, *policies.load(name)) for name in names]
+    if config.out is not None:  # first: the other file may be for it
+        check_directory("--out", config.out)
     if config.json is not None:
         check_output("--json", config.json)
-    if config.out is not None:
-        check_directory("--out", config.out)
+        taken = [] if config.out is None else [config.out.resolve() / name for name in reports.FILES]
+        if config.json.resolve() in taken:
+            raise ValueError(f"json is {config.json}, which --out writes; name another file")
     if config.capture is not None:
         check_directory("--capture", config.capture)
     results: list[tuple[str, EvalResult]] = []

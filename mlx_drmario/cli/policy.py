@@ -119,10 +119,8 @@ def _trained(name: str, option: str) -> NetworkPolicy | RiskPolicy:
             return load_risk_policy(paths[0], risk)
     from mlx_drmario.rl.player import load_ensemble, load_policy
 
-    if _prefix(name) != ENSEMBLE:
-        return load_policy(paths[0])
     with _naming(name, option):
-        return load_ensemble(paths)
+        return load_ensemble(paths) if _prefix(name) == ENSEMBLE else load_policy(paths[0])
 
 
 @contextlib.contextmanager
@@ -130,8 +128,8 @@ def _naming(name: str, option: str) -> Iterator[None]:
     """What is wrong with a part of a name is said of the name as it was typed."""
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"{option} is {name!r}: {error}") from None
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"{option} is {name!r}: {error}") from None
 
 
 def _prefix(name: str) -> str:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.spec import counted
+
 if TYPE_CHECKING:
     from mlx_drmario.rl.runs.listing import RunSummary
 
@@ -70,6 +72,8 @@ def run(config: ListConfig | InfoConfig | CompareConfig) -> int:
 
 def list_runs(summaries: list[RunSummary]) -> None:
     """Print the table."""
+    from mlx_drmario.rl.runs.settings import holds_run
+
     width = max([24, *(len(summary.path.name) for summary in summaries)])
     print(
         f"{'run':<{width}} {'level':>8} {'net':<18} {'seed':>4} {'decisions':>11} {'budget':>6}"
@@ -77,7 +81,8 @@ def list_runs(summaries: list[RunSummary]) -> None:
     )
     for summary in summaries:
         print(f"{summary.path.name:<{width}} {columns(summary)}".rstrip())
-    print(f"{len(summaries)} runs; clears: of the last games in training, eval: in evaluation.json")
+    runs = sum(1 for summary in summaries if holds_run(summary.path))
+    print(f"{counted(runs, 'run')}; clears: of the last games in training, eval: in evaluation.json")
 
 
 def columns(summary: RunSummary) -> str:

@@ -9,9 +9,21 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from mlx_drmario import Batch, event_names, plane_names, render, scalar_names
-from mlx_drmario.envs.single import GameEnv
+from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import ALL, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only, told
+from mlx_drmario.envs.vector import (
+    ALL,
+    Columns,
+    GameVectorEnv,
+    Mask,
+    Outcome,
+    Reward,
+    Rows,
+    only,
+    plane_set,
+    sizes,
+    told,
+)
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import BUTTONS, LONGEST, check_level, from_bcd, speed_number, whole
 
@@ -58,9 +70,9 @@ class FrameVectorEnv(GameVectorEnv):
             threads: for the engine, 0 = one per core; never changes a result.
         """
         self._level, self._speed = check_level(level), speed_number(speed)
-        self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
+        self._planes, self._skip = plane_set(planes), whole("frame_skip", frame_skip, 1, _MAX_SKIP)
         self._max_frames = whole("max_frames", max_frames, 0, LONGEST)
-        self._batch = Batch(num_envs=num_envs, threads=threads)
+        self._batch = Batch(**sizes(num_envs, threads))
         self._look()
         offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}
         self._counters = [offsets[f"p1_{name}"] for name in COUNTERS]
@@ -124,6 +136,4 @@ class FrameEnv(GameEnv):
     """One game of `FrameVectorEnv`; the same keyword arguments but num_envs, threads and autoreset_mode."""
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
-        super().__init__(
-            FrameVectorEnv(1, threads=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **options)
-        )
+        super().__init__(FrameVectorEnv(render_mode=render_mode, **of_one_game(options)))

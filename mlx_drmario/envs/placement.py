@@ -10,10 +10,22 @@ from numpy.typing import NDArray
 from mlx_drmario import Decisions
 from mlx_drmario import render as drawing
 from mlx_drmario.envs.film import Film, Move
-from mlx_drmario.envs.single import GameEnv
+from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.spare import Spare
-from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Mask, Outcome, Reward, Rows, only
+from mlx_drmario.envs.vector import (
+    ALL,
+    EVENTS,
+    Columns,
+    GameVectorEnv,
+    Mask,
+    Outcome,
+    Reward,
+    Rows,
+    only,
+    plane_set,
+    sizes,
+)
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
 
@@ -70,9 +82,11 @@ class PlacementVectorEnv(GameVectorEnv):
         if illegal not in ("forfeit", "raise"):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
         self._level, self._speed, self._illegal = check_level(level), speed_number(speed), illegal
+        if not isinstance(copy, bool | np.bool_):
+            raise TypeError(f"copy is {copy!r}; it must be True or False")
         self._copy = copy
         limit = whole("max_decisions", max_decisions, 0, LONGEST)
-        self._d = Decisions(num_envs=num_envs, planes=planes, threads=threads, max_decisions=limit)
+        self._d = Decisions(planes=plane_set(planes), max_decisions=limit, **sizes(num_envs, threads))
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {
@@ -206,9 +220,7 @@ class PlacementEnv(GameEnv):
     }
 
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
-        super().__init__(
-            PlacementVectorEnv(1, threads=1, autoreset_mode=AutoresetMode.DISABLED, render_mode=render_mode, **options)
-        )
+        super().__init__(PlacementVectorEnv(render_mode=render_mode, **of_one_game(options)))
 
     def action_masks(self) -> Mask:
         """The legal placements, bool[512] (the name that MaskablePPO of SB3-contrib asks for)."""

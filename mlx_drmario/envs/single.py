@@ -5,8 +5,21 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.vector import AutoresetMode
 
-from mlx_drmario.envs.vector import Columns, GameVectorEnv
+from mlx_drmario.envs.vector import MAX_SEED, Columns, GameVectorEnv
+from mlx_drmario.spec import whole
+
+OF_VECTORS = {"num_envs": 1, "threads": 1, "autoreset_mode": AutoresetMode.DISABLED}
+"""arguments that make a vector one of a single game"""
+
+
+def of_one_game(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a vector for a single game; TypeError where they have one that only a vector has."""
+    for name in OF_VECTORS:
+        if name in options:
+            raise TypeError(f"{name} must not be given for a single game, got {options[name]!r}")
+    return {**OF_VECTORS, **options}
 
 
 class GameEnv(gym.Env[Columns, np.int64]):
@@ -28,11 +41,12 @@ class GameEnv(gym.Env[Columns, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Columns, dict[str, Any]]:
-        """Start a new game. Raises ValueError or TypeError for options that do not fit, Gymnasium's Error for a seed.
+        """Start a new game. Raises ValueError or TypeError for a seed or options that do not fit.
 
         Nothing changes when anything is refused.
         """
         self.games.check_options(options)  # before the seed takes effect
+        seed = None if seed is None else whole("seed", seed, 0, MAX_SEED)
         super().reset(seed=seed)
         self.games.generators = [self.np_random]
         observation, info = self.games.reset(options=options)

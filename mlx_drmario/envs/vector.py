@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from mlx_drmario import render, rewards, seeds
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.spec import whole
+from mlx_drmario.spec import PLANE_SETS, whole
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 """event columns that a step reports in info"""
 Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
-_MAX_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
+_MOST_GAMES, _MOST_THREADS = 1 << 20, 1_024
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
 AHEAD = 64
@@ -87,7 +88,7 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
         self.num_envs = num_envs
         self.split = split
         self.reward = _reward_config(reward)
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = _autoreset(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -244,6 +245,8 @@ class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
 
     def check_options(self, options: dict[str, Any] | None) -> tuple[Mask, NDArray[np.uint16] | None]:
         """The mask and the game seeds (None: to be drawn) that options of `reset` mean; raises what `reset` raises."""
+        if not isinstance(options, Mapping | None):
+            raise TypeError(f"options is {options!r}; it must be a dictionary or None")
         options = dict(options or {})
         mask = _reset_mask(options.pop("reset_mask", None), self.num_envs, self._started)
         chosen = options.pop("game_seed", None)
@@ -279,11 +282,34 @@ def _checked_actions(actions: Any, num_envs: int, choices: int) -> NDArray[np.in
     return actions.astype(np.int64)
 
 
+def sizes(num_envs: int, threads: int) -> dict[str, int]:
+    """Both as the engine wants them; ValueError for what it does not take."""
+    games, most = whole("num_envs", num_envs, 1, _MOST_GAMES), whole("threads", threads, 0, _MOST_THREADS)
+    return {"num_envs": games, "threads": most}
+
+
+def plane_set(planes: str) -> str:
+    """The same; ValueError for a set of planes that there is not."""
+    if planes not in PLANE_SETS:
+        raise ValueError(f"planes is {planes!r}; it must be {' or '.join(map(repr, PLANE_SETS))}")
+    return planes
+
+
+def _autoreset(mode: AutoresetMode | str) -> AutoresetMode:
+    """By its name or its value, as Gymnasium has it."""
+    for each in AutoresetMode:
+        if mode in (each, each.name, each.value):
+            return each
+    raise ValueError(f"autoreset_mode is {mode!r}; it must be {', '.join(each.name for each in AutoresetMode)}")
+
+
 def _reward_config(reward: Reward) -> RewardConfig:
     if reward is None:
         return RewardConfig()
     if isinstance(reward, RewardConfig):
         return reward
+    if not isinstance(reward, Mapping | str | Path):
+        raise TypeError(f"reward is {reward!r}; it must be a RewardConfig, a mapping of terms, a JSON file or None")
     return RewardConfig.from_mapping(reward) if isinstance(reward, Mapping) else RewardConfig.from_json(reward)
 
 
@@ -291,12 +317,12 @@ def _seeds(seed: Any, num_envs: int) -> list[int | None]:
     """One for each game; None leaves a game's generator as it is."""
     if seed is None:
         return [None] * num_envs
-    if not isinstance(seed, Sequence | np.ndarray):
-        first = whole("seed", seed, 0, _MAX_SEED)
+    if not isinstance(seed, Sequence | np.ndarray) or np.ndim(seed) == 0:
+        first = whole("seed", seed, 0, MAX_SEED)
         return [first + i for i in range(num_envs)]
     if len(seed) != num_envs:
         raise ValueError(f"seed has {len(seed)} entries; give one integer or one entry for each of {num_envs} games")
-    return [None if each is None else whole("seed", each, 0, _MAX_SEED) for each in seed]
+    return [None if each is None else whole("seed", each, 0, MAX_SEED) for each in seed]
 
 
 def _game_seeds(chosen: Any, num_envs: int) -> NDArray[np.uint16]:

@@ -345,8 +345,9 @@ def test_a_refused_reset_of_one_game_changes_nothing(family):
     for wrong in ({"x": 1}, {"game_seed": 1}, {"reset_mask": [True]}):
         with pytest.raises(ValueError, match=rf"{next(iter(wrong))}"):
             env.reset(seed=9, options=wrong)
-    with pytest.raises(gym.error.Error, match="Seed must be greater or equal to zero"):
-        env.reset(seed=-1, options={"game_seed": 7})
+    for seed in (-1, True, 2**63, 1.0):
+        with pytest.raises(ValueError, match=r"seed is .*; it must be a whole number in 0"):
+            env.reset(seed=seed, options={"game_seed": 7})
     assert env.np_random_seed == 5 and env.reset()[1]["game_seed"] == following
 
 

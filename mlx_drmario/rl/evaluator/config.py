@@ -24,7 +24,7 @@ class GamesConfig:
     policy: str = "search:1ply"
     """Whose times: a name as for `drmario eval --policy`."""
     levels: str = "0-20"
-    """Virus levels of the games, drawn uniformly: 3 or 0-5 or 0,5,10-12."""
+    """Virus levels of the games, one after the other: 3 or 0-5 or 0,5,10-12."""
     speeds: str = "hi"
     """Speeds of the games, drawn uniformly, with commas."""
     games: Annotated[int, Range(1, 10_000_000)] = 60_000

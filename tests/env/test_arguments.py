@@ -1,0 +1,114 @@
+"""What the environments say of arguments that they cannot use."""
+
+import re
+import resource
+import signal
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+import mlx_drmario as dm
+from mlx_drmario import envs, evaluate, memory, search, seeds
+from mlx_drmario.baselines import RandomLegal
+from mlx_drmario.rewards import RewardConfig
+
+VECTORS = (envs.PlacementVectorEnv, envs.FrameVectorEnv)
+
+
+@pytest.mark.parametrize("kind", ["DrMarioPlacement-v0", "DrMario-v0"])
+def test_what_only_a_vector_has_is_no_argument_of_a_game(kind):
+    for name, value in (("num_envs", 2), ("threads", 2), ("autoreset_mode", "NEXT_STEP")):
+        with pytest.raises(TypeError, match=f"{name} must not be given for a single game, got {value!r}"):
+            gym.make(kind, **{name: value})
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+@pytest.mark.parametrize("mode", ["SAME_STEP", "SameStep", AutoresetMode.SAME_STEP])
+def test_a_way_to_reset_has_the_name_that_gymnasium_gives_it(kind, mode):
+    assert kind(2, autoreset_mode=mode).metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+@pytest.mark.parametrize(
+    "argument, said",
+    [
+        ({"num_envs": 1.5}, "num_envs is 1.5; it must be a whole number in 1..1048576"),
+        ({"num_envs": True}, "num_envs is True; "),
+        ({"threads": None}, "threads is None; it must be a whole number in 0..1024"),
+        ({"planes": None}, "planes is None; it must be 'bitplane' or 'extended'"),
+        ({"reward": 3}, "reward is 3; it must be a RewardConfig, a mapping of terms, a JSON file or None"),
+        ({"reward": {1: 2, "a": 3}}, "unknown reward 1; the rewards are"),
+        ({"autoreset_mode": "never"}, "autoreset_mode is 'never'; it must be NEXT_STEP, SAME_STEP, DISABLED"),
+    ],
+)
+def test_arguments_that_are_none_of_a_vector(kind, argument, said):
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(said)}"):
+        kind(**argument)
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_a_reset_says_what_it_cannot_use(kind):
+    vector = kind(2)
+    with pytest.raises(TypeError, match="options is 5; it must be a dictionary or None"):
+        vector.reset(options=5)
+    seeded = vector.reset(seed=np.array(3))[1]["game_seed"]  # as NumPy's own scalars are
+    assert (seeded == vector.reset(seed=3)[1]["game_seed"]).all()
+
+
+def test_whether_to_copy_is_yes_or_no():
+    with pytest.raises(TypeError, match="copy is 'no'; it must be True or False"):
+        envs.PlacementVectorEnv(2, copy="no")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, None, "3"])
+def test_a_seed_of_random_placements_is_a_word(seed):
+    games = dm.Decisions(num_envs=2)
+    games.reset(0, 2, 77)
+    for draw in (games.sample_legal, games.view.sample_legal, RandomLegal):
+        with pytest.raises((ValueError, TypeError), match=f"^seed is {re.escape(repr(seed))}"):
+            draw(seed)
+    assert (games.sample_legal(np.uint64(2**64 - 1)) == games.sample_legal(2**64 - 1)).all()
+
+
+def test_a_policy_that_chooses_nothing_is_told_so():
+    class Idle:
+        def act(self, view):
+            return None
+
+    with pytest.raises(TypeError, match=r"^action must be integers, not object"):
+        evaluate.evaluate(Idle(), level=0, speed=2, seeds=[77])
+
+
+def test_there_is_no_negative_number_of_seeds():
+    with pytest.raises(ValueError, match="n is -1; it must be a whole number in 0"):
+        seeds.sample("test", np.random.default_rng(0), -1)
+
+
+def test_what_is_given_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="first is given twice"):
+        search.parse("2ply,first=3,first=4")
+    file = tmp_path / "reward.json"
+    file.write_text('{"virus": 2, "clear": 1, "virus": 3}')
+    with pytest.raises(ValueError, match=r"reward\.json: 'virus' is given twice"):
+        RewardConfig.from_json(file)
+
+
+def test_a_name_that_begins_like_the_player_with_a_memory_is_another():
+    with pytest.raises(ValueError, match="no player 'memoryx'"):
+        memory.parse("memoryx")
+
+
+def test_rewards_that_cannot_be_written_leave_what_was_there(tmp_path):
+    file = tmp_path / "reward.json"
+    RewardConfig(virus=5).to_json(file)
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        with pytest.raises(OSError):
+            RewardConfig(virus=7).to_json(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert RewardConfig.from_json(file) == RewardConfig(virus=5) and list(tmp_path.iterdir()) == [file]
