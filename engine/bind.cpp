@@ -224,19 +224,6 @@ std::vector<bool> game_mask(nb::handle mask, std::size_t n) {
   return std::vector<bool>(values.data(), values.data() + n);
 }
 
-u64 word(nb::handle value, const char* name) {
-  const std::string said = std::string(name) + " is " + text(nb::repr(value)) + ", allowed are ";
-  if (!PyIndex_Check(value.ptr())) throw nb::type_error((said + "whole numbers").c_str());
-  const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
-  if (!number.is_valid()) throw nb::python_error();
-  const u64 result = PyLong_AsUnsignedLongLong(number.ptr());
-  if (PyErr_Occurred()) {
-    PyErr_Clear();
-    throw nb::value_error((said + "0..2^64 - 1").c_str());
-  }
-  return result;
-}
-
 int checked(long value, const char* name, long lo, long hi) {
   if (value < lo || value > hi) {
     throw nb::value_error(

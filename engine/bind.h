@@ -88,9 +88,6 @@ void filled(T& object, const Fill& fill) {
 // bool[N], or None for all.
 std::vector<bool> game_mask(nb::handle mask, std::size_t n);
 
-// Any whole number that fits 64 bits, of any integer type; TypeError or ValueError otherwise.
-u64 word(nb::handle value, const char* name);
-
 // A number in lo..hi or ValueError.
 int checked(long value, const char* name, long lo, long hi);
 double checked(double value, const char* name, double lo, double hi);

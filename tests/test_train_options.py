@@ -1,5 +1,6 @@
 """What `drmario train` makes of options, files and variables for every kind of run, without training where it can."""
 
+import dataclasses
 import json
 
 import pytest
@@ -138,3 +139,9 @@ def test_a_cloned_run_goes_on_with_a_larger_budget(tmp_path, capsys):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["stats/progress"] for row in rows] == [1.0, 0.5, 0.75, 1.0]
     assert rows[1]["stats/learning_rate"] == pytest.approx(4e-3 * (1 - 0.25 * 0.98))
+
+
+def test_games_that_the_shards_of_a_run_cannot_share(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(to_json(dataclasses.replace(PRESETS["level0"], shards=2)))
+    assert main(["train", "resume", str(tmp_path), "--env.num-envs", "7"]) == 2
+    assert "--env.num-envs must be a multiple of the run's 2 shards, got 7" in capsys.readouterr().err

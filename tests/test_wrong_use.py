@@ -15,6 +15,7 @@ from mlx_drmario.cli.errors import unboxed
 from mlx_drmario.cli.play import PlayConfig
 from mlx_drmario.cli.solve import SolveConfig
 from mlx_drmario.cli.watch import WatchConfig
+from mlx_drmario.traces import games, storage
 
 PROGRAM = "import sys; from mlx_drmario.cli import main; sys.exit(main())"
 
@@ -57,6 +58,11 @@ def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, termin
             "level0 --net.widht 3 --dry-run",
             "Unrecognized options: --net.widht, 3; perhaps you meant --net.width (`drmario train --help` lists all)",
         ),
+        (
+            "resume runs/mine --seed 4",
+            "--seed is no option of `drmario train resume` (`drmario train resume --help` lists all)",
+        ),
+        ("qrdqn --shards 2", "--shards is no option of `drmario train qrdqn` (`drmario train qrdqn --help` lists all)"),
         ("lev0 --dry-run", "there is no preset 'lev0'; did you mean 'level0'?"),
         (
             "runs/mine",
@@ -161,3 +167,31 @@ def test_python_without_its_header_is_one_sentence(tmp_path):
     assert done.returncode == 1
     assert "has no Python.h" in done.stderr and "apt-get install python3-dev" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_records_that_cannot_be_read_make_no_database(tmp_path, capsys):
+    (tmp_path / "m.json").write_text("no")
+    database = tmp_path / "new.sqlite"
+    assert main(["records", "add", str(tmp_path / "m.json"), "--db", str(database)]) == 1
+    assert capsys.readouterr().err.startswith("drmario records: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
+
+
+def test_a_page_of_no_game_is_refused_by_the_name_of_its_trace(tmp_path, capsys):
+    path, page = tmp_path / "none.dmtrace.h5", tmp_path / "p.html"
+    storage.save(path, [games.empty(1)], 1)
+    assert main(["trace", "html", str(path), "--out", str(page)]) == 1
+    assert capsys.readouterr().err == f"drmario trace: path is {path}, which holds no game\n" and not page.exists()
+
+
+def test_a_long_line_that_is_wrong_is_not_shown_whole(tmp_path, capsys):
+    path = tmp_path / "m.fm2"
+    path.write_text("x" * 1_000_000)
+    assert main(["trace", "import", str(path), "--out", str(tmp_path / "a.dmtrace.h5")]) == 1
+    error = capsys.readouterr().err
+    assert f"the first line is '{'x' * 60}...', it must be 'version 3'" in error and len(error) < 300
+
+
+def test_a_game_by_hand_without_a_terminal_makes_no_directory(tmp_path, capsys):
+    assert main(["play", "--capture", str(tmp_path / "deep" / "er")]) == 2
+    assert "draws on a terminal" in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -26,6 +26,8 @@ from mlx_drmario.traces import schema
 
 MAGIC = b"mlx_drmario journal 1\n"
 SUFFIX = ".journal"
+HEAD = 8
+"""bytes before the payload of a record: its length and checksum"""
 Rows = NDArray[np.void]
 
 
@@ -62,6 +64,8 @@ class Content:
     end: Rows
     lost: int = 0
     """bytes after the last whole record"""
+    damaged: bool = False
+    """these do not end too early, as when the writer was killed, but say something else than what was written"""
 
     def only(self, games: NDArray[np.uint64]) -> "Content":
         """What concerns these games."""
@@ -187,16 +191,18 @@ def read(path: Path | str) -> Content:
         _sections(payload, written, sections)
         at = end
     joined = {kind: _converted(_concatenated(sections[kind], written[kind]), own[kind]) for kind in KINDS}
-    return Content(players, header["source"], **joined, lost=len(data) - at)
+    lost = len(data) - at
+    damaged = lost >= HEAD and HEAD + int.from_bytes(data[at : at + 4], "little") <= lost
+    return Content(players, header["source"], **joined, lost=lost, damaged=damaged)
 
 
 def _record(data: bytes, at: int) -> tuple[memoryview | None, int]:
     """The payload of the record at this offset and the offset after it; None when it is not whole."""
     length, checksum = (int.from_bytes(data[at + i : at + i + 4], "little") for i in (0, 4))
-    payload = memoryview(data)[at + 8 : at + 8 + length]
-    if len(data) < at + 8 or len(payload) < length or zlib.crc32(payload) != checksum:
+    payload = memoryview(data)[at + HEAD : at + HEAD + length]
+    if len(data) < at + HEAD or len(payload) < length or zlib.crc32(payload) != checksum:
         return None, at
-    return payload, at + 8 + length
+    return payload, at + HEAD + length
 
 
 def _sections(payload: memoryview, kinds: Mapping[str, np.dtype[Any]], into: dict[str, list[Rows]]) -> None:

@@ -191,7 +191,7 @@ def _read_fm2(path: Path) -> Movie:
         elif line.strip():
             key, _, value = line.partition(" ")
             if number == 1 and (key, value.strip()) != ("version", "3"):
-                raise ValueError(f"{where}: the first line is {line!r}, it must be 'version 3'")
+                raise ValueError(f"{where}: the first line is {_shown(line)}, it must be 'version 3'")
             if key == "subtitle":
                 subtitles.append(_fm2_subtitle(value, where))
             elif key in ("palFlag", "fourscore", "FDS") and value.strip() not in ("0", "false"):
@@ -205,10 +205,15 @@ def _read_fm2(path: Path) -> Movie:
     return Movie(np.array(pads, np.uint8), np.array(commands, np.uint8), header, tuple(subtitles))
 
 
+def _shown(text: str) -> str:
+    """Quoted, and not longer than a line."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")
+
+
 def _fm2_subtitle(value: str, where: str) -> tuple[int, str]:
     frame, _, text = value.partition(" ")
     if not frame.isdecimal():
-        raise ValueError(f"{where}: subtitle {value!r} does not begin with a frame number")
+        raise ValueError(f"{where}: subtitle {_shown(value)} does not begin with a frame number")
     return int(frame), text
 
 
@@ -217,7 +222,7 @@ def _fm2_frame(line: str, where: str, binary: bool) -> tuple[int, tuple[int, int
         raise ValueError(f"{where}: the input is binary; save the movie as text in FCEUX")
     parts = line.split("|")
     if len(parts) < 4 or not re.fullmatch(r"\d+", parts[1]):
-        raise ValueError(f"{where}: {line!r} is not '|commands|controller 1|controller 2|...|'")
+        raise ValueError(f"{where}: {_shown(line)} is not '|commands|controller 1|controller 2|...|'")
     command = int(parts[1])
     if command & ~(RESET | POWER):
         raise ValueError(f"{where}: command {command}; known are 0, 1 (reset) and 2 (power)")
@@ -231,7 +236,7 @@ def _pad(text: str, letters: str, bits: Iterable[int], where: str) -> int:
         return 0
     if len(text) != len(letters):
         raise ValueError(
-            f"{where}: controller {text!r} has {len(text)} buttons, it must have {len(letters)} ({letters})"
+            f"{where}: controller {_shown(text)} has {len(text)} buttons, it must have {len(letters)} ({letters})"
         )
     return sum(1 << bit for letter, bit in zip(text, bits, strict=True) if letter not in " .")
 
@@ -288,7 +293,7 @@ def _read_bk2(path: Path) -> Movie:
     for number, line in enumerate(texts.get("Subtitles.txt", []), start=1):
         match = re.fullmatch(r"subtitle (\d+) \d+ \d+ \d+ \S+ (.*)", line)
         if match is None and line.strip():
-            raise ValueError(f"{path}, Subtitles.txt:{number}: {line!r} is not a subtitle")
+            raise ValueError(f"{path}, Subtitles.txt:{number}: {_shown(line)} is not a subtitle")
         if match:
             subtitles.append((int(match[1]), match[2]))
     commands, pads = _bk2_frames(texts["Input Log.txt"], f"{path}, Input Log.txt")
@@ -327,6 +332,8 @@ def _bk2_columns(key: str, where: str) -> list[tuple[int, int]]:
     columns = []
     for name in re.split(r"[|#]", key.removeprefix("LogKey:")):
         if name and name not in bits:
-            raise ValueError(f"{where}: the log key names {name!r}; known are Reset, Power and controllers P1 and P2")
+            raise ValueError(
+                f"{where}: the log key names {_shown(name)}; known are Reset, Power and controllers P1 and P2"
+            )
         columns += [bits[name]] if name else []
     return columns

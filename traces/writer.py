@@ -1,8 +1,10 @@
 """Writing one trace file: rows go to a journal as they come, and the journal becomes the file when it is closed."""
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,8 @@ from mlx_drmario.traces.schema import DECISION, EPISODE
 
 FLUSH_ROWS, FLUSH_SECONDS = 4096, 1.0
 """rows wait in memory until there are so many, or for so long: what a killed process can lose"""
+DAMAGED = ".damaged"
+"""end of the name of a journal that `recover` could not read to its end"""
 
 
 def journal_of(path: Path) -> Path:
@@ -260,12 +264,24 @@ def complete(raw: Games) -> Games:
     return whole
 
 
-def recover(source: Path | str) -> tuple[Path, int, int]:
-    """Make the trace file of a journal whose writer is dead: (file, episodes in it, bytes of the tail that were cut).
+@dataclass(frozen=True)
+class Recovered:
+    """What `recover` made of a journal."""
 
-    Without an episode there is no file, only the journal goes. Raises FileNotFoundError, ValueError for what is no
-    journal or has a damaged file under its name, FileExistsError when a file of other games has that name,
-    BlockingIOError when its writer still runs.
+    path: Path
+    episodes: int
+    """in the file; without one there is none"""
+    lost: int = 0
+    """bytes of the journal that are not in it: of a record that is not whole and of all behind it"""
+    kept: Path | None = None
+    """a copy of a journal that is damaged before its end, not only cut short"""
+
+
+def recover(source: Path | str) -> Recovered:
+    """Make the trace file of a journal whose writer is dead, and remove the journal.
+
+    Raises FileNotFoundError, ValueError for what is no journal or has a damaged file under its name, FileExistsError
+    when a file of other games has that name, BlockingIOError when its writer still runs.
     """
     source = Path(source)
     path = source.with_name(source.name.removesuffix(journal.SUFFIX))
@@ -279,8 +295,19 @@ def recover(source: Path | str) -> tuple[Path, int, int]:
         if content.source not in made.sources:  # another writer took the name
             raise FileExistsError(f"path is {path}, which holds other games than {source}; rename one of the two")
         source.unlink()
-        return path, len(made), 0
-    return path, publish(source, path, continued=_goes_on(path)), content.lost
+        return Recovered(path, len(made))
+    kept = _kept(source) if content.damaged else None
+    return Recovered(path, publish(source, path, continued=_goes_on(path)), content.lost, kept)
+
+
+def _kept(source: Path) -> Path:
+    """A second name of a damaged journal, which stays when the first goes."""
+    kept = source.with_name(source.name + DAMAGED)
+    if not kept.exists():
+        os.link(source, kept)
+    elif not kept.samefile(source):  # else an attempt was interrupted
+        raise FileExistsError(f"path is {source}, a damaged journal, and {kept} is there already; rename one of them")
+    return kept
 
 
 def _goes_on(path: Path) -> bool:

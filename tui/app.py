@@ -1,7 +1,9 @@
 """The app: themes, the command palette, help, and the screen it starts with. Everything else belongs to the screens."""
 
+import asyncio
+import signal
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import _styles_cache
 from textual.app import App, SystemCommand
@@ -13,6 +15,16 @@ from textual.screen import Screen
 
 from mlx_drmario.tui import themes
 from mlx_drmario.tui.keyboard import KeyReleased, ReleaseDriver
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A screen with something to put away, which can be done twice."""
+
+    def put_away(self) -> None:
+        """Complete files, hang up; when the screen goes, or the terminal."""
 
 
 class DrMarioApp(App[None]):
@@ -41,7 +53,20 @@ class DrMarioApp(App[None]):
         return themes.DARK if self.current_theme.dark else themes.LIGHT
 
     def on_mount(self) -> None:
+        for number in _ENDING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays so
+                asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.push_screen(self._first)
+
+    def _end(self, number: int) -> None:
+        """Quit, and leave the terminal as it was. On SIGHUP it is gone, and Textual would wait for it."""
+        if number == signal.SIGHUP:
+            for screen in self.screen_stack:
+                if isinstance(screen, Closing):
+                    screen.put_away()
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.raise_signal(number)
+        self.call_later(self.action_leave)
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's own, on a terminal one that can report key releases."""

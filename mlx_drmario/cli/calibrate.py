@@ -68,6 +68,7 @@ def run(config: CalibrateConfig) -> int:
     settings = read_config(config.run, EvaluatorConfig)
     levels = levels or parse_levels(settings.data.levels)
     disturbed = settings.data.disturbed if config.disturbed is None else config.disturbed
+    data = dataclasses.replace(settings.data, games=config.games, rows=config.rows, disturbed=disturbed)
     out = config.out or config.run / "calibration"
     check_makeable("out", out)
     policy, planes = policies.load(settings.data.policy, "data.policy")
@@ -77,13 +78,7 @@ def run(config: CalibrateConfig) -> int:
     rows: dict[str, Any] = {}
     with Progress(sys.stderr) as progress:
         for number, level in enumerate(levels):
-            games = dataclasses.replace(
-                settings.data,
-                levels=str(level),
-                games=config.games,
-                rows=config.rows,
-                disturbed=disturbed,
-            )
+            games = dataclasses.replace(data, levels=str(level))
             part = calibration.observe(evaluator, policy, planes, games, config.split, [config.seed, 3, level])
             parts.append(part)
             rows[str(level)] = calibration.summary(part, np.random.default_rng([config.seed, 4, level]))

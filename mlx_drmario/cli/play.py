@@ -12,8 +12,8 @@ from mlx_drmario.ranges import Level, check_ranges
 
 @dataclass(frozen=True)
 class PlayConfig:
-    """Play by hand. Alone: arrows move and drop, x and z turn. Two players: a d s move and drop, f g turn; and arrows,
-    comma and full stop. Space pauses, r plays the game again, n the next, q quits, ? lists the keys.
+    """Play by hand. Alone: arrows move and drop, x (or up) and z turn. Two players: a d s move and drop, f g turn; and
+    arrows, comma and full stop. Space pauses, r plays the game again, n the next, q quits, ? lists the keys.
 
     In a terminal with the kitty keyboard protocol a button is held as long as its key. Others do not tell when a key is
     released: there a press holds its button for a few frames (left and right 4, down 6, turns 1), and holding a key
@@ -46,11 +46,11 @@ def run(config: PlayConfig) -> int:
     from mlx_drmario.tui.app import DrMarioApp
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
-    if config.capture is not None:
-        check_directory("--capture", config.capture)
     if not sys.stdout.isatty():
         print("drmario play draws on a terminal; its output is not one", file=sys.stderr)
         return 2
+    if config.capture is not None:
+        check_directory("--capture", config.capture)
     rng = np.random.default_rng()
     drawn = iter(lambda: int(seeds.sample("training", rng, 1)[0]), None)
     first = [] if config.seed is None else [config.seed]

@@ -7,6 +7,7 @@ drmario records export --out best.csv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -99,11 +100,11 @@ def run(config: List | Verify | Export | Add) -> int:
             return 0
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
     paths = tools.find(config.paths) if isinstance(config, Add) else []
-    with lines.Records(config.db, create=isinstance(config, Add)) as records:
-        if isinstance(config, Add):
-            for path in paths:
-                print_added(path, record_files.add(records, path))
-        elif isinstance(config, Verify):
+    if isinstance(config, Add):
+        add(config.db, paths)
+        return 0
+    with lines.Records(config.db, create=False) as records:
+        if isinstance(config, Verify):
             return verify(records)
         elif isinstance(config, Export):
             print(f"{config.out}: {counted(record_files.export(chosen(records, config), config.out), 'line')}")
@@ -112,6 +113,23 @@ def run(config: List | Verify | Export | Add) -> int:
         else:
             print_lines(chosen(records, config))
     return 0
+
+
+def add(db: Path, paths: Sequence[Path]) -> None:
+    """Add the games of files; a new database goes again when nothing of them can be read."""
+    from mlx_drmario.traces import record_files
+    from mlx_drmario.traces import records as lines
+
+    new, read = not db.exists(), 0
+    try:
+        with lines.Records(db, create=True) as records:
+            for path in paths:
+                print_added(path, record_files.add(records, path))
+                read += 1
+    except (ValueError, OSError):
+        if new and not read:
+            db.unlink(missing_ok=True)
+        raise
 
 
 def print_added(path: Path, added: Added) -> None:

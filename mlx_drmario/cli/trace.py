@@ -177,13 +177,18 @@ def recover(config: Recover) -> int:
         print("nothing to recover")
     for path in paths:
         try:
-            made, episodes, lost = writer.recover(path)
+            made = writer.recover(path)
         except (ValueError, OSError) as error:
-            print(error, file=sys.stderr)
+            print(f"drmario trace: {error}", file=sys.stderr)
             failed = 1
             continue
-        what = f"{made}: {counted(episodes, 'game')}" if episodes else f"{path}: no game in it, removed"
-        print(what + (f", {counted(lost, 'byte')} of an unfinished record cut off" if lost else ""))
+        what = f"{made.path}: {counted(made.episodes, 'game')}" if made.episodes else f"{path}: no game in it, removed"
+        lost = counted(made.lost, "byte")
+        if made.kept is not None:
+            print(f"{what}; the journal is damaged: its last {lost} are only in {made.kept}")
+            failed = 1
+        else:
+            print(what + (f", {lost} of an unfinished record cut off" if made.lost else ""))
     return failed
 
 
@@ -278,6 +283,8 @@ def html(config: Html) -> int:
     from mlx_drmario.traces import tools
 
     games = tools.load(config.path)
+    if not len(games):
+        raise ValueError(f"path is {config.path}, which holds no game")
     for episode in config.episodes:
         check_episode(config.path, episode, len(games), "episodes")
     episodes = config.episodes or range(min(20, len(games)))

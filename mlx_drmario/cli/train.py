@@ -233,10 +233,9 @@ def resumed(stored: Settings, given: ResumeConfig) -> Settings:
             raise ValueError(f"env.{name} must not be given with a curriculum, got {games[name]}")
     if "level" in games:
         games.setdefault("last_level", None)
-    if stored.shards and games.get("num_envs", 0) % stored.shards:
-        raise ValueError(
-            f"env.num_envs must be a multiple of the run's {stored.shards} shards, got {games['num_envs']}"
-        )
+    shards, count = max(1, stored.shards), games.get("num_envs", 0)
+    if count % shards:
+        raise ValueError(f"env.num_envs must be a multiple of the run's {shards} shards, got {count}")
     env = dataclasses.replace(stored.env, **games)
     return with_budget(dataclasses.replace(stored, out=given.run, overwrite=False, env=env), given)
 

@@ -212,14 +212,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a closed terminal leaves a journal of a game by hand",
-        "tui/screens/play.py",
+        "tui/app.py",
         "_ENDING = (signal.SIGTERM, signal.SIGHUP)",
         "_ENDING = (signal.SIGTERM,)",
         "tests/tui/test_play.py::test_a_game_by_hand_that_is_ended_from_outside_is_kept",
     ),
     (
         "a game by hand waits for a terminal that is gone",
-        "tui/screens/play.py",
+        "tui/app.py",
         "        if number == signal.SIGHUP:\n",
         "        if False:\n",
         "tests/tui/test_play.py::test_a_game_by_hand_that_is_ended_from_outside_is_kept",

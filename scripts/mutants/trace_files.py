@@ -176,8 +176,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "who looks at records makes a database",
         "mlx_drmario/cli/records.py",
-        "create=isinstance(config, Add)",
-        "create=True",
+        "lines.Records(config.db, create=False)",
+        "lines.Records(config.db)",
         f"{TEST_OPENED}::test_only_lines_that_are_added_make_a_database",
     ),
     (

@@ -301,8 +301,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "what is cut off a journal is not said",
         "traces/journal.py",
-        "lost=len(data) - at)",
-        "lost=0)",
+        "lost=lost, ",
+        "lost=0, ",
         f"{TEST_CRASH}::test_any_cut_of_a_journal_is_readable",
     ),
     (

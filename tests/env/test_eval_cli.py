@@ -284,3 +284,20 @@ def test_brackets_in_the_name_of_a_run_are_no_markup():
     state = dm.Decisions(num_envs=1, threads=1).state[0]
     Console(file=stream, width=120).print(screen("drmario train · [old]/a[/b]", snapshot, state, None))
     assert "drmario train · [old]/a[/b]" in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["games.csv", "summary.csv", "levels.png"])
+def test_a_file_that_both_options_would_write_is_refused(name, tmp_path, capsys):
+    arguments = ["eval", "--policy", "greedy", "--seeds", "2", "--max-decisions", "5", "--no-baselines"]
+    out = tmp_path / "out"
+    assert main([*arguments, "--json", str(out / name), "--out", str(out)]) == 2
+    assert f"--json is {out / name}, which --out writes; name another file" in capsys.readouterr().err
+    assert main([*arguments, "--json", str(out), "--out", str(out)]) == 2
+    assert f"--json is {out}, which is a directory" in capsys.readouterr().err and list(out.iterdir()) == []
+
+
+def test_both_files_may_be_in_a_directory_that_is_made_for_them(tmp_path):
+    arguments = ["eval", "--policy", "greedy", "--seeds", "2", "--max-decisions", "5", "--no-baselines"]
+    out = tmp_path / "new"
+    assert main([*arguments, "--json", str(out / "all.json"), "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {*FILES, "all.json"}

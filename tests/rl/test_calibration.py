@@ -105,15 +105,16 @@ def test_moments_and_tails_by_hand():
 
 def test_the_command(tmp_path, capsys):
     """From a fit to a table, and from the raw outputs to the numbers of the table."""
-    run, games = tmp_path / "run", "--data.games 60 --data.levels 0,1 --data.policy greedy"
+    run, games = tmp_path / "run", "--data.games 60 --data.levels 0,1 --data.policy greedy --data.disturbed 0.4"
     net = "--net.width 8 --net.summary 16 --net.quantiles 8 --fit.minibatch 32 --no-compile"
     assert main(f"train evaluator --out {run} {games} {net}".split()) == 0
     assert main(f"calibrate {run} --games 30".split()) == 0
     out = capsys.readouterr().out
     assert "no times" in out  # greedy clears nothing at level 1
     assert "greedy, 30 validation games per level" in out and f"{run / 'calibration'}" in out
+    assert "40% of them with random placements first" in out
     content = json.loads((run / "calibration" / "calibration.json").read_text())
-    assert list(content["levels"]) == ["0", "1"] and content["all"]["games"] > 30
+    assert content["disturbed"] == 0.4 and list(content["levels"]) == ["0", "1"] and content["all"]["games"] > 30
     assert (run / "calibration" / "calibration.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     with np.load(run / "calibration" / "calibration.npz") as arrays:
         raw = Outcomes(**arrays)

@@ -201,7 +201,7 @@ def test_files_beside_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
             assert own.read_bytes() == data
             continue
         (folder / f"{other}.dmtrace.h5.journal").write_text("no")
-        assert recover(own)[1] == 3 and not own.exists()
+        assert recover(own).episodes == 3 and not own.exists()
 
 
 def test_a_file_of_others_keeps_the_journal(tmp_path: Path) -> None:
@@ -268,9 +268,9 @@ def test_full_disk_keeps_what_was_written(tmp_path: Path) -> None:
             capture.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    path, episodes, lost = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
-    assert episodes == GAMES and lost == 0
-    games = storage.read(path)
+    made = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
+    assert made.episodes == GAMES and made.lost == 0
+    games = storage.read(made.path)
     assert games.rows > 3 * GAMES and problems(games) == [] and replay.verify(games) == []
 
 
@@ -287,8 +287,8 @@ def test_disk_full_while_the_file_is_made(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["x-00-0001.dmtrace.h5.journal"]
-    path, episodes, _ = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
-    assert episodes == GAMES and replay.verify(storage.read(path)) == []
+    made = recover(tmp_path / "x-00-0001.dmtrace.h5.journal")
+    assert made.episodes == GAMES and replay.verify(storage.read(made.path)) == []
 
 
 def test_an_exception_keeps_what_was_played(tmp_path: Path) -> None:

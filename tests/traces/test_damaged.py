@@ -5,10 +5,13 @@ import re
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
+import mlx_drmario as dm
 from mlx_drmario.cli import main
-from mlx_drmario.traces import storage
+from mlx_drmario.traces import journal, replay, storage
+from mlx_drmario.traces.capture import Capture
 from mlx_drmario.traces.games import Games
 
 
@@ -84,3 +87,54 @@ def test_a_source_that_lacks_something_is_named(
         assert main(["trace", command, str(path)]) == 1
         told = capsys.readouterr()
         assert f"a.dmtrace.h5, a damaged trace: /source[0] has no text '{name}'" in told.out + told.err
+
+
+def journal_of_a_killed_recording(folder: Path) -> tuple[Path, list[int]]:
+    """The journal of games that nobody closed, and where its records end."""
+    folder.mkdir()
+    play = dm.Decisions(num_envs=3, threads=1)
+    play.reset(0, 2, np.array([40, 42, 44]))
+    capture = Capture(folder, name="x")
+    for step in range(6):
+        action = play.sample_legal(step)
+        capture.before_step(play, action, None, None)
+        play.step(action)
+        capture.after_step(play)
+        capture.flush()
+    data = (folder / "x-00-0001.dmtrace.h5.journal").read_bytes()
+    capture.close()
+    for path in folder.iterdir():
+        path.unlink()
+    made = folder / "mine.dmtrace.h5.journal"
+    made.write_bytes(data)
+    ends = [len(journal.MAGIC)]
+    while (record := journal._record(data, ends[-1]))[0] is not None:
+        ends.append(record[1])
+    assert ends[-1] == len(data) and len(ends) > 6
+    return made, ends[1:]
+
+
+def test_a_journal_that_is_damaged_inside_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, ends = journal_of_a_killed_recording(tmp_path / "t")
+    data = bytearray(path.read_bytes())
+    data[ends[2] + 100] ^= 1  # in the fourth record
+    path.write_bytes(data)
+    assert main(["trace", "recover", str(path)]) == 1
+    kept = path.with_name("mine.dmtrace.h5.journal.damaged")
+    lost = f"its last {len(data) - ends[2]:,} bytes are only in {kept}"
+    assert f"mine.dmtrace.h5: 3 games; the journal is damaged: {lost}" in capsys.readouterr().out
+    assert kept.read_bytes() == data and not path.exists()
+    games = storage.read(tmp_path / "t" / "mine.dmtrace.h5")
+    assert games.rows > 0 and replay.verify(games) == []
+    (tmp_path / "t" / "mine.dmtrace.h5").unlink()
+    path.write_bytes(data)  # of another recording, for all that anybody knows
+    assert main(["trace", "recover", str(path)]) == 1
+    assert f"a damaged journal, and {kept} is there already" in capsys.readouterr().err and path.exists()
+
+
+def test_a_journal_that_was_cut_short_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, ends = journal_of_a_killed_recording(tmp_path / "t")
+    path.write_bytes(path.read_bytes()[: ends[4] - 50])
+    assert main(["trace", "recover", str(path)]) == 0
+    assert "mine.dmtrace.h5: 3 games" in capsys.readouterr().out
+    assert [each.name for each in path.parent.iterdir()] == ["mine.dmtrace.h5"]

@@ -1,4 +1,5 @@
-"""What a policy says of its choices is in the file: values, log-probabilities, the likeliest placements."""
+"""What a policy says of its choices is in the file: values, log-probabilities, the likeliest placements; and what an
+imported game says of its beginning."""
 
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 import mlx_drmario as dm
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.nets.heads import ILLEGAL
-from mlx_drmario.traces import details, replay, storage
+from mlx_drmario.spec import SETUP
+from mlx_drmario.traces import details, movie, replay, storage
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.traces.games import Games
 
@@ -116,3 +118,20 @@ def test_annotations_are_what_the_policy_said(tmp_path: Path) -> None:
     by_hand.episode["buttons"][2] = 1
     with pytest.raises(ValueError, match="episode 2 was played by buttons"):
         details.annotate(by_hand, Talkative(), "bitplane")
+
+
+def test_an_imported_game_has_the_counter_of_its_first_frame_of_play(tmp_path: Path) -> None:
+    """As the game that the movie was made of, whose layout takes an odd number of frames; so its record is the same."""
+    play = dm.Decisions(num_envs=2, threads=1)
+    play.reset(np.array([0, 12]), 2, np.array([0x8988, 0x1234]), frame_counter=np.array([7, 200]))
+    with Capture(tmp_path, name="x") as capture:
+        action = play.sample_legal(0)
+        capture.before_step(play, action, None, None)
+        play.step(action)
+        capture.after_step(play)
+    games = storage.read(tmp_path / "x-00-0001.dmtrace.h5")
+    for e in range(2):
+        movie.games_of(movie.of_game(games, e), tmp_path / f"{e}.dmtrace.h5", "m")
+        back = storage.read(tmp_path / f"{e}.dmtrace.h5")
+        assert back.start["mode"].tolist() == [SETUP] and back.episode["frame_counter"].tolist() == [(7, 200)[e]]
+        assert replay.verify(back) == []

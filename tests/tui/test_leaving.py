@@ -1,5 +1,7 @@
 """Ctrl+C and Ctrl+Q, whatever is on the screen."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,31 @@ def test_a_run_says_that_it_saves(recording, tmp_path):
         await until(pilot, lambda: not pilot.app.is_running, "the end of the app")
 
     in_app(LiveScreen(Told(TrainJob(TINY, tmp_path)), "tiny"), check)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_wall_that_is_ended_from_outside_leaves_nothing_behind(number, monkeypatch):
+    """No worker and no log of one. SIGHUP comes when the terminal is closed, and then ends the process as ever."""
+    raised = []
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    screen = LiveScreen(Session(watch_job()), "greedy")
+
+    async def check(pilot, screen):
+        await until(pilot, lambda: screen.picture is not None, "a picture")
+        os.kill(os.getpid(), number)
+        await until(pilot, lambda: not pilot.app.is_running, "the end of the app")
+
+    in_app(screen, check)
+    assert raised == [signal.SIGHUP] * (number == signal.SIGHUP)
+    assert screen.session.process.poll() == 0 and not screen.session.log.exists()
+
+
+def test_a_run_that_is_ended_from_outside_is_saved(tmp_path):
+    async def check(pilot, screen):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(pilot, lambda: Stop() in screen.session.sent, "the request")
+        assert screen.state[0] == "saving ..."
+        screen.post_message(Reported(Ended("stopped")))
+        await until(pilot, lambda: not pilot.app.is_running, "the end")
+
+    in_app(LiveScreen(Told(TrainJob(TINY, tmp_path / "run")), "tiny"), check)

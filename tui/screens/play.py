@@ -1,7 +1,5 @@
 """Play by hand: alone, or two players on one keyboard. The engine runs in this thread, it takes microseconds."""
 
-import asyncio
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +21,6 @@ from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
 from mlx_drmario.tui.widgets.summary import Facts
 from mlx_drmario.tui.widgets.title import Title
-
-_ENDING = (signal.SIGTERM, signal.SIGHUP)  # Ctrl-C is a key here
 
 _MAX_CATCH_UP = 6  # frames; after a longer hiccup the game continues where it was instead of racing ahead
 
@@ -89,9 +85,6 @@ class PlayScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        for number in _ENDING:
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays so
-                asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         report_releases(self.app, True)
         self._clock = time.perf_counter()
         self.set_interval(1 / FRAME_RATE, self._tick)
@@ -99,19 +92,9 @@ class PlayScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         report_releases(self.app, False)
-        self._complete()
-        for number in _ENDING:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        self.put_away()
 
-    def _end(self, number: int) -> None:
-        """Complete the recording, and quit. On SIGHUP the terminal is gone, and Textual would wait for it."""
-        self._complete()
-        if number == signal.SIGHUP:
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.raise_signal(number)
-        self.action_quit()
-
-    def _complete(self) -> None:
+    def put_away(self) -> None:
         """Complete the recording, if there is one."""
         try:
             self.game.close()
@@ -202,7 +185,7 @@ class PlayScreen(Screen[None]):
     def action_restart(self, same: bool) -> None:
         """Start over: the same game, or the next."""
         seed = self.game.seed if same else next(self._seeds)
-        self._complete()
+        self.put_away()
         self.game = self._begin(seed)
         self.paused = False
         self.show()
@@ -216,7 +199,7 @@ class PlayScreen(Screen[None]):
             return LiveGame(self._level, self._speed, seed, self.players)
 
     def action_quit(self) -> None:
-        self._complete()
+        self.put_away()
         self.app.exit(return_code=1 if self.lost else 0, message=self.lost)
 
 

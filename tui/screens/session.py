@@ -46,8 +46,7 @@ _DONE = ("■ done", "success")
 
 
 class SessionScreen(Screen[None]):
-    """Everything shown arrives as a message; everything wanted leaves as a command. What a report looks like is for the
-    subclass to say."""
+    """Everything shown arrives as a message, everything wanted leaves as a command; a subclass says how it looks."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -165,9 +164,8 @@ class SessionScreen(Screen[None]):
         self.tell(Note(ended.text, "good"))
         if self.state is not None and self.state[0] == _SAVING:
             self._leave(ended.text)
-            return
-        self.state = _DONE
-        self.describe()
+        else:
+            self.state = _DONE
 
     # --- to the session ---
 
@@ -179,8 +177,7 @@ class SessionScreen(Screen[None]):
 
     def _gone(self) -> str:
         """Why a command does nothing."""
-        job = self.session.job
-        if isinstance(job, TrainJob):
+        if isinstance(job := self.session.job, TrainJob):
             run = quote(str(job.run))
             if self.state == _TAKEN_OVER:
                 return f"another app has taken over; drmario tui attach {run} takes the run back"
@@ -241,7 +238,10 @@ class SessionScreen(Screen[None]):
         report = line if isinstance(line, Line) else Note(f"the branch cannot be played on: {line.error}", "error")
         self.post_message(Reported(report))
 
-    def on_unmount(self) -> None:
+    def put_away(self) -> None:
+        """Hang up on the processes that work for this screen."""
         self.session.close()
         if self._advice is not None:
             self._advice.close()
+
+    on_unmount = put_away
