@@ -49,7 +49,8 @@ def explained_keys(screen: Screen[object]) -> list[tuple[str, str, str]]:
     """(keys, what they do, more about it) of every binding of a screen."""
     rows: dict[str, tuple[list[str], str, str]] = {}
     for node, binding, _, _ in screen.active_bindings.values():
-        if binding.description and not binding.system and isinstance(node, type(screen) | type(screen.app)):
+        ours = type(node).__module__.startswith("mlx_drmario.") and binding not in Screen.BINDINGS  # not Textual's
+        if binding.description and not binding.system and ours:
             name = binding.id or binding.action
             keys, _, _ = rows.setdefault(name, ([], binding.description, binding.tooltip))
             keys.append(screen.app.get_key_display(binding))

@@ -31,20 +31,31 @@ class Entry:
     """makes the screen; ValueError or OSError when that cannot be"""
 
 
+class Menu(OptionList, inherit_bindings=False):
+    """A list of entries, whose keys are shown as those of a screen are."""
+
+    DEFAULT_CSS = "Menu { text-wrap: nowrap; text-overflow: ellipsis; }"
+    _CHOOSE = Binding.Group("choose", compact=True)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "open", key_display="⏎"),
+        Binding("up", "cursor_up", "up", key_display="↑", group=_CHOOSE),
+        Binding("down", "cursor_down", "down", key_display="↓", group=_CHOOSE),
+        Binding("pageup", "page_up", "a page up", show=False),
+        Binding("pagedown", "page_down", "a page down", show=False),
+        Binding("home", "first", "first", show=False),
+        Binding("end", "last", "last", show=False),
+    ]
+
+
 class HomeScreen(Screen[None]):
     """A menu, and a bottle to look at."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "open", key_display="⏎"),
-        Binding("up", "up", "up", key_display="↑", group=Binding.Group("choose", compact=True)),
-        Binding("down", "down", "down", key_display="↓", group=Binding.Group("choose", compact=True)),
-        Binding("q", "quit", "quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "quit", "quit")]
 
     def __init__(self, entries: list[Entry], picture: Position) -> None:
         super().__init__()
         self._entries, self._picture = entries, picture
-        self.menu = OptionList(id="menu", compact=True)
+        self.menu = Menu(id="menu", compact=True)
         self.bottle = Bottle(id="home-bottle", large=True)
 
     def compose(self) -> ComposeResult:
@@ -75,15 +86,6 @@ class HomeScreen(Screen[None]):
             self.notify(str(error), severity="error", markup=False)
         else:
             self.app.push_screen(screen)
-
-    def action_select(self) -> None:
-        self.menu.action_select()
-
-    def action_up(self) -> None:
-        self.menu.action_cursor_up()
-
-    def action_down(self) -> None:
-        self.menu.action_cursor_down()
 
     def action_quit(self) -> None:
         self.app.exit()
