@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -164,55 +164,74 @@ class Answer:
 
     frames: int | None
     """the fewest, if within the limit"""
-    placements: int
-    """that were tried"""
+    line: tuple[int, ...]
+    """placements that clear in so many"""
+    tried: int
+    """placements"""
 
 
-Layer = tuple[NDArray[np.void], NDArray[np.int64]]
-"""states [S] of equally many capsules and their frames i64[S]"""
+@dataclass(frozen=True)
+class Layer:
+    """Games that have made equally many decisions: states [S], their frames i64[S], and the placements i16[S, made]."""
+
+    states: NDArray[np.void]
+    frames: NDArray[np.int64]
+    lines: NDArray[np.int16]
+
+    def take(self, rows: NDArray[Any]) -> Layer:
+        """Some of them."""
+        return Layer(self.states[rows], self.frames[rows], self.lines[rows])
+
+    def distinct(self) -> Layer:
+        """Each bottle at each frame once: all else of a state follows from these and the number of capsules."""
+        keys = np.concatenate([self.states["p1_bottle"], self.frames[:, None].view(np.uint8)], axis=1)
+        return self.take(np.unique(keys.view(f"V{keys.shape[1]}"), return_index=True)[1])
+
+
+def joined(layers: Sequence[Layer]) -> Layer:
+    """One after the other."""
+    return Layer(
+        *(np.concatenate([getattr(layer, name) for layer in layers]) for name in ("states", "frames", "lines"))
+    )
 
 
 def least_frames(games: dm.Decisions, limit: int) -> Answer:
     """The fewest frames in which this one game can be cleared, or None if not within `limit`: all its bottles after one
     capsule, then all after two, and so on."""
     bound = Bound(games.state["p1_bottle"][0], games.state["reserve"][0])
-    best, tried = limit + 1, 0
-
-    def hopeful(states: NDArray[np.void], frames: NDArray[np.int64], made: int) -> Layer:
-        possible = bound(states["p1_bottle"], frames, made) < best
-        return states[possible], frames[possible]
-
-    layer = hopeful(games.state.copy(), np.zeros(1, np.int64), 0)
-    for made in itertools.count(1):
-        if not len(layer[0]):
+    best, line, tried = limit + 1, (), 0
+    layers = [Layer(games.state.copy(), np.zeros(1, np.int64), np.zeros((1, 0), np.int16))]
+    for made in itertools.count():
+        layers = [each.take(bound(each.states["p1_bottle"], each.frames, made) < best) for each in layers]
+        layer = joined(layers)
+        if not len(layer.states):
             break
-        following = [(layer[0][:0], layer[1][:0])]
-        for children, reached, cleared, over in placed(*layer, best):
-            tried += len(children)
-            best = min([best, *reached[cleared].tolist()])
-            following.append(hopeful(children[~cleared & ~over], reached[~cleared & ~over], made))
-        layer = distinct(*map(np.concatenate, zip(*following, strict=True)))
-    return Answer(best if best <= limit else None, tried)
+        layers = []
+        for children, cleared, over in placed(layer.distinct(), best):
+            tried += len(children.frames)
+            if cleared.any() and (fewest := children.frames[cleared].min()) < best:
+                best = int(fewest)
+                line = tuple(children.take(cleared).lines[children.frames[cleared].argmin()].tolist())
+            layers.append(children.take(~cleared & ~over))
+    return Answer(best if best <= limit else None, line, tried)
 
 
-Children = tuple[NDArray[np.void], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]
-"""states, frames, cleared, topped out"""
-
-
-def placed(states: NDArray[np.void], frames: NDArray[np.int64], best: int) -> Iterator[Children]:
-    """Every placement in every state that may clear the game in fewer than `best` frames, some thousands at a time."""
-    for first in range(0, len(states), BATCH // 4):
-        some, since = states[first : first + BATCH // 4], frames[first : first + BATCH // 4]
-        games = parked(some)
-        lock = since[:, None] + games.frames_to_lock[: len(some)]
-        parent, action = np.nonzero(games.legal[: len(some)] & (lock + RESOLVE < best))
+def placed(layer: Layer, best: int) -> Iterator[tuple[Layer, NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Every placement in every state that may clear the game in fewer than `best` frames, some thousands at a time, and
+    which of them clear it or lose it."""
+    for first in range(0, len(layer.states), BATCH // 4):
+        some = layer.take(np.arange(first, min(first + BATCH // 4, len(layer.states))))
+        games = parked(some.states)
+        end = slice(len(some.states))
+        lock = some.frames[:, None] + games.frames_to_lock[end]
+        parent, action = np.nonzero(games.legal[end] & (lock + RESOLVE < best))
         for at in range(0, len(parent), BATCH):
-            of, chosen = parent[at : at + BATCH], action[at : at + BATCH]
-            games = parked(some[of])
-            games.step(np.concatenate([chosen, games.legal[len(of) :].argmax(axis=1)]).astype(np.int32))
-            end = slice(len(of))
-            reached = since[of] + games.tau[end]
-            yield games.state[end].copy(), reached, games.cleared[end].copy(), games.top_out[end].copy()
+            before, chosen = some.take(parent[at : at + BATCH]), action[at : at + BATCH]
+            games, end = parked(before.states), slice(len(chosen))
+            games.step(np.concatenate([chosen, games.legal[len(chosen) :].argmax(axis=1)]).astype(np.int32))
+            lines = np.concatenate([before.lines, chosen[:, None].astype(np.int16)], axis=1)
+            children = Layer(games.state[end].copy(), before.frames + games.tau[end], lines)
+            yield children, games.cleared[end].copy(), games.top_out[end].copy()
 
 
 def parked(states: NDArray[np.void]) -> dm.Decisions:
@@ -226,13 +245,6 @@ def parked(states: NDArray[np.void]) -> dm.Decisions:
 def batch(size: int) -> dm.Decisions:
     """Games to place capsules in."""
     return dm.Decisions(num_envs=size, threads=1)
-
-
-def distinct(states: NDArray[np.void], frames: NDArray[np.int64]) -> Layer:
-    """Each bottle at each frame once: all else of a state follows from these and the number of capsules."""
-    keys = np.concatenate([states["p1_bottle"], frames[:, None].view(np.uint8)], axis=1)
-    first = np.unique(keys.view(f"V{keys.shape[1]}"), return_index=True)[1] if len(keys) else []
-    return states[first], frames[first]
 
 
 # --- all seeds
@@ -253,10 +265,10 @@ def main(config: LeastFramesConfig) -> None:
     start, placements, found = time.perf_counter(), 0, list[tuple[int, int]]()
     with ProcessPoolExecutor(config.processes, get_context("spawn")) as pool:
         for done, (seed, result) in enumerate(pool.map(answer, jobs, chunksize=16), 1):
-            placements += result.placements
+            placements += result.tried
             if result.frames is not None:
                 found.append((result.frames, seed))
-                print(f"seed 0x{seed:04x}: {result.frames} frames", flush=True)
+                print(f"seed 0x{seed:04x}: {result.frames} frames, placements {list(result.line)}", flush=True)
             if done % 1_000 == 0:
                 seconds = time.perf_counter() - start
                 left = seconds / done * (len(jobs) - done)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.spec import CELLS, COLS, EMPTY, SINGLE, VIRUS
-from scripts.least_frames import LAST, Bound, LeastFramesConfig, Need, decision_frames, distinct, least_frames, main
+from scripts.least_frames import LAST, Bound, Layer, LeastFramesConfig, Need, decision_frames, least_frames, main
 
 
 def one(seed, frame_counter=0):
@@ -78,8 +78,8 @@ def test_halves_that_are_there_serve_the_deepest_cells_first():
 def test_bottles_that_are_equal_at_different_frames_are_two():
     states = np.repeat(one(2).state, 4)
     states["p1_bottle"][3, 0] = SINGLE
-    kept, frames = distinct(states, np.array([70, 60, 60, 60]))
-    assert sorted(frames.tolist()) == [60, 60, 70] and (kept["p1_bottle"][:, 0] == SINGLE).sum() == 1
+    kept = Layer(states, np.array([70, 60, 60, 60]), np.zeros((4, 0), np.int16)).distinct()
+    assert sorted(kept.frames.tolist()) == [60, 60, 70] and (kept.states["p1_bottle"][:, 0] == SINGLE).sum() == 1
 
 
 def everything(games):
@@ -108,12 +108,18 @@ def test_the_search_finds_what_trying_everything_finds(seed, data):
     row, column = data.draw(st.integers(4, 6)), data.draw(st.integers(0, COLS - 1))
     color = data.draw(st.integers(0, 2))
     bottle[0, row * COLS + column] = VIRUS + color
-    for height in range(1, data.draw(st.integers(2, 3))):
-        bottle[0, (row - height) * COLS + column] = SINGLE + data.draw(st.sampled_from([color, (color + 1) % 3]))
+    for height in (1, 2):
+        bottle[0, (row - height) * COLS + column] = SINGLE + (color + data.draw(st.sampled_from([0, 0, 0, 1]))) % 3
     games.set_bottles(bottle)
     best = everything(games)
     assume(best <= 3 * decision_frames(0) - LAST)
-    assert least_frames(games, best + 5).frames == least_frames(games, best).frames == best
+    found = least_frames(games, best + 5)
+    assert found.frames == least_frames(games, best).frames == best
+    played = one(2 * seed)
+    played.set_bottles(bottle)
+    for action in found.line:
+        played.step(np.array([action]))
+    assert played.cleared[0] and played.frames[0] == best
     assert least_frames(games, best - 1).frames is None
 
 

@@ -26,6 +26,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST,
     ),
     ("the bound is nothing", LEAST, "np.maximum(tower_frames()[top, capsules], deep)", "0", BOUND),
-    ("equal bottles are one at any frame", LEAST, ", frames[:, None].view(np.uint8)]", "]", TEST),
-    ("a clear in as many frames as allowed is none", LEAST, "tried = limit + 1, 0", "tried = limit, 0", TEST),
+    ("equal bottles are one at any frame", LEAST, ", self.frames[:, None].view(np.uint8)]", "]", TEST),
+    ("a clear in as many frames as allowed is none", LEAST, "line, tried = limit + 1, ", "line, tried = limit, ", TEST),
 ]

@@ -114,9 +114,9 @@ def test_a_run_says_that_it_saves(recording, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_wall_that_is_ended_from_outside_leaves_nothing_behind(number, monkeypatch):
     """No worker and no log of one. SIGHUP comes when the terminal is closed, and then ends the process as ever."""
-    raised = []
-    monkeypatch.setattr(signal, "raise_signal", raised.append)
-    screen = LiveScreen(Session(watch_job()), "greedy")
+    raised, screen = [], LiveScreen(Session(watch_job()), "greedy")
+    log = screen.session.log
+    monkeypatch.setattr(signal, "raise_signal", lambda number: raised.append((number, log.exists())))
 
     async def check(pilot, screen):
         await until(pilot, lambda: screen.picture is not None, "a picture")
@@ -124,8 +124,8 @@ def test_a_wall_that_is_ended_from_outside_leaves_nothing_behind(number, monkeyp
         await until(pilot, lambda: not pilot.app.is_running, "the end of the app")
 
     in_app(screen, check)
-    assert raised == [signal.SIGHUP] * (number == signal.SIGHUP)
-    assert screen.session.process.poll() == 0 and not screen.session.log.exists()
+    assert raised == [(signal.SIGHUP, False)] * (number == signal.SIGHUP)
+    assert screen.session.process.poll() == 0 and not log.exists()
 
 
 def test_a_run_that_is_ended_from_outside_is_saved(tmp_path):
