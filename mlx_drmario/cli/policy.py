@@ -129,7 +129,8 @@ def _naming(name: str, option: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, FileNotFoundError) as error:
-        raise type(error)(f"{option} is {name!r}: {error}") from None
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        raise kind(f"{option} is {name!r}: {error}") from None
 
 
 def _prefix(name: str) -> str:

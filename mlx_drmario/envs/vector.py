@@ -289,7 +289,7 @@ def sizes(num_envs: int, threads: int) -> dict[str, int]:
 
 
 def plane_set(planes: str) -> str:
-    """The same; ValueError for a set of planes that there is not."""
+    """The name of a set of planes; ValueError for one that there is not."""
     if planes not in PLANE_SETS:
         raise ValueError(f"planes is {planes!r}; it must be {' or '.join(map(repr, PLANE_SETS))}")
     return planes
