@@ -93,6 +93,8 @@ class Session:
             return
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
+            if not self.training:
+                sweep(self.log.parent)
             log = open(self.log, "ab")  # noqa: SIM115 (below)
         except OSError as error:
             self.over.set()
@@ -227,3 +229,15 @@ def log_of(job: Job) -> Path:
         return Path(tempfile.gettempdir()) / f"drmario-{os.getuid()}" / f"watch-{os.getpid()}-{next(_NUMBERS)}.log"
     run = Path(os.path.abspath(job.run))  # so that "." has a name
     return run.with_name(f"{run.name}.log")
+
+
+def sweep(folder: Path) -> None:
+    """Remove players' logs that say nothing, of apps that were killed."""
+    for path in folder.glob("watch-*-*.log"):
+        try:
+            os.kill(int(path.name.split("-")[1]), 0)
+        except ProcessLookupError:
+            if path.stat().st_size == 0:
+                path.unlink(missing_ok=True)
+        except (ValueError, OSError):  # another name, or a process of somebody else
+            continue

@@ -19,6 +19,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("a damaged journal is removed", "traces/writer.py", "_kept(source) if content.damaged else None", "None", DAMAGED),
     ("a journal that was cut short is damaged", "traces/journal.py", ") <= lost\n", ") <= 2**40\n", DAMAGED),
     ("another damaged journal is taken for this", "traces/writer.py", "not kept.samefile(source)", "False", DAMAGED),
+    ("logs that say something are swept", "tui/session.py", "if path.stat().st_size == 0:", "if True:", LEAVING),
     ("SIGTERM leaves the terminal as it is", "tui/app.py", "        self.call_later(self.action_leave)\n", "", LEAVING),
     ("a closed terminal leaves the log of a worker", "tui/app.py", "isinstance(screen, Closing)", "False", LEAVING),
     ("a file is written over by another option's", EVAL, "if config.json.resolve() in taken:", "if False:", TEST_EVAL),
@@ -28,6 +29,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "    if config.out is not None:  # first: the other file may be for it\n",
         "    if config.out is not None and config.out.exists():\n",
         TEST_EVAL,
+    ),
+    (
+        "a branch that becomes the line is of no game",
+        "tui/screens/travel.py",
+        "replace(self.branch, seed=self.line.seed)",
+        "self.branch",
+        "tests/tui/test_travel.py::test_a_branch_can_become_the_line_and_be_left_again",
     ),
     (
         "rewards that cannot be written are lost",

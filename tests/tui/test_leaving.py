@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from mlx_drmario.tui.screens.home import HomeScreen, demo_position
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 from mlx_drmario.tui.screens.recorded import RecordedScreen
-from mlx_drmario.tui.session import Died, Session
+from mlx_drmario.tui.session import Died, Session, sweep
 
 from .app import endless, greedy, in_app, until, watch_job
 from .test_training import TINY
@@ -137,3 +139,14 @@ def test_a_run_that_is_ended_from_outside_is_saved(tmp_path):
         await until(pilot, lambda: not pilot.app.is_running, "the end")
 
     in_app(LiveScreen(Told(TrainJob(TINY, tmp_path / "run")), "tiny"), check)
+
+
+def test_logs_of_players_whose_app_was_killed_are_swept(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {f"watch-{gone.pid}-{n}.log": text for n, text in enumerate(["", "it broke"])}
+    for name, text in {**names, f"watch-{os.getpid()}-9.log": "", "watch-me-1.log": ""}.items():
+        (tmp_path / name).write_text(text)
+    sweep(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {f"watch-{gone.pid}-1.log", f"watch-{os.getpid()}-9.log", "watch-me-1.log"}

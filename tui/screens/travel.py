@@ -1,6 +1,7 @@
 """Time travel: a game's decisions, one after the other, and what had become of it with another placement."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import ClassVar
 
@@ -162,7 +163,7 @@ class TravelScreen(Screen[None]):
     def action_swap(self) -> None:
         """Go on from the branch: it becomes the line, from its root on."""
         if self.branch is not None:
-            self.start(self.branch, 0)
+            self.start(replace(self.branch, seed=self.line.seed), 0)
 
     def action_back(self) -> None:
         self.dismiss()
