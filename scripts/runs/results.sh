@@ -47,5 +47,5 @@ play memory memory hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
 python scripts/known_results.py --out "$out/known-hi.json" --games "$games"
 for speed in med low; do
-    play best best "$speed" 0-20 "${SLOWER:-100}"
+    play best best "$speed" 0-20 "$games"
 done
