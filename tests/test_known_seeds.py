@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from mlx_drmario.search import verify_line
 from scripts.known_seeds import KnownSeedsConfig, main, read
+from tests.conftest import ROOT
 
 SMALL = {"seeds": 3, "widths": (2, 4), "alphas": (1.0, 0.5), "best": (1,)}
 
@@ -59,3 +61,11 @@ def test_speeds_have_files_of_their_own(tmp_path):
 def test_widths_and_their_weights_are_as_many():
     with pytest.raises(SystemExit, match="alphas must be as many as widths"):
         KnownSeedsConfig(0, widths=(1, 2), alphas=(1.0,), best=(1,))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "records").glob("*.json")), ids=lambda path: path.stem)
+def test_a_record_clears_in_the_frames_that_it_claims(path):
+    """Frame by frame from reset, by the buttons of its placements."""
+    record = json.loads(path.read_text())
+    line = np.array(record["actions"], np.int32)
+    assert verify_line(record["level"], 2, record["seed"], record["frame_counter"], line) == record["frames"]
