@@ -52,14 +52,16 @@ static void step(Decisions& d, nb::handle action) {
 
 // Any whole number that fits 64 bits, of any integer type; TypeError or ValueError otherwise.
 static u64 word(nb::handle value, const char* name) {
-  const std::string said = std::string(name) + " is " + nb::cast<std::string>(nb::repr(value)) + ", allowed are ";
-  if (!PyIndex_Check(value.ptr())) throw nb::type_error((said + "whole numbers").c_str());
+  const auto said = [&](const char* allowed) {
+    return std::string(name) + " is " + nb::cast<std::string>(nb::repr(value)) + ", allowed are " + allowed;
+  };
+  if (!PyIndex_Check(value.ptr())) throw nb::type_error(said("whole numbers").c_str());
   const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
   if (!number.is_valid()) throw nb::python_error();
   const u64 result = PyLong_AsUnsignedLongLong(number.ptr());
   if (PyErr_Occurred()) {
     PyErr_Clear();
-    throw nb::value_error((said + "0..2^64 - 1").c_str());
+    throw nb::value_error(said("0..2^64 - 1").c_str());
   }
   return result;
 }
