@@ -195,3 +195,9 @@ def test_a_long_line_that_is_wrong_is_not_shown_whole(tmp_path, capsys):
 def test_a_game_by_hand_without_a_terminal_makes_no_directory(tmp_path, capsys):
     assert main(["play", "--capture", str(tmp_path / "deep" / "er")]) == 2
     assert "draws on a terminal" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_an_option_of_another_command_is_not_recommended(capsys):
+    assert main(["trace", "movie", "f", "--out", "x.fm2", "--game", "1"]) == 2
+    told = "drmario trace: Unrecognized options: --game, 1 (`drmario trace --help` lists all)\n"
+    assert capsys.readouterr().err == told  # --games is one of `trace info`

@@ -93,14 +93,21 @@ def unboxed(printed: str, args: list[str]) -> str:
     text = re.sub(r"'None', |, 'None'", "", text)  # what an option is that was not given
     alike = [hint for hint in hints[:-1] if hint.strip().startswith(("Perhaps you meant", "Arguments similar to"))]
     text += "".join(f"; {hint.strip()}" for hint in hints[:-1] if hint not in alike)
-    if alike:
-        text += f"; perhaps you meant {' or '.join(options_shown(printed)[:3])}"
+    if alike and (shown := options_shown(printed, (args or ["-"])[0])):
+        text += f"; perhaps you meant {' or '.join(shown[:3])}"
     return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
 
 
-def options_shown(printed: str) -> list[str]:
-    """The options that tyro shows with their help: each begins a line, and its help is indented further."""
-    return list(dict.fromkeys(re.findall(r"^ {1,6}(--[a-z][\w.-]*)", undrawn(printed), re.MULTILINE)))
+def options_shown(printed: str, command: str) -> list[str]:
+    """The options that tyro shows with their help: each begins a line, and its help is indented further. Of those that
+    belong to commands, the ones of this command, if it is one."""
+    shown: dict[str, list[str]] = {}
+    for line in undrawn(printed).splitlines():
+        if option := re.match(r" {1,6}(--[a-z][\w.-]*)", line):
+            shown.setdefault(option[1], [])
+        elif shown and (place := re.match(r" *in drmario (?:[\w.-]+ )*?([\w.-]+) --help", line)):
+            shown[list(shown)[-1]].append(place[1])
+    return [name for name, places in shown.items() if command.startswith("-") or not places or command in places]
 
 
 def undrawn(printed: str) -> str:

@@ -95,5 +95,12 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if False:",
         WRONG_USE,
     ),
+    (
+        "an option of another command is recommended",
+        "mlx_drmario/cli/errors.py",
+        "or command in places]",
+        "or True]",
+        WRONG_USE,
+    ),
     ("a wrong line is shown whole", "traces/movie.py", "if len(text) <= 60", "if True", WRONG_USE),
 ]
