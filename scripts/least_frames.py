@@ -133,8 +133,8 @@ class Bound:
         )
         enough = (thrown.cumsum(axis=1)[None] >= halves[:, :, None]).all(axis=1)  # [S, capsules]
         capsules = np.where(enough.any(axis=1), enough.argmax(axis=1) + 1, MOST_CAPSULES - 1)
-        occupied = (bottles != EMPTY).any(axis=1)
-        top = np.where(occupied, (bottles != EMPTY).argmax(axis=1) // COLS, ROWS)
+        occupied = bottles != EMPTY
+        top = np.where(occupied.any(axis=1), occupied.argmax(axis=1) // COLS, ROWS)
         deep = capsules * decision_frames(0) - LAST + (delay + 1) // 2
         return frames + np.maximum(tower_frames()[top, capsules], deep)
 

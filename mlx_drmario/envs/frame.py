@@ -44,6 +44,8 @@ class FrameVectorEnv(GameVectorEnv):
     environment; only `time` also counts the frames before the first capsule can be moved.
     """
 
+    live = ("_state", "_bytes", "_events")
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -87,19 +89,10 @@ class FrameVectorEnv(GameVectorEnv):
         super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
 
     def _look(self) -> None:
-        """Take live views of the engine's arrays."""
         self._state = self._batch.state
         self._bytes = self._state.view(np.uint8).reshape(len(self._state), -1)
         told = self._batch.events[:, 0]
         self._events: Any = SimpleNamespace(**{name: told[name] for name in event_names()})
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy looks at the games of its own."""
-        return {name: value for name, value in vars(self).items() if name not in ("_state", "_bytes", "_events")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._look()
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
         self._batch.reset(self._level, self._speed, game_seeds, mask=mask)

@@ -29,9 +29,6 @@ from mlx_drmario.envs.vector import (
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
 
-_LIVE = ("_seen", "_counted", "_due", "_told")
-"""attributes that a copy takes anew, see `PlacementVectorEnv._look`"""
-
 
 class PlacementVectorEnv(GameVectorEnv):
     """N games, 512 placements, the exact planner between them.
@@ -50,6 +47,7 @@ class PlacementVectorEnv(GameVectorEnv):
         "render_fps": 2,
     }
     repeated = ("legal", "frames_to_lock")
+    live = ("_seen", "_counted", "_due", "_told")
 
     def __init__(
         self,
@@ -105,7 +103,6 @@ class PlacementVectorEnv(GameVectorEnv):
             self.metadata["render_fps"] = 60
 
     def _look(self) -> None:
-        """Take live views of the engine's columns, once: each is a new array, for whoever asks."""
         d = self._d
         self._seen: Columns = {
             "planes": d.planes,
@@ -116,14 +113,6 @@ class PlacementVectorEnv(GameVectorEnv):
         self._counted: Columns = {"viruses_left": d.viruses_left, "decisions": d.decisions, "frames": d.frames}
         self._due = counts(d)
         self._told: Columns = {name: getattr(d, name) for name in EVENTS}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A copy looks at the games of its own."""
-        return {name: value for name, value in vars(self).items() if name not in _LIVE}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._look()
 
     def render(self) -> tuple[Any, ...] | None:
         """One picture per game, or, for "rgb_array_list", the list of them since the last call (empty after none)."""

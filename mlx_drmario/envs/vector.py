@@ -54,7 +54,25 @@ def only(mask: Mask, columns: Columns) -> Columns:
     return columns if mask.all() else {name: column * mask for name, column in columns.items()}
 
 
-class GameVectorEnv(VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
+class Looking:
+    """Has live views of an engine's arrays, which a copy takes anew: it looks at the games of its own."""
+
+    live: tuple[str, ...]
+    """attributes that are such views, made by `_look`"""
+
+    def _look(self) -> None:
+        """Take the views, once: each is a new array, for whoever asks."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in self.live}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._look()
+
+
+class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]):
     """N independent games with one autoreset rule.
 
     Game seeds are drawn from `split` by one generator per game; reset(seed=s) seeds game i with s + i, so that a vector

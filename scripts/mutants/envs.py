@@ -58,13 +58,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         GYMNASIUM,
     ),
     (
-        "a copied environment looks at the games of the original",
-        FRAME,
-        "        vars(self).update(state)\n        self._look()\n",
-        '        vars(self).update(state)\n        self._state, self._bytes, self._events = ["gone"] * 3\n',
-        GYMNASIUM,
-    ),
-    (
         "a refused reset has drawn new generators",
         VECTOR,
         "        mask, given = self.check_options(options)\n",
@@ -131,7 +124,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("memory is kept for ever", SPARE, "if len(free) < _MOST:", "if True:", TEST_SPARE),
     (
         "a copied vector looks at the games of the first",
-        PLACEMENT,
+        VECTOR,
         "        vars(self).update(state)\n        self._look()\n",
         "        vars(self).update(state)\n",
         GYMNASIUM,

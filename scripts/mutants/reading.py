@@ -47,7 +47,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a reward given twice counts once",
         REWARDS,
-        "if len(values) < len(pairs):",
+        "if name in values:",
         "if False:",
         ARGUMENTS,
     ),
