@@ -156,11 +156,11 @@ static std::vector<long> plain_integers(nb::handle value, const Shape& shape, lo
 }
 
 std::vector<long> integers(nb::handle value, const char* name, const Shape& shape, long lo, long hi) {
-  const std::vector<long> plain = plain_integers(value, shape, lo, hi);
+  std::vector<long> plain = plain_integers(value, shape, lo, hi);
   if (!plain.empty()) {
-    const std::size_t each = shape.size() == 2 ? shape[1] : 1;  // [N] serves both players
+    if (shape.size() == 1 || shape[1] == 1) return plain;
     std::vector<long> values;
-    for (long one : plain) values.insert(values.end(), each, one);
+    for (long one : plain) values.insert(values.end(), shape[1], one);  // [N] serves both players
     return values;
   }
   nb::object array = integer_object(value, name);

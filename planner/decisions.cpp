@@ -9,14 +9,30 @@
 
 namespace drm {
 
-// Calls body(n) for every game, on all threads.
+// Calls body(i) for 0 <= i < count, on all threads.
+template <typename Body>
+static void for_each(Decisions& d, int count, const Body& body) {
+  // Chunks of at most 16 games (with 2, four thousand took a tenth longer), and some for every thread: games differ.
+  const int grain = std::clamp(count / (4 * d.pool().threads()), 1, 16);
+  d.pool().for_chunks(count, grain, [&](int begin, int end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(i);
+  });
+}
+
+// Calls body(n) for every game.
 template <typename Body>
 static void for_games(Decisions& d, const Body& body) {
-  // Chunks of at most 16 games (with 2, four thousand took a tenth longer), and some for every thread: games differ.
-  const int grain = std::clamp(d.size() / (4 * d.pool().threads()), 1, 16);
-  d.pool().for_chunks(d.size(), grain, [&](int begin, int end) {
-    for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) body(n);
-  });
+  for_each(d, d.size(), body);
+}
+
+// Calls body(n) for every game whose mask is set.
+template <typename Body>
+static void for_games(Decisions& d, const std::vector<bool>& mask, const Body& body) {
+  std::vector<std::size_t> chosen;  // so that threads share those alone
+  for (std::size_t n = 0; n < mask.size(); ++n) {
+    if (mask[n]) chosen.push_back(n);
+  }
+  for_each(d, static_cast<int>(chosen.size()), [&](std::size_t i) { body(chosen[i]); });
 }
 
 Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions)
@@ -50,8 +66,7 @@ void Decisions::clear_told() {
 
 void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
   clear_told();
-  for_games(*this, [&](std::size_t n) {
-    if (!mask[n]) return;
+  for_games(*this, mask, [&](std::size_t n) {
     games[n] = {};
     start_at_play(games[n].round.match, configs[n]);
     begin(games[n].round);
@@ -120,8 +135,7 @@ static int count_viruses(const u8* bottle) {
 }
 
 void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
-  for_games(*this, [&](std::size_t n) {
-    if (!mask[n]) return;
+  for_games(*this, mask, [&](std::size_t n) {
     for (int s = 0; s < players_; ++s) {
       Player& p = games[n].round.match.player[s];
       std::copy_n(bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells, kCells,

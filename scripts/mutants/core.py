@@ -90,8 +90,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a masked reset keeps what was told",
         DECISIONS,
-        "  clear_told();\n  for_games(*this, [&](std::size_t n) {\n    if (!mask[n]) return;\n    games[n] = {};",
-        "  for_games(*this, [&](std::size_t n) {\n    if (!mask[n]) return;\n    games[n] = {};",
+        "  clear_told();\n  for_games(*this, mask, [&](std::size_t n) {\n    games[n] = {};",
+        "  for_games(*this, mask, [&](std::size_t n) {\n    games[n] = {};",
         TWO,
     ),
     (
