@@ -47,21 +47,30 @@ def from_json(text: str | bytes, cls: type[Config]) -> Config:
 def layered(base: Config, file: Path | None, environ: Mapping[str, str]) -> Config:
     """Return `base` with the file's settings and then the environment's.
 
+    Where the dataclass says `replaces`, a layer that gives the one setting and not the other puts the other out of use:
+    a budget in decisions would mean nothing beside the minutes of a preset.
+
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not YAML, a key is unknown, a value has the wrong type, or the dataclass refuses it.
     """
     data: dict[str, Any] = json.loads(to_json(base))
     known = _keys(data)
+    replaces = getattr(type(base), "replaces", {})
     sources: dict[str, str] = {}
+
+    def add(layer: dict[str, Any], source: str) -> None:
+        gone = {key: value for one in layer for key, value in replaces.get(one, {}).items()}
+        _merge(data, gone | layer, source, sources)
+
     if file is not None:
-        _merge(data, _read(file), str(file), sources)
+        add(_read(file), str(file))
     for name in sorted(environ):
         if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
             if key not in known or name != variable(key):
                 raise ValueError(f"{name}: {_unknown(key, known, variable)}")
-            _merge(data, _nested(key, _scalar(name, environ[name], known[key])), name, sources)
+            add(_nested(key, _scalar(name, environ[name], known[key])), name)
     return _build(type(base), data, sources) if sources else base
 
 

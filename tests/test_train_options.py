@@ -90,6 +90,28 @@ def test_a_resumed_run_has_one_new_budget(run, capsys):
             assert f"changed {name}: " in error
 
 
+def test_a_budget_in_decisions_replaces_the_minutes_of_a_preset(tmp_path, monkeypatch, capsys):
+    """Wherever it is given; they alone would count."""
+
+    def budget(*options: str) -> tuple[int, float]:
+        assert main(["train", "demo", "--dry-run", *options]) == 0
+        made = json.loads(capsys.readouterr().out)
+        return made["decisions"], made["minutes"]
+
+    assert budget() == (500_000, 3.0)
+    assert budget("--decisions", "4096") == budget("--decisions=4096") == (4096, 0.0)
+    file = tmp_path / "my.yaml"
+    file.write_text("decisions: 4096\n")
+    assert budget("--config", str(file)) == (4096, 0.0)
+    assert budget("--config", str(file), "--minutes", "2") == (4096, 2.0)
+    file.write_text("decisions: 4096\nminutes: 5\n")
+    assert budget("--config", str(file)) == (4096, 5.0)
+    monkeypatch.setenv("DRMARIO_DECISIONS", "8192")
+    assert budget("--config", str(file)) == (8192, 0.0)
+    assert main(["train", "demo", "--decisions", "4096", "--minutes", "2"]) == 2
+    assert "--decisions must not be given with --minutes, got 4096 and 2\n" in capsys.readouterr().err
+
+
 def test_an_evaluator_plays_no_games_of_training(tmp_path, capsys):
     (tmp_path / "config.json").write_text(to_json(KINDS["evaluator"]))
     assert main(["train", "resume", str(tmp_path), "--capture", "t"]) == 2

@@ -120,7 +120,7 @@ def parse(args: list[str]) -> Command:
         raise WrongUse(f"there is no preset {args[0]!r}; {hint}")
     if args[0] in starts:
         try:
-            starts[args[0]] = layered(starts[args[0]], config_file(args), os.environ)
+            starts[args[0]] = started(starts[args[0]], args)
         except ValueError as error:
             raise WrongUse(str(error)) from None
     # A type per preset, not one call per preset: so `--help` is tyro's business.
@@ -142,12 +142,23 @@ def subcommand(name: str, start: DirectoryConfig) -> Any:
     return Annotated[kind, tyro.conf.subcommand(name, default=kind(**vars(start)), description=words)]
 
 
-def config_file(args: list[str]) -> Path | None:
-    """The file given with --config, found before tyro reads the rest, whose defaults the file changes."""
+def started(preset: Settings, args: list[str]) -> Settings:
+    """What the command line starts from: the preset with the settings of a YAML file and the environment.
+
+    What tyro reads for itself is looked at before, because its defaults depend on it: the file, and which budget is
+    given. Raises ValueError for both budgets, and what `layered` raises.
+    """
     parser = argparse.ArgumentParser(prog="drmario train", add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path)
-    found: Path | None = parser.parse_known_args(args)[0].config
-    return found
+    for budget in ("--decisions", "--minutes"):
+        parser.add_argument(budget)
+    given = parser.parse_known_args(args)[0]
+    start = layered(preset, given.config, os.environ)
+    if not isinstance(start, BudgetConfig) or given.decisions is None:
+        return start
+    if given.minutes is not None:
+        raise ValueError(f"--decisions must not be given with --minutes, got {given.decisions} and {given.minutes}")
+    return dataclasses.replace(start, **BudgetConfig.replaces["decisions"])
 
 
 def run(config: Command) -> int:
@@ -244,7 +255,7 @@ def with_budget(stored: Settings, given: ResumeConfig) -> Settings:
     """Return settings of a run with the budget that was given. Schedules are of the share of it that is spent."""
     budget: dict[str, Any] = {}
     if given.decisions is not None:
-        budget = {"decisions": given.decisions, "minutes": 0.0}
+        budget = {"decisions": given.decisions, **BudgetConfig.replaces["decisions"]}
     elif given.minutes is not None:
         budget = {"minutes": given.minutes}
     return dataclasses.replace(stored, **budget)

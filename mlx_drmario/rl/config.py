@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Count, Fraction, Level, Minutes, Range, Seed, check_ranges
@@ -197,6 +198,9 @@ class BudgetConfig(DirectoryConfig):
     """Budget in decisions over all games; not used when `minutes` is given."""
     minutes: Minutes = 0.0
     """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
+
+    replaces: ClassVar[Mapping[str, Mapping[str, Any]]] = {"decisions": {"minutes": 0.0}}
+    """what a setting that is given puts out of use, and how (`settings.layered`)"""
 
     def spent(self, decisions: int, seconds: float) -> float:
         """Share of the budget, 0 to 1, that so many decisions, or so many seconds, are."""

@@ -2,6 +2,7 @@
 
 SETTINGS = "mlx_drmario/settings.py"
 REPORTS, TEST_EVAL = "mlx_drmario/reports.py", "tests/env/test_eval_cli.py"
+BUDGETS = "tests/test_train_options.py::test_a_budget_in_decisions_replaces_the_minutes_of_a_preset"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -81,5 +82,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            write_json(config.json, config, results, comparisons)\n        if config.out is not None:\n",
         "            pass\n        if config.out is not None:\n",
         f"{TEST_EVAL}::test_a_picture_that_fails_costs_no_numbers",
+    ),
+    (
+        "decisions on the command line leave the minutes of a preset",
+        "mlx_drmario/cli/train.py",
+        'return dataclasses.replace(start, **BudgetConfig.replaces["decisions"])',
+        "return start",
+        BUDGETS,
+    ),
+    (
+        "decisions of a file or the environment leave the minutes of a preset",
+        SETTINGS,
+        "_merge(data, gone | layer, source, sources)",
+        "_merge(data, layer, source, sources)",
+        BUDGETS,
+    ),
+    (
+        "decisions replace the minutes that are given with them",
+        SETTINGS,
+        "_merge(data, gone | layer, source, sources)",
+        "_merge(data, layer | gone, source, sources)",
+        BUDGETS,
     ),
 ]
