@@ -29,6 +29,12 @@ using namespace nanobind::literals;
 
 using Shape = std::vector<std::size_t>;
 
+inline nb::module_ numpy() { return nb::module_::import_("numpy"); }
+
+inline std::string text(const nb::object& value) { return nb::str(value).c_str(); }
+
+nb::tuple to_tuple(const Shape& shape);
+
 // Lets other threads run Python while it lives. A daemon thread that is at work when the interpreter ends stays here
 // until the process is gone: Python up to 3.13 would unwind it, which the frames of a destructor must not be.
 class WithoutGil {
@@ -88,9 +94,19 @@ void filled(T& object, const Fill& fill) {
 // bool[N], or None for all.
 std::vector<bool> game_mask(nb::handle mask, std::size_t n);
 
-// A number in lo..hi or ValueError.
-int checked(long value, const char* name, long lo, long hi);
-double checked(double value, const char* name, double lo, double hi);
+// An argument as Python gives it, which signatures show as a T. So it is `checked`, not nanobind, that says what is
+// wrong with it: in one sentence, with its name, as of arrays. (None gets that far with .none() alone.)
+template <typename T>
+struct Given {
+  nb::object value;
+};
+using Whole = Given<long>;
+using Real = Given<double>;
+using Word = Given<std::string>;
+
+// A number in lo..hi; TypeError for what is none, ValueError for others.
+int checked(const Whole& given, const char* name, long lo, long hi);
+double checked(const Real& given, const char* name, double lo, double hi);
 
 // Level, speed, seed and frame counter of N games with P players: scalars or arrays [N], level and speed also [N, P].
 std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
@@ -99,8 +115,11 @@ std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::han
 // ValueError for seeds 0 and 1: their RNG stays at zero, so a virus layout may never be finished.
 void require_working_seeds(const std::vector<GameConfig>& configs);
 
+// "name is VALUE, allowed are ALLOWED"
+std::string refusal(const char* name, nb::handle value, const std::string& allowed);
+
 // 'bitplane' or 'extended'; ValueError otherwise.
-PlaneSet plane_set(const std::string& name);
+PlaneSet plane_set(const Word& planes);
 const char* plane_set_name(PlaneSet set);
 
 // Structured array -> games; fields that the array lacks are 0. Throws ValueError for impossible states.
@@ -183,3 +202,13 @@ void bind_batch(nb::module_& m);
 void bind_network(nb::module_& m);
 
 }  // namespace drm
+
+template <typename T>
+struct nanobind::detail::type_caster<drm::Given<T>> {
+  NB_TYPE_CASTER(drm::Given<T>, make_caster<T>::Name)
+
+  bool from_python(handle given, std::uint32_t, cleanup_list*) noexcept {
+    value.value = borrow(given);
+    return true;
+  }
+};

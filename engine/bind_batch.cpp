@@ -6,13 +6,13 @@ namespace drm {
 static std::size_t count(const Batch& batch) { return static_cast<std::size_t>(batch.size()); }
 
 static void reset(Batch& batch, nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
-                  const std::string& start, nb::handle mask) {
-  if (start != "play" && start != "init") {
-    throw nb::value_error(("start is '" + start + "', allowed are 'play' and 'init'").c_str());
+                  const Word& start, nb::handle mask) {
+  const bool at_play = start.value.equal(nb::str("play"));
+  if (!at_play && !start.value.equal(nb::str("init"))) {
+    throw nb::value_error(refusal("start", start.value, "'play' and 'init'").c_str());
   }
   const auto configs = game_configs(level, speed, seed, frame_counter, count(batch), batch.players());
   const auto chosen = game_mask(mask, count(batch));
-  const bool at_play = start == "play";
   if (at_play) require_working_seeds(configs);
   exclusively(batch, [&] { batch.reset(configs, chosen, at_play); });
 }
@@ -72,8 +72,7 @@ static void set_state(Batch& batch, nb::handle state, nb::handle reserve) {
   exclusively(batch, [&] { batch.replace(games); });
 }
 
-static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(Batch& batch,
-                                                                                    const std::string& planes) {
+static std::pair<nb::ndarray<nb::numpy, u8>, nb::ndarray<nb::numpy, float>> observe(Batch& batch, const Word& planes) {
   const PlaneSet set = plane_set(planes);
   const std::size_t n = count(batch);
   const std::size_t channels = plane_names(set).size();
@@ -116,7 +115,7 @@ static nb::ndarray<nb::numpy, u64> digests_of(StateBytes states) {
   return copied(values, {values.size()});
 }
 
-static void construct(Batch* self, long num_envs, long players, long threads) {
+static void construct(Batch* self, const Whole& num_envs, const Whole& players, const Whole& threads) {
   new (self) Batch(checked(num_envs, "num_envs", 1, 1 << 22), checked(players, "players", 1, 2),
                    checked(threads, "threads", 0, 1024));
 }
@@ -185,7 +184,7 @@ static void bind_snapshots(nb::class_<Batch>& c) {
             return nb::make_tuple(batch.size(), batch.players(), batch.pool().wanted(), save(batch));
           },
           nb::sig("def __getstate__(self) -> tuple[object, ...]"))
-      .def("__setstate__", [](Batch& batch, const std::tuple<long, long, long, nb::bytes>& state) {
+      .def("__setstate__", [](Batch& batch, const std::tuple<Whole, Whole, Whole, nb::bytes>& state) {
         construct(&batch, std::get<0>(state), std::get<1>(state), std::get<2>(state));
         filled(batch, [&] { load(batch, std::get<3>(state)); });
       });
@@ -196,7 +195,8 @@ void bind_batch(nb::module_& m) {
                       "N games stepped together, one video frame at a time, exactly as the console plays them.\n"
                       "Calls from several threads take turns; the views are live: copy what you keep. Can be pickled.");
   c.def(
-      "__init__", &construct, "num_envs"_a, "players"_a = 1, "threads"_a = 0,
+      "__init__", &construct, "num_envs"_a.none(), "players"_a.none() = 1, "threads"_a.none() = 0,
+      nb::sig("def __init__(self, num_envs: int, players: int = 1, threads: int = 0) -> None"),
       "num_envs games of 1 or 2 players on `threads` threads (0: one per core). Thread count never changes a result.");
   bind_playing(c);
   bind_views(c);
@@ -205,7 +205,8 @@ void bind_batch(nb::module_& m) {
     return b.pool().threads();
   });
   m.def(
-      "plane_names", [](const std::string& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a,
+      "plane_names", [](const Word& planes) { return names(plane_names(plane_set(planes))); }, "planes"_a.none(),
+      nb::sig("def plane_names(planes: str) -> tuple[str, ...]"),
       "Names of the planes of a set ('bitplane' or 'extended'), in order");
   m.def(
       "digests", &digests_of, "states"_a.noconvert(),

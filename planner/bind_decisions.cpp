@@ -21,8 +21,8 @@ static Shape row_shape(const Decisions& d, const Shape& inner = Shape()) {
 // The same as what an argument must have.
 static std::vector<long> wanted(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-static void construct(Decisions* self, long num_envs, const std::string& planes, long threads, long max_decisions,
-                      long players) {
+static void construct(Decisions* self, const Whole& num_envs, const Word& planes, const Whole& threads,
+                      const Whole& max_decisions, const Whole& players) {
   new (self) Decisions(checked(num_envs, "num_envs", 1, 1 << 20), checked(players, "players", 1, 2), plane_set(planes),
                        checked(threads, "threads", 0, 1024),
                        static_cast<u32>(checked(max_decisions, "max_decisions", 0, 1 << 30)));
@@ -52,16 +52,13 @@ static void step(Decisions& d, nb::handle action) {
 
 // Any whole number that fits 64 bits, of any integer type; TypeError or ValueError otherwise.
 static u64 word(nb::handle value, const char* name) {
-  const auto said = [&](const char* allowed) {
-    return std::string(name) + " is " + nb::cast<std::string>(nb::repr(value)) + ", allowed are " + allowed;
-  };
-  if (!PyIndex_Check(value.ptr())) throw nb::type_error(said("whole numbers").c_str());
+  if (!PyIndex_Check(value.ptr())) throw nb::type_error(refusal(name, value, "whole numbers").c_str());
   const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
   if (!number.is_valid()) throw nb::python_error();
   const u64 result = PyLong_AsUnsignedLongLong(number.ptr());
   if (PyErr_Occurred()) {
     PyErr_Clear();
-    throw nb::value_error(said("0..2^64 - 1").c_str());
+    throw nb::value_error(refusal(name, value, "0..2^64 - 1").c_str());
   }
   return result;
 }
@@ -124,14 +121,14 @@ static nb::ndarray<nb::numpy, u64> game_digests(Decisions& d) {
   return copied(values, {values.size()});
 }
 
-static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft_all(Decisions& d, long depth) {
-  checked(depth, "depth", 1, 8);
+static std::pair<nb::ndarray<nb::numpy, u64>, nb::ndarray<nb::numpy, u64>> perft_all(Decisions& d, const Whole& depth) {
+  const int plies = checked(depth, "depth", 1, 8);
   if (d.players() == 2) throw nb::value_error("players is 2, allowed is 1: perft counts one-player games");
   std::vector<u64> nodes(count(d)), frames(count(d));
   exclusively(d, [&] {
     d.pool().for_chunks(d.size(), 1, [&](int begin, int end) {
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        const Perft result = d.games[i].ended() ? Perft{} : perft(d.games[i].round, static_cast<int>(depth));
+        const Perft result = d.games[i].ended() ? Perft{} : perft(d.games[i].round, plies);
         nodes[i] = result.nodes;
         frames[i] = result.frames;
       }
@@ -347,7 +344,7 @@ static void bind_states(nb::class_<Decisions>& c) {
                                   d.players(), save(d));
           },
           nb::sig("def __getstate__(self) -> tuple[object, ...]"))
-      .def("__setstate__", [](Decisions& d, const std::tuple<long, std::string, long, long, long, nb::bytes>& s) {
+      .def("__setstate__", [](Decisions& d, const std::tuple<Whole, Word, Whole, Whole, Whole, nb::bytes>& s) {
         construct(&d, std::get<0>(s), std::get<1>(s), std::get<2>(s), std::get<3>(s), std::get<4>(s));
         filled(d, [&] { load(d, std::get<5>(s)); });
       });
@@ -363,8 +360,10 @@ void bind_decisions(nb::module_& m) {
       "threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a "
       "seat\n"
       "whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.");
-  c.def("__init__", &construct, "num_envs"_a, "planes"_a = "bitplane", "threads"_a = 0, "max_decisions"_a = 0,
-        "players"_a = 1,
+  c.def("__init__", &construct, "num_envs"_a.none(), "planes"_a.none() = "bitplane", "threads"_a.none() = 0,
+        "max_decisions"_a.none() = 0, "players"_a.none() = 1,
+        nb::sig("def __init__(self, num_envs: int, planes: str = 'bitplane', threads: int = 0, max_decisions: int = 0, "
+                "players: int = 1) -> None"),
         "planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.");
   bind_playing(c);
   bind_states(c);

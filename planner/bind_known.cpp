@@ -5,7 +5,7 @@ namespace drm {
 
 namespace {
 
-KnownOptions known_options(long width, double alpha, long max_capsules) {
+KnownOptions known_options(const Whole& width, const Real& alpha, const Whole& max_capsules) {
   KnownOptions options;
   options.width = checked(width, "width", 1, 1 << 20);
   options.alpha = checked(alpha, "alpha", 0.0, 100.0);
@@ -33,7 +33,8 @@ std::vector<Line> lines_of(Search& search, const std::vector<KnownGame>& known, 
   return lines;
 }
 
-std::vector<Line> solve(Search& search, Decisions& games, long width, double alpha, long max_capsules) {
+std::vector<Line> solve(Search& search, Decisions& games, const Whole& width, const Real& alpha,
+                        const Whole& max_capsules) {
   const KnownOptions options = known_options(width, alpha, max_capsules);
   if (games.players() != 1) throw nb::value_error("games has two players, allowed are games of one");
   const std::vector<Game> copies = exclusively(games, [&] { return games.games; });
@@ -50,8 +51,8 @@ std::vector<Line> solve(Search& search, Decisions& games, long width, double alp
 
 std::vector<Line> plan(Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
                        nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
-                       nb::handle viruses_left, nb::handle capsules_thrown, nb::handle to_come, long width,
-                       double alpha, long max_capsules) {
+                       nb::handle viruses_left, nb::handle capsules_thrown, nb::handle to_come, const Whole& width,
+                       const Real& alpha, const Whole& max_capsules) {
   const KnownOptions options = known_options(width, alpha, max_capsules);
   const Roots roots =
       roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown);

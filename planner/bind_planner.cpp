@@ -28,8 +28,8 @@ static nb::ndarray<nb::numpy, u16> reach_many(nb::handle bottle, nb::handle colo
   return result;
 }
 
-static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors, long frame_counter, long speed,
-                                            long speed_ups, long action) {
+static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors, const Whole& frame_counter,
+                                            const Whole& speed, const Whole& speed_ups, const Whole& action) {
   const auto cells = checked_bottles(bottle, "bottle", {});
   const auto pair = integer_array<u8>(colors, "colors", {2}, 0, kColors - 1);
   const ReachQuery query{cells.data.data(),
@@ -38,8 +38,9 @@ static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors
                          static_cast<u8>(checked(speed, "speed", kLow, kHi)),
                          static_cast<u8>(checked(speed_ups, "speed_ups", 0, kMaxSpeedUps))};
   u8 buttons[kMaxScript];
-  const int length = script(query, checked(action, "action", 0, kActions - 1), buttons, kMaxScript);
-  if (length == 0) throw nb::value_error(("action is " + std::to_string(action) + ", which cannot be reached").c_str());
+  const int chosen = checked(action, "action", 0, kActions - 1);
+  const int length = script(query, chosen, buttons, kMaxScript);
+  if (length == 0) throw nb::value_error(("action is " + std::to_string(chosen) + ", which cannot be reached").c_str());
   return copied(std::vector<u8>(buttons, buttons + length), {static_cast<std::size_t>(length)});
 }
 
@@ -53,8 +54,8 @@ void bind_planner(nb::module_& m) {
         "u8[T]: the buttons held in each frame that lock the capsule at `action`, T = its frames_to_lock.\n"
         "bottle [128] or [16, 8], colors [2]. ValueError if it cannot be reached.");
   m.def(
-      "canonical", [](long action) { return canonical(checked(action, "action", 0, kActions - 1)); }, "action"_a,
-      "The name under which an equal-coloured capsule's placement appears in the mask.");
+      "canonical", [](const Whole& action) { return canonical(checked(action, "action", 0, kActions - 1)); },
+      "action"_a, "The name under which an equal-coloured capsule's placement appears in the mask.");
 }
 
 }  // namespace drm

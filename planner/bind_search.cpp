@@ -41,8 +41,8 @@ Roots roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::
 namespace {
 
 // The parameters of an online search by name, checked.
-OnlineOptions online_options(long plies, long first, long boards, long depth, long width, long sequences,
-                             double max_nodes, double ms) {
+OnlineOptions online_options(const Whole& plies, const Whole& first, const Whole& boards, const Whole& depth,
+                             const Whole& width, const Whole& sequences, const Real& max_nodes, const Real& ms) {
   OnlineOptions options;
   options.plies = checked(plies, "plies", 1, 3);
   options.first = checked(first, "first", 1, kMaxBoards);
@@ -121,8 +121,9 @@ void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, cons
             const char* documentation) {
   const auto method = [use](Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
                             nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
-                            nb::handle viruses_left, nb::handle capsules_thrown, long plies, long first, long boards,
-                            long depth, long width, long sequences, double nodes, double ms, nb::handle futures) {
+                            nb::handle viruses_left, nb::handle capsules_thrown, const Whole& plies, const Whole& first,
+                            const Whole& boards, const Whole& depth, const Whole& width, const Whole& sequences,
+                            const Real& nodes, const Real& ms, nb::handle futures) {
     const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
     Situations given{
         roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown),
@@ -137,8 +138,9 @@ void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, cons
 }
 
 Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
-                               nb::handle frame_counter, long max_capsules, long plies, long first, long boards,
-                               long depth, long width, long sequences, double nodes, double ms) {
+                               nb::handle frame_counter, const Whole& max_capsules, const Whole& plies,
+                               const Whole& first, const Whole& boards, const Whole& depth, const Whole& width,
+                               const Whole& sequences, const Real& nodes, const Real& ms) {
   const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
   if (PyObject_Length(seed.ptr()) < 0) {
     PyErr_Clear();
@@ -207,7 +209,7 @@ nb::typed<nb::tuple, nb::str, nb::ellipsis> feature_names() {
 nb::typed<nb::tuple, nb::str, nb::ellipsis> preview_names() { return names(preview_feature_names()); }
 
 // Numbers of the capsules that may follow the preview, each as often as it is likely.
-nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, long capsules_thrown) {
+nb::ndarray<nb::numpy, i32> next_capsules(nb::handle capsule, nb::handle preview, const Whole& capsules_thrown) {
   const auto now = integers(capsule, "capsule", {2}, 0, kColors - 1);
   const auto next = integers(preview, "preview", {2}, 0, kColors - 1);
   PublicState root{};

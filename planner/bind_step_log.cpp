@@ -123,7 +123,8 @@ void bind_step_log(nb::module_& m) {
                       "A game begins wherever somebody else moved or changed it since the last logged step.")
       .def(
           "__init__",
-          [](StepLog* self, Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows) {
+          [](StepLog* self, Decisions& games, std::size_t block_rows, const Real& block_seconds,
+             std::size_t file_rows) {
             new (self) StepLog(games, block_rows, checked(block_seconds, "block_seconds", 0.0, 1e9), file_rows);
           },
           "games"_a, "block_rows"_a, "block_seconds"_a, "file_rows"_a, nb::keep_alive<1, 2>(),

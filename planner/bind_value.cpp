@@ -123,7 +123,7 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
                        "used from another thread meanwhile.");
   c.def(
       "__init__",
-      [](Search* self, nb::object weights, long threads, nb::object value) {
+      [](Search* self, nb::object weights, const Whole& threads, nb::object value) {
         const int count = checked(threads, "threads", 0, 1024);
         if (value.is_none()) {
           if (weights.is_none()) {
@@ -144,7 +144,9 @@ nb::class_<Search> bind_search_class(nb::module_& m) {
         if (!PyCallable_Check(value.ptr())) throw nb::type_error("value must be a function of bottles");
         new (self) Search(nb::borrow<nb::callable>(value));
       },
-      "weights"_a = nb::none(), "threads"_a = 0, nb::kw_only(), "value"_a = nb::none(),
+      "weights"_a = nb::none(), "threads"_a.none() = 0, nb::kw_only(), "value"_a = nb::none(),
+      nb::sig("def __init__(self, weights: object | None = None, threads: int = 0, *, value: object | None = None) -> "
+              "None"),
       "weights: i32[F] in quarters of a frame, in the order of feature_names(); None: the tuned ones, of which\n"
       "plies = 1 and 2 have their own.\n"
       "threads 0: one per core. Results do not depend on them, budgets in milliseconds apart.\n"

@@ -151,7 +151,7 @@ def started(preset: Settings, args: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="drmario train", add_help=False, allow_abbrev=False)
     parser.add_argument("--config", type=Path)
     for budget in ("--decisions", "--minutes"):
-        parser.add_argument(budget)
+        parser.add_argument(budget, nargs="?", const="")  # tyro says that a value is missing
     given = parser.parse_known_args(args)[0]
     start = layered(preset, given.config, os.environ)
     if not isinstance(start, BudgetConfig) or given.decisions is None:

@@ -20,8 +20,6 @@ from mlx_drmario.envs.vector import (
     Reward,
     Rows,
     only,
-    plane_set,
-    sizes,
     told,
 )
 from mlx_drmario.rewards import counts
@@ -72,9 +70,9 @@ class FrameVectorEnv(GameVectorEnv):
             threads: for the engine, 0 = one per core; never changes a result.
         """
         self._level, self._speed = check_level(level), speed_number(speed)
-        self._planes, self._skip = plane_set(planes), whole("frame_skip", frame_skip, 1, _MAX_SKIP)
+        self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
         self._max_frames = whole("max_frames", max_frames, 0, LONGEST)
-        self._batch = Batch(**sizes(num_envs, threads))
+        self._batch = Batch(num_envs, threads=threads)
         self._look()
         offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}
         self._counters = [offsets[f"p1_{name}"] for name in COUNTERS]

@@ -23,11 +23,9 @@ from mlx_drmario.envs.vector import (
     Reward,
     Rows,
     only,
-    plane_set,
-    sizes,
 )
 from mlx_drmario.rewards import counts
-from mlx_drmario.spec import ACTIONS, LONGEST, UNREACHABLE, check_level, speed_number, whole
+from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
 
 
 class PlacementVectorEnv(GameVectorEnv):
@@ -83,8 +81,7 @@ class PlacementVectorEnv(GameVectorEnv):
         if not isinstance(copy, bool | np.bool_):
             raise TypeError(f"copy is {copy!r}; it must be True or False")
         self._copy = copy
-        limit = whole("max_decisions", max_decisions, 0, LONGEST)
-        self._d = Decisions(planes=plane_set(planes), max_decisions=limit, **sizes(num_envs, threads))
+        self._d = Decisions(num_envs, planes, threads, max_decisions)
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario import render, rewards, seeds
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.spec import PLANE_SETS, whole
+from mlx_drmario.spec import whole
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 """event columns that a step reports in info"""
@@ -23,7 +23,6 @@ Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
 Mask = NDArray[np.bool_]
 MAX_SEED = 2**63 - 1
-_MOST_GAMES, _MOST_THREADS = 1 << 20, 1_024
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
 AHEAD = 64
@@ -298,19 +297,6 @@ def _checked_actions(actions: Any, num_envs: int, choices: int) -> NDArray[np.in
         wrong = np.flatnonzero((actions < 0) | (actions >= choices))
         raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
     return actions.astype(np.int64)
-
-
-def sizes(num_envs: int, threads: int) -> dict[str, int]:
-    """Both as the engine wants them; ValueError for what it does not take."""
-    games, most = whole("num_envs", num_envs, 1, _MOST_GAMES), whole("threads", threads, 0, _MOST_THREADS)
-    return {"num_envs": games, "threads": most}
-
-
-def plane_set(planes: str) -> str:
-    """The name of a set of planes; ValueError for one that there is not."""
-    if planes not in PLANE_SETS:
-        raise ValueError(f"planes is {planes!r}; it must be {' or '.join(map(repr, PLANE_SETS))}")
-    return planes
 
 
 def _autoreset(mode: AutoresetMode | str) -> AutoresetMode:

@@ -125,7 +125,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "integers of one axis are taken as they are",
-        "engine/bind.cpp",
+        "engine/bind_arguments.cpp",
         "return allowed ? values : std::vector<long>();",
         "return values;",
         BATCH,

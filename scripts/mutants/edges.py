@@ -310,4 +310,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "drmario train resume {run}",
         TEST_SHOWN,
     ),
+    (
+        "True is a number of games",
+        "engine/bind_arguments.cpp",
+        "!PyIndex_Check(value) || PyBool_Check(value)",
+        "!PyIndex_Check(value)",
+        "tests/env/test_arguments.py",
+    ),
 ]

@@ -249,8 +249,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a file of settings wins over the environment",
         SETTINGS,
-        "            _merge(data, _nested(key,",
-        "            _ = key in sources or _merge(data, _nested(key,",
+        "            add(_nested(key,",
+        "            _ = key in sources or add(_nested(key,",
         "tests/rl/test_settings.py::test_precedence",
     ),
     (

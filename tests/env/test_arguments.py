@@ -34,10 +34,10 @@ def test_a_way_to_reset_has_the_name_that_gymnasium_gives_it(kind, mode):
 @pytest.mark.parametrize(
     "argument, said",
     [
-        ({"num_envs": 1.5}, "num_envs is 1.5; it must be a whole number in 1..1048576"),
-        ({"num_envs": True}, "num_envs is True; "),
-        ({"threads": None}, "threads is None; it must be a whole number in 0..1024"),
-        ({"planes": None}, "planes is None; it must be 'bitplane' or 'extended'"),
+        ({"num_envs": 1.5}, "num_envs is 1.5, allowed are whole numbers in 1.."),
+        ({"num_envs": True}, "num_envs is True, "),
+        ({"threads": None}, "threads is None, allowed are whole numbers in 0..1024"),
+        ({"planes": None}, "planes is None, allowed are 'bitplane' and 'extended'"),
         ({"reward": 3}, "reward is 3; it must be a RewardConfig, a mapping of terms, a JSON file or None"),
         ({"reward": {1: 2, "a": 3}}, "unknown reward 1; the rewards are"),
         ({"autoreset_mode": "never"}, "autoreset_mode is 'never'; it must be NEXT_STEP, SAME_STEP, DISABLED"),
@@ -46,6 +46,31 @@ def test_a_way_to_reset_has_the_name_that_gymnasium_gives_it(kind, mode):
 def test_arguments_that_are_none_of_a_vector(kind, argument, said):
     with pytest.raises((ValueError, TypeError), match=f"^{re.escape(said)}"):
         kind(**argument)
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda: dm.Decisions(2.5), "num_envs is 2.5, allowed are whole numbers in 1..1048576"),
+        (lambda: dm.Decisions(1, max_decisions=2**70), f"max_decisions is {2**70}, allowed are 0..1073741824"),
+        (lambda: dm.Batch(np.int64(0)), "num_envs is 0, allowed are 1..4194304"),
+        (lambda: dm.Search(threads="a"), "threads is 'a', allowed are whole numbers in 0..1024"),
+        (lambda: dm.Search().solve(dm.Decisions(1), width=1.0), "width is 1.0, allowed are whole numbers in 1.."),
+        (lambda: dm.Search().solve(dm.Decisions(1), alpha="x"), "alpha is 'x', allowed are numbers in 0.0..100.0"),
+        (lambda: dm.Search().solve(dm.Decisions(1), alpha=np.nan), "alpha is nan, allowed are 0.0..100.0"),
+        (lambda: dm.Decisions(1).perft(1.5), "depth is 1.5, allowed are whole numbers in 1..8"),
+        (lambda: dm.plane_names(3), "planes is 3, allowed are 'bitplane' and 'extended'"),
+        (lambda: dm.Batch(1).reset(0, 2, 9, start=1), "start is 1, allowed are 'play' and 'init'"),
+    ],
+)
+def test_the_core_says_in_one_sentence_what_a_number_must_be(call, said):
+    with pytest.raises((ValueError, TypeError), match=f"^{re.escape(said)}"):
+        call()
+
+
+def test_any_whole_number_is_one():
+    assert dm.Decisions(np.uint8(3), threads=np.int64(1)).num_envs == 3
+    assert envs.FrameVectorEnv(np.int16(2)).num_envs == 2
 
 
 @pytest.mark.parametrize("kind", VECTORS)
