@@ -77,6 +77,17 @@ class Diary(Callback):
         return len(self.snapshots) == self.wishes[1]
 
 
+class HeldBetween(Callback):
+    """Says that it held the run up for a thousand seconds before every iteration, and never in one."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def held_seconds(self):
+        self.asked += 1
+        return 1000.0 * (self.asked % 2)
+
+
 class Holding(Callback):
     """Holds the run up at every step, and says for how long."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,15 @@ class EpisodeWindow:
     @staticmethod
     def empty() -> EpisodeWindow:
         return EpisodeWindow(np.zeros(WINDOW, EPISODE))
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"games": self.games.copy(), "count": self.count}
+
+    @staticmethod
+    def of(state: dict[str, Any]) -> EpisodeWindow:
+        """Undo `state`."""
+        return EpisodeWindow(state["games"].copy(), state["count"])
 
     def add(self, episodes: np.ndarray) -> None:
         """Append the games that are done among EPISODE[T, N], in the order of time."""

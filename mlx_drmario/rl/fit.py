@@ -85,9 +85,11 @@ class Counters:
 class PlayingLearner:
     """What learners share that play while they learn: what they count, and what they tell of it."""
 
-    def __init__(self, config: BudgetConfig, stage: Stage, restored: checkpoint.Checkpoint | None) -> None:
+    def __init__(
+        self, config: BudgetConfig, stage: Stage, restored: checkpoint.Checkpoint | None, callback: Callback | None
+    ) -> None:
         """stage: what the games are."""
-        self._budget, self._stage = config, stage
+        self._budget, self._stage, self.callback = config, stage, callback or Callback()
         self.counters = Counters(**restored.state["counters"]) if restored else Counters()
         self.window = EpisodeWindow.empty()
 
@@ -115,6 +117,24 @@ class PlayingLearner:
     def stage(self) -> Stage:
         """What the games in training are."""
         return self._stage
+
+    def account(self, decisions: int, frames: int, seconds: float, between: float = 0.0) -> dict[str, float]:
+        """Count an iteration; returns the metrics that all such runs have.
+
+        seconds: of the iteration; between: since the one before, which no rate counts.
+        """
+        counters = self.counters
+        counters.decisions += decisions
+        counters.frames += frames
+        counters.iterations += 1
+        counters.seconds += between + seconds
+        return {
+            "stats/progress": self.progress,
+            **self.window.metrics(),
+            "time/seconds": counters.seconds,
+            "perf/sps_frames_total": frames / seconds,
+            "perf/dps_decisions_total": decisions / seconds,
+        }
 
     def snapshot(self, metrics: dict[str, float]) -> Snapshot:
         """What callbacks are told."""

@@ -74,8 +74,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a run that learns from search counts the time that it was held",
         "mlx_drmario/rl/clone/train.py",
-        "        seconds = end - start - held\n",
-        "        seconds = end - start\n",
+        "self.account(decisions, frames, end - start - held)",
+        "self.account(decisions, frames, end - start)",
         "tests/rl/test_clone.py",
     ),
     (
@@ -175,5 +175,19 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "            self.retries.place()\n",
         "",
         "tests/rl/test_retries.py",
+    ),
+    (
+        "what a callback did between two iterations is taken off the next one",
+        "mlx_drmario/rl/clone/train.py",
+        "        self.callback.held_seconds()  # what came",
+        "        # what came",
+        "tests/rl/test_clone.py::test_time_between_two_iterations_is_not_taken_off",
+    ),
+    (
+        "what a callback did between two iterations of QR-DQN is taken off the next one",
+        "mlx_drmario/rl/qrdqn/train.py",
+        "        self.callback.held_seconds()  # what came",
+        "        # what came",
+        "tests/rl/test_qrdqn.py::test_callbacks_see_every_step_and_their_time_is_not_counted",
     ),
 ]

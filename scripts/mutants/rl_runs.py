@@ -1,7 +1,7 @@
 """Deliberate faults in what runs leave on disk and how they go on from it; read like rl.py."""
 
 SHARD = "mlx_drmario/rl/ppo/shard.py"
-STATE = "mlx_drmario/rl/ppo/state.py"
+LEARNER = "mlx_drmario/rl/ppo/learner.py"
 TRAIN = "mlx_drmario/rl/ppo/train.py"
 CHECKPOINT = "mlx_drmario/rl/runs/checkpoint.py"
 BEST = "mlx_drmario/rl/runs/best.py"
@@ -24,30 +24,30 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a resumed run forgets Adam's moments",
-        STATE,
-        "    learner.optimizer.state = tree_unflatten(list(restored.optimizer.items()))\n",
+        CHECKPOINT,
+        "        optimizer.state = tree_unflatten(list(self.optimizer.items()))\n",
         "",
         TEST_TRAIN,
     ),
     (
         "a resumed run forgets its weights",
-        STATE,
-        "    learner.model.load_weights(list(restored.model.items()))\n",
+        CHECKPOINT,
+        "        model.load_weights(list(self.model.items()))\n",
         "",
         TEST_TRAIN,
     ),
     (
         "a resumed run starts its games anew",
-        STATE,
-        "    if same:\n        learner.window",
-        "    if False:\n        learner.window",
+        LEARNER,
+        "        if same:\n            self.window",
+        "        if False:\n            self.window",
         TEST_TRAIN,
     ),
     (
         "a run resumed with other games plays the old ones",
-        STATE,
-        "    if same:\n        learner.window",
-        "    if True:\n        learner.window",
+        LEARNER,
+        "        if same:\n            self.window",
+        "        if True:\n            self.window",
         TEST_CALLBACK,
     ),
     (

@@ -18,7 +18,7 @@ from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.rl.runs.settings import read_config
-from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
+from tests.training import Diary, HeldBetween, Holding, StopAfter, content, on_cpu, timeless
 
 
 def test_a_run_tells_everything(tiny, tmp_path):
@@ -105,19 +105,18 @@ def test_the_same_games_can_start_anew(tiny, tmp_path):
 
 def test_time_that_a_callback_holds_the_run_up_is_not_counted(tiny, tmp_path):
     holding = Holding()
-    with Learner(tiny, observer=holding) as learner:
+    with Learner(tiny, callback=holding) as learner:
         start = time.perf_counter()
-        metrics = learner.iterate(holding.held_seconds)
+        metrics = learner.iterate()
         wall = time.perf_counter() - start
     assert 0 < learner.counters.seconds <= wall - holding.whole
     assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.counters.seconds)
     assert metrics["perf/dps_decisions_total"] == pytest.approx(tiny.decisions_per_iteration / learner.counters.seconds)
-    with Learner(tiny, observer=Holding()) as learner:
-        held = iter([1000.0, 0.0, 3000.0, 0.0])  # before the first iteration, in it, before the second, in it
+    with Learner(tiny, callback=HeldBetween()) as learner:
         for _ in range(2):
-            metrics = learner.iterate(lambda: next(held))
+            metrics = learner.iterate()
             assert metrics["perf/dps_decisions_total"] > 0 and metrics["perf/rollout_seconds"] > 0
-    assert -3000 < learner.counters.seconds < -2000  # as if so much had passed between the two
+    assert -1000 < learner.counters.seconds < -900  # as if so much had passed between the two
     train(tiny, tmp_path / "run", holding := Holding())
     assert holding.whole > 0  # the loop asks
 

@@ -24,7 +24,7 @@ from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, settings
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.search import roots_of
-from tests.training import Diary, Holding, StopAfter, content, on_cpu, timeless
+from tests.training import Diary, HeldBetween, Holding, StopAfter, content, on_cpu, timeless
 
 TINY = CloneRunConfig(
     name="tiny",
@@ -225,6 +225,13 @@ def test_time_that_a_callback_holds_the_run_up_is_not_counted():
         wall = time.perf_counter() - start
         assert 0 < learner.counters.seconds <= wall - holding.whole < wall
     assert metrics["perf/rollout_seconds"] + metrics["perf/update_seconds"] == pytest.approx(learner.counters.seconds)
+
+
+def test_time_between_two_iterations_is_not_taken_off():
+    with Learner(resolve(TINY), callback=HeldBetween()) as learner:
+        for _ in range(2):
+            assert learner.iterate()["perf/rollout_seconds"] > 0
+        assert 0 < learner.counters.seconds < 900
 
 
 @on_cpu

@@ -17,7 +17,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNConfig, QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import n_step
 from mlx_drmario.rl.qrdqn.train import Learner, best_of, train
 from mlx_drmario.rl.runs import checkpoint, listing, settings
-from tests.training import Diary, Holding, content, on_cpu, timeless
+from tests.training import Diary, HeldBetween, Holding, content, on_cpu, timeless
 
 TINY = QRDQNRunConfig(
     name="tiny",
@@ -161,6 +161,8 @@ def test_callbacks_see_every_step_and_their_time_is_not_counted(tmp_path):
     start = time.perf_counter()
     learner.iterate()
     assert holding.whole > 0 and 0 < learner.counters.seconds <= time.perf_counter() - start - holding.whole
+    learner = Learner(TINY, callback=HeldBetween())
+    assert all(learner.iterate()["perf/dps_decisions_total"] > 0 for _ in range(2)) and learner.counters.seconds > 0
 
 
 def test_the_command(tmp_path, capsys):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
+from mlx.utils import tree_map
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.policy import make_policy
@@ -37,11 +37,11 @@ def train(
     Raises what directory.prepare raises about the directory, ValueError for another network's checkpoint.
     """
     run, config = Path(run), resolve(config)
-    with directory.prepare(run, config, resume):
-        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        callback = callback or Callback()
-        with Learner(config, restored, callback) as learner:
-            return fit(learner, config, run, callback)
+    with (
+        directory.prepare(run, config, resume),
+        Learner(config, checkpoint.resumed(run, resume), callback) as learner,
+    ):
+        return fit(learner, config, run, learner.callback)
 
 
 def resolve(config: CloneRunConfig) -> CloneRunConfig:
@@ -60,8 +60,8 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         callback: Callback | None = None,
     ) -> None:
         """Begin, or go on from `restored`. Raises ValueError for another network's checkpoint."""
-        super().__init__(config, config.env.stage, restored)
-        self.config, self.callback = config, callback or Callback()
+        super().__init__(config, config.env.stage, restored, callback)
+        self.config = config
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))
         self.optimizer = adam(config.clone.learning_rate)
@@ -82,7 +82,9 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
 
     def iterate(self) -> dict[str, float]:
         """One rollout, judged, and the gradients on it; returns the metrics."""
-        start, settings, followed, counters = time.perf_counter(), self.config.clone, self.followed, self.counters
+        settings, followed = self.config.clone, self.followed
+        self.callback.held_seconds()  # what came between two iterations is not counted, so nothing of it is taken off
+        start = time.perf_counter()
         weights = self.playing.parameters()
         collected = self.shards.map(lambda shard: shard.collect(weights, followed))
         played, held = time.perf_counter(), self.callback.held_seconds()
@@ -92,22 +94,13 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         losses = [self._step() for _ in range(self.config.steps_per_iteration)]
         decisions = sum(rollout.action.size for rollouts in collected for rollout in rollouts)
         frames = sum(int(rollout.tau.sum(dtype=np.int64)) for rollouts in collected for rollout in rollouts)
-        counters.decisions += decisions
-        counters.frames += frames
-        counters.iterations += 1
         end = time.perf_counter()
-        seconds = end - start - held
-        counters.seconds += seconds
         return {
             **dict(zip(("loss/judgement", "loss/value", *STEP_METRICS), np.mean(losses, axis=0).tolist(), strict=True)),
             "stats/agreement": float(np.mean([shard.agreement for shard in self.shards.shards])),
             "stats/followed": followed,
             "stats/learning_rate": rate,
-            "stats/progress": self.progress,
-            **self.window.metrics(),
-            "time/seconds": counters.seconds,
-            "perf/sps_frames_total": frames / seconds,
-            "perf/dps_decisions_total": decisions / seconds,
+            **self.account(decisions, frames, end - start - held),
             "perf/rollout_seconds": played - start - held,
             "perf/update_seconds": end - played,
         }
@@ -132,28 +125,20 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.counters.log_bytes = log_bytes
-        return checkpoint.Content(
-            decisions=self.decisions,
-            model=dict(tree_flatten(self.playing.parameters())),
-            optimizer=dict(tree_flatten(self.optimizer.state)),
-            state={
-                "counters": dataclasses.asdict(self.counters),
-                "learning": kept(self.learning),
-                "window": {"games": self.window.games.copy(), "count": self.window.count},
-                "shards": {str(index): shard.state() for index, shard in enumerate(self.shards.shards)},
-            },
-            net=self.config.net,
-            layout=self.layout,
-        )
+        state = {
+            "counters": dataclasses.asdict(self.counters),
+            "learning": kept(self.learning),
+            "window": self.window.state(),
+            "shards": {str(index): shard.state() for index, shard in enumerate(self.shards.shards)},
+        }
+        return checkpoint.Content.of(self.decisions, self.playing, self.optimizer, state, self.config.net, self.layout)
 
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
         state = restored.state
-        restored.require(self.config.net, self.layout)
         if state.get("shards", {}).get("0", {}).keys() != self.shards.shards[0].state().keys():
             raise ValueError(f"checkpoint {restored.path} is of an older version, whose runs cannot go on in this one")
-        self.playing.load_weights(list(restored.model.items()))
+        restored.restore(self.playing, self.optimizer, self.config.net, self.layout)
         restore_kept(self.learning, state["learning"])
-        self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
-        self.window = EpisodeWindow(state["window"]["games"].copy(), state["window"]["count"])
+        self.window = EpisodeWindow.of(state["window"])
         for index, shard in enumerate(self.shards.shards):
             shard.load(state["shards"][str(index)])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario.evaluate import Policy
@@ -54,8 +53,7 @@ def train(
     run, callback = Path(run), callback or Callback()
     with directory.prepare(run, config, resume):
         rows = games_of(config, run, policy, planes, callback)
-        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        return fit(Fit(config, rows, planes, restored), config, run, callback)
+        return fit(Fit(config, rows, planes, checkpoint.resumed(run, resume)), config, run, callback)
 
 
 def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, callback: Callback) -> data.Rows:
@@ -246,23 +244,15 @@ class Fit:
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.log_bytes = log_bytes
-        return checkpoint.Content(
-            decisions=self.decisions,
-            model=dict(tree_flatten(self.model.parameters())),
-            optimizer=dict(tree_flatten(self.optimizer.state)),
-            state={
-                "counters": {"step": self.step, "seconds": self.seconds, "log_bytes": log_bytes},
-                "forecaster": kept(self.forecaster),
-            },
-            net=self.config.net,
-            layout=self.layout,
-        )
+        state = {
+            "counters": {"step": self.step, "seconds": self.seconds, "log_bytes": log_bytes},
+            "forecaster": kept(self.forecaster),
+        }
+        return checkpoint.Content.of(self.decisions, self.model, self.optimizer, state, self.config.net, self.layout)
 
     def _restore(self, restored: checkpoint.Checkpoint) -> None:
-        restored.require(self.config.net, self.layout)
-        self.model.load_weights(list(restored.model.items()))
+        restored.restore(self.model, self.optimizer, self.config.net, self.layout)
         restore_kept(self.forecaster, restored.state["forecaster"])
-        self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
         self.step, self.seconds, self.log_bytes = (
             restored.state["counters"][name] for name in ("step", "seconds", "log_bytes")
         )

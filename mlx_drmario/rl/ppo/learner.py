@@ -6,15 +6,16 @@ schedules to the clock. Games and minibatches are divided among shards (shard.py
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_map
 
 from mlx_drmario.nets.policy import make_policy
-from mlx_drmario.observer import Observer
+from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.curriculum import Curriculum, Task
 from mlx_drmario.rl.episodes import EpisodeWindow
@@ -22,12 +23,12 @@ from mlx_drmario.rl.fit import PlayingLearner
 from mlx_drmario.rl.gradient import STEP_METRICS, compiled, make_apply
 from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.parallel import OwnsShards, ProcessGroup, ShardThreads, sum_in_pairs
-from mlx_drmario.rl.ppo import losses, state
+from mlx_drmario.rl.ppo import losses
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.shard import Shard
 from mlx_drmario.rl.returns import explained_variance
 from mlx_drmario.rl.rollout import Rollout, observation_layout
-from mlx_drmario.rl.runs.checkpoint import Checkpoint
+from mlx_drmario.rl.runs.checkpoint import Checkpoint, Content
 
 
 class Learner(PlayingLearner, OwnsShards[Shard]):
@@ -40,7 +41,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         self,
         config: PPORunConfig,
         processes: ProcessGroup | None = None,
-        observer: Observer | None = None,
+        callback: Callback | None = None,
         restored: Checkpoint | None = None,
         fresh_games: bool = False,
     ) -> None:
@@ -48,7 +49,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
 
         Raises ValueError when it belongs to another network.
         """
-        super().__init__(config, config.env.stage, restored)
+        super().__init__(config, config.env.stage, restored, callback)
         self.config = config
         self.processes = processes or ProcessGroup()
         self.layout = observation_layout(config.env.planes)
@@ -60,10 +61,10 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         self.indices = range(self.processes.rank * mine, (self.processes.rank + 1) * mine)
         replicas = [self.model, *(make_policy(config.net, self.layout, config.seed) for _ in range(1, mine))]
         begun = self.counters.decisions
-        shards = [Shard(config, i, model, observer, begun) for i, model in zip(self.indices, replicas, strict=True)]
-        self.shards = ShardThreads(shards)
+        parts = zip(self.indices, replicas, strict=True)
+        self.shards = ShardThreads([Shard(config, index, model, callback, begun) for index, model in parts])
         if restored is not None:
-            state.restore(self, restored, fresh_games)
+            self._restore(restored, fresh_games)
         mx.eval(self.model.state, self.optimizer.state)
         changing = [self.model.state, self.optimizer.state]
         self.apply = compiled(
@@ -76,22 +77,19 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         """What the games in training are."""
         return self.curriculum.stage if self.curriculum else super().stage
 
-    def iterate(self, held_seconds: Callable[[], float] = lambda: 0.0) -> dict[str, float]:
-        """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics.
-
-        `held_seconds` says how long a callback has held the run up since it was asked last; that counts as no time.
-        """
-        ppo, counters, progress = self.config.ppo, self.counters, self.progress
+    def iterate(self) -> dict[str, float]:
+        """One rollout and the update steps on it, with schedules at `progress`. Returns all metrics."""
+        ppo, progress = self.config.ppo, self.progress
         start = time.perf_counter()
         # What came between two iterations, an evaluation perhaps, took time as well.
-        held_before = held_seconds()
+        held_before = self.callback.held_seconds()
         between = start - self.clock - held_before if self.clock else 0.0
 
         # Play: all shards with the same weights.
         task = self.curriculum.next() if self.curriculum else None
         weights = self.model.parameters()
         played = self.shards.map(lambda shard: shard.collect(weights, task))
-        collected, held = time.perf_counter(), held_seconds()
+        collected, held = time.perf_counter(), self.callback.held_seconds()
 
         # Learn.
         rate = linear(ppo.learning_rate, ppo.final_learning_rate, progress)
@@ -103,27 +101,19 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         metrics = dict(zip(names, np.mean(steps, axis=0).tolist(), strict=True))
 
         # Account.
-        terms = self._account([rollout for rollout, _ in played], task)
+        terms = self._count([rollout for rollout, _ in played], task)
         frames, decisions = int(terms.pop("frames")), self.config.decisions_per_iteration
         end = self.clock = time.perf_counter()
-        counters.decisions += decisions
-        counters.frames += frames
-        counters.iterations += 1
-        counters.gradients += len(steps)
-        seconds = np.array(between + end - start - held)
-        counters.seconds += float(self.processes.gather([seconds])[0])  # the first process's clock
+        self.counters.gradients += len(steps)
+        clock = self.processes.gather([np.array([end - start - held, between])])[0]  # the first process's
         return {
             **metrics,
             "stats/explained_variance": variance,
             "stats/learning_rate": rate,
             "stats/entropy_weight": entropy_weight,
-            "stats/progress": progress,
-            **self.window.metrics(),
+            **self.account(decisions, frames, *map(float, clock)),
             **(self.curriculum.metrics() if self.curriculum else {}),
             **{f"reward/{name}": total / decisions for name, total in terms.items()},
-            "time/seconds": counters.seconds,
-            "perf/sps_frames_total": frames / (end - start - held),
-            "perf/dps_decisions_total": decisions / (end - start - held),
             "perf/rollout_seconds": collected - start - held,
             "perf/update_seconds": end - collected,
         }
@@ -151,7 +141,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         mx.eval(self.model.state, self.optimizer.state, norms, metrics)
         return np.append(np.asarray(metrics), np.asarray(norms))
 
-    def _account(self, rollouts: list[Rollout], task: Task | None) -> dict[str, float]:
+    def _count(self, rollouts: list[Rollout], task: Task | None) -> dict[str, float]:
         """Count games and rewards of all shards; returns the sums of the reward's terms and of the frames."""
         shared = self.processes.gather([rollout.episodes for rollout in rollouts])  # [S, T, N]
         episodes = np.concatenate(list(shared), axis=1)
@@ -163,6 +153,42 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
                 self.curriculum.count(episodes)
         sums = [np.array([*r.terms.values(), r.tau.sum(dtype=np.int64)], np.float64) for r in rollouts]
         return dict(zip([*rollouts[0].terms, "frames"], self.processes.gather(sums).sum(axis=0).tolist(), strict=True))
+
+    def content(self, log_bytes: int) -> Content:
+        """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
+        self.counters.log_bytes = log_bytes
+        shards = self.processes.gather_objects([shard.state() for shard in self.shards.shards])
+        state: dict[str, Any] = {
+            "counters": dataclasses.asdict(self.counters),
+            "window": self.window.state(),
+            "games": games_of(self.config),
+            "shards": {str(index): shard for index, shard in enumerate(shards)},
+        }
+        if self.curriculum:
+            state["curriculum"] = self.curriculum.state()
+        return Content.of(self.decisions, self.model, self.optimizer, state, self.config.net, self.layout)
+
+    def _restore(self, restored: Checkpoint, fresh_games: bool) -> None:
+        """Take over weights and optimiser; games and their accounts, too, if they are what the config asks for."""
+        state, games = restored.state, games_of(self.config)
+        restored.restore(self.model, self.optimizer, self.config.net, self.layout)
+        same = state["games"] == games and not fresh_games
+        if self.curriculum and state["games"]["curriculum"] == games["curriculum"]:
+            self.curriculum.load(state["curriculum"])
+            if not same:
+                self.curriculum.restart()
+        if same:
+            self.window = EpisodeWindow.of(state["window"])
+            for index, shard in zip(self.indices, self.shards.shards, strict=True):
+                shard.load(state["shards"][str(index)], self.curriculum)
+
+
+def games_of(config: PPORunConfig) -> dict[str, Any]:
+    """What must be equal for the games of a checkpoint to go on: what they are, and how shards share them."""
+    env = dataclasses.asdict(config.env)
+    del env["threads"]  # never changes a result
+    stages = dataclasses.asdict(config.curriculum) if config.curriculum.enabled else None
+    return {"env": env, "shards": config.shards, "curriculum": stages}
 
 
 def make_curriculum(config: PPORunConfig) -> Curriculum:

@@ -15,7 +15,6 @@ from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator.forecast import Evaluator
 from mlx_drmario.rl.fit import RunResult, check_weights
 from mlx_drmario.rl.parallel import ProcessGroup
-from mlx_drmario.rl.ppo import state
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
 from mlx_drmario.rl.rollout import observation_layout
@@ -50,8 +49,7 @@ def train(
     prepared = directory.prepare(run, config, resume)
     with contextlib.ExitStack() as writing:
         processes.on_first(lambda: writing.enter_context(prepared))
-        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        with Learner(config, processes, callback, restored, fresh_games) as learner:
+        with Learner(config, processes, callback, checkpoint.resumed(run, resume), fresh_games) as learner:
             counters = learner.counters
             processes.agree(to_json(config), counters.decisions, checkpoint.weights_digest(learner.model))
             with contextlib.ExitStack() as stack:
@@ -77,7 +75,7 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
     config, counters = learner.config, learner.counters
 
     def save() -> None:
-        content = state.content(learner, recorder.log.size if recorder else 0)
+        content = learner.content(recorder.log.size if recorder else 0)  # every process must make it
         if recorder:
             recorder.save(content)
 
@@ -102,7 +100,7 @@ def _loop(learner: Learner, recorder: Recorder | None, callback: Callback) -> Sn
             save()
         if wants_evaluation:
             evaluate()
-        last = learner.snapshot(learner.iterate(callback.held_seconds))
+        last = learner.snapshot(learner.iterate())
         check_weights(last)
         if recorder:
             recorder.log.write(counters.decisions, last.metrics)

@@ -16,7 +16,6 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.heads import Afterstates
@@ -44,9 +43,8 @@ def train(
     """
     run = Path(run)
     with directory.prepare(run, config, resume):
-        restored = checkpoint.load(run) if resume and checkpoint.available(run) else None
-        callback = callback or Callback()
-        return fit(Learner(config, restored, callback), config, run, callback)
+        learner = Learner(config, checkpoint.resumed(run, resume), callback)
+        return fit(learner, config, run, learner.callback)
 
 
 class Learner(PlayingLearner):
@@ -58,8 +56,8 @@ class Learner(PlayingLearner):
         restored: checkpoint.Checkpoint | None = None,
         callback: Callback | None = None,
     ) -> None:
-        super().__init__(config, config.env.stage, restored)
-        self.config, self.callback = config, callback or Callback()
+        super().__init__(config, config.env.stage, restored, callback)
+        self.config = config
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
         self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS, observer=self.callback)
         self.layout = self.collector.layout
@@ -67,9 +65,7 @@ class Learner(PlayingLearner):
         self.optimizer = adam(config.qrdqn.learning_rate)
         self.optimizer.init(self.model.trainable_parameters())
         if restored is not None:
-            restored.require(config.net, self.layout)
-            self.model.load_weights(list(restored.model.items()))
-            self.optimizer.state = tree_unflatten(list(restored.optimizer.items()))
+            restored.restore(self.model, self.optimizer, config.net, self.layout)
         self.target.update(self.model.parameters())
         mx.eval(self.model.state, self.target.state, self.optimizer.state)
         self.replay = Replay(config.qrdqn.replay, config.qrdqn.steps, config.qrdqn.gamma)
@@ -85,29 +81,24 @@ class Learner(PlayingLearner):
 
     def iterate(self) -> dict[str, float]:
         """One rollout and the gradients after it; returns the metrics."""
-        start, settings, epsilon, counters = time.perf_counter(), self.config.qrdqn, self.epsilon, self.counters
+        settings, epsilon = self.config.qrdqn, self.epsilon
+        self.callback.held_seconds()  # what came between two iterations is not counted, so nothing of it is taken off
+        start = time.perf_counter()
         rollout = self.collector.collect(self)
         self.replay.add(rollout)
         self.window.add(rollout.episodes)
         rate = linear(settings.learning_rate, settings.learning_rate / 20, self.progress)
         self.optimizer.learning_rate = mx.array(rate)
         losses = [self._learn() for _ in range(settings.gradients if len(self.replay.usable) else 0)]
-        counters.decisions += rollout.action.size
-        counters.frames += int(rollout.tau.sum(dtype=np.int64))
-        counters.iterations += 1
         seconds = time.perf_counter() - start - self.callback.held_seconds()
-        counters.seconds += seconds
         return {
             **({"loss/quantiles": float(np.mean(losses))} if losses else {}),
             PARAM_NORM: float(norm_of(self.model)),
             "stats/epsilon": epsilon,
             "stats/learning_rate": rate,
             "stats/value": float(rollout.value.mean()),
-            "stats/progress": self.progress,
-            **self.window.metrics(),
+            **self.account(rollout.action.size, int(rollout.tau.sum(dtype=np.int64)), seconds),
             **{f"reward/{name}": total / rollout.action.size for name, total in rollout.terms.items()},
-            "time/seconds": counters.seconds,
-            "perf/dps_decisions_total": rollout.action.size / seconds,
         }
 
     def act(
@@ -166,14 +157,8 @@ class Learner(PlayingLearner):
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.counters.log_bytes = log_bytes
-        return checkpoint.Content(
-            decisions=self.decisions,
-            model=dict(tree_flatten(self.model.parameters())),
-            optimizer=dict(tree_flatten(self.optimizer.state)),
-            state={"counters": dataclasses.asdict(self.counters)},
-            net=self.config.net,
-            layout=self.layout,
-        )
+        state = {"counters": dataclasses.asdict(self.counters)}
+        return checkpoint.Content.of(self.decisions, self.model, self.optimizer, state, self.config.net, self.layout)
 
 
 def best_of(

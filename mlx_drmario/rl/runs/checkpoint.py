@@ -30,7 +30,8 @@ from typing import Any, TypeVar
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
-from mlx.utils import tree_flatten
+from mlx.optimizers import Optimizer
+from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_drmario import files
 from mlx_drmario.nets.config import EncoderConfig, NetConfig, QuantileNetConfig, ReturnNetConfig
@@ -80,6 +81,19 @@ class Content(Weights):
     state: dict[str, Any]
     """Nested dictionaries whose leaves are arrays (never object arrays) or plain JSON values."""
 
+    @staticmethod
+    def of(
+        decisions: int,
+        model: nn.Module,
+        optimizer: Optimizer,
+        state: dict[str, Any],
+        net: EncoderConfig,
+        layout: ObservationLayout,
+    ) -> Content:
+        """References to the arrays of a network and its optimiser, which stay as they are while training goes on."""
+        weights, moments = (dict(tree_flatten(tree)) for tree in (model.parameters(), optimizer.state))
+        return Content(decisions, weights, net, layout, moments, state)
+
 
 @dataclass(frozen=True)
 class Checkpoint(Content):
@@ -87,10 +101,12 @@ class Checkpoint(Content):
 
     path: Path
 
-    def require(self, net: EncoderConfig, layout: ObservationLayout) -> None:
-        """ValueError when it belongs to another network."""
+    def restore(self, model: nn.Module, optimizer: Optimizer, net: EncoderConfig, layout: ObservationLayout) -> None:
+        """Give a network, made of these settings, and its optimiser what they had; ValueError when it is another's."""
         if self.net != net or self.layout != layout:
             raise ValueError(f"checkpoint {self.path} belongs to another network: {self.net}")
+        model.load_weights(list(self.model.items()))
+        optimizer.state = tree_unflatten(list(self.optimizer.items()))
 
 
 def save(run: Path, content: Content, keep: int) -> Path:
@@ -145,6 +161,11 @@ def load(path: Path) -> Checkpoint:
     it is of another format.
     """
     return _newest(path, _read)
+
+
+def resumed(run: Path, resume: bool) -> Checkpoint | None:
+    """What a run goes on from; None when it begins, or was killed before its first checkpoint. Raises what load does"""
+    return load(run) if resume and available(run) else None
 
 
 def load_weights(path: Path) -> Weights:
