@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import mlx_drmario as dm
 from mlx_drmario.cli import COMMANDS, main
-from mlx_drmario.cli.fit import NewEvaluatorConfig, NewQRDQNConfig
-from mlx_drmario.cli.train import NewRunConfig, ResumeConfig
+from mlx_drmario.cli.train import ResumeConfig
+from mlx_drmario.cli.training import NewEvaluatorConfig, NewQRDQNConfig, NewRunConfig
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Range, ranges

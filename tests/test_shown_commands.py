@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 import mlx_drmario as dm  # noqa: F401 (before mlx.core: it loads the fast BLAS)
-from mlx_drmario.cli import demo, fit, main, policy, train
+from mlx_drmario.cli import demo, main, policy, training
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
 from mlx_drmario.rl.evaluator.train import games_of
@@ -39,8 +39,7 @@ def shown(text):
 @pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.parametrize("kind", ["level0", "evaluator", "qrdqn"])
 def test_what_a_run_ends_with(kind, finished, run, monkeypatch, capsys):
-    monkeypatch.setattr(train, "train", lambda *_: ended(run, finished))
-    monkeypatch.setattr(fit, "_train", lambda *_: ended(run, finished))
+    monkeypatch.setattr(training, "train", lambda *_: ended(run, finished))
     assert main(["train", kind, "--out", str(run)]) == (0 if finished else 130)
     commands = shown(capsys.readouterr().out)
     assert commands and all(command[-1] == str(run) for command in commands)
@@ -48,7 +47,7 @@ def test_what_a_run_ends_with(kind, finished, run, monkeypatch, capsys):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_what_the_demo_ends_with(finished, run, monkeypatch, capsys):
-    monkeypatch.setattr(train, "train", lambda *_: ended(run, finished))
+    monkeypatch.setattr(training, "train", lambda *_: ended(run, finished))
     monkeypatch.setattr(demo, "play_test_games", lambda *_: {})
     assert main(["demo", "--out", str(run), "--minutes", "20.5"]) == (0 if finished else 130)
     commands = shown(capsys.readouterr().out)
@@ -62,8 +61,7 @@ def test_what_the_demo_ends_with(finished, run, monkeypatch, capsys):
 def test_a_run_that_is_called_like_a_policy_is_named_by_its_path(command, name, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     played = []
-    monkeypatch.setattr(train, "train", lambda *_: ended(Path(name), True))
-    monkeypatch.setattr(fit, "_train", lambda *_: ended(Path(name), True))
+    monkeypatch.setattr(training, "train", lambda *_: ended(Path(name), True))
     monkeypatch.setattr(demo, "play_test_games", lambda settings, games, policy: played.append(policy) or {})
     Path(name).mkdir()
     assert main([*command.split(), "--out", name]) == 0

@@ -90,6 +90,15 @@ def test_a_resumed_run_has_one_new_budget(run, capsys):
             assert f"changed {name}: " in error
 
 
+@pytest.mark.parametrize("kind", ["level0", "clone", "qrdqn"])
+def test_a_lost_place_for_recordings_leaves_no_run(kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main(["train", kind, "--capture", "file/x"]) == 2
+    assert capsys.readouterr().err.startswith("drmario train: --capture is file/x")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_budget_in_decisions_replaces_the_minutes_of_a_preset(tmp_path, monkeypatch, capsys):
     """Wherever it is given; they alone would count."""
 

@@ -39,7 +39,7 @@ def run(config: DemoConfig) -> int:
     directory that cannot be used.
     """
     from mlx_drmario.cli import policy as policies
-    from mlx_drmario.cli.train import train
+    from mlx_drmario.cli.training import train
     from mlx_drmario.files import write_text
 
     settings = dataclasses.replace(

@@ -55,6 +55,10 @@ class Progress:
             self.live.stop()
             self.live = None
 
+    def restart(self) -> None:
+        """What follows has a rate of its own."""
+        self.first, self.last = None, -self.PLAIN_SECONDS
+
     def show(self, share: float, draw: Draw, line: Callable[[float | None], str] | None = None) -> None:
         """`share` (0 to 1) is done: draw it, or print `line` where nothing can be drawn, if it is time to."""
         elapsed = time.perf_counter() - self.start
@@ -102,6 +106,53 @@ class TrainingScreen(Watched):
             )
         if self.unread:
             self.progress.visible = False
+
+
+class Lines(Watched):
+    """Says how far a run is in a line: one that is drawn again on a terminal, plain ones elsewhere."""
+
+    def __init__(self, progress: Progress, asked: Callable[[], bool], observer: Observer | None = None) -> None:
+        super().__init__(asked, observer)
+        self.progress = progress
+
+    def on_games(self, ended: int, games: int) -> None:
+        def line(left: float | None) -> str:
+            return f"games {ended:,} of {games:,}, {clock(left)} left"
+
+        with self.writing():
+            self.progress.show(ended / games, line, line)
+        if ended == games:
+            self.progress.restart()
+
+    def on_iteration(self, snapshot: Snapshot) -> None:
+        def line(left: float | None) -> str:
+            done = f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(left)})"
+            return f"{done}  {said(snapshot.metrics)}"
+
+        with self.writing():
+            self.progress.show(snapshot.progress, line, line)
+        if self.unread:
+            self.progress.visible = False
+
+
+def said(metrics: dict[str, float]) -> str:
+    """What a line tells of an iteration of a run that is not PPO's."""
+    if "perf/rows_per_second" in metrics:
+        return (
+            f"{metrics['perf/rows_per_second']:,.0f} rows/s  loss of times {metrics['loss/state_quantiles']:.4f},"
+            f" of clearing {metrics['loss/state_clear']:.4f}"
+        )
+    if "stats/agreement" in metrics:
+        return (
+            f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  agrees {metrics['stats/agreement']:.1%}"
+            f"  loss {metrics['loss/judgement']:.3f}  cleared {metrics['episode/clear_rate']:.1%}"
+            f" in {metrics.get('episode/frames_to_clear', 0):,.0f} frames"
+        )
+    return (
+        f"{metrics['perf/dps_decisions_total']:,.0f} decisions/s  games {metrics['episode/count']:,.0f}"
+        f"  cleared {metrics['episode/clear_rate']:.1%}  return {metrics['episode/return']:.2f}"
+        f"  random {metrics['stats/epsilon']:.0%}"
+    )
 
 
 def line(snapshot: Snapshot, left: float | None) -> str:

@@ -14,40 +14,19 @@ import difflib
 import functools
 import operator
 import os
-import shlex
 import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from mlx_drmario.cli import fit
-from mlx_drmario.cli.capture import captured
 from mlx_drmario.cli.errors import WrongUse
-from mlx_drmario.cli.fit import NewFitConfig
-from mlx_drmario.cli.policy import named
-from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
-from mlx_drmario.files import check_directory
+from mlx_drmario.cli.training import NEW, Captured, Dry, New, go, plain
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, SpeedName
 from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
-from mlx_drmario.settings import difference, flatten, layered, to_json
-
-if TYPE_CHECKING:
-    from mlx_drmario.rl.fit import RunResult
-
-
-@dataclass(frozen=True)
-class NewRunConfig(PPORunConfig):
-    """Start a run from a preset; every option given overrides its field."""
-
-    config: Path | None = None
-    """YAML file whose settings override the preset's (DRMARIO_* variables override it; docs/training.md)"""
-    capture: Path | None = None
-    """keep every game in trace files in this directory (docs/traces.md)"""
-    dry_run: bool = False
-    """print the resolved settings as JSON and exit"""
+from mlx_drmario.settings import difference, flatten, layered
 
 
 @dataclass(frozen=True)
@@ -70,7 +49,7 @@ class OtherGames:
 
 
 @dataclass(frozen=True)
-class ResumeConfig:
+class ResumeConfig(Captured, Dry):
     """Go on with a run from its newest checkpoint, with the settings it was started with unless others are given."""
 
     run: tyro.conf.Positional[Path]
@@ -80,10 +59,6 @@ class ResumeConfig:
     minutes: Minutes | None = None
     """new budget in minutes of wall-clock time (over the whole run); by default the run's own"""
     env: OtherGames = field(default_factory=OtherGames)
-    capture: Path | None = None
-    """keep every game in trace files in this directory (docs/traces.md)"""
-    dry_run: bool = False
-    """print the resolved settings as JSON and exit"""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -92,14 +67,11 @@ class ResumeConfig:
 
 
 DEFAULT_PRESET = "level0"
-NEW: dict[type, type] = {PPORunConfig: NewRunConfig} | {kind: new for new, kind in fit.KINDS.items()}
-"""What the command line makes of the settings of a run, by their class."""
-
 
 Settings = TypeVar("Settings", bound=DirectoryConfig)
 
 
-Command = NewRunConfig | NewFitConfig | ResumeConfig
+Command = New | ResumeConfig
 """What the command line can ask for."""
 
 
@@ -112,7 +84,7 @@ def parse(args: list[str]) -> Command:
     """
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         args = [DEFAULT_PRESET, *args]
-    starts: dict[str, DirectoryConfig] = {**PRESETS, **{kind.name: kind() for kind in fit.KINDS.values()}}
+    starts: dict[str, DirectoryConfig] = {**PRESETS, **{kind.name: kind() for kind in NEW if kind is not PPORunConfig}}
     known = [*starts, "resume"]
     if args[0] not in (*known, "-h", "--help"):
         close = difflib.get_close_matches(args[0], known, n=1)
@@ -162,63 +134,17 @@ def started(preset: Settings, args: list[str]) -> Settings:
 
 
 def run(config: Command) -> int:
-    """Train, and say where the result is. Returns 0, or 130 when it was stopped (the run is saved then).
-
-    Raises ValueError or OSError for a run directory that cannot be used.
-    """
-    from mlx_drmario.rl.ppo.train import check_evaluator
+    """Train, and say where the result is. Returns and raises as `training.go`."""
+    if not isinstance(config, ResumeConfig):
+        capture = config.capture if isinstance(config, Captured) else None
+        return go(plain(config), config.out, False, capture, config.dry_run)
     from mlx_drmario.rl.runs.settings import read_any
 
-    if isinstance(config, NewFitConfig):
-        return fit.run(config)
-    resume = isinstance(config, ResumeConfig)
-    directory: Path | None
-    if isinstance(config, ResumeConfig):
-        stored, directory = read_any(config.run), config.run
-        going_on = resumed(stored, config)
-        for change in changes(stored, going_on):
-            print(change, file=sys.stderr)
-        if not isinstance(going_on, PPORunConfig):
-            return fit.resume(going_on, config.run, config.capture, config.dry_run)
-        chosen = going_on
-    else:
-        chosen, directory = plain(config), config.out
-    check_evaluator(chosen)
-    if config.dry_run:
-        return dry_run(chosen, directory or default_directory(chosen.name, make=False), resume)
-    if config.capture is not None:
-        check_directory("--capture", config.capture)
-    result = train(chosen, directory, resume, config.capture)
-    if not result.first:
-        return 0  # whatever happened: mlx.launch ends the other processes when one returns something else
-    if result.finished and not result.last.metrics:
-        print(nothing_left(chosen))
-    print(f"\nsaved {result.checkpoint}")
-    if result.best is not None:
-        print(f"best  {result.best}")
-    shown = shlex.quote(str(result.run))
-    if not result.finished:
-        print(f"stopped at {result.last.progress:.0%} of the budget; go on with\n  drmario train resume {shown}")
-        return 130
-    policy = shlex.quote(named(result.run))
-    print(f"  drmario eval --policy {policy}\n  drmario watch --policy {policy}")
-    return 0
-
-
-def dry_run(config: PPORunConfig, run: Path, resume: bool) -> int:
-    """Print what config.json would hold (and nothing else on stdout); raises what training there would raise."""
-    from mlx_drmario.rl.ppo.train import resolve
-    from mlx_drmario.rl.runs import directory
-
-    directory.check(run, config, resume)
-    print(f"dry run: would {'go on with' if resume else 'train into'} {run}", file=sys.stderr)
-    print(to_json(resolve(config)), end="")
-    return 0
-
-
-def plain(config: NewRunConfig) -> PPORunConfig:
-    """Return the settings without what only the command line needs."""
-    return PPORunConfig(**{field.name: getattr(config, field.name) for field in fields(PPORunConfig)})
+    stored = read_any(config.run)
+    chosen = resumed(stored, config)
+    for change in changes(stored, chosen):
+        print(change, file=sys.stderr)
+    return go(chosen, config.run, True, config.capture, config.dry_run)
 
 
 def changes(stored: DirectoryConfig, chosen: DirectoryConfig) -> list[str]:
@@ -270,34 +196,3 @@ def _refuse_others(stored: DirectoryConfig, given: ResumeConfig) -> None:
         if value is not None:
             option = f"--{name.replace('_', '-')}"
             raise WrongUse(f"{option} must not be given for {given.run}, a run of `drmario train {type(stored).name}`")
-
-
-def train(
-    config: PPORunConfig, run: Path | None = None, resume: bool = False, capture: Path | None = None
-) -> RunResult:
-    """Train with progress on the screen, until the budget is spent or somebody wants it to stop.
-
-    Ctrl-C, SIGTERM (clusters), SIGHUP (a closed terminal) and a closed output end it after the current iteration, and
-    the run is saved; a second signal of the kind ends it at once.
-
-    run: by default a new directory, see `default_directory`
-    capture: a directory that keeps every game of this process.
-    """
-    from mlx_drmario.cli.progress import Progress, TrainingScreen
-    from mlx_drmario.cli.runs import levels
-    from mlx_drmario.rl.parallel import ProcessGroup
-    from mlx_drmario.rl.ppo.train import train as run_training
-    from mlx_drmario.rl.runs.directory import check
-
-    processes = ProcessGroup.join()
-    run = run or default_directory(config.name, make=processes.first)
-    if processes.first:
-        check(run, config, resume)  # before anything is said of it
-        print(f"run {run} · seed {config.seed} · {levels(flatten(asdict(config)))}", flush=True)
-    with (
-        stop_on_signals() as should_stop,
-        Progress(sys.stdout, processes.first, leave=True) as progress,
-        captured(config, run, capture) as observer,
-    ):
-        screen = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
-        return run_training(config, run, screen, resume=resume, processes=processes)

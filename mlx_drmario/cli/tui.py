@@ -126,7 +126,7 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
     if args[:1] in (["-h"], ["--help"]):  # that of `drmario train` offers more than the app can train
         print(presets_help())
         raise SystemExit(0)
-    from mlx_drmario.cli import fit, train
+    from mlx_drmario.cli import train, training
     from mlx_drmario.cli.errors import WrongUse, parsed
     from mlx_drmario.cli.stopping import default_directory
     from mlx_drmario.files import check_directory
@@ -148,10 +148,10 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
             raise ValueError(f"{given.run} trains now; `drmario tui attach {shlex.quote(str(given.run))}` shows it")
         chosen, run = train.resumed(settings_of(given.run), given), given.run
     else:
-        chosen, run = fit.plain(given) if isinstance(given, fit.NewFitConfig) else train.plain(given), given.out
+        chosen, run = training.plain(given), given.out
     if not isinstance(chosen, PPORunConfig | CloneRunConfig):
         raise ValueError(f"{args[0]} is nothing that the app can train; `drmario train {args[0]}` does")
-    capture = None if isinstance(given, fit.NewEvaluatorConfig) else given.capture
+    capture = given.capture if isinstance(given, training.Captured) else None
     if capture is not None and make:
         check_directory("--capture", capture)
     job = TrainJob(chosen, run or default_directory(chosen.name, make), args[0] == "resume", detach, capture)

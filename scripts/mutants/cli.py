@@ -227,8 +227,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the app keeps no games of a run that learns from search",
         "mlx_drmario/cli/tui.py",
-        "capture = None if isinstance(given, fit.NewEvaluatorConfig) else given.capture",
-        "capture = None if isinstance(given, fit.NewFitConfig) else given.capture",
+        "capture = given.capture if isinstance(given, training.Captured) else None",
+        "capture = given.capture if isinstance(given, training.NewRunConfig) else None",
         f"{TEST_HOME}::test_every_run_of_the_app_keeps_its_games_where_it_is_told",
     ),
     (
@@ -363,5 +363,12 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'if self.has_class("-narrow"):',
         "if True:",
         "tests/tui/test_live.py::test_what_happens_is_to_be_seen_at_any_width",
+    ),
+    (
+        "the rate of the games is taken for that of the gradients",
+        "mlx_drmario/cli/progress.py",
+        "            self.progress.restart()\n",
+        "            pass\n",
+        "tests/env/test_eval_cli.py::test_games_and_gradients_of_a_fit_are_one_line_that_is_drawn_again",
     ),
 ]

@@ -17,7 +17,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "at = end",
         TEST_CRASH,
     ),
-    ("a clone run keeps no games", "mlx_drmario/cli/fit.py", "Lines(asked, observer)", "Lines(asked)", TEST_RUNS),
+    (
+        "a clone run keeps no games",
+        "mlx_drmario/cli/training.py",
+        "Lines(progress, should_stop, observer)",
+        "Lines(progress, should_stop)",
+        TEST_RUNS,
+    ),
     ("a torn record is read", JOURNAL, " or zlib.crc32(payload) != checksum", "", TEST_CRASH),
     (
         "recover does not see that games went on",

@@ -17,7 +17,7 @@ from mlx_drmario import reports, seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.cli import eval as cli
 from mlx_drmario.cli import main
-from mlx_drmario.cli.progress import Progress, clock, screen
+from mlx_drmario.cli.progress import Lines, Progress, clock, screen
 from mlx_drmario.evaluate import compare, evaluate
 from mlx_drmario.rl.callback import Snapshot
 from mlx_drmario.spec import parse_levels
@@ -256,13 +256,28 @@ def test_test_games_are_asked_for_by_name(capsys, tmp_path):
     assert {row["split"] for row in rows_of(tmp_path / "games.csv")} == {"validation"}
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_games_and_gradients_of_a_fit_are_one_line_that_is_drawn_again(monkeypatch):
+    monkeypatch.setattr(Progress, "SECONDS", 0.0)
+    stream, metrics = Terminal(), collections.defaultdict(float, {"perf/rows_per_second": 7.0})
+    with Progress(stream, leave=True) as progress:
+        lines = Lines(progress, lambda: False)
+        for ended in (0, 5, 10):
+            lines.on_games(ended, 10)
+        for share in (0.25, 0.5):
+            lines.on_iteration(Snapshot(1, 0, 10, 1.0, share, None, metrics))
+    shown = stream.getvalue()
+    assert shown.count("\x1b[2K") >= 4 and "games 5 of 10" in shown
+    gradients = shown.split("games 10 of 10")[1]
+    assert "25%  0:01 (left -:--)" in gradients and "50%  0:01 (left 0:00)  7 rows/s" in gradients
+
+
 def test_progress_on_a_terminal(monkeypatch):
     """The share and the time left, in place; nothing stays on the screen, and nothing is drawn elsewhere."""
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     monkeypatch.setattr(Progress, "SECONDS", 0.0)
     stream = Terminal()
     with Progress(stream) as progress:
