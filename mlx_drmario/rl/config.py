@@ -198,6 +198,7 @@ class BudgetConfig(DirectoryConfig):
     """Budget in decisions over all games; not used when `minutes` is given."""
     minutes: Minutes = 0.0
     """Budget in minutes of wall-clock time instead. Schedules then follow the clock, so runs are not repeatable."""
+    env: EnvConfig = field(default_factory=EnvConfig)
 
     replaces: ClassVar[Mapping[str, Mapping[str, Any]]] = {"decisions": {"minutes": 0.0}}
     """what a setting that is given puts out of use, and how (`settings.layered`)"""
@@ -214,7 +215,6 @@ class RunConfig(BudgetConfig):
     shards: Annotated[int, Range(0, 256)] = 0
     """Parts that games and minibatches are divided into; each has its own thread, or its own process under `mlx.launch`
     (docs/training.md). 0: one per process, on a CPU at least 2 if that divides both."""
-    env: EnvConfig = field(default_factory=EnvConfig)
     net: NetConfig = field(default_factory=NetConfig)
     reward: RewardConfig = REWARD
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)

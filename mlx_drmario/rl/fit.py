@@ -85,11 +85,8 @@ class Counters:
 class PlayingLearner:
     """What learners share that play while they learn: what they count, and what they tell of it."""
 
-    def __init__(
-        self, config: BudgetConfig, stage: Stage, restored: checkpoint.Checkpoint | None, callback: Callback | None
-    ) -> None:
-        """stage: what the games are."""
-        self._budget, self._stage, self.callback = config, stage, callback or Callback()
+    def __init__(self, config: BudgetConfig, restored: checkpoint.Checkpoint | None, callback: Callback | None) -> None:
+        self._config, self.callback = config, callback or Callback()
         self.counters = Counters(**restored.state["counters"]) if restored else Counters()
         self.window = EpisodeWindow.empty()
 
@@ -111,12 +108,12 @@ class PlayingLearner:
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        return self._budget.spent(self.counters.decisions, self.counters.seconds)
+        return self._config.spent(self.counters.decisions, self.counters.seconds)
 
     @property
     def stage(self) -> Stage:
         """What the games in training are."""
-        return self._stage
+        return self._config.env.stage
 
     def account(self, decisions: int, frames: int, seconds: float, between: float = 0.0) -> dict[str, float]:
         """Count an iteration; returns the metrics that all such runs have.

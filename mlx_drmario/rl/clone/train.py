@@ -60,7 +60,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
         callback: Callback | None = None,
     ) -> None:
         """Begin, or go on from `restored`. Raises ValueError for another network's checkpoint."""
-        super().__init__(config, config.env.stage, restored, callback)
+        super().__init__(config, restored, callback)
         self.config = config
         self.layout = observation_layout(config.env.planes)
         self.learning, self.playing = (make_policy(config.net, self.layout, config.seed) for _ in range(2))

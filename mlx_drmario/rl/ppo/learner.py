@@ -49,7 +49,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
 
         Raises ValueError when it belongs to another network.
         """
-        super().__init__(config, config.env.stage, restored, callback)
+        super().__init__(config, restored, callback)
         self.config = config
         self.processes = processes or ProcessGroup()
         self.layout = observation_layout(config.env.planes)

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from mlx_drmario.nets.config import ReturnNetConfig
 from mlx_drmario.ranges import Range, Share, check_ranges
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig, check_rollout
+from mlx_drmario.rl.config import REWARD, BudgetConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
 
@@ -56,7 +56,6 @@ class QRDQNRunConfig(BudgetConfig):
 
     name: str = "qrdqn"
     """Name of the run, without "/"."""
-    env: EnvConfig = field(default_factory=EnvConfig)
     net: ReturnNetConfig = field(default_factory=ReturnNetConfig)
     reward: RewardConfig = REWARD
     qrdqn: QRDQNConfig = field(default_factory=QRDQNConfig)

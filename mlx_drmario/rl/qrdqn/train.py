@@ -56,7 +56,7 @@ class Learner(PlayingLearner):
         restored: checkpoint.Checkpoint | None = None,
         callback: Callback | None = None,
     ) -> None:
-        super().__init__(config, config.env.stage, restored, callback)
+        super().__init__(config, restored, callback)
         self.config = config
         horizon, seed = config.qrdqn.horizon, (config.seed, 1, self.decisions)
         self.collector = Collector(config.env, config.reward, horizon, seed, facts=FACTS, observer=self.callback)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_drmario.rl.algorithms import config_class
+from mlx_drmario.rl.config import BudgetConfig
 from mlx_drmario.rl.runs.names import available, best
 from mlx_drmario.rl.runs.rows import read_rows
 from mlx_drmario.settings import flatten, from_json, to_json
@@ -37,15 +38,16 @@ class RunSummary:
     evaluation: dict[str, Any] = field(default_factory=dict)
     """evaluation.json: numbers by policy."""
     problems: list[str] = field(default_factory=list)
+    budget: BudgetConfig | None = None
+    """Of runs that play while they learn."""
 
     @property
     def progress(self) -> float | None:
         """Share of the budget that is spent, 0 to 1; None when config or metrics do not say."""
-        minutes, decisions = self.settings.get("minutes"), self.settings.get("decisions")
-        if "fit.epochs" in self.settings:  # an evaluator's budget is in passes over its games
-            return self.last.get("stats/progress")
-        spent, budget = (self.last.get("time/seconds"), 60 * minutes) if minutes else (self.last.get("step"), decisions)
-        return min(1.0, spent / budget) if spent is not None and budget else None
+        if self.budget is None:  # that of an evaluator is in passes over its games
+            return self.last.get("stats/progress") if self.settings else None
+        decisions, seconds = self.last.get("step"), self.last.get("time/seconds")
+        return None if decisions is None or seconds is None else self.budget.spent(int(decisions), seconds)
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -94,9 +96,12 @@ def _look_around(run: Path, summary: RunSummary) -> None:
 
 def _check_config(config: dict[str, Any], summary: RunSummary) -> None:
     try:
-        summary.settings = flatten(json.loads(to_json(from_json(json.dumps(config), config_class(config)))))
+        settings = from_json(json.dumps(config), config_class(config))
     except ValueError as error:
         summary.problems.append(f"config.json: {error}")
+        return
+    summary.settings = flatten(json.loads(to_json(settings)))
+    summary.budget = settings if isinstance(settings, BudgetConfig) else None
 
 
 def _read_metrics(file: Path, summary: RunSummary) -> None:
