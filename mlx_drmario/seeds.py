@@ -34,6 +34,11 @@ RESERVE = 128
 """capsules of a game before they begin again"""
 
 
+def on_orbit(seed: int) -> int:
+    """The state on the orbit that gives the same game: the first step forgets the lowest bit."""
+    return seed if seed in orbit() else seed ^ 1
+
+
 def step(word: int) -> int:
     """The state of the console's random generator after this one (docs/rules.md, section 4)."""
     return word >> 1 | ((word >> 9 ^ word >> 1) & 1) << 15
@@ -147,11 +152,8 @@ def capsules(seed: int) -> NDArray[np.uint8]:
     The n-th capsule, counted from 1, is element (n - 1) modulo 128. ValueError for anything but whole numbers in
     2..65535.
     """
-    seed = whole("seed", seed, 2, 0xFFFF)
-    at = np.flatnonzero(orbit() == seed)
-    if not len(at):  # off the orbit: the first step forgets the lowest bit
-        at = np.flatnonzero(orbit() == seed ^ 1)
-    made = np.roll(reserves()[at[0]], -1)  # the first entry of the reserve is thrown away
+    (at,) = np.flatnonzero(orbit() == on_orbit(whole("seed", seed, 2, 0xFFFF)))
+    made = np.roll(reserves()[at], -1)  # the first entry of the reserve is thrown away
     return np.stack([made // 3, made % 3], axis=-1)
 
 

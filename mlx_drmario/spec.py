@@ -4,6 +4,7 @@ The names of planes and scalars belong to the compiled core; this page says what
 written from it.
 """
 
+import math
 import operator
 import re
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,15 @@ def parse_speeds(text: str) -> tuple[int, ...]:
     return tuple(SPEED_NAMES.index(name) for name in names)
 
 
-def counted(number: int, thing: str) -> str:
-    """`1 game`, `1,000 games`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, ending: str = "s") -> str:
+    """`1 game`, `1,000 games`; `ending` is that of the plural."""
+    return f"{number:,} {thing}{'' if number == 1 else ending}"
+
+
+def clock(seconds: float | None) -> str:
+    """`3:07`, `4:00:00`; dashes for a time that is not known, or without an end."""
+    if seconds is None or math.isinf(seconds):
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

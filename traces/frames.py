@@ -12,14 +12,13 @@ from mlx_drmario.spec import (
     CELLS,
     FALL,
     LEFT_HALF,
+    PLAY,
     RESOLVE,
     UNREACHABLE,
 )
 from mlx_drmario.traces import details, schema
 from mlx_drmario.traces.schema import CLEARED, DECISION, EVENTS, NO_ACTION, TOP_OUT, UNFINISHED
 
-PLAY = 4
-"""`mode` while a game is played"""
 Track = dict[str, NDArray[Any]]
 """field -> its value after 0 .. T frames, [T + 1, ...]"""
 SEAT_FIELDS = (

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
-from mlx_drmario.spec import FALL, HANDOVER, SPEED_NAMES
+from mlx_drmario.spec import FALL, HANDOVER, PLAY, SPEED_NAMES
 from mlx_drmario.traces import replay, schema
-from mlx_drmario.traces.frames import PLAY
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import OUTCOMES
 

@@ -240,7 +240,7 @@ class Records:
         for name, value in (("level", wanted.level), ("speed", wanted.speed), ("seed", wanted.seed)):
             if value is not None:
                 conditions.append(f"{name} = ?")
-                values.append(_on_orbit(value) if name == "seed" else value)
+                values.append(seeds.on_orbit(value) if name == "seed" else value)
         with database.naming(self.path):
             return self._db.execute(
                 f"SELECT id, {', '.join(Line.__dataclass_fields__)} FROM"
@@ -334,9 +334,4 @@ def _wrong(line: Line, proof: Proof) -> str:
 def _key(claim: Claim) -> tuple[int, int, int, int, bytes]:
     """What makes a line: the game, its counter, and the placements, as SQLite takes them."""
     actions = np.array(claim.actions, "<i2").tobytes()
-    return claim.level, claim.speed, _on_orbit(claim.seed), claim.frame_counter, actions
-
-
-def _on_orbit(seed: int) -> int:
-    """The seed on the orbit that gives the same game."""
-    return seed if seed in seeds.orbit() else seed ^ 1
+    return claim.level, claim.speed, seeds.on_orbit(claim.seed), claim.frame_counter, actions

@@ -17,6 +17,7 @@ from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import Stage
 from mlx_drmario.rl.ppo.config import PPORunConfig
+from mlx_drmario.spec import counted
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.part import Explainer, Part
@@ -267,5 +268,5 @@ def stage_words(stage: Stage) -> str:
     """What the games of a stage are."""
     speed = stage.speed.upper()
     if stage.viruses is not None:
-        return f"{stage.viruses} virus{'es' if stage.viruses > 1 else ''} {speed}"
+        return f"{counted(stage.viruses, 'virus', 'es')} {speed}"
     return f"level {stage.level}{'' if stage.last_level is None else f' to {stage.last_level}'} {speed}"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario.rewards import TERMS, RewardConfig
 from mlx_drmario.search import script_of
-from mlx_drmario.spec import FALL, RESOLVE
+from mlx_drmario.spec import FALL, RESOLVE, from_bcd
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position, drawn
 from mlx_drmario.tui.protocol import Boards, Choice, Line
@@ -120,8 +120,7 @@ class Table:
     def boards(self) -> Boards:
         """All games as they look now."""
         rows = self.rows
-        viruses = (rows["p1_virus_left_bcd"] >> 4) * 10 + (rows["p1_virus_left_bcd"] & 15)
-        return Boards(drawn(rows), rows["p1_level"].copy(), viruses, self.outcome.copy())
+        return Boards(drawn(rows), rows["p1_level"].copy(), from_bcd(rows["p1_virus_left_bcd"]), self.outcome.copy())
 
     def position(self, n: int) -> Position:
         """Game n as it is now."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from mlx_drmario.ranges import Count, Range, Seed, Share, check_ranges
-from mlx_drmario.spec import parse_levels
+from mlx_drmario.spec import clock, parse_levels
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.evaluator.calibration import Outcomes
@@ -53,7 +53,7 @@ def run(config: CalibrateConfig) -> int:
     import numpy as np
 
     from mlx_drmario.cli import policy as policies
-    from mlx_drmario.cli.progress import Progress, clock
+    from mlx_drmario.cli.progress import Progress
     from mlx_drmario.files import check_makeable
     from mlx_drmario.rl.evaluator import calibration
     from mlx_drmario.rl.evaluator.calibration_plot import plot

@@ -12,7 +12,7 @@ import tyro
 from mlx_drmario.cli.policy import NAMES
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Count, Range, check_ranges
-from mlx_drmario.spec import parse_levels
+from mlx_drmario.spec import clock, parse_levels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +122,7 @@ class Player(NamedTuple):
 
 def play(player: Player, config: EvalConfig, level: int, games: "NDArray[np.uint16]") -> "EvalResult":
     """Evaluate one policy at one level; on a terminal a line on stderr says how far it is."""
-    from mlx_drmario.cli.progress import Progress, clock
+    from mlx_drmario.cli.progress import Progress
     from mlx_drmario.evaluate import evaluate
     from mlx_drmario.spec import speed_number
 

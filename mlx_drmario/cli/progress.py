@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from mlx_drmario.cli.capture import Watched
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.callback import Snapshot
+from mlx_drmario.spec import clock
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -202,11 +203,3 @@ def screen(title: str, snapshot: Snapshot, game: Any, left: float | None) -> Ren
     both = Table.grid(padding=(0, 4))
     both.add_row(numbers, Text.from_ansi(picture))
     return Panel(both, title=Text(title), subtitle="Ctrl-C saves and stops", expand=False)
-
-
-def clock(seconds: float | None) -> str:
-    """Minutes and seconds, or dashes when unknown."""
-    if seconds is None:
-        return "-:--"
-    whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"

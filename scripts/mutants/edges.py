@@ -131,7 +131,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "one game is 1 games",
         "mlx_drmario/spec.py",
-        "{'' if number == 1 else 's'}",
+        "{'' if number == 1 else ending}",
         "s",
         "tests/traces/test_tools.py",
     ),

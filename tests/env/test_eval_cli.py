@@ -17,10 +17,10 @@ from mlx_drmario import reports, seeds
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.cli import eval as cli
 from mlx_drmario.cli import main
-from mlx_drmario.cli.progress import Lines, Progress, clock, screen
+from mlx_drmario.cli.progress import Lines, Progress, screen
 from mlx_drmario.evaluate import compare, evaluate
 from mlx_drmario.rl.callback import Snapshot
-from mlx_drmario.spec import parse_levels
+from mlx_drmario.spec import clock, parse_levels
 
 FILES = {"games.csv", "games.parquet", "summary.csv", "levels.png"}
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlx_drmario.spec import clock
 from mlx_drmario.tui.protocol import CURVES
 from mlx_drmario.tui.widgets.analysis import bars, spread
 from mlx_drmario.tui.widgets.curve import Curve, braille, number
-from mlx_drmario.tui.widgets.summary import CLONE_CURVES, TRAINING_CURVES, Curves, clock
+from mlx_drmario.tui.widgets.summary import CLONE_CURVES, TRAINING_CURVES, Curves
 
 
 def dots(lines):
@@ -81,4 +82,4 @@ def test_numbers_are_short(value, words):
 def test_bars_spreads_and_clocks():
     assert bars(0.0, 4) == "    " and bars(1.0, 4) == "████" and bars(0.5, 4) == "██  " and bars(1 / 32, 4) == "▏   "
     assert spread((0.0, 1.0, 1.0), 4) == "▄  █" and spread((2.0, 2.0), 4) == "█   "
-    assert (clock(59.9), clock(61), clock(3661), clock(math.inf)) == ("0:59", "1:01", "1:01:01", "?")
+    assert (clock(59.4), clock(61), clock(3661), clock(math.inf)) == ("0:59", "1:01", "1:01:01", "-:--")

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher
 
-from mlx_drmario.spec import MAX_LEVEL, counted
+from mlx_drmario.spec import MAX_LEVEL, clock, counted
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Job, Note, Picture, Progress, Rates, TrainJob
 from mlx_drmario.tui.screens.session import SessionScreen
@@ -17,7 +17,7 @@ from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.hud import Hud
 from mlx_drmario.tui.widgets.keys import KeyBar
-from mlx_drmario.tui.widgets.summary import SIDE, Curves, Summary, clock, curves_of, training_facts
+from mlx_drmario.tui.widgets.summary import SIDE, Curves, Summary, curves_of, training_facts
 from mlx_drmario.tui.widgets.title import Title
 from mlx_drmario.tui.widgets.wall import Wall
 

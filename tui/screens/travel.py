@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
-from mlx_drmario.spec import from_bcd
+from mlx_drmario.spec import counted, from_bcd
 from mlx_drmario.tui.choices import decide
 from mlx_drmario.tui.position import CLEARED, PLAYING, Position
 from mlx_drmario.tui.protocol import Choice, Line, Playout
-from mlx_drmario.tui.widgets.analysis import Analysis, counted
+from mlx_drmario.tui.widgets.analysis import Analysis
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
 from mlx_drmario.tui.widgets.scrub import Scrub

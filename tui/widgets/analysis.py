@@ -5,6 +5,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlx_drmario.evaluate import FRAME_RATE
+from mlx_drmario.spec import counted
 from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.position import OUTCOMES, Position, describe
 from mlx_drmario.tui.protocol import Choice
@@ -102,11 +103,6 @@ class Analysis(Painted, Static):
         seconds = position.frames / FRAME_RATE
         words = f"  {position.frames} frames, {seconds:.1f} s · {counted(position.speed_ups, 'speed-up')}"
         text.append(f"{words}{seed if len(words + seed) <= width else ''}\n\n")
-
-
-def counted(number: int, word: str, ending: str = "s") -> str:
-    """1 virus, 2 viruses."""
-    return f"{number} {word}{'' if number == 1 else ending}"
 
 
 def bars(share: float, width: int) -> str:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Grid, Horizontal, Vertical
 from textual.widgets import Static
 
+from mlx_drmario.spec import clock
 from mlx_drmario.stats import wilson
 from mlx_drmario.tui.palette import palette
 from mlx_drmario.tui.protocol import Job, Progress, Tally, TrainJob
@@ -155,12 +156,3 @@ def training_facts(progress: Progress) -> list[tuple[str, str]]:
         bound, games = metrics["curriculum/lower_bound"], int(metrics.get("curriculum/games", 0))
         rows.append(("certificate", f"clear rate above {bound:.1%} after {games} games of this stage"))
     return rows
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds."""
-    if seconds == float("inf"):
-        return "?"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
