@@ -209,6 +209,17 @@ def sync(path: Path) -> None:
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush(descriptor: int) -> None:
+    """Force what was written to an open file to the disk itself: by fsync alone macOS leaves it to the drive's cache
+    (developer.apple.com, fsync(2))."""
+    whole: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+    if whole is not None:
+        with contextlib.suppress(OSError):  # a file system without it
+            fcntl.fcntl(descriptor, whole)
+            return
+    os.fsync(descriptor)

@@ -24,6 +24,24 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert path.read_text() == "new" and names(tmp_path) == ["games.csv"]
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_has_to_be_on_the_disk_is_flushed_as_the_system_wants_it(refused, tmp_path, monkeypatch):
+    """By fsync alone macOS leaves it to the drive; not every file system there knows the other way."""
+    asked = []
+
+    def full(descriptor: int, command: int) -> None:
+        asked.append(command)
+        if refused:
+            raise OSError("not supported")
+
+    monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(files.fcntl, "fcntl", full)
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: asked.append("fsync"))
+    with open(tmp_path / "file", "wb") as file:
+        files.flush(file.fileno())
+    assert asked == ([51, "fsync"] if refused else [51])
+
+
 def test_a_body_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "x"):
         pass

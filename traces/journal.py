@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import decision_row_dtype
+from mlx_drmario.files import flush
 from mlx_drmario.traces import schema
 
 MAGIC = b"mlx_drmario journal 1\n"
@@ -146,7 +147,7 @@ class Journal:
 
     def sync(self) -> None:
         """Wait until all records are on the disk, so that they outlive the machine too."""
-        os.fsync(self._file)
+        flush(self._file)
 
     def close(self) -> None:
         """Release the file; it stays."""

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from mlx_drmario.tui.protocol import Command, Detach, More, Picture, Report, Stop, TakenOver
@@ -23,6 +24,21 @@ def hang_up(connection: Connection) -> None:
     connection.close()
 
 
+def roomy_pipe() -> tuple[Connection, Connection]:
+    """Both ends of a pair of sockets that hold a job before anybody reads it: with the 8 kB that macOS gives them,
+    whoever sends the seeds of a thousand games waits for the other process to start."""
+    ends = Pipe()
+    for connection in ends:
+        with socket.socket(fileno=connection.fileno()) as end:
+            for size in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                with contextlib.suppress(OSError):  # the system allows less
+                    end.setsockopt(socket.SOL_SOCKET, size, ROOM)
+            end.detach()
+    return ends
+
+
+ROOM = 256 * 1024
+"""bytes: more than the seeds of any split, pickled"""
 MAX_WAITING = 4096
 """reports kept for an app that does not read; then the oldest are dropped"""
 

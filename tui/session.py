@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
-from multiprocessing import Pipe
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.runs.settings import holds_run, kind_of, read_any
 from mlx_drmario.tui import address
-from mlx_drmario.tui.link import hang_up
+from mlx_drmario.tui.link import hang_up, roomy_pipe
 from mlx_drmario.tui.protocol import (
     SESSION_FILE,
     Command,
@@ -100,7 +99,7 @@ class Session:
             self.over.set()
             hand_on(Died(None, f"the worker's log cannot be written: {error}", "", self.log))
             return
-        ours, theirs = Pipe()
+        ours, theirs = roomy_pipe()
         with log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mlx_drmario.tui.worker", str(theirs.fileno())],

@@ -14,6 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_drmario import _core
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.nets.encoder import AxialEncoder
 from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, ShiftScoreHead
@@ -204,7 +205,7 @@ class NativeScores(NativeBlock):
 def native(model: ActorCritic) -> NativeBlock | None:
     """As much of a network as the engine computes faster, or None: on a GPU, and for other encoders."""
     encoder = model.encoder
-    if not isinstance(encoder, AxialEncoder) or mx.default_device() != mx.cpu:
+    if not isinstance(encoder, AxialEncoder) or default_device() != mx.cpu:
         return None
     if len(encoder.mix) > 1:
         return NativeBlock(model)

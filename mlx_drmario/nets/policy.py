@@ -9,6 +9,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_drmario.nets.config import NetConfig
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.nets.encoder import Features, make_encoder
 from mlx_drmario.nets.features import FeaturesHead
 from mlx_drmario.nets.heads import Afterstates, DenseHead, FactorizedHead, Head, ShiftScoreHead
@@ -101,6 +102,7 @@ def seeded(seed: int) -> Iterator[None]:
 
     They draw on the CPU: normal numbers of GPUs of two generations differ (MLX issue 3568).
     """
+    default_device()  # before anything is computed
     high, low = mx.random.state[0].tolist()  # type: ignore[index]
     mx.random.seed(seed)
     try:

@@ -9,6 +9,8 @@ import zlib
 
 import mlx.core as mx
 
+from mlx_drmario.nets.device import default_device
+
 
 def facts() -> dict[str, str]:
     """The device, whether mx.compile can work on it, and the speed of a matrix product."""
@@ -29,11 +31,11 @@ def matmul_gflops(size: int = 512, repeats: int = 10) -> float:
 
 
 def _device() -> str:
-    return f"{mx.default_device().type.name} ({mx.device_info().get('device_name', 'unnamed')})"
+    return f"{default_device().type.name} ({mx.device_info().get('device_name', 'unnamed')})"
 
 
 def _compile() -> str:
-    if mx.default_device() == mx.gpu:
+    if default_device() == mx.gpu:
         return "on the GPU"
     return compiler_problem() or f"with {shutil.which('g++')}"
 

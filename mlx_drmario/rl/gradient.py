@@ -12,6 +12,7 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_reduce
 
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.nets.heads import Afterstates
 from mlx_drmario.nets.native import native
 from mlx_drmario.nets.policy import ActorCritic
@@ -103,7 +104,7 @@ def compiled(function: Function, wanted: bool, state: Any) -> Function:
     modules it meets, so `state` is an output as well."""
     if not wanted:
         return function
-    problem = compiler_problem() if mx.default_device() == mx.cpu else None
+    problem = compiler_problem() if default_device() == mx.cpu else None
     if problem is not None:
         warnings.warn(f"mx.compile is {problem}", RuntimeWarning, stacklevel=1)  # one place, so said once
         return function

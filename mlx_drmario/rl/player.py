@@ -28,7 +28,8 @@ class NetworkPolicy:
     def __init__(self, model: ActorCritic | Ensemble, mode: Mode = "argmax", seed: int = 0) -> None:
         """`mode` is "argmax" (the most probable placement) or "sample"; `seed` matters for "sample" alone,
         whose draws depend on which other games are in the batch. Of "argmax" only the last bits of log-probabilities
-        do: products of other shapes are summed in another order."""
+        do: products of other shapes are summed in another order (and on GPUs that round products, the fourth digit:
+        docs/libraries.md, 3)."""
         if mode not in ("argmax", "sample"):
             raise ValueError(f"mode must be 'argmax' or 'sample', got {mode!r}")
         self.model = model

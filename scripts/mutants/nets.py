@@ -160,4 +160,18 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "chosen.argmax(axis=1) if self.mode else",
         "tests/rl/test_player.py::test_sampling_follows_the_probabilities_and_its_seed",
     ),
+    (
+        "networks are made before the device is chosen",
+        "mlx_drmario/nets/policy.py",
+        "    default_device()  # before anything is computed\n",
+        "",
+        "tests/rl/test_device.py",
+    ),
+    (
+        "a device that is not there is MLX's error",
+        "mlx_drmario/nets/device.py",
+        "    except ValueError:\n",
+        "    except KeyError:\n",
+        "tests/rl/test_device.py",
+    ),
 ]

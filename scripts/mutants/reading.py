@@ -103,4 +103,25 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         WRONG_USE,
     ),
     ("a wrong line is shown whole", "traces/movie.py", "if len(text) <= 60", "if True", WRONG_USE),
+    (
+        "macOS keeps what was to be on the disk",
+        "mlx_drmario/files.py",
+        'getattr(fcntl, "F_FULLFSYNC", None)',
+        "None",
+        "tests/test_files.py",
+    ),
+    (
+        "a file system that cannot flush is an error",
+        "mlx_drmario/files.py",
+        "        with contextlib.suppress(OSError):  # a file system without it\n",
+        "        with contextlib.suppress(KeyError):\n",
+        "tests/test_files.py",
+    ),
+    (
+        "an app waits for its worker to read the job",
+        "mlx_drmario/tui/link.py",
+        "                    end.setsockopt(socket.SOL_SOCKET, size, ROOM)\n",
+        "                    pass\n",
+        "tests/tui/test_sharing.py::test_a_job_is_sent_before_anybody_reads_it",
+    ),
 ]

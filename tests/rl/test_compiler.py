@@ -74,6 +74,8 @@ def test_a_compiler_is_tried_though_another_one_compiled_before(tmp_path):
         "from mlx_drmario.rl.device import compiler_problem; problem = compiler_problem(); "
         "assert (problem is None) == {expected}, problem"
     )
+    if compiler_problem() is not None:
+        pytest.skip("no g++ here compiles what MLX writes")
     refused = os.environ | refusing(tmp_path)
     taken = refused | {"PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", code.format(expected=True)], env=taken, check=True)

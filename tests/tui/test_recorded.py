@@ -74,7 +74,7 @@ def test_scrubbing_jumping_to_clears_and_changing_the_game(trace):
         first = screen.line.seed
         await pilot.press("pagedown")
         assert screen.game == 1 and screen.line.seed != first and screen.at == 0
-        await pilot.press("pageup", "pageup")
+        await pilot.press("pageup", "left_square_bracket")
         assert screen.game == 0 and screen.line.seed == first
         await pilot.press("down", "b")
         await until(pilot, lambda: len(screen.branch.states) > 2, "the branch, played on by another process")
@@ -86,7 +86,7 @@ def test_scrubbing_jumping_to_clears_and_changing_the_game(trace):
 
 def test_where_there_is_no_other_game_the_branch_stays(trace):
     async def check(pilot, screen):
-        await pilot.press("right", "down", "b", "pageup")
+        await pilot.press("right", "down", "b", "left_square_bracket")
         assert (screen.at, screen.root) == (1, 1) and screen.branch is not None
 
     in_app(RecordedScreen(Recording(trace), 0, greedy, "greedy"), check)

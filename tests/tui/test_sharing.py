@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import Pipe
 
@@ -12,7 +14,7 @@ import pytest
 from mlx_drmario.cli import tui as command
 from mlx_drmario.files import LOCK, locked
 from mlx_drmario.settings import to_json
-from mlx_drmario.tui import address, protocol
+from mlx_drmario.tui import address, link, protocol
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.protocol import SESSION_FILE, Ended, Note, Pause, Progress, TakenOver
 from mlx_drmario.tui.session import Died, Session, attach
@@ -63,6 +65,29 @@ def test_the_app_that_was_attached_before_is_told(tmp_path):
 
     training(check, run)
     assert checkpoints(run)
+
+
+def test_a_job_is_sent_before_anybody_reads_it(monkeypatch):
+    """Sockets of macOS hold 8 kB, and an app that waits for a process to start is one that hangs."""
+    pair = link.Pipe
+
+    def narrow():
+        ends = pair()
+        for connection in ends:
+            with socket.socket(fileno=connection.fileno()) as end:
+                for size in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                    end.setsockopt(socket.SOL_SOCKET, size, 4096)
+                end.detach()
+        return ends
+
+    monkeypatch.setattr(link, "Pipe", narrow)
+    ours, theirs = link.roomy_pipe()
+    job = list(range(20_000))  # 50 kB
+    sending = threading.Thread(target=ours.send, args=(job,), daemon=True)
+    sending.start()
+    sending.join(PATIENCE)
+    assert not sending.is_alive()
+    assert theirs.recv() == job
 
 
 def test_a_link_obeys_the_newest_app_alone():

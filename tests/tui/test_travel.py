@@ -32,10 +32,14 @@ def travel(check, line, asked=None):
     in_app(TravelScreen(line, asked.append), check, (120, 40))
 
 
+STEPS = (("left", 10), ("left", 9), ("right", 10), ("home", 0), ("left", 0), ("end", 11), ("right", 11))
+"""keys, and the decision that each leads to"""
+
+
 def test_moving_through_the_decisions(line):
     async def check(pilot, screen):
         assert screen.at == 11
-        for key, at in [("left", 10), ("left", 9), ("right", 10), ("home", 0), ("left", 0), ("end", 11), ("right", 11)]:
+        for key, at in [*STEPS, ("g", 0), ("G", 11)]:
             await pilot.press(key)
             assert screen.at == at
             shown = screen.bottles[0].position

@@ -13,12 +13,13 @@ from mlx_drmario.tui.session import Died
 
 
 class RecordedScreen(TravelScreen):
-    """Time travel from the beginning of a recorded game; page up and down go to the other games."""
+    """Time travel from the beginning of a recorded game; page up and down, or the brackets for keyboards and terminals
+    that keep those, go to the other games."""
 
     _GAMES = Binding.Group("game", compact=True)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pageup", "game(-1)", "game before", key_display="⇞", group=_GAMES),
-        Binding("pagedown", "game(1)", "next game", key_display="⇟", group=_GAMES),
+        Binding("pageup,left_square_bracket", "game(-1)", "game before", key_display="[", group=_GAMES),
+        Binding("pagedown,right_square_bracket", "game(1)", "next game", key_display="]", group=_GAMES),
     ]
 
     def __init__(self, recording: Recording, game: int, load_policy: PolicyLoader, name: str) -> None:

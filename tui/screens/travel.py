@@ -36,8 +36,8 @@ class TravelScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "a decision back", key_display="←", group=_MOVE),
         Binding("right", "move(1)", "a decision on", key_display="→", group=_MOVE),
-        Binding("home", "move(-10000)", "first decision", key_display="⇱", group=_ENDS),
-        Binding("end", "move(10000)", "last decision", key_display="⇲", group=_ENDS),
+        Binding("home,g", "move(-10000)", "first decision", key_display="g", group=_ENDS),
+        Binding("end,G", "move(10000)", "last decision", key_display="G", group=_ENDS),
         Binding("comma", "event(-1)", "a clear back", key_display=",", group=_EVENTS),
         Binding("full_stop", "event(1)", "a clear on", key_display=".", group=_EVENTS),
         Binding("up", "pick(-1)", "better placement", key_display="↑", group=_PICK),

@@ -16,6 +16,7 @@ import numpy as np
 from mlx.utils import tree_map
 from numpy.typing import NDArray
 
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.clone.config import CloneRunConfig
@@ -47,7 +48,7 @@ def train(
 def resolve(config: CloneRunConfig) -> CloneRunConfig:
     """Replace automatic settings by what they come to on this device; the run directory records the result."""
     even = not any(count % 2 for count in (config.env.num_envs, config.clone.minibatch, config.clone.retries))
-    return dataclasses.replace(config, shards=config.shards or (2 if even and mx.default_device() == mx.cpu else 1))
+    return dataclasses.replace(config, shards=config.shards or (2 if even and default_device() == mx.cpu else 1))
 
 
 class Learner(PlayingLearner, OwnsShards[Shard]):

@@ -97,7 +97,8 @@ class PPORunConfig(RunConfig):
 
 PRESETS: dict[str, PPORunConfig] = {
     "level0": PPORunConfig(name="level0"),
-    # Uncompiled: on a machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %.
+    # Uncompiled: on a Linux machine that never ran it, g++ would take 10 to 40 of the demo's 180 seconds to win 4 %;
+    # what compiling would win on a Mac has not been measured.
     "demo": PPORunConfig(
         name="demo",
         minutes=3.0,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.evaluator.forecast import Evaluator
 from mlx_drmario.rl.fit import RunResult, check_weights
@@ -134,7 +135,7 @@ def resolve(config: PPORunConfig, processes: int = 1) -> PPORunConfig:
             f"got {sizes[0]} and {sizes[1]}"
         )
     if not config.shards:
-        split = mx.default_device() == mx.cpu and all(size % 2 == 0 for size in sizes)
+        split = default_device() == mx.cpu and all(size % 2 == 0 for size in sizes)
         config = dataclasses.replace(config, shards=max(processes, 2 if split else 1))
     if config.shards % processes:
         raise ValueError(f"shards must be a multiple of the {processes} processes, got {config.shards}")

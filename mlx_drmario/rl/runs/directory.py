@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-import mlx.core as mx
-
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
 from mlx_drmario.machine import commit, processor
+from mlx_drmario.nets.device import default_device
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.runs.settings import holds_run, read_config
 from mlx_drmario.settings import to_json
@@ -94,6 +93,9 @@ def set_aside(run: Path) -> None:
     os.rename(run, places[0])
 
 
+VARIABLES = ("OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MLX_ENABLE_TF32")
+
+
 def environment() -> dict[str, str | int | None]:
     """Versions, device, BLAS and threads: what besides the config decides a run's bits and speed."""
     return {
@@ -105,7 +107,7 @@ def environment() -> dict[str, str | int | None]:
         "numpy": version("numpy"),
         "mlx_drmario": dm.__version__,
         "commit": commit(),
-        "device": str(mx.default_device()),
+        "device": str(default_device()),
         "blas": dm.blas_status(),
-        **{name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX")},
+        **{name: os.environ.get(name) for name in VARIABLES},
     }

@@ -18,7 +18,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from mlx_drmario.files import naming
+from mlx_drmario.files import flush, naming
 from mlx_drmario.rl.runs.rows import read_rows
 
 
@@ -60,7 +60,7 @@ class MetricsLog:
     def sync(self) -> None:
         """Force metrics.jsonl to disk; may run in any thread."""
         with naming(self._path):
-            os.fsync(self._lines.fileno())
+            flush(self._lines.fileno())
 
     def close(self) -> None:
         with naming(self._path):
