@@ -831,7 +831,7 @@ class Search:
 
     def stop(self) -> None:
         """
-        Ends the call under way early; without one, the next.
+        Ends the call under way early; without one, the next that is not refused.
         Ctrl-C is seen when a call returns: for long ones, call in a thread and stop() when the main one is told.
         """
 

@@ -89,17 +89,25 @@ class Plan:
     thrown: int
     phase: int
     """parity of the frame counter"""
+    speed: int
+    speed_ups: int
+    """by the last look at the game; one more since then is the game's own doing"""
     bottle: bytes
 
-    def goes_on_from(self, roots: Roots, game: int) -> bool:
+    def goes_on_from(self, view: dm.PublicView, roots: Roots, game: int) -> bool:
         """Whether something is left of it, and the game is where it goes on."""
-        return bool(self.actions) and self == Plan.in_game(self.actions, roots, game)
+        if not self.actions or not view.legal[game, self.actions[0]]:
+            return False
+        now = Plan.in_game(self.actions, roots, game)
+        faster = now.speed_ups - self.speed_ups
+        return faster in (0, 1) and now == dataclasses.replace(self, speed_ups=now.speed_ups)
 
     @staticmethod
     def in_game(actions: list[int], roots: Roots, game: int) -> Plan:
         """What to do from where a game is."""
-        thrown, clock = int(roots["capsules_thrown"][game]), int(roots["frame_counter"][game])
-        return Plan(actions, thrown, clock & 1, roots["bottle"][game].tobytes())
+        names = ("capsules_thrown", "frame_counter", "speed", "speed_ups")
+        thrown, clock, speed, speed_ups = (int(roots[name][game]) for name in names)
+        return Plan(actions, thrown, clock & 1, speed, speed_ups, roots["bottle"][game].tobytes())
 
 
 class MemoryPolicy:
@@ -143,7 +151,7 @@ class MemoryPolicy:
     ) -> None:
         """Write what the known games' plans say into actions i32[N]; -1 stays where none clears the level."""
         assert self.memory is not None
-        kept = [game in self.plans and self.plans[game].goes_on_from(roots, game) for game in known.tolist()]
+        kept = [game in self.plans and self.plans[game].goes_on_from(view, roots, game) for game in known.tolist()]
         for some in self._planned(known[~np.array(kept, np.bool_)]):
             to_come = np.concatenate([self.memory.to_come(game) for game in some.tolist()])
             now = chosen_rows(roots, some)
@@ -159,7 +167,8 @@ class MemoryPolicy:
             actions[game] = plan.actions[0]
             (row,) = np.flatnonzero((after.env == game) & (after.action == plan.actions[0]))
             phase = (plan.phase + int(after.tau[row])) & 1
-            self.plans[game] = Plan(plan.actions[1:], plan.thrown + 1, phase, after.bottle[row].tobytes())
+            here, bottle = Plan.in_game(plan.actions[1:], roots, game), after.bottle[row].tobytes()
+            self.plans[game] = dataclasses.replace(here, thrown=here.thrown + 1, phase=phase, bottle=bottle)
 
     def _futures(self, games: NDArray[np.intp]) -> NDArray[np.uint8]:
         """u8[N, sequences, depth]: capsules that may come after the preview; every reserve that is left once, before

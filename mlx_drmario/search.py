@@ -117,6 +117,9 @@ class SearchPolicy:
     """Plays by search; every game the same whatever else is in its batch, unless the budget is in milliseconds."""
 
     def __init__(self, budget: Budget, search: dm.Search | None = None) -> None:
+        """Raises TypeError for a budget that is none, such as the name of one (`parse` gives that)."""
+        if not isinstance(budget, Budget):
+            raise TypeError(f"budget is {budget!r}; it must be a Budget, as search.parse makes of a name")
         self.budget = budget
         self.search = search or dm.Search()
         self._parts = Parts(self.search.threads)

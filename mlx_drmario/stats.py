@@ -10,6 +10,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlx_drmario.spec import LONGEST, whole
+
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion: (low, high), both in [0, 1]; (0, 1) for n = 0.
@@ -219,10 +221,8 @@ def fewest_trials(rate: float, alpha: float) -> int:
 
 def _counts(successes: int, n: int) -> tuple[int, int]:
     """As Python's whole numbers, which do not overflow; ValueError unless successes lies in 0..n."""
-    successes, n = operator.index(successes), operator.index(n)
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes is {successes}; it must lie in 0..n = {n}")
-    return successes, n
+    n = whole("n", n, 0, LONGEST)
+    return whole("successes", successes, 0, n), n
 
 
 def _check_alpha(alpha: float) -> None:

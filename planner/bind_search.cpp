@@ -91,7 +91,6 @@ Arrays<i32, float, u32> choose(Search& search, const Situations& given, const On
       actions[i] = choice.action;
       values[i] = static_cast<float>(choice.value) / kFrameUnits;
       expanded[i] = choice.nodes;
-      search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
     });
   });
   return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
@@ -109,7 +108,6 @@ Arrays<i32, float> judge(Search& search, const Situations& given, const OnlineOp
       for (std::size_t a = 0; a < kActions; ++a) {
         if (judged[a] != kNotJudged) values[i * kActions + a] = static_cast<float>(judged[a]) / kFrameUnits;
       }
-      search.control.nodes.fetch_add(choice.nodes, std::memory_order_relaxed);
     });
   });
   return std::make_tuple(array_of(actions), copied(values, {roots.size(), static_cast<std::size_t>(kActions)}));
@@ -256,7 +254,7 @@ void bind_search(nb::module_& m) {
         "as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.")
       .def(
           "stop", [](Search& s) { s.control.stop = true; },
-          "Ends the call under way early; without one, the next.\n"
+          "Ends the call under way early; without one, the next that is not refused.\n"
           "Ctrl-C is seen when a call returns: for long ones, call in a thread and stop() when the main one is told.")
       .def_prop_ro(
           "done", [](const Search& s) { return s.control.done.load(); }, "games finished by the call")

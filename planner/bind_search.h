@@ -66,7 +66,7 @@ class Search {
   template <Value V>
   class Shelf {
    public:
-    Shelf(std::unique_ptr<const V> of, const SearchControl& to_obey, int threads)
+    Shelf(std::unique_ptr<const V> of, SearchControl& to_obey, int threads)
         : value(std::move(of)), control_(to_obey), places_(static_cast<std::size_t>(threads)) {}
     ~Shelf() {
       for (Place& place : places_) delete place.load();
@@ -99,7 +99,7 @@ class Search {
    private:
     using Place = std::atomic<OnlineSearch<V>*>;
 
-    const SearchControl& control_;
+    SearchControl& control_;
     std::vector<Place> places_;
   };
 

@@ -8,9 +8,10 @@
 // once it has passed through, so reserve[i] mod 3 depends on n(i) and on two bits of the seed only:
 // reserve[i] - 2 (bit 1 + bit 3 of n(i)) is their sum mod 3, which is 1 in half of the games, 0 or 2 in a quarter each.
 //
-// So it is on average over the reserve. At its first three places and its last six fewer capsules can follow than this
-// says, because the register has not moved far enough from the seed, or has come round to it; which ones is not used
-// here. No capsule that can follow is left out. Nothing is known across the reserve's end.
+// So it is on average over the reserve. Where that begins and ends (at a game's first three decisions, and from six
+// before the end of a lap to four into the next) fewer capsules can follow than this says, because the register has not
+// moved far enough from the seed, or has come round to it; which ones is not used here. No capsule that can follow is
+// left out. Nothing is known across the reserve's end.
 #pragma once
 
 #include "search_moves.h"

@@ -76,12 +76,27 @@ i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsul
   return beam_[options.depth & 1].at[0].rank;
 }
 
+// Adds what was expanded since the last time to the boards that others see.
+template <Value V>
+void OnlineSearch<V>::tell() {
+  control_.nodes.fetch_add(nodes_ - told_, std::memory_order_relaxed);
+  told_ = nodes_;
+}
+
 template <Value V>
 Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& options, i32* judged,
                                const Capsule* futures) {
+  nodes_ = told_ = 0;
+  const Choice choice = chosen(root, options, judged, futures);
+  tell();
+  return choice;
+}
+
+template <Value V>
+Choice OnlineSearch<V>::chosen(const PublicState& root, const OnlineOptions& options, i32* judged,
+                               const Capsule* futures) {
   assert(at_rest(root.bottle));
   phase_ = root.frame_counter & 1;
-  nodes_ = 0;
   const Pace pace{root.speed, root.speed_ups, root.capsules_thrown};
   expand_and_rank(board_of(root.bottle), 0, pace, {root.capsule[0], root.capsule[1]});
   assert(children_.size > 0);
@@ -89,7 +104,7 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
   if (options.plies == 1) {
     for (int i = 0; judged && i < children_.size; ++i) judged[children_.at[i].action] = ranks_[i];
     const int best = static_cast<int>(std::min_element(ranks_, ranks_ + children_.size) - ranks_);
-    return {children_.at[best].action, ranks_[best], nodes_, 0};
+    return {children_.at[best].action, ranks_[best], nodes_};
   }
   first_.size = 0;
   first_.room = options.first;
@@ -100,7 +115,7 @@ Choice OnlineSearch<V>::choose(const PublicState& root, const OnlineOptions& opt
   second_.room = options.plies == 2 ? 1 : options.boards;
   follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_, judged);
   if (options.plies == 2 || second_.at[0].end == End::kCleared) {
-    return {second_.at[0].first, second_.at[0].rank, nodes_, 0};
+    return {second_.at[0].first, second_.at[0].rank, nodes_};
   }
   if (judged) std::fill_n(judged, kActions, kNotJudged);
   return look_ahead(root, pace.next().next(), options, judged, futures);
@@ -126,6 +141,7 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
       halving_.add(b, entry.end == End::kNone ? rollout(entry, pace, capsules, options) : entry.rank);
     }
     ++s;
+    tell();
     if (options.max_nodes && nodes_ >= options.max_nodes) break;
     if (control_.stop.load(std::memory_order_relaxed)) break;
     if (options.max_ms > 0 &&
@@ -139,7 +155,7 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
     }
   }
   const auto [first, mean] = halving_.best(judged);
-  return {first, mean, nodes_, halving_.futures()};
+  return {first, mean, nodes_};
 }
 
 template <Value V>
@@ -161,8 +177,7 @@ Played play_out(const Match& parked, OnlineSearch<V>& search, const OnlineOption
     root.speed_ups = pace.speed_ups;
     root.capsules_thrown = pace.capsules;
     root.viruses_left = static_cast<u8>(count(board.virus));
-    const auto [action, value, nodes, sequences] = search.choose(root, options);
-    control.nodes.fetch_add(nodes, std::memory_order_relaxed);
+    const i32 action = search.choose(root, options).action;
     expand(board, root.frame_counter & 1, pace, now, *children);
     const Child* child =
         std::find_if(children->begin(), children->end(), [&](const Child& c) { return c.action == action; });

@@ -25,17 +25,16 @@ struct OnlineOptions {
 
 struct Choice {
   i32 action;
-  i32 value;      // expected frames to go, in kFrameUnits
-  u32 nodes;      // boards expanded
-  i32 sequences;  // of capsules looked at
+  i32 value;  // expected frames to go, in kFrameUnits
+  u32 nodes;  // boards expanded
 };
 
 // A search with its memory; for one thread.
 template <Value V>
 class OnlineSearch {
  public:
-  // `control`: where it is told to stop, which ends a look ahead with another future.
-  OnlineSearch(const V& value, const SearchControl& control) : value_(value), control_(control) {}
+  // `control`: where it is told to stop, which ends a look ahead with another future, and tells how far it is.
+  OnlineSearch(const V& value, SearchControl& control) : value_(value), control_(control) {}
 
   // The best placement of a capsule that can be placed somewhere. The board must be at rest. `judged`, if given, gets
   // the expected frames to go of every placement that was followed to the end of the search, kNotJudged for others.
@@ -61,6 +60,8 @@ class OnlineSearch {
     void add(const Entry& entry);
   };
 
+  Choice chosen(const PublicState& root, const OnlineOptions& options, i32* judged, const Capsule* futures);
+  void tell();
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
   void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged = nullptr);
   i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
@@ -68,9 +69,10 @@ class OnlineSearch {
                     const Capsule* given);
 
   const V& value_;
-  const SearchControl& control_;
+  SearchControl& control_;
   int phase_ = 0;  // of the root
-  u32 nodes_ = 0;
+  u32 nodes_ = 0;  // boards expanded for this choice,
+  u32 told_ = 0;   // and how many of them the control knows of
   Children children_;
   i32 ranks_[kActions];
   Best first_, second_, beam_[2];

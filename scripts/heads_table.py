@@ -10,12 +10,14 @@ changes less than the wall clock.
 from __future__ import annotations
 
 import csv
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
 
+from mlx_drmario.cli import script
 from mlx_drmario.rl.runs.checkpoint import load_weights
 from mlx_drmario.rl.runs.metrics import read_metrics
 
@@ -117,17 +119,19 @@ def draw(path: Path, results: dict[str, HeadResult]) -> None:
     figure.savefig(path, dpi=120)
 
 
-def main() -> None:
-    config = tyro.cli(HeadsConfig)
+def main(config: HeadsConfig) -> None:
+    """Read, print, draw."""
     heads = sorted(seeds_of(config.directory).items())
     found = {head: result for head, runs in heads if (result := read(runs)) is not None}
     results = dict(sorted(found.items(), key=lambda item: -float(item[1].clear_rate.mean())))
     if not results:
-        raise SystemExit(f"{config.directory} holds no evaluated run; scripts/runs/heads.sh makes them")
+        raise ValueError(
+            f"directory is {config.directory}, which holds no evaluated run; scripts/runs/heads.sh makes them"
+        )
     print(table(results))
     if config.figure is not None:
         draw(config.figure, results)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(script(HeadsConfig, main))

@@ -8,19 +8,22 @@ The capsules to come are known to it, so this is no player of that table's kind.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import tyro
 
 import mlx_drmario as dm
 from mlx_drmario import files
 from mlx_drmario import seeds as splits
+from mlx_drmario.cli import script
 from mlx_drmario.evaluate import EvalResult
+from mlx_drmario.ranges import Level, Range, check_ranges
+from mlx_drmario.search import Parts
 from mlx_drmario.spec import speed_number
 
 MOST_CAPSULES = 400
@@ -34,13 +37,16 @@ class KnownResultsConfig:
     out: Path = Path("docs/results/known-hi.json")
     """file to write; levels that it has already are kept"""
     speed: Literal["low", "med", "hi"] = "hi"
-    games: int = 1_000
+    games: Annotated[int, Range(1, 4_096)] = 1_000
     """test games a level"""
-    width: int = 50
+    width: Annotated[int, Range(1, 2**20)] = 50
     """of the beam"""
-    levels: tuple[int, ...] = tuple(range(21))
-    threads: int = 0
+    levels: tuple[Level, ...] = tuple(range(21))
+    threads: Annotated[int, Range(0, 1_024)] = 0
     """0: one per core"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 def main(config: KnownResultsConfig) -> None:
@@ -68,7 +74,7 @@ def read(config: KnownResultsConfig) -> Iterator[dict[str, Any]]:
     for row in json.loads(config.out.read_text())["results"]:
         asked = (row["games"], row["speed"], row["policy"])
         if asked != (config.games, config.speed, policy(config)):
-            raise SystemExit(f"{config.out} holds other games or another beam than asked for; choose another out")
+            raise ValueError(f"out is {config.out}, which holds other games or another beam than asked for")
         yield row
 
 
@@ -81,9 +87,11 @@ def solve(search: dm.Search, config: KnownResultsConfig, level: int) -> EvalResu
     """The lines of one level's games, as a result."""
     start = time.perf_counter()
     seeds = splits.seeds("test", config.games)
-    games = dm.Decisions(num_envs=config.games, threads=1)
-    games.reset(level, speed_number(config.speed), seeds)
-    lines = search.solve(games, config.width, 1.0, max_capsules=MOST_CAPSULES)
+    lines: list[dm.Line] = []
+    for part in Parts(search.threads)(np.arange(config.games)):
+        games = dm.Decisions(num_envs=len(part), threads=1)
+        games.reset(level, speed_number(config.speed), seeds[part])
+        lines += search.solve(games, config.width, 1.0, max_capsules=MOST_CAPSULES)
     cleared = np.array([line.cleared for line in lines])
     decisions = np.array([len(line.actions) for line in lines], np.uint32)
     viruses_left = np.zeros(config.games, np.uint8)
@@ -109,4 +117,4 @@ def solve(search: dm.Search, config: KnownResultsConfig, level: int) -> EvalResu
 
 
 if __name__ == "__main__":
-    main(tyro.cli(KnownResultsConfig))
+    sys.exit(script(KnownResultsConfig, main))

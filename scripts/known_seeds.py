@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -23,7 +24,9 @@ import tyro
 import mlx_drmario as dm
 from mlx_drmario import files
 from mlx_drmario import seeds as splits
+from mlx_drmario.cli import script
 from mlx_drmario.evaluate import FRAME_RATE
+from mlx_drmario.ranges import Count, Level, Range, check_ranges
 from mlx_drmario.search import verify_line
 from mlx_drmario.spec import speed_number
 
@@ -32,25 +35,26 @@ from mlx_drmario.spec import speed_number
 class KnownSeedsConfig:
     """Search seeds of one level for the fastest line."""
 
-    level: tyro.conf.Positional[int]
+    level: tyro.conf.Positional[Level]
     speed: Literal["low", "med", "hi"] = "hi"
-    seeds: int | None = None
+    seeds: Annotated[int, Range(1, 0x7FFF)] | None = None
     """only so many, spread over the training seeds; None: all 32,767 of the orbit"""
-    widths: tuple[int, ...] = (10, 200, 3_000, 20_000)
+    widths: tuple[Annotated[int, Range(1, 2**20)], ...] = (10, 200, 3_000, 20_000)
     """of the beams: of every seed's first, then those of the best ones"""
-    alphas: tuple[float, ...] = (1.0, 0.7, 0.5, 0.4)
+    alphas: tuple[Annotated[float, Range(0, 100)], ...] = (1.0, 0.7, 0.5, 0.4)
     """weight of the value in each of them; the wider the beam, the less it needs to be told"""
-    best: tuple[int, ...] = (300, 60, 12)
+    best: tuple[Count, ...] = (300, 60, 12)
     """seeds that go on to each further beam"""
     out: Path = Path("docs/records")
     """directory for level-NN.json, at other speeds than HI level-NN-SPEED.json"""
     state: Path = Path("runs/records")
     """directory for what was searched so far"""
-    threads: int = 1
+    threads: Annotated[int, Range(0, 1_024)] = 1
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not len(self.widths) == len(self.alphas) == len(self.best) + 1:
-            raise SystemExit(
+            raise ValueError(
                 f"alphas must be as many as widths, {len(self.widths)}, and best one less,"
                 f" got {len(self.alphas)} and {len(self.best)}"
             )
@@ -156,4 +160,4 @@ def write(config: KnownSeedsConfig, record: dict[str, Any], narrow: dict[str, An
 
 
 if __name__ == "__main__":
-    main(tyro.cli(KnownSeedsConfig))
+    sys.exit(script(KnownSeedsConfig, main))

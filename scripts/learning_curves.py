@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from mlx_drmario.cli import script
 from mlx_drmario.cli.bench.learning import GAMES, clear_rate
 from mlx_drmario.files import write_text
-from mlx_drmario.ranges import Count
+from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.rl.ppo.config import PRESETS, PPORunConfig
+from mlx_drmario.spec import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,14 +40,17 @@ class Measure:
 
     out: tyro.conf.Positional[Path]
     """JSON to write"""
-    seconds: float = 45
+    seconds: Annotated[float, Range(0, 1e6, without="low")] = 45
     """of training, per seed"""
-    every: float = 2.5
+    every: Annotated[float, Range(0, 1e6, without="low")] = 2.5
     """seconds of training from one evaluation to the next"""
-    seeds: Count = 5
-    """runs, with seeds 0, 1, ..."""
+    seeds: Annotated[int, Range(2, 1_000)] = 5
+    """runs, with seeds 0, 1, ...; their spread is what an interval is made of"""
     run: PPORunConfig = field(default_factory=lambda: PRESETS["level0"])
     """what is trained; its highest level is what counts"""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,10 @@ class Draw:
     """what `measure` wrote; the names of the files are the names of the curves"""
     figure: Path = Path("docs/learning.png")
     """PNG to write"""
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ValueError("files must name what `measure` wrote, got none")
 
 
 Curve = list[tuple[float, int, float]]
@@ -100,6 +110,8 @@ def draw(config: Draw) -> None:
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for index, file in enumerate(config.files):
         runs = json.loads(file.read_text(encoding="utf-8"))["runs"]
+        if len(runs) < 2:
+            raise ValueError(f"files names {file}, which holds {counted(len(runs), 'run')}; an interval needs two")
         grid = np.arange(0, min(run[-1][0] for run in runs), 0.5)
         shares = np.array([np.interp(grid, *np.array(run)[:, [0, 2]].T) for run in runs])
         low, high = interval(shares)
@@ -125,7 +137,7 @@ def interval(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     return np.clip(mean - reach, 0, 1), np.clip(mean + reach, 0, 1)
 
 
-Command = Annotated[Measure, tyro.conf.subcommand("measure")] | Annotated[Draw, tyro.conf.subcommand("draw")]
+Command: Any = Annotated[Measure, tyro.conf.subcommand("measure")] | Annotated[Draw, tyro.conf.subcommand("draw")]
 
 
 def main(command: Measure | Draw) -> None:
@@ -137,4 +149,4 @@ def main(command: Measure | Draw) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Command))  # type: ignore[arg-type]
+    sys.exit(script(Command, main))

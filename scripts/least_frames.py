@@ -8,6 +8,7 @@ What the bound is and why fastest placements are enough: docs/search.md, "The le
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import seeds as splits
+from mlx_drmario.cli import script
 from mlx_drmario.spec import COLS, EMPTY, ROWS, VIRUS
 
 LEVEL, SPEED = 0, 2
@@ -280,4 +282,4 @@ def main(config: LeastFramesConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(LeastFramesConfig))
+    sys.exit(script(LeastFramesConfig, main))

@@ -9,12 +9,13 @@ middle half, and from the fastest to the slowest), and the fastest game of a hum
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
+from mlx_drmario.cli import script
 from mlx_drmario.evaluate import FRAME_RATE
 
 HUMAN = (
@@ -59,4 +60,4 @@ def main(config: RecordsFigureConfig) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(RecordsFigureConfig))
+    sys.exit(script(RecordsFigureConfig, main))

@@ -9,6 +9,8 @@ levels; the JSON files beside it have the rest.
 from __future__ import annotations
 
 import json
+import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+
+from mlx_drmario.cli import script
+from mlx_drmario.files import write_text
 
 SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 """Levels in the table; the figure and the files have all."""
@@ -138,12 +143,14 @@ def main(config: ResultsConfig) -> None:
         rows = read(config.directory, speed)
         if rows:
             lines += [f"### {speed.upper()}", "", *table(rows), "", games(rows), ""]
-    text = config.page.read_text(encoding="utf-8")
-    before, rest = text.split(MARKS[0])
-    _, after = rest.split(MARKS[1])
-    config.page.write_text(f"{before}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n{MARKS[1]}{after}", encoding="utf-8")
+    if not lines:
+        raise ValueError(f"directory is {config.directory}, which holds no results, such as greedy-hi.json")
+    parts = re.fullmatch(rf"(.*{MARKS[0]}).*({MARKS[1]}.*)", config.page.read_text(encoding="utf-8"), re.DOTALL)
+    if parts is None:
+        raise ValueError(f"page is {config.page}, which has no lines {' and '.join(MARKS)} to write between")
+    write_text(config.page, f"{parts[1]}\n\n" + "\n".join(lines) + f"\n{parts[2]}")
     draw(read(config.directory, "hi"), config.figure)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(ResultsConfig))
+    sys.exit(script(ResultsConfig, main))

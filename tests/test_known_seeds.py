@@ -59,7 +59,7 @@ def test_speeds_have_files_of_their_own(tmp_path):
 
 
 def test_widths_and_their_weights_are_as_many():
-    with pytest.raises(SystemExit, match="alphas must be as many as widths"):
+    with pytest.raises(ValueError, match="alphas must be as many as widths"):
         KnownSeedsConfig(0, widths=(1, 2), alphas=(1.0,), best=(1,))
 
 

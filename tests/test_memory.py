@@ -138,12 +138,37 @@ def test_a_plan_goes_on_from_its_bottle_capsule_and_clock_phase():
     games = dm.Decisions(num_envs=2)
     games.reset(5, 2, [0x8988, 0x1234])
     roots = roots_of(games.view)
-    plan = Plan.in_game([1, 2], roots, 0)
-    assert plan.goes_on_from(roots, 0) and not plan.goes_on_from(roots, 1)
-    assert not Plan.in_game([], roots, 0).goes_on_from(roots, 0)
-    for name, change, same in (("frame_counter", 1, False), ("frame_counter", 2, True), ("capsules_thrown", 1, False)):
-        other = roots | {name: roots[name] + change}
-        assert plan.goes_on_from(other, 0) is same
+    view, now, later = games.view, *np.flatnonzero(games.legal[0])[:2].tolist()
+    plan = Plan.in_game([now, later], roots, 0)
+    assert plan.goes_on_from(view, roots, 0) and not plan.goes_on_from(view, roots, 1)
+    assert not Plan.in_game([], roots, 0).goes_on_from(view, roots, 0)
+    assert not Plan.in_game([int(games.legal[0].argmin())], roots, 0).goes_on_from(view, roots, 0)
+    for name, change, same in (
+        ("frame_counter", 1, False),
+        ("frame_counter", 2, True),
+        ("capsules_thrown", 1, False),
+        ("speed_ups", 1, True),
+        ("speed_ups", 2, False),
+        ("speed_ups", -1, False),
+        ("speed", -1, False),
+    ):
+        other = roots | {name: roots[name].astype(int) + change}
+        assert plan.goes_on_from(view, other, 0) is same, (name, change)
+
+
+def test_a_game_that_became_faster_is_planned_anew():
+    """What was planned cannot be reached any more, or not in time."""
+    games, policy = dm.Decisions(num_envs=1), MemoryPolicy(memory.parse(SMALL), dm.Search(threads=1))
+    games.reset(20, 2, 2)
+    while not (policy.plans and policy.plans[0].actions):
+        games.step(policy.act(games.view))
+    state = games.state.copy()
+    state["p1_speed_ups"] = 49
+    games.set_state(state)
+    while not games.ended[0]:
+        action = policy.act(games.view)
+        assert games.legal[0, action[0]]
+        games.step(action)
 
 
 def test_capsules_that_no_generator_makes():

@@ -108,7 +108,7 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _range(frames: np.ndarray) -> list[int]:
-    return [int(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else []
+    return [round(f) for f in np.quantile(frames, (0, 0.5, 1))] if len(frames) else []
 
 
 def _counts(column: np.ndarray) -> dict[Any, int]:

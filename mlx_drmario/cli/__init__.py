@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -90,20 +91,43 @@ def dispatch(args: list[str]) -> int:
         print(f"drmario: no command '{command}'.{hint}", file=sys.stderr)
         return 2
     module_name, config_name, _ = COMMANDS[command]
-    try:
+
+    def work() -> int:
         refuse_empty(args)
         module = importlib.import_module(f"mlx_drmario.cli.{module_name}")
         return int(module.run(parsed(reader(module, config_name, command), args[1:])))
+
+    return carried_out(f"drmario {command}", args, work)
+
+
+def carried_out(name: str, args: list[str], work: Callable[[], int]) -> int:
+    """What `work` returns; an error of the user's or the system's becomes one line, which `name` begins, and 2 or 1."""
+    try:
+        return work()
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError) as error:
         text, wrong_use = sentence(error, args)
-        print(f"drmario {command}: {text}", file=sys.stderr)
+        print(f"{name}: {text}", file=sys.stderr)
         return 2 if wrong_use else 1
     except KeyboardInterrupt as stopped:
         if stopped.args:  # somebody knows what is lost
-            print(f"\ndrmario {command}: {stopped}", file=sys.stderr)
+            print(f"\n{name}: {stopped}", file=sys.stderr)
         return 130
+
+
+def script(kind: Any, work: Callable[[Any], object]) -> int:
+    """Carry out a program of scripts/ whose options are a dataclass, or several as subcommands; its exit status. Errors
+    are told as those of `drmario`."""
+    import tyro
+
+    name, args = Path(sys.argv[0]).name, sys.argv[1:]
+
+    def worked() -> int:
+        work(parsed(lambda given: tyro.cli(kind, prog=name, args=given), args))
+        return 0
+
+    return carried_out(name, args, worked)
 
 
 def reader(module: ModuleType, config_name: str | None, command: str) -> Callable[[list[str]], Any]:

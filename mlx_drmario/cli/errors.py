@@ -58,7 +58,8 @@ def refusal(stop: SystemExit) -> str | None:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
-        if isinstance(error, ValueError) and trace and trace.tb_frame.f_globals["__name__"].startswith("mlx_drmario."):
+        raised = trace.tb_frame.f_globals["__name__"] if trace else ""
+        if isinstance(error, ValueError) and raised.startswith(("mlx_drmario.", "scripts.", "__main__")):
             return str(error)
         error = error.__context__
     return None

@@ -26,13 +26,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/rl/test_evaluator.py::test_a_minibatch_is_no_larger_than_what_the_games_gave",
     ),
     (
-        "a minibatch that no games can give waits for them",
-        "mlx_drmario/rl/evaluator/config.py",
-        "if self.fit.minibatch > most:",
-        "if False:",
-        "tests/rl/test_evaluator.py::test_a_minibatch_is_no_larger_than_what_the_games_gave",
-    ),
-    (
         "the quantile loss is the absolute error",
         LOSSES,
         "mx.abs(levels[:, None] - (error < 0))",

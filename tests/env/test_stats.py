@@ -143,6 +143,8 @@ def test_bad_input():
     for successes, n in ((-1, 5), (6, 5)):
         with pytest.raises(ValueError, match=f"successes is {successes}"):
             stats.wilson(successes, n)
+    with pytest.raises(ValueError, match=r"successes is 1\.5; it must be a whole number in 0\.\.2"):
+        stats.wilson(1.5, 2)
     with pytest.raises(ValueError, match="confidence is 1"):
         stats.wilson(1, 2, confidence=1)
     with pytest.raises(ValueError, match="values has shape"):

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -71,6 +73,22 @@ def test_counters_are_of_the_call() -> None:
     assert search.done == 1 and search.nodes == line.nodes
     search.play(0, 2, np.array([0x8988, 9]), 0, 5, plies=1)
     assert search.done == 2 and search.nodes == 10
+
+
+def test_a_long_choice_tells_how_far_it_is() -> None:
+    games, search = dm.Decisions(num_envs=1), dm.Search(threads=1)
+    games.reset(20, 2, 0x8988)
+    budget = {"plies": 3, "boards": 100, "depth": 16, "width": 8, "sequences": 1000}
+    choosing = threading.Thread(target=lambda: search.choose(**roots_of(games.view), **budget))
+    choosing.start()
+    while search.nodes == 0 and choosing.is_alive():
+        time.sleep(0.01)
+    told, over = search.nodes, search.done
+    search.stop()
+    choosing.join()
+    assert told > 0 and over == 0
+    expanded = search.choose(**roots_of(games.view), plies=3, sequences=8)[2]
+    assert search.nodes == expanded[0]
 
 
 def test_games_are_played_for_seeds_that_come_one_per_game() -> None:

@@ -84,12 +84,3 @@ class EvaluatorConfig(DirectoryConfig):
     data: GamesConfig = field(default_factory=GamesConfig)
     net: QuantileNetConfig = field(default_factory=QuantileNetConfig)
     fit: FitConfig = field(default_factory=FitConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        most = self.data.games * (self.data.rows + 1)  # a disturbed game also gives where it begins
-        if self.fit.minibatch > most:
-            raise ValueError(
-                f"fit.minibatch must be at most data.games * (data.rows + 1) = {most:,}, what the games can give,"
-                f" got {self.fit.minibatch:,}"
-            )
