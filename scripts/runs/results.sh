@@ -30,6 +30,9 @@ play best best hi 0-20 "$games"
 if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117`, docs/results.md
     play clone "$CLONE" hi 20 "${TWENTY:-4096}" -20
     play clone "$CLONE" hi 0-19 "$games"
+    for speed in med low; do
+        play clone "$CLONE" "$speed" 0-20 "$games"
+    done
 fi
 if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --minutes 30 --out runs/ppo`, two cores
     play ppo "$PPO" hi 0-20 "$games"
@@ -45,7 +48,9 @@ play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 0-20 "${SLOWEST:-50}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
-python scripts/known_results.py --out "$out/known-hi.json" --games "$games"
+for speed in hi med low; do
+    python scripts/known_results.py --out "$out/known-$speed.json" --speed "$speed" --games "$games"
+done
 for speed in med low; do
     play best best "$speed" 0-20 "$games"
 done
