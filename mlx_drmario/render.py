@@ -1,7 +1,7 @@
 """Draws a game, as text or as pixels. Everything here is drawn from shapes and letters of our own.
 
-A `Scene` holds what a picture needs; `text` and `rgb` are pure functions of it. `cell_style` is the one place that
-says what a bottle byte looks like in a terminal; the Textual widgets use it too.
+A `Scene` holds what a picture needs; `text` and `rgb` are pure functions of it. What a cell looks like in a terminal
+(`GLYPHS`) is so in the Textual app as well, whose themes have colours of their own.
 """
 
 import os
@@ -63,12 +63,7 @@ class Scene:
 
 def scene(state: Any, *, frames: int | None = None, capsules: int | None = None) -> Scene:
     """The scene of player 1 in one row of `Batch.state` or `Decisions.state`."""
-    bottle = state["p1_bottle"].copy()
-    if state["p1_next_action"] in (FALL, HANDOVER):
-        colors = (int(state["p1_pill_color_l"]), int(state["p1_pill_color_r"]))
-        x, y, rotation = (int(state[f"p1_pill_{name}"]) for name in ("x", "y", "rotation"))
-        for cell, byte in capsule_cells(colors, x, y, rotation):
-            bottle[cell] = byte
+    bottle = drawn(np.atleast_1d(state))[0]
     return Scene(
         bottle=bottle,
         preview=(int(state["p1_next_color_l"]), int(state["p1_next_color_r"])),
@@ -77,6 +72,27 @@ def scene(state: Any, *, frames: int | None = None, capsules: int | None = None)
         frames=frames,
         capsules=capsules,
     )
+
+
+def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
+    """u8[N, 128]: the bottles of player 1 in a structured array [N], with the falling capsules in them."""
+    cells = states["p1_bottle"].copy()
+    phase = states["p1_next_action"]
+    rows = np.flatnonzero((phase == FALL) | (phase == HANDOVER))
+    if not rows.size:
+        return cells
+    x, y, rotation, first, second_color = (
+        states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation", "color_l", "color_r")
+    )
+    base_cell = (ROWS - 1 - y) * COLS + x
+    upright = rotation % 2 == 1
+    swapped = rotation >= 2
+    base, other = np.where(swapped, second_color, first), np.where(swapped, first, second_color)
+    cells[rows, base_cell] = np.where(upright, BOTTOM, LEFT_HALF) + base
+    second = np.where(upright, base_cell - COLS, base_cell + 1)
+    inside = (second >= 0) & (second < ROWS * COLS)
+    cells[rows[inside], second[inside]] = (np.where(upright, TOP, RIGHT_HALF) + other)[inside]
+    return cells
 
 
 def capsule_cells(colors: tuple[int, int], x: int, y: int, rotation: int) -> list[tuple[int, int]]:
@@ -96,17 +112,18 @@ def capsule_cells(colors: tuple[int, int], x: int, y: int, rotation: int) -> lis
 # --- text ------------------------------------------------------------------------------------------------------------
 
 _PLAIN = {TOP: "^{}", BOTTOM: "v{}", LEFT_HALF: "({}", RIGHT_HALF: "{})", SINGLE: "'{}", CLEARING: "x{}"}
-_BLOCKS = {TOP: "▟▙", BOTTOM: "▜▛", LEFT_HALF: "▐█", RIGHT_HALF: "█▌", SINGLE: "▐▌", CLEARING: "◇◇"}
+GLYPHS = {TOP: "▟▙", BOTTOM: "▜▛", LEFT_HALF: "▐█", RIGHT_HALF: "█▌", SINGLE: "▐▌", CLEARING: "◇◇", VIRUS: "••"}
+"""two characters for every kind of cell; those of a virus are the eyes in a filled cell"""
 
 
 def cell_style(byte: int) -> tuple[str, RGB, RGB]:
     """Two characters, their colour and their background for one bottle byte in a truecolor terminal."""
     kind, color = byte & 0xF0, byte & 0x0F
-    if color >= len(COLORS) or kind not in (*_BLOCKS, VIRUS):
+    if color >= len(COLORS) or kind not in GLYPHS:
         return " ·", DOT, BACKGROUND
-    if kind == VIRUS:  # a filled cell with two eyes
-        return "••", BACKGROUND, COLORS[color]
-    return _BLOCKS[kind], COLORS[color], BACKGROUND
+    if kind == VIRUS:
+        return GLYPHS[kind], BACKGROUND, COLORS[color]
+    return GLYPHS[kind], COLORS[color], BACKGROUND
 
 
 def cell_letters(byte: int) -> str:
@@ -238,7 +255,7 @@ def _sprites(size: int) -> Image:
     sprites = np.empty((256, fine, fine, 3), np.float32)
     sprites[:] = BACKGROUND
     sprites[:, np.hypot(x, y) < 0.12] = DOT
-    for kind in (*_BLOCKS, VIRUS):
+    for kind in GLYPHS:
         inside, dark = _shape(kind, x, y)
         shade = np.where(inside, 1.0 - 0.22 * (x + y) / 2, 0.0)[..., None]
         for color, value in enumerate(COLORS):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario.ranges import Range, check_ranges, ranges
-from mlx_drmario.spec import FALL, PLAY, RESOLVE, check_one_player
+from mlx_drmario.spec import FALL, PLAY, RESOLVE, check_one_player, placement_words
 
 Roots = dict[str, Any]
 """The arguments of `dm.Search.choose` that describe N players' situations, by name, each [N, ...]"""
@@ -177,7 +177,7 @@ class Step:
     colors: str
     """first and second colour: Y, R or B each"""
     placement: str
-    """where the halves lie"""
+    """where the halves lie, as `spec.placement_words`"""
     frames: int
     """tau: from its first controllable frame to the next capsule's, or to the end"""
     viruses_cleared: int
@@ -205,23 +205,16 @@ def replay_line(games: dm.Decisions, actions: Sequence[int] | NDArray[Any]) -> I
         if games.ended[0]:
             raise ValueError(f"actions has {len(actions)} entries, and the game is over after {n}")
         state = games.state[0]
-        colors = "YRB"[state["p1_pill_color_l"]] + "YRB"[state["p1_pill_color_r"]]
+        capsule = int(state["p1_pill_color_l"]), int(state["p1_pill_color_r"])
         games.step(np.array([action], np.int32))
         yield Step(
-            colors=colors,
-            placement=describe_placement(action, colors),
+            colors="YRB"[capsule[0]] + "YRB"[capsule[1]],
+            placement=placement_words(action, capsule),
             frames=int(games.tau[0]),
             viruses_cleared=int(games.viruses_cleared[0]),
             viruses_left=int(games.viruses_left[0]),
             clock=int(games.frames[0]),
         )
-
-
-def describe_placement(action: int, colors: str) -> str:
-    """Such as "Y row 15 col 3, R right of it": row 0 on top, columns from 0."""
-    orientation, cell = divmod(action, 128)
-    where = ("right of", "below", "left of", "above")[orientation]
-    return f"{colors[0]} row {cell // 8} col {cell % 8}, {colors[1]} {where} it"
 
 
 def script_of(state: np.void, action: int, player: int = 0) -> NDArray[np.uint8]:

@@ -170,3 +170,17 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def placement_words(action: int, capsule: tuple[int, int]) -> str:
+    """A placement in words: the colours from left to right or from top to bottom, the columns and the row.
+
+    Columns count from 1 on the left, rows from 1 at the floor. capsule: colours of its first and second half.
+    """
+    orientation, cell = divmod(action, ROWS * COLS)
+    row, column = divmod(cell, 8)
+    bottom = ROWS - row - (orientation == 1)
+    column -= orientation == 2
+    columns = f"{column + 1}-{column + 2}" if orientation in (0, 2) else f"{column + 1}"
+    first, second = ("YRB"[color] for color in (capsule if orientation < 2 else capsule[::-1]))
+    return f"{first}{'━┃━┃'[orientation]}{second} col {columns} row {bottom}"

@@ -9,12 +9,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
+from mlx_drmario.render import GLYPHS
 from mlx_drmario.spec import BOTTOM, CLEARING, LEFT_HALF, RIGHT_HALF, SINGLE, TOP, VIRUS
 
 EMPTY_CLASS = 0
 """A cell's class: 0 empty, 1 + c a half of colour c, 4 + c a virus, 7 + c a cell that is being cleared."""
 CLASSES = 10
-_GLYPHS = {TOP: "▟▙", BOTTOM: "▜▛", LEFT_HALF: "▐█", RIGHT_HALF: "█▌", SINGLE: "▐▌", CLEARING: "◇◇", VIRUS: "••"}
 # Four columns and two rows per cell, for the bottle in focus.
 _LARGE = {
     TOP: ("▗██▖", "▐██▌"),
@@ -29,7 +29,7 @@ _LARGE = {
 
 def _class_of(byte: int) -> int:
     kind, color = byte & 0xF0, byte & 0x0F
-    if color > 2 or kind not in _GLYPHS:
+    if color > 2 or kind not in GLYPHS:
         return EMPTY_CLASS
     return {VIRUS: 4, CLEARING: 7}.get(kind, 1) + color
 
@@ -54,7 +54,7 @@ class Palette:
         dot = Style(color=value["bottle-dot"], bgcolor=self.bottle)
         solid = [self._solid(byte, classes[CLASS_OF[byte]]) for byte in range(256)]
         empty = CLASS_OF == EMPTY_CLASS
-        self.cells = [(" ·", dot) if empty[b] else (_GLYPHS[b & 0xF0], solid[b]) for b in range(256)]
+        self.cells = [(" ·", dot) if empty[b] else (GLYPHS[b & 0xF0], solid[b]) for b in range(256)]
         """[256]: two characters for one cell"""
         self.large_cells = [
             (("    ", dot), ("  · ", dot)) if empty[b] else tuple((line, solid[b]) for line in _LARGE[b & 0xF0])

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 import mlx_drmario as dm
 from mlx_drmario import rewards
+from mlx_drmario.render import drawn
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.spec import from_bcd
 from mlx_drmario.traces.journal import raw
 from mlx_drmario.tui.choices import describe
-from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position, drawn
+from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position
 from mlx_drmario.tui.protocol import MAX_GAMES, Boards, Choice, Line
 
 _REMEMBERED = 256

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario.render import capsule_cells
-from mlx_drmario.spec import CELLS, FALL, HANDOVER, ROWS, SPEED_NAMES, from_bcd
+from mlx_drmario.spec import CELLS, FALL, HANDOVER, SPEED_NAMES, from_bcd
 
 PLAYING, CLEARED, TOP_OUT = 0, 1, 2
 OUTCOMES = ("playing", "cleared", "top out")
@@ -78,43 +78,8 @@ def outcome_of(viruses_bcd: int, failed: int) -> int:
     return TOP_OUT if failed else PLAYING
 
 
-def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
-    """u8[N, 128]: the bottles of player 1 in a structured array [N], with the falling capsules in them."""
-    cells = states["p1_bottle"].copy()
-    phase = states["p1_next_action"]
-    rows = np.flatnonzero((phase == FALL) | (phase == HANDOVER))
-    if not rows.size:
-        return cells
-    x, y, rotation, first, second_color = (
-        states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation", "color_l", "color_r")
-    )
-    base_cell = (ROWS - 1 - y) * 8 + x
-    upright = rotation % 2 == 1
-    swapped = rotation >= 2
-    base, other = np.where(swapped, second_color, first), np.where(swapped, first, second_color)
-    cells[rows, base_cell] = np.where(upright, 0x50, 0x60) + base
-    second = np.where(upright, base_cell - 8, base_cell + 1)
-    inside = (second >= 0) & (second < CELLS)
-    cells[rows[inside], second[inside]] = (np.where(upright, 0x40, 0x70) + other)[inside]
-    return cells
-
-
 def action_cells(action: int) -> list[int]:
     """The cells of both halves of a placement, first half first; a half above the top row is left out."""
     orientation, cell = divmod(action, CELLS)
     second = cell + (1, 8, -1, -8)[orientation]
     return [cell, second] if 0 <= second < CELLS else [cell]
-
-
-def describe(action: int, capsule: tuple[int, int]) -> str:
-    """A placement in words: the colours from left to right or from top to bottom, the columns and the row.
-
-    Columns count from 1 on the left, rows from 1 at the floor. capsule: colours of its first and second half.
-    """
-    orientation, cell = divmod(action, CELLS)
-    row, column = divmod(cell, 8)
-    bottom = ROWS - row - (orientation == 1)
-    column -= orientation == 2
-    columns = f"{column + 1}-{column + 2}" if orientation in (0, 2) else f"{column + 1}"
-    first, second = ("YRB"[color] for color in (capsule if orientation < 2 else capsule[::-1]))
-    return f"{first}{'━┃━┃'[orientation]}{second} col {columns} row {bottom}"

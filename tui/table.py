@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.render import drawn
 from mlx_drmario.rewards import TERMS, RewardConfig
 from mlx_drmario.search import script_of
 from mlx_drmario.spec import FALL, RESOLVE, from_bcd
 from mlx_drmario.tui.choices import Adviser
-from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position, drawn
+from mlx_drmario.tui.position import CLEARED, PLAYING, TOP_OUT, Position
 from mlx_drmario.tui.protocol import Boards, Choice, Line
 
 REST = 90

@@ -65,10 +65,10 @@ def run(config: SolveConfig) -> int:
     line = solve(search, games, config)
     viruses = int(games.viruses_left[0])
     print(f"level {config.level} {config.speed.upper()}, seed 0x{seed:04x}, {viruses} viruses, width {config.width:,}")
-    print(f"{'capsule':>7}  {'colors':<6} {'placement':<24} {'frames':>6} {'cleared':>7} {'left':>4} {'clock':>7}")
+    print(f"{'capsule':>7}  {'colors':<6} {'placement':<19} {'frames':>6} {'cleared':>7} {'left':>4} {'clock':>7}")
     for number, step in enumerate(replay_line(games, line.actions), start=1):
         print(
-            f"{number:>7}  {step.colors:<6} {step.placement:<24} {step.frames:>6} {step.viruses_cleared:>7}"
+            f"{number:>7}  {step.colors:<6} {step.placement:<19} {step.frames:>6} {step.viruses_cleared:>7}"
             f" {step.viruses_left:>4} {step.clock:>7,}"
         )
     end = "cleared" if line.cleared else "not cleared"

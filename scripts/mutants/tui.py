@@ -65,7 +65,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ("the shown reward is the best placement's", CHOICES, "column[rows][chosen]", "column[rows].max()", TEST_TABLE),
     (
         "a turned capsule is drawn lying",
-        POSITION,
+        "mlx_drmario/render.py",
         "upright = rotation % 2 == 1",
         "upright = rotation % 2 == 2",
         TEST_TABLE,

@@ -15,12 +15,12 @@ from mlx_drmario.search import (
     Budget,
     SearchPolicy,
     chosen_rows,
-    describe_placement,
     parse,
     replay_line,
     roots_of,
     verify_line,
 )
+from mlx_drmario.spec import placement_words
 from tests import cpp
 
 WELL = " ".join(["RYB..BYR", "BRY..YRB"] * 8)
@@ -364,8 +364,10 @@ def test_names_of_searches() -> None:
 
 
 def test_placements_in_words() -> None:
-    assert describe_placement(0 * 128 + 15 * 8 + 3, "YR") == "Y row 15 col 3, R right of it"
-    assert describe_placement(3 * 128 + 0 * 8 + 7, "BB") == "B row 0 col 7, B above it"
+    assert placement_words(0 * 128 + 15 * 8 + 3, (0, 1)) == "Y━R col 4-5 row 1"
+    assert placement_words(1 * 128 + 14 * 8 + 3, (0, 1)) == "Y┃R col 4 row 1"
+    assert placement_words(2 * 128 + 15 * 8 + 3, (0, 1)) == "R━Y col 3-4 row 1"
+    assert placement_words(3 * 128 + 0 * 8 + 7, (2, 1)) == "R┃B col 8 row 16"
 
 
 @pytest.mark.parametrize("plies", [1, 2, 3])

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlx_drmario as dm
+from mlx_drmario.render import drawn
 from mlx_drmario.rl.config import REWARD
+from mlx_drmario.spec import placement_words
 from mlx_drmario.tui.gate import Gate
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.onlooker import Onlooker
 from mlx_drmario.tui.part import PAID, RESTING, Explainer, Part
-from mlx_drmario.tui.position import PLAYING, TOP_OUT, Position, action_cells, describe, drawn
+from mlx_drmario.tui.position import PLAYING, TOP_OUT, Position, action_cells
 
 from .test_training import TINY
 
@@ -132,7 +134,7 @@ def test_a_placement_in_words_says_which_colour_lies_where(seed: int) -> None:
         at, held = Position.of(games.state[env]), action_cells(action)
         if len(held) < 2 or (after.bottle[row, held] == 0xFF).any() or (at.bottle[held] != 0xFF).any():
             continue  # cut off by the top, or not where it was set down
-        text = describe(action, at.capsule)
+        text = placement_words(action, at.capsule)
         low, high = sorted(held)
         assert [text[0], text[2]] == ["YRB"[after.bottle[row, cell] & 0x0F] for cell in (low, high)]
         columns = f"{low % 8 + 1}-{high % 8 + 1}" if high == low + 1 else f"{low % 8 + 1}"

@@ -10,12 +10,13 @@ from mlx_drmario import memory
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.memory import MemoryPolicy
+from mlx_drmario.render import drawn
 from mlx_drmario.rewards import compute
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.link import Link
 from mlx_drmario.tui.player import Player
-from mlx_drmario.tui.position import CLEARED, PLAYING, Position, action_cells, drawn
+from mlx_drmario.tui.position import CLEARED, PLAYING, Position, action_cells
 from mlx_drmario.tui.protocol import TOP, Playout
 from mlx_drmario.tui.table import REST, Table
 

@@ -5,9 +5,9 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mlx_drmario.evaluate import FRAME_RATE
-from mlx_drmario.spec import counted
+from mlx_drmario.spec import counted, placement_words
 from mlx_drmario.tui.palette import palette
-from mlx_drmario.tui.position import OUTCOMES, Position, describe
+from mlx_drmario.tui.position import OUTCOMES, Position
 from mlx_drmario.tui.protocol import Choice
 from mlx_drmario.tui.widgets.painted import Painted
 
@@ -62,7 +62,7 @@ class Analysis(Painted, Static):
             chosen = candidate.action == choice.action
             marked = index == selected if selected >= 0 else chosen
             style = self._style("accent", bold=True) if marked else ""
-            text.append(f"{'▶' if chosen else ' '} {describe(candidate.action, capsule):<19}", style=style)
+            text.append(f"{'▶' if chosen else ' '} {placement_words(candidate.action, capsule):<19}", style=style)
             if candidate.probability is not None:
                 filled = bars(candidate.probability, bar)
                 text.append(filled, style=self._style("primary"))
