@@ -1,7 +1,6 @@
-#include "bind.h"
-
 #include <limits>
 
+#include "bind.h"
 #include "validate.h"
 
 namespace drm {

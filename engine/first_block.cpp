@@ -121,7 +121,7 @@ struct Axis {
 void sum(const float* start, const std::vector<const float*>& lines, int count, float* out) {
   static_assert(kCols % 4 == 0 && kRows % 4 == 0);
   for (int i = 0; i < count; i += 4 * kFloatLanes) {
-    Lanes part[4];
+    FloatLanes part[4];
     for (int j = 0; j < 4; ++j) part[j] = lanes(start + i + j * kFloatLanes);
     for (const float* line : lines) {
       for (int j = 0; j < 4; ++j) part[j] += lanes(line + i + j * kFloatLanes);

@@ -81,7 +81,7 @@ struct Piece {
   int orientation(int i) const { return of.placements.action[begin + i] / kCells; }
 };
 
-float sum_of(Lanes parts) {
+float sum_of(FloatLanes parts) {
   float total = 0.0f;
   for (int i = 0; i < kFloatLanes; ++i) total += parts[i];
   return total;
@@ -124,7 +124,7 @@ DRM_CLONES void judge(const Judge& of, float* first, float* mixed, float* log_pr
     for (int i = 0; i < rows * step; i += kFloatLanes) lanes(x.row(0) + i) = positive(lanes(x.row(0) + i));
     multiply(x.matrix(), whole_tiles(rows), hidden, mix.row(0), bias.row(0), 0, step, y.row(0));
     for (int i = 0; i < rows; ++i) {
-      Lanes total{};
+      FloatLanes total{};
       for (int k = 0; k < step; k += kFloatLanes) {
         lanes(y.row(i) + k) = positive(lanes(y.row(i) + k));
         total += lanes(score.row(0) + k) * (lanes(x.row(i) + k) + lanes(y.row(i) + k));
@@ -168,7 +168,7 @@ struct Backward {
     for (int i = 0; i < rows; ++i) {
       const float pull = of_scores[piece.begin + i];
       for (int k = 0; k < step; k += kFloatLanes) {
-        const Lanes out = lanes(mixed + i * step + k), straight = pull * lanes(score.row(0) + k);
+        const FloatLanes out = lanes(mixed + i * step + k), straight = pull * lanes(score.row(0) + k);
         lanes(of_score.row(0) + k) += pull * (lanes(first + i * step + k) + out);
         lanes(back.row(i) + k) = straight;
         lanes(through.row(i) + k) = where_positive(out, straight);

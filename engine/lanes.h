@@ -8,15 +8,15 @@
 namespace drm {
 
 // A typedef: in an alias ("using") clang drops the alignment, and vectors of unaligned memory are not what it expects.
-typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
-static_assert(alignof(Lanes) == alignof(float));
-inline constexpr int kFloatLanes = sizeof(Lanes) / sizeof(float);
+typedef float FloatLanes __attribute__((vector_size(32), aligned(4), may_alias));
+static_assert(alignof(FloatLanes) == alignof(float));
+inline constexpr int kFloatLanes = sizeof(FloatLanes) / sizeof(float);
 
-inline Lanes& lanes(float* at) { return *reinterpret_cast<Lanes*>(at); }
-inline const Lanes& lanes(const float* at) { return *reinterpret_cast<const Lanes*>(at); }
+inline FloatLanes& lanes(float* at) { return *reinterpret_cast<FloatLanes*>(at); }
+inline const FloatLanes& lanes(const float* at) { return *reinterpret_cast<const FloatLanes*>(at); }
 
-inline Lanes where_positive(Lanes x, Lanes value) { return x > 0.0f ? value : Lanes{}; }
-inline Lanes positive(Lanes x) { return where_positive(x, x); }
+inline FloatLanes where_positive(FloatLanes x, FloatLanes value) { return x > 0.0f ? value : FloatLanes{}; }
+inline FloatLanes positive(FloatLanes x) { return where_positive(x, x); }
 
 inline int padded(int count) { return (count + kFloatLanes - 1) / kFloatLanes * kFloatLanes; }
 
@@ -38,7 +38,7 @@ struct Matrix {
 template <int V>
 inline void multiply_tile(Matrix a, const float* b, int inner, const float* start, int start_step, int step,
                           float* out) {
-  Lanes sum[kTileRows][V];
+  FloatLanes sum[kTileRows][V];
   for (int i = 0; i < kTileRows; ++i) {
     for (int v = 0; v < V; ++v) sum[i][v] = lanes(start + i * start_step + v * kFloatLanes);
   }

@@ -1,13 +1,15 @@
 #include "state.h"
 
+#include "splitmix.h"
+
 namespace drm {
 
-// Multiply-xorshift over 8-byte words; the final mix is splitmix64's. A hash waits for its own multiplications, so
+// Multiply-xorshift over 8-byte words, then splitmix64's output function. A hash waits for its own multiplications, so
 // `kLanes` are computed at a time.
 template <std::size_t kLanes>
 static void hash(const unsigned char* matches, u64* hashes, std::size_t stride) {
   u64 lanes[kLanes];
-  for (u64& lane : lanes) lane = 0x9E3779B97F4A7C15ull;
+  for (u64& lane : lanes) lane = kGolden;
   for (std::size_t i = 0; i < sizeof(Match); i += 8) {
     for (std::size_t k = 0; k < kLanes; ++k) {
       u64 word;
@@ -16,11 +18,7 @@ static void hash(const unsigned char* matches, u64* hashes, std::size_t stride) 
       lanes[k] ^= lanes[k] >> 29;
     }
   }
-  for (std::size_t k = 0; k < kLanes; ++k) {
-    u64 mixed = (lanes[k] ^ lanes[k] >> 30) * 0xBF58476D1CE4E5B9ull;
-    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EBull;
-    hashes[k] = mixed ^ mixed >> 31;
-  }
+  for (std::size_t k = 0; k < kLanes; ++k) hashes[k] = mix(lanes[k]);
 }
 
 u64 digest(const Match& match) {

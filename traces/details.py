@@ -20,11 +20,11 @@ COLUMNS = ("log_prob", "value", "value_band", "top_action", "top_log_prob")
 Table = Mapping[str, NDArray[Any]] | NDArray[np.void]
 
 
-def forget(rows: Table, who: Any = slice(None)) -> None:
-    """Mark what a policy could say of the rows `who` as not known."""
+def forget(rows: Table) -> None:
+    """Mark what a policy could say of the rows as not known."""
     for name in ("log_prob", "value", "value_band", "top_log_prob"):
-        rows[name][who] = np.nan
-    rows["top_action"][who] = NO_ACTION
+        rows[name][:] = np.nan
+    rows["top_action"][:] = NO_ACTION
 
 
 def fill(

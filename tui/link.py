@@ -44,13 +44,12 @@ MAX_WAITING = 4096
 
 
 class Link:
-    """Reports out, commands in. `on_lost` is called in the receiving thread when the app is gone."""
+    """Reports out, commands in."""
 
-    def __init__(self, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.stop = threading.Event()
         """the app asked to end, or it is gone and the job was not to outlive it"""
         self.detached = False
-        self._on_lost = on_lost
         self._connection: Connection | None = None
         self._changed = threading.Condition()
         self._reports: deque[Report] = deque(maxlen=MAX_WAITING)
@@ -147,4 +146,3 @@ class Link:
             if not self.detached:
                 self.stop.set()
             self._changed.notify_all()
-        self._on_lost()

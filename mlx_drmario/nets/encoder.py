@@ -43,19 +43,21 @@ def relu(x: mx.array) -> mx.array:
     return mx.maximum(x, 0.0)
 
 
+MLP_CHANNELS = 8
+"""of the grid that a network of flat layers makes"""
+
+
 class MLPEncoder(Encoder):
     """Flattened planes and scalars through `depth` hidden layers: the fastest to train on a CPU."""
 
-    def __init__(
-        self, config: EncoderConfig, planes: int, scalars: int, with_grid: bool, grid_channels: int = 8
-    ) -> None:
+    def __init__(self, config: EncoderConfig, planes: int, scalars: int, with_grid: bool) -> None:
         super().__init__()
         sizes = [planes * ROWS * COLS + scalars] + [config.width] * config.depth
         self.layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
         self.vector_size = config.width
-        self.grid_channels = grid_channels if with_grid else 0
+        self.grid_channels = MLP_CHANNELS if with_grid else 0
         if with_grid:
-            self.to_grid = nn.Linear(config.width, ROWS * COLS * grid_channels)
+            self.to_grid = nn.Linear(config.width, ROWS * COLS * MLP_CHANNELS)
 
     def __call__(self, seen: mx.array, scalars: mx.array) -> Features:
         x = mx.concatenate([seen.flatten(1), scalars], axis=1)

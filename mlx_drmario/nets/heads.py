@@ -188,8 +188,8 @@ class FactorizedHead(Head):
         return scores.flatten(1)
 
 
-def small(layer: nn.Linear, scale: float = 0.01) -> nn.Linear:
+def small(layer: nn.Linear) -> nn.Linear:
     """Shrink a last layer's weights so that a fresh policy is nearly uniform over the legal placements."""
-    layer.weight = layer.weight * scale
+    layer.weight = layer.weight * 0.01
     layer.bias = mx.zeros_like(layer.bias)
     return layer

@@ -31,13 +31,8 @@ class OutcomeHead(ShiftScoreHead):
     def __init__(self, config: NetConfig, encoder: Encoder, layout: ObservationLayout) -> None:
         super().__init__(config, encoder, layout)
         self.gain = mx.zeros((len(FACTS),))
-        self._scale = config.outcome_scale
-
-    @property
-    def scale(self) -> float:
-        """`config.outcome_scale`."""
-        return self._scale
+        self.scale = config.outcome_scale
 
     def scores_of_rows(self, features: Features, scalars: mx.array, after: Afterstates) -> mx.array:
-        gained = after.facts[:, : len(FACTS)] @ (self._scale * self.gain)
+        gained = after.facts[:, : len(FACTS)] @ (self.scale * self.gain)
         return super().scores_of_rows(features, scalars, after) + gained

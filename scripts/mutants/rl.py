@@ -283,7 +283,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the scale of the outcome weights has no effect",
         OUTCOME,
-        "self._scale * self.gain",
+        "self.scale * self.gain",
         "self.gain",
         "tests/rl/test_afterstates.py",
     ),

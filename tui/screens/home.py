@@ -56,7 +56,7 @@ class HomeScreen(Screen[None]):
         super().__init__()
         self._entries, self._picture = entries, picture
         self.menu = Menu(id="menu", compact=True)
-        self.bottle = Bottle(id="home-bottle", large=True)
+        self.bottle = Bottle(id="home-bottle")
 
     def compose(self) -> ComposeResult:
         yield Title("mlx_drmario", id="title")

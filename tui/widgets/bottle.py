@@ -18,17 +18,15 @@ class Bottle(Painted):
 
     DEFAULT_CSS = "Bottle { width: auto; height: 1fr; }"
 
-    def __init__(self, id: str | None = None, name: str = "", large: bool = True) -> None:
-        """name: stands before the title; large: may be drawn twice as large."""
+    def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.position: Position | None = None
-        self.label = name
-        self._may_be_large = large
+        self.label = ""
         self._plan: tuple[int, ...] = ()
         self._cells: list[int] = []
 
     def show(self, position: Position, action: int | None = None, label: str | None = None) -> None:
-        """Show this from now on; `action` is where the capsule is meant to land."""
+        """Show this from now on; `action` is where the capsule is meant to land, `label` stands before the title."""
         first = self.position is None
         plan = () if action is None else tuple(action_cells(action))
         cells = position.cells.tolist()
@@ -47,11 +45,10 @@ class Bottle(Painted):
     @property
     def scale(self) -> int:
         """Lines of one cell, which is twice as many columns wide."""
-        return 2 if self._may_be_large and self.container_size.height >= 2 * ROWS + _HEAD + 2 else 1
+        return scale_in(self.container_size)
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        scale = 2 if self._may_be_large and container.height >= 2 * ROWS + _HEAD + 2 else 1
-        return 2 * COLS * scale + 2
+        return 2 * COLS * scale_in(container) + 2
 
     def render_line(self, y: int) -> Strip:
         """One line of the picture."""
@@ -101,3 +98,8 @@ class Bottle(Painted):
             color = self.position.capsule[self._plan.index(cell)]
             return "░" * 2 * self.scale, colors.ghosts[color]
         return colors.cells[byte] if self.scale == 1 else colors.large_cells[byte][part]
+
+
+def scale_in(container: Size) -> int:
+    """2 where a bottle of twice the size finds room, else 1."""
+    return 2 if container.height >= 2 * ROWS + _HEAD + 2 else 1

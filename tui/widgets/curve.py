@@ -18,9 +18,9 @@ class Curve(Painted):
     DEFAULT_CSS = "Curve { width: 1fr; height: 1fr; min-height: 4; }"
     LABEL = 8
 
-    def __init__(self, title: str, color: str = "primary", id: str | None = None, percent: bool = False) -> None:
+    def __init__(self, title: str, color: str = "primary", percent: bool = False) -> None:
         """color: a theme colour; percent: y is a share, drawn from 0 to 1."""
-        super().__init__(id=id)
+        super().__init__()
         self.title, self._color, self._percent = title, color, percent
         self.points: Sequence[tuple[float, float]] = ()
         self._drawn: tuple[object, list[str]] = ((), [])

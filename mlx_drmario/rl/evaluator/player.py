@@ -80,17 +80,20 @@ def cost(said: Forecast, risk_tau: float) -> Floats:
     count = said.frames.shape[1]
     values = np.concatenate([np.minimum(said.frames, LOST), np.full((len(said.clear), 1), LOST)], axis=1)
     weights = np.concatenate([np.repeat(said.clear[:, None] / count, count, axis=1), 1 - said.clear[:, None]], axis=1)
-    if risk_tau <= 1:
-        return tail_mean(values, weights, risk_tau)
-    return -tail_mean(-values[:, ::-1], weights[:, ::-1], 2 - risk_tau)
+    return distorted_mean(values, weights, risk_tau)
 
 
 def return_cost(returns: Floats, risk_tau: float) -> Floats:
     """As `cost`, of K equally likely returns f64[B, K] in increasing order: their distorted mean, negated."""
     values, weights = -returns[:, ::-1], np.full(returns.shape, 1 / returns.shape[1])
-    return (
-        tail_mean(values, weights, risk_tau) if risk_tau <= 1 else -tail_mean(-values[:, ::-1], weights, 2 - risk_tau)
-    )
+    return distorted_mean(values, weights, risk_tau)
+
+
+def distorted_mean(values: Floats, weights: Floats, risk_tau: float) -> Floats:
+    """Of costs f64[B, K] in increasing order, by their weights: see `cost`."""
+    if risk_tau <= 1:
+        return tail_mean(values, weights, risk_tau)
+    return -tail_mean(-values[:, ::-1], weights[:, ::-1], 2 - risk_tau)
 
 
 def load_risk_policy(path: Path | str, risk_tau: float = 1.0) -> RiskPolicy:
