@@ -5,12 +5,8 @@ A `Scene` holds what a picture needs; `text` and `rgb` are pure functions of it.
 """
 
 import os
-import struct
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -207,35 +203,6 @@ def rgb(view: Scene, cell: int = 16) -> Image:
             top = (5 + line) * cell
             picture[top : top + words.shape[0], side : side + words.shape[1]][words] = INK
     return picture
-
-
-def wall(pictures: Sequence[Image], columns: int) -> Image:
-    """Pictures of one size side by side, `columns` to a row; the last row is filled up with background."""
-    if not pictures or columns < 1:
-        raise ValueError(f"a wall needs pictures and columns; got {len(pictures)} pictures and {columns} columns")
-    height, width, _ = pictures[0].shape
-    rows = -(-len(pictures) // columns)
-    canvas = np.empty((rows, columns, height, width, 3), np.uint8)
-    canvas[:] = BACKGROUND
-    for index, picture in enumerate(pictures):
-        canvas[index // columns, index % columns] = picture
-    return canvas.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
-
-
-def save_png(path: str | Path, picture: Image) -> None:
-    """Write u8[height, width, 3] as a PNG file (W3C, "Portable Network Graphics", 3rd edition)."""
-    height, width, channels = picture.shape
-    if channels != 3 or picture.dtype != np.uint8:
-        raise ValueError(f"picture is {picture.dtype}{picture.shape}; it must be uint8(height, width, 3)")
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # every row starts with its filter, 0 = none
-    rows[:, 1:] = picture.reshape(height, 3 * width)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
-    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
 def _letters(words: str, scale: int) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """`drmario solve`: the best line for a known seed."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -132,7 +132,10 @@ def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "d
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()  # its thread runs: one that is interrupted in starting is not waited for
         try:
-            pool.submit(lambda: found.extend(search.solve(games, config.width, config.alpha))).result()
+            solving = pool.submit(lambda: found.extend(search.solve(games, config.width, config.alpha)))
+            while wait([solving], timeout=0.2).not_done:  # a Ctrl-C on the way into waiting is seen when it ends
+                pass
+            solving.result()
         except KeyboardInterrupt:
             search.stop()
             pool.shutdown()

@@ -1,6 +1,3 @@
-import struct
-import zlib
-
 import numpy as np
 import pytest
 
@@ -94,42 +91,10 @@ def test_pixels_show_preview_and_counters(bottle):
     assert not np.array_equal(render.rgb(Scene(bottle, frames=123)), render.rgb(Scene(bottle, frames=124)))
 
 
-def test_wall_places_pictures_in_rows(bottle):
-    pictures = [render.rgb(Scene(bottle, frames=n), cell=8) for n in range(3)]
-    height, width, _ = pictures[0].shape
-    wall = render.wall(pictures, columns=2)
-    assert wall.shape == (2 * height, 2 * width, 3)
-    assert np.array_equal(wall[:height, width:], pictures[1])
-    assert np.array_equal(wall[height:, :width], pictures[2])
-    assert (wall[height:, width:] == render.BACKGROUND).all()
-
-
-def test_png_decodes_to_the_same_pixels(tmp_path, bottle):
-    picture = render.rgb(Scene(bottle), cell=8)
-    render.save_png(tmp_path / "board.png", picture)
-    data = (tmp_path / "board.png").read_bytes()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, at = {}, 8
-    while at < len(data):
-        (size,) = struct.unpack(">I", data[at : at + 4])
-        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
-        assert struct.unpack(">I", data[at + 8 + size : at + 12 + size])[0] == zlib.crc32(kind + body)
-        chunks[kind] = body
-        at += 12 + size
-    width, height, *rest = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    assert (height, width, rest) == (*picture.shape[:2], [8, 2, 0, 0, 0])
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, 1 + 3 * width)
-    assert not rows[:, 0].any() and np.array_equal(rows[:, 1:].reshape(picture.shape), picture)
-
-
-def test_bad_input(bottle, tmp_path):
+def test_bad_input(bottle):
     with pytest.raises(ValueError, match="bottle is uint8"):
         Scene(bottle[:100])
     with pytest.raises(ValueError, match="bottle is int64"):
         Scene(bottle.astype(np.int64))
     with pytest.raises(ValueError, match="cell is 4"):
         render.rgb(Scene(bottle), cell=4)
-    with pytest.raises(ValueError, match="0 pictures"):
-        render.wall([], 2)
-    with pytest.raises(ValueError, match="picture is"):
-        render.save_png(tmp_path / "x.png", np.zeros((4, 4, 4), np.uint8))
