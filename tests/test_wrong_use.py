@@ -56,7 +56,8 @@ def test_boxes_and_colours_are_no_part_of_a_sentence(arguments, sentence, termin
     [
         (
             "level0 --net.widht 3 --dry-run",
-            "Unrecognized options: --net.widht, 3; perhaps you meant --net.width (`drmario train --help` lists all)",
+            "Unrecognized options: --net.widht, 3; perhaps you meant --net.width"
+            " (`drmario train level0 --help` lists all)",
         ),
         (
             "resume runs/mine --seed 4",
@@ -199,5 +200,5 @@ def test_a_game_by_hand_without_a_terminal_makes_no_directory(tmp_path, capsys):
 
 def test_an_option_of_another_command_is_not_recommended(capsys):
     assert main(["trace", "movie", "f", "--out", "x.fm2", "--game", "1"]) == 2
-    told = "drmario trace: Unrecognized options: --game, 1 (`drmario trace --help` lists all)\n"
+    told = "drmario trace: Unrecognized options: --game, 1 (`drmario trace movie --help` lists all)\n"
     assert capsys.readouterr().err == told  # --games is one of `trace info`

@@ -83,7 +83,7 @@ def unboxed(printed: str, args: list[str]) -> str:
     if misplaced:
         return f"{misplaced[1]} is no option of `{misplaced[2]}` (`{misplaced[2]} --help` lists all)"
     hints = re.split(r"-{9,}", rest[0] if rest else "")
-    lists = re.search(r"(drmario [\w .-]*--help)", hints[-1])
+    lists = help_named(hints[-1], body, args)
     value = re.match(r"Error parsing (--[\w.-]+): ", body)
     kind = re.search(rf"{value[1]} (\[.*?\]\]|\S+( PATH\}})?)", hints[0]) if value else None
     if value and kind:
@@ -96,7 +96,22 @@ def unboxed(printed: str, args: list[str]) -> str:
     text += "".join(f"; {hint.strip()}" for hint in hints[:-1] if hint not in alike)
     if alike and (shown := options_shown(printed, (args or ["-"])[0])):
         text += f"; perhaps you meant {' or '.join(shown[:3])}"
-    return text.rstrip(".") + (f" (`{lists[1]}` lists all)" if lists else "")
+    return text.rstrip(".") + (f" (`{lists}` lists all)" if lists else "")
+
+
+GROUPS = ("train", "runs", "records", "trace")
+"""commands that have commands of their own"""
+
+
+def help_named(hint: str, body: str, args: list[str]) -> str | None:
+    """The command that tyro names for help; of a subcommand, which it leaves out, where one was understood."""
+    found = re.search(r"drmario ([\w .-]*)--help", hint)
+    if found is None:
+        return None
+    command = found[1].strip()
+    if command in GROUPS and body.startswith("Unrecognized") and args[0].isidentifier() and args[0] not in body:
+        command = f"{command} {args[0]}"
+    return f"drmario {command} --help"
 
 
 def options_shown(printed: str, command: str) -> list[str]:

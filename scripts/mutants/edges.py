@@ -317,4 +317,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "!PyIndex_Check(value)",
         "tests/env/test_arguments.py",
     ),
+    (
+        "a group of commands is said to list the options of one",
+        ERRORS,
+        "args[0].isidentifier() and args[0] not in body",
+        "False",
+        "tests/test_wrong_use.py",
+    ),
 ]
