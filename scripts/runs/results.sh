@@ -43,10 +43,10 @@ for plies in 1 2 3; do
     done
     play ${plies}ply search:${plies}ply hi 20 "${TWENTY:-4096}" -20
 done
-play sampled search:sampled hi 0-20 "${DEEPEST:-200}"
+play sampled search:sampled hi 0-20 "${DEEPEST:-1000}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
-play deep search:deep hi 0-20 "${SLOWEST:-50}"
-play memory memory hi 0-20 "${SLOWEST:-50}"
+play deep search:deep hi 0-20 "${SLOWEST:-200}"
+play memory memory hi 0-20 "${SLOWEST:-200}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
 for speed in hi med low; do
     python scripts/known_results.py --out "$out/known-$speed.json" --speed "$speed" --games "$games"
