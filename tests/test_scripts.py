@@ -1,9 +1,13 @@
 """Programs of scripts/ say in one sentence what they cannot use, and leave what is there as it is."""
 
+import json
 import sys
 
+import numpy as np
 import pytest
 
+import mlx_drmario as dm
+from mlx_drmario import seeds
 from mlx_drmario.cli import script
 from scripts import heads_table, known_results, known_seeds, learning_curves, records_figure, results_table
 
@@ -53,3 +57,14 @@ def test_a_page_without_a_place_for_tables_stays(tmp_path, monkeypatch, capsys):
     assert script(results_table.ResultsConfig, results_table.main) == 2
     assert f"--page is {page}, which has no lines <!-- results --> and" in capsys.readouterr().err
     assert page.read_text() == "a page"
+
+
+def test_known_seeds_are_solved_part_by_part_as_at_once(tmp_path):
+    config = known_results.KnownResultsConfig(out=tmp_path / "known.json", games=11, width=5, levels=(0,), threads=2)
+    known_results.main(config)
+    (row,) = json.loads(config.out.read_text())["results"]
+    games = dm.Decisions(num_envs=11)
+    games.reset(0, 2, seeds.seeds("test", 11))
+    lines = dm.Search().solve(games, width=5)
+    frames = [line.frames for line in lines if line.cleared]
+    assert row["cleared"] == len(frames) > 5 and row["frames_to_clear_median"] == np.median(frames)

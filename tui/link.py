@@ -8,7 +8,7 @@ import contextlib
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -17,10 +17,8 @@ from mlx_drmario.tui.protocol import Command, Detach, More, Picture, Report, Sto
 
 def hang_up(connection: Connection) -> None:
     """Close a connection also for a thread that is reading from it, here, and for whoever reads at the other end."""
-    with socket.socket(fileno=connection.fileno()) as end:
-        with contextlib.suppress(OSError):  # the other end has hung up
-            end.shutdown(socket.SHUT_RDWR)
-        end.detach()
+    with as_socket(connection) as end, contextlib.suppress(OSError):  # the other end has hung up
+        end.shutdown(socket.SHUT_RDWR)
     connection.close()
 
 
@@ -29,12 +27,21 @@ def roomy_pipe() -> tuple[Connection, Connection]:
     whoever sends the seeds of a thousand games waits for the other process to start."""
     ends = Pipe()
     for connection in ends:
-        with socket.socket(fileno=connection.fileno()) as end:
+        with as_socket(connection) as end:
             for size in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 with contextlib.suppress(OSError):  # the system allows less
                     end.setsockopt(socket.SOL_SOCKET, size, ROOM)
-            end.detach()
     return ends
+
+
+@contextlib.contextmanager
+def as_socket(connection: Connection) -> Iterator[socket.socket]:
+    """The socket under a connection, which stays open."""
+    with socket.socket(fileno=connection.fileno()) as end:
+        try:
+            yield end
+        finally:
+            end.detach()
 
 
 ROOM = 256 * 1024

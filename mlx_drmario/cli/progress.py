@@ -77,7 +77,22 @@ class Progress:
             print(line(left), file=self.stream, flush=True)
 
 
-class TrainingScreen(Watched):
+class Shown(Watched):
+    """Shows a run by a `Progress`, as long as somebody reads it; `asked` and `observer` as of `Watched`."""
+
+    def __init__(self, progress: Progress, asked: Callable[[], bool], observer: Observer | None = None) -> None:
+        super().__init__(asked, observer)
+        self.progress = progress
+
+    def show(self, share: float, draw: Draw, line: Callable[[float | None], str]) -> None:
+        """See `Progress.show`."""
+        with self.writing():
+            self.progress.show(share, draw, line)
+        if self.unread:
+            self.progress.visible = False
+
+
+class TrainingScreen(Shown):
     """Shows a run while it trains, with its first game; `should_stop` is what the run asks for, `observer` sees the
     games too."""
 
@@ -88,9 +103,8 @@ class TrainingScreen(Watched):
         should_stop: Callable[[], bool] = lambda: False,
         observer: Observer | None = None,
     ) -> None:
-        super().__init__(should_stop, observer)
+        super().__init__(progress, should_stop, observer)
         self.title = title
-        self.progress = progress
         self.game: Any = None  # state of game 0, a copy of its row
 
     def after_step(self, games: Decisions, part: int = 0) -> None:
@@ -99,29 +113,21 @@ class TrainingScreen(Watched):
             self.game = games.state[0].copy()
 
     def on_iteration(self, snapshot: Snapshot) -> None:
-        with self.writing():
-            self.progress.show(
-                snapshot.progress,
-                lambda left: screen(self.title, snapshot, self.game, left),
-                lambda left: line(snapshot, left),
-            )
-        if self.unread:
-            self.progress.visible = False
+        self.show(
+            snapshot.progress,
+            lambda left: screen(self.title, snapshot, self.game, left),
+            lambda left: line(snapshot, left),
+        )
 
 
-class Lines(Watched):
+class Lines(Shown):
     """Says how far a run is in a line: one that is drawn again on a terminal, plain ones elsewhere."""
-
-    def __init__(self, progress: Progress, asked: Callable[[], bool], observer: Observer | None = None) -> None:
-        super().__init__(asked, observer)
-        self.progress = progress
 
     def on_games(self, ended: int, games: int) -> None:
         def line(left: float | None) -> str:
             return f"games {ended:,} of {games:,}, {clock(left)} left"
 
-        with self.writing():
-            self.progress.show(ended / games, line, line)
+        self.show(ended / games, line, line)
         if ended == games:
             self.progress.restart()
 
@@ -130,10 +136,7 @@ class Lines(Watched):
             done = f"{snapshot.progress:4.0%}  {clock(snapshot.seconds)} (left {clock(left)})"
             return f"{done}  {said(snapshot.metrics)}"
 
-        with self.writing():
-            self.progress.show(snapshot.progress, line, line)
-        if self.unread:
-            self.progress.visible = False
+        self.show(snapshot.progress, line, line)
 
 
 def said(metrics: dict[str, float]) -> str:

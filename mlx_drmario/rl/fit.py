@@ -6,6 +6,7 @@ PPO has a loop of its own (ppo/train.py), which knows processes, curricula and t
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,12 @@ class PlayingLearner:
     def stage(self) -> Stage:
         """What the games in training are."""
         return self._config.env.stage
+
+    def begin(self) -> float:
+        """The clock at the beginning of an iteration. What came between it and the one before is not counted, so
+        nothing of how long the callback took then is taken off."""
+        self.callback.held_seconds()
+        return time.perf_counter()
 
     def account(self, decisions: int, frames: int, seconds: float, between: float = 0.0) -> dict[str, float]:
         """Count an iteration; returns the metrics that all such runs have.

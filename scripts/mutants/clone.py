@@ -178,16 +178,16 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "what a callback did between two iterations is taken off the next one",
-        "mlx_drmario/rl/clone/train.py",
-        "        self.callback.held_seconds()  # what came",
-        "        # what came",
+        "mlx_drmario/rl/fit.py",
+        "        self.callback.held_seconds()\n        return",
+        "        return",
         "tests/rl/test_clone.py::test_time_between_two_iterations_is_not_taken_off",
     ),
     (
-        "what a callback did between two iterations of QR-DQN is taken off the next one",
+        "QR-DQN takes the time of its callback between two iterations off the next one",
         "mlx_drmario/rl/qrdqn/train.py",
-        "        self.callback.held_seconds()  # what came",
-        "        # what came",
+        "start = self.begin()",
+        "start = time.perf_counter()",
         "tests/rl/test_qrdqn.py::test_callbacks_see_every_step_and_their_time_is_not_counted",
     ),
 ]

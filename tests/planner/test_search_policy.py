@@ -85,6 +85,11 @@ def test_who_was_stopped_says_so_and_plays_nothing() -> None:
     assert decided(np.array([0, 3], np.int32)).tolist() == [0, 3]
 
 
+def test_the_name_of_a_budget_is_none() -> None:
+    with pytest.raises(TypeError, match=r"budget is '2ply'; it must be a Budget, as search.parse makes of a name"):
+        SearchPolicy("2ply")  # type: ignore[arg-type]
+
+
 def test_games_of_two_are_refused() -> None:
     view = parked(2, players=2).view
     for player in (SearchPolicy(BUDGETS["1ply"]), MemoryPolicy(memory.MEMORY)):

@@ -149,7 +149,16 @@ def test_run_directory(tiny, tmp_path):
     train(tiny, run)
     assert from_json((run / "config.json").read_text(), PPORunConfig) == tiny
     facts = json.loads((run / "environment.json").read_text())
-    assert {"python", "mlx", "numpy", "device", "blas", "cpu_count", "OPENBLAS_NUM_THREADS"} <= facts.keys()
+    assert {
+        "python",
+        "mlx",
+        "numpy",
+        "device",
+        "blas",
+        "cpu_count",
+        "OPENBLAS_NUM_THREADS",
+        "MLX_ENABLE_TF32",
+    } <= facts.keys()
     assert any((run / "tensorboard").glob("events.out.tfevents.*"))
     before = digest(run)
     with pytest.raises(FileExistsError, match="--overwrite"):

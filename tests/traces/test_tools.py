@@ -100,6 +100,12 @@ def test_filter(folder: Path, choice: Choice, rule: object) -> None:
     assert problems(made) == []
 
 
+def test_half_a_frame_is_not_cut_off() -> None:
+    assert tools._range(np.array([10, 11, 14, 20])) == [10, 12, 20]
+    assert tools._range(np.array([11, 12, 13, 13])) == [11, 12, 13], "12.5, to the even one as numbers are printed"
+    assert tools._range(np.array([12, 13, 14, 15])) == [12, 14, 15], "13.5"
+
+
 def test_summary(folder: Path) -> None:
     found = tools.summary(tools.find([folder / "c"])[0])
     assert found["episodes"] == 3 and found["levels"] == {0: 1, 1: 1, 20: 1} and found["policies"] == {"greedy": 3}

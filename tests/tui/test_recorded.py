@@ -74,8 +74,10 @@ def test_scrubbing_jumping_to_clears_and_changing_the_game(trace):
         first = screen.line.seed
         await pilot.press("pagedown")
         assert screen.game == 1 and screen.line.seed != first and screen.at == 0
-        await pilot.press("pageup", "left_square_bracket")
-        assert screen.game == 0 and screen.line.seed == first
+        for key, game in (("left_square_bracket", 0), ("right_square_bracket", 1), ("pageup", 0), ("pageup", 0)):
+            await pilot.press(key)
+            assert screen.game == game
+        assert screen.line.seed == first
         await pilot.press("down", "b")
         await until(pilot, lambda: len(screen.branch.states) > 2, "the branch, played on by another process")
         await pilot.press("escape")

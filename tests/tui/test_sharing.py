@@ -74,10 +74,9 @@ def test_a_job_is_sent_before_anybody_reads_it(monkeypatch):
     def narrow():
         ends = pair()
         for connection in ends:
-            with socket.socket(fileno=connection.fileno()) as end:
+            with link.as_socket(connection) as end:
                 for size in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                     end.setsockopt(socket.SOL_SOCKET, size, 4096)
-                end.detach()
         return ends
 
     monkeypatch.setattr(link, "Pipe", narrow)

@@ -84,8 +84,7 @@ class Learner(PlayingLearner, OwnsShards[Shard]):
     def iterate(self) -> dict[str, float]:
         """One rollout, judged, and the gradients on it; returns the metrics."""
         settings, followed = self.config.clone, self.followed
-        self.callback.held_seconds()  # what came between two iterations is not counted, so nothing of it is taken off
-        start = time.perf_counter()
+        start = self.begin()
         weights = self.playing.parameters()
         collected = self.shards.map(lambda shard: shard.collect(weights, followed))
         played, held = time.perf_counter(), self.callback.held_seconds()

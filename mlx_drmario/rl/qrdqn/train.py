@@ -82,8 +82,7 @@ class Learner(PlayingLearner):
     def iterate(self) -> dict[str, float]:
         """One rollout and the gradients after it; returns the metrics."""
         settings, epsilon = self.config.qrdqn, self.epsilon
-        self.callback.held_seconds()  # what came between two iterations is not counted, so nothing of it is taken off
-        start = time.perf_counter()
+        start = self.begin()
         rollout = self.collector.collect(self)
         self.replay.add(rollout)
         self.window.add(rollout.episodes)
