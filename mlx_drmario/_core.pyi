@@ -759,6 +759,7 @@ class Search:
         plies: int = 1,
         first: int = 256,
         boards: int = 40,
+        screened: int = 0,
         depth: int = 1,
         width: int = 1,
         sequences: int = 0,
@@ -771,8 +772,10 @@ class Search:
         capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: and
         the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by a
         beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the
-        better half of the boards is followed after each quarter of them). No further future is begun after `nodes`
-        boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.
+        better half of the boards is followed after each quarter of them). With `screened` above `boards`, so many
+        are looked at with every capsule that may come third, and the best of them in the mean are followed.
+        No further future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives
+        action -1 where nothing was chosen.
         futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,
         for who knows more of them than their law; None: the law.
         level is checked, but not read: what a board is worth does not depend on it.
@@ -794,6 +797,7 @@ class Search:
         plies: int = 1,
         first: int = 256,
         boards: int = 40,
+        screened: int = 0,
         depth: int = 1,
         width: int = 1,
         sequences: int = 0,
@@ -818,6 +822,7 @@ class Search:
         plies: int = 1,
         first: int = 256,
         boards: int = 40,
+        screened: int = 0,
         depth: int = 1,
         width: int = 1,
         sequences: int = 0,

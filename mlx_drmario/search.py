@@ -28,6 +28,9 @@ class Budget:
     boards: Annotated[int, Range(1, 256)] = 40
     """boards after the preview that are followed; with a number of futures, all of them through the first quarter, half
     of them through the second, and so on"""
+    screened: Annotated[int, Range(0, 256)] = 0
+    """if more than `boards`: boards after the preview that are looked at with every capsule that may come third; those
+    that are best in the mean are followed"""
     depth: Annotated[int, Range(1, 32)] = 1
     """capsules after the preview"""
     width: Annotated[int, Range(1, 16)] = 1
@@ -50,7 +53,7 @@ BUDGETS: dict[str, Budget] = {
     "2ply": Budget(plies=2, first=16),
     "3ply": Budget(plies=3, first=16),
     "sampled": Budget(plies=3, first=16, boards=16, depth=6, width=2, sequences=8),
-    "deep": Budget(plies=3, first=16, boards=24, depth=6, width=2, sequences=12),
+    "deep": Budget(plies=3, first=32, boards=24, screened=192, depth=6, width=2, sequences=12),
 }
 """Searches by name"""
 

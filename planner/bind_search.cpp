@@ -41,12 +41,14 @@ Roots roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::
 namespace {
 
 // The parameters of an online search by name, checked.
-OnlineOptions online_options(const Whole& plies, const Whole& first, const Whole& boards, const Whole& depth,
-                             const Whole& width, const Whole& sequences, const Real& max_nodes, const Real& ms) {
+OnlineOptions online_options(const Whole& plies, const Whole& first, const Whole& boards, const Whole& screened,
+                             const Whole& depth, const Whole& width, const Whole& sequences, const Real& max_nodes,
+                             const Real& ms) {
   OnlineOptions options;
   options.plies = checked(plies, "plies", 1, 3);
   options.first = checked(first, "first", 1, kMaxBoards);
   options.boards = checked(boards, "boards", 1, kMaxBoards);
+  options.screened = checked(screened, "screened", 0, kMaxBoards);
   options.depth = checked(depth, "depth", 1, kMaxFuture);
   options.width = checked(width, "width", 1, kMaxWidth);
   options.sequences = checked(sequences, "sequences", 0, kMaxSequences);
@@ -120,9 +122,9 @@ void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, cons
   const auto method = [use](Search& search, nb::handle bottle, nb::handle capsule, nb::handle preview,
                             nb::handle frame_counter, nb::handle speed, nb::handle speed_ups, nb::handle level,
                             nb::handle viruses_left, nb::handle capsules_thrown, const Whole& plies, const Whole& first,
-                            const Whole& boards, const Whole& depth, const Whole& width, const Whole& sequences,
-                            const Real& nodes, const Real& ms, nb::handle futures) {
-    const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+                            const Whole& boards, const Whole& screened, const Whole& depth, const Whole& width,
+                            const Whole& sequences, const Real& nodes, const Real& ms, nb::handle futures) {
+    const auto options = online_options(plies, first, boards, screened, depth, width, sequences, nodes, ms);
     Situations given{
         roots_from(bottle, capsule, preview, frame_counter, speed, speed_ups, level, viruses_left, capsules_thrown),
         {}};
@@ -131,15 +133,15 @@ void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, cons
   };
   c.def(name, method, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "level"_a,
         "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40,
-        "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0, "futures"_a = nb::none(),
-        documentation);
+        "screened"_a = 0, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
+        "futures"_a = nb::none(), documentation);
 }
 
 Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle speed, nb::handle seed,
                                nb::handle frame_counter, const Whole& max_capsules, const Whole& plies,
-                               const Whole& first, const Whole& boards, const Whole& depth, const Whole& width,
-                               const Whole& sequences, const Real& nodes, const Real& ms) {
-  const auto options = online_options(plies, first, boards, depth, width, sequences, nodes, ms);
+                               const Whole& first, const Whole& boards, const Whole& screened, const Whole& depth,
+                               const Whole& width, const Whole& sequences, const Real& nodes, const Real& ms) {
+  const auto options = online_options(plies, first, boards, screened, depth, width, sequences, nodes, ms);
   if (PyObject_Length(seed.ptr()) < 0) {
     PyErr_Clear();
     throw nb::type_error(
@@ -236,8 +238,10 @@ void bind_search(nb::module_& m) {
       "capsule and preview [N, 2] and the counters [N], all as in PublicView.public. plies 1: this capsule; 2: and\n"
       "the preview, after the `first` best moves; 3: and `depth` capsules more after the `boards` best boards, by a\n"
       "beam of `width` over `sequences` futures (0: as many as make the law of the first exact; otherwise only the\n"
-      "better half of the boards is followed after each quarter of them). No further future is begun after `nodes`\n"
-      "boards or `ms` milliseconds (0: no limit). A stopped call gives action -1 where nothing was chosen.\n"
+      "better half of the boards is followed after each quarter of them). With `screened` above `boards`, so many\n"
+      "are looked at with every capsule that may come third, and the best of them in the mean are followed.\n"
+      "No further future is begun after `nodes` boards or `ms` milliseconds (0: no limit). A stopped call gives\n"
+      "action -1 where nothing was chosen.\n"
       "futures u8[N, sequences, depth]: 3 * first colour + second of the capsules after the preview in each future,\n"
       "for who knows more of them than their law; None: the law.\n"
       "level is checked, but not read: what a board is worth does not depend on it.\n"
@@ -247,8 +251,8 @@ void bind_search(nb::module_& m) {
          "found; inf for placements that it did not follow. One that was dropped on the way is worth the best one and\n"
          "how far it fell behind while it was followed. Arguments as of choose().");
   c.def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
-        "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0,
-        "nodes"_a = 0.0, "ms"_a = 0.0,
+        "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "screened"_a = 0, "depth"_a = 1, "width"_a = 1,
+        "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
         "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, "
         "played\n"
         "as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.")

@@ -4,31 +4,11 @@
 #include <cassert>
 #include <chrono>
 #include <memory>
+#include <numeric>
 
 #include "search_known.h"
 
 namespace drm {
-
-template <Value V>
-void OnlineSearch<V>::Best::add(const Entry& entry) {
-  if (size == room && entry.rank >= at[size - 1].rank) return;
-  int place = 0;
-  while (place < size && at[place].rank <= entry.rank) {
-    if (at[place].end == entry.end && at[place].board == entry.board) return;
-    ++place;
-  }
-  int last = place;  // a worse copy of the same board makes room, else the worst entry
-  while (last < size && !(at[last].end == entry.end && at[last].board == entry.board)) ++last;
-  if (last == size) {
-    if (size < room) {
-      ++size;
-    } else {
-      --last;
-    }
-  }
-  std::move_backward(at + place, at + last, at + last + 1);
-  at[place] = entry;
-}
 
 template <Value V>
 void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule) {
@@ -44,10 +24,10 @@ void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace
 
 // Adds the boards after one more capsule. Ended ones stay. `judged`, if given, gets the best rank of every first move.
 template <Value V>
-void OnlineSearch<V>::follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged) {
+void OnlineSearch<V>::follow(const Beam& from, const Pace& pace, Capsule capsule, Beam& to, i32* judged) {
   to.size = 0;
   for (int n = 0; n < from.size; ++n) {
-    const Entry& entry = from.at[n];
+    const BeamEntry& entry = from.at[n];
     if (entry.end != End::kNone) {
       if (judged) judged[entry.first] = std::min(judged[entry.first], entry.rank);
       to.add(entry);
@@ -63,17 +43,56 @@ void OnlineSearch<V>::follow(const Best& from, const Pace& pace, Capsule capsule
   }
 }
 
+// Makes beam_[0] the beam after a board of second_ and the third capsule, worked out when it is first asked for:
+// futures share their beginnings.
 template <Value V>
-i32 OnlineSearch<V>::rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options) {
-  beam_[0].size = 1;
-  beam_[0].at[0] = from;
-  beam_[0].room = beam_[1].room = options.width;
-  for (int i = 0; i < options.depth; ++i) {
-    if (beam_[i & 1].at[0].end != End::kNone) return beam_[i & 1].at[0].rank;
-    follow(beam_[i & 1], pace, capsules[i], beam_[~i & 1]);
-    pace = pace.next();
+void OnlineSearch<V>::after_third(int board, const Pace& pace, Capsule third, int width) {
+  const auto which = static_cast<std::size_t>(board * kCapsules + number_of(third));
+  beam_[0].room = beam_[1].room = width;
+  if (thirds_.find(which, beam_[0])) return;
+  beam_[1].size = 1;
+  beam_[1].at[0] = second_.at[board];
+  follow(beam_[1], pace, third, beam_[0]);
+  thirds_.keep(which, beam_[0]);
+}
+
+// The boards that are followed: those of second_, or, if more were kept than options.boards, the best of them in the
+// mean over all that may come third, in which there is no luck.
+template <Value V>
+void OnlineSearch<V>::screen(const Pace& pace, const OnlineOptions& options, const Thirds& thirds) {
+  const auto size = static_cast<std::size_t>(second_.size);
+  thirds_.clear(size * kCapsules, options.width);
+  followed_.resize(size);
+  std::iota(followed_.begin(), followed_.end(), 0);
+  if (second_.size <= options.boards) return;
+  std::array<long long, kMaxBoards> totals{};
+  for (std::size_t b = 0; b < size; ++b) {
+    for (int third = 0; third < kCapsules; ++third) {
+      const int times = thirds[static_cast<std::size_t>(third)];
+      if (times == 0) continue;
+      const Capsule capsule = capsule_of(third);
+      totals[b] += static_cast<long long>(rollout(static_cast<int>(b), pace, &capsule, 1, options.width)) * times;
+    }
   }
-  return beam_[options.depth & 1].at[0].rank;
+  std::stable_sort(followed_.begin(), followed_.end(), [&](int a, int b) {
+    return totals[static_cast<std::size_t>(a)] < totals[static_cast<std::size_t>(b)];
+  });
+  followed_.resize(static_cast<std::size_t>(options.boards));
+}
+
+// What a board of second_ leads to by a beam over so many capsules.
+template <Value V>
+i32 OnlineSearch<V>::rollout(int board, Pace pace, const Capsule* capsules, int depth, int width) {
+  if (second_.at[board].end != End::kNone) return second_.at[board].rank;
+  after_third(board, pace, capsules[0], width);
+  Beam* beam = &beam_[0];
+  for (int i = 1; i < depth && beam->at[0].end == End::kNone; ++i) {
+    pace = pace.next();
+    Beam* const next = &beam_[i & 1];
+    follow(*beam, pace, capsules[i], *next);
+    beam = next;
+  }
+  return beam->at[0].rank;
 }
 
 // Adds what was expanded since the last time to the boards that others see.
@@ -112,7 +131,7 @@ Choice OnlineSearch<V>::chosen(const PublicState& root, const OnlineOptions& opt
     const Child& child = children_.at[i];
     first_.add({child.board, ranks_[i], child.tau, child.action, child.end});
   }
-  second_.room = options.plies == 2 ? 1 : options.boards;
+  second_.room = options.plies == 2 ? 1 : std::max(options.boards, options.screened);
   follow(first_, pace.next(), {root.preview[0], root.preview[1]}, second_, judged);
   if (options.plies == 2 || second_.at[0].end == End::kCleared) {
     return {second_.at[0].first, second_.at[0].rank, nodes_};
@@ -129,16 +148,22 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
   const bool exact = options.sequences == 0;
   const int wanted = exact ? futures.outcomes() : options.sequences;
+  Thirds thirds{};
+  for (int s = 0; s < (given ? wanted : futures.outcomes()); ++s) {
+    Capsule third;
+    futures.draw(s, 1, &third);
+    ++thirds[static_cast<std::size_t>(number_of(given ? given[s * options.depth] : third))];
+  }
+  screen(pace, options, thirds);
   halving_.clear();
-  for (int b = 0; b < second_.size; ++b) halving_.add_board(second_.at[b].first);
+  for (const int board : followed_) halving_.add_board(second_.at[board].first);
   for (int s = 0; s < wanted;) {
     Capsule drawn[kMaxFuture];
     if (!given) futures.draw(s, options.depth, drawn);
     const Capsule* capsules = given ? given + s * options.depth : drawn;
     halving_.begin_future(capsules[0]);
     for (const std::size_t b : halving_.followed()) {
-      const Entry& entry = second_.at[b];
-      halving_.add(b, entry.end == End::kNone ? rollout(entry, pace, capsules, options) : entry.rank);
+      halving_.add(b, rollout(followed_[b], pace, capsules, options.depth, options.width));
     }
     ++s;
     tell();

@@ -1,13 +1,16 @@
 // Search with what a player may know: the capsule, the preview, and the law of those that follow.
 #pragma once
 
+#include <array>
+#include <vector>
+
+#include "search_beam.h"
 #include "search_control.h"
 #include "search_halving.h"
 #include "value.h"
 
 namespace drm {
 
-inline constexpr int kMaxBoards = 256;
 inline constexpr int kMaxWidth = 16;
 inline constexpr int kMaxSequences = 1 << 12;
 
@@ -15,6 +18,7 @@ struct OnlineOptions {
   int plies = 1;           // 1: this capsule; 2: and the preview; 3: and capsules after it
   int first = kMaxBoards;  // of the moves of this capsule, how many are followed
   int boards = 40;         // of the boards after the preview, how many are followed
+  int screened = 0;        // if more: how many these are chosen from, by the mean over the capsules that may come third
   int depth = 1;           // capsules after the preview
   int width = 1;           // of the beam over them
   int sequences = 0;       // of such capsules, the same for all boards; 0: as many as make the first one's law exact.
@@ -44,27 +48,16 @@ class OnlineSearch {
                 const Capsule* futures = nullptr);
 
  private:
-  struct Entry {
-    Board board;
-    i32 rank;  // frames so far and value, in kFrameUnits
-    i32 frames;
-    u16 first;  // which first move
-    End end;
-  };
-  // The best distinct boards, best first.
-  struct Best {
-    int size = 0;
-    int room = 0;
-    Entry at[kMaxBoards];
-
-    void add(const Entry& entry);
-  };
+  // How often each capsule comes third, by its number.
+  using Thirds = std::array<int, kCapsules>;
 
   Choice chosen(const PublicState& root, const OnlineOptions& options, i32* judged, const Capsule* futures);
   void tell();
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);
-  void follow(const Best& from, const Pace& pace, Capsule capsule, Best& to, i32* judged = nullptr);
-  i32 rollout(const Entry& from, Pace pace, const Capsule* capsules, const OnlineOptions& options);
+  void follow(const Beam& from, const Pace& pace, Capsule capsule, Beam& to, i32* judged = nullptr);
+  void after_third(int board, const Pace& pace, Capsule third, int width);
+  void screen(const Pace& pace, const OnlineOptions& options, const Thirds& thirds);
+  i32 rollout(int board, Pace pace, const Capsule* capsules, int depth, int width);
   Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged,
                     const Capsule* given);
 
@@ -75,7 +68,9 @@ class OnlineSearch {
   u32 told_ = 0;   // and how many of them the control knows of
   Children children_;
   i32 ranks_[kActions];
-  Best first_, second_, beam_[2];
+  Beam first_, second_, beam_[2];
+  std::vector<int> followed_;  // of second_, the boards that are followed
+  BeamStore thirds_;           // [board of second_, third capsule]
   Halving halving_;
 };
 

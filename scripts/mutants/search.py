@@ -4,6 +4,7 @@ ONLINE, KNOWN = "planner/search_online.cpp", "planner/search_known.cpp"
 MEMORY, TEST = "mlx_drmario/memory.py", "tests/test_memory.py"
 TEST_SEARCH = "tests/planner/test_search.py"
 TEST_EDGES = "tests/planner/test_search_edges.py"
+TEST_SCREENING = "tests/planner/test_screening.py"
 PREVIEW, TEST_PREVIEW = "planner/value_preview.cpp", "tests/planner/test_value_preview.py"
 VALUE, TEST_VALUE = "planner/bind_value.cpp", "tests/planner/test_foreign_value.py"
 
@@ -15,6 +16,41 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "given ? given + s * options.depth : drawn",
         "given ? given : drawn",
         TEST_SEARCH,
+    ),
+    (
+        "boards are screened by the law although the futures are told",
+        ONLINE,
+        "number_of(given ? given[s * options.depth] : third)",
+        "number_of(third)",
+        TEST_SCREENING,
+    ),
+    (
+        "boards are screened by the last that may come third",
+        ONLINE,
+        "totals[b] += static",
+        "totals[b] = static",
+        TEST_SCREENING,
+    ),
+    (
+        "what may come third counts once however likely it is",
+        ONLINE,
+        "options.width)) * times;",
+        "options.width));",
+        TEST_SCREENING,
+    ),
+    (
+        "beams after the third capsule are those of the decision before",
+        "planner/search_beam.h",
+        "sizes_.assign(",
+        "sizes_.resize(",
+        TEST_SEARCH,
+    ),
+    (
+        "a beam after the third capsule is made anew in every future",
+        ONLINE,
+        "  if (thirds_.find(which, beam_[0])) return;\n",
+        "",
+        TEST_EDGES,
     ),
     (
         "a plan begins one capsule late",

@@ -184,7 +184,7 @@ def test_a_wide_beam_finds_the_fastest_clear() -> None:
 def test_results_do_not_depend_on_threads_or_company() -> None:
     games = dm.Decisions(num_envs=5, threads=1)
     games.reset(np.arange(5), 2, seeds.seeds("training", 5))
-    for name in ("1ply", "3ply", "sampled"):
+    for name in ("1ply", "3ply", "sampled", "deep"):
         budget = dataclasses.asdict(dataclasses.replace(BUDGETS[name], boards=3, sequences=4))
         roots = roots_of(games.view)
         alone = [dm.Search(threads=1).choose(**chosen_rows(roots, np.array([n])), **budget) for n in range(5)]

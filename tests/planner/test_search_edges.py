@@ -42,14 +42,18 @@ def test_bottles_with_more_placements_than_any_game_has() -> None:
     ("sequences", "drops"), [(4, 3), (5, 3), (6, 3), (7, 3), (8, 3), (15, 3), (16, 3), (2, 1), (1, 0)]
 )
 def test_boards_are_dropped_three_times_whatever_the_number_of_futures(sequences: int, drops: int) -> None:
-    """After each quarter of the futures but the last: 64 boards become 8, each followed through one more capsule."""
+    """After each quarter of the futures but the last: 64 boards become 8, each followed through one more capsule.
+
+    The third capsule is the same in all futures, and what it does to a board is worked out once.
+    """
     games = parked(20, 0x8988)
-    budget = dict(plies=3, boards=64, depth=1, sequences=sequences)
+    futures = np.stack([np.zeros(sequences, int), np.arange(sequences) % 9], axis=1)[None]
+    budget = dict(plies=3, boards=64, depth=2, sequences=sequences, futures=futures)
     search = dm.Search(threads=1)
     before = search.choose(**roots_of(games.view), plies=2)[2][0]
     expanded = search.choose(**roots_of(games.view), **budget)[2][0] - before
     ends = [-(-sequences * part // 4) for part in range(1, 5)]
-    boards, expected = 64, 0
+    boards, expected = 64, 64
     for future in range(1, sequences + 1):
         expected += boards
         if future in ends and future < sequences:
