@@ -25,6 +25,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_SCREENING,
     ),
     (
+        "a screening of the boards that are followed anyway is accepted",
+        "mlx_drmario/search.py",
+        "0 < made.screened <= made.boards",
+        "0 < made.screened < made.boards",
+        TEST_SEARCH,
+    ),
+    (
         "boards are screened by the last that may come third",
         ONLINE,
         "totals[b] += static",
