@@ -10,6 +10,26 @@
 
 namespace drm {
 
+namespace {
+
+// How often each capsule comes third: in the given futures, else by the law.
+Thirds thirds_of(const Futures& law, const OnlineOptions& options, const Capsule* given) {
+  Thirds thirds{};
+  const int futures = given ? options.sequences : law.outcomes();
+  for (int s = 0; s < futures; ++s) {
+    Capsule third;
+    if (given) {
+      third = given[s * options.depth];
+    } else {
+      law.draw(s, 1, &third);
+    }
+    ++thirds[static_cast<std::size_t>(number_of(third))];
+  }
+  return thirds;
+}
+
+}  // namespace
+
 template <Value V>
 void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule) {
   ++nodes_;
@@ -56,15 +76,11 @@ void OnlineSearch<V>::after_third(int board, const Pace& pace, Capsule third, in
   thirds_.keep(which, beam_[0]);
 }
 
-// The boards that are followed: those of second_, or, if more were kept than options.boards, the best of them in the
-// mean over all that may come third, in which there is no luck.
+// Leaves, of the boards that are followed, the best in the mean over all that may come third, in which there is no
+// luck.
 template <Value V>
 void OnlineSearch<V>::screen(const Pace& pace, const OnlineOptions& options, const Thirds& thirds) {
   const auto size = static_cast<std::size_t>(second_.size);
-  thirds_.clear(size * kCapsules, options.width);
-  followed_.resize(size);
-  std::iota(followed_.begin(), followed_.end(), 0);
-  if (second_.size <= options.boards) return;
   std::array<long long, kMaxBoards> totals{};
   for (std::size_t b = 0; b < size; ++b) {
     for (int third = 0; third < kCapsules; ++third) {
@@ -148,13 +164,11 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
   const Futures futures(root, hash_of(board_of(root.bottle)) + root.capsules_thrown, options.sequences);
   const bool exact = options.sequences == 0;
   const int wanted = exact ? futures.outcomes() : options.sequences;
-  Thirds thirds{};
-  for (int s = 0; s < (given ? wanted : futures.outcomes()); ++s) {
-    Capsule third;
-    futures.draw(s, 1, &third);
-    ++thirds[static_cast<std::size_t>(number_of(given ? given[s * options.depth] : third))];
-  }
-  screen(pace, options, thirds);
+  const auto size = static_cast<std::size_t>(second_.size);
+  thirds_.clear(size * kCapsules, options.width);
+  followed_.resize(size);
+  std::iota(followed_.begin(), followed_.end(), 0);
+  if (second_.size > options.boards) screen(pace, options, thirds_of(futures, options, given));
   halving_.clear();
   for (const int board : followed_) halving_.add_board(second_.at[board].first);
   for (int s = 0; s < wanted;) {

@@ -33,6 +33,9 @@ struct Choice {
   u32 nodes;  // boards expanded
 };
 
+// How often each capsule comes third, by its number.
+using Thirds = std::array<int, kCapsules>;
+
 // A search with its memory; for one thread.
 template <Value V>
 class OnlineSearch {
@@ -48,9 +51,6 @@ class OnlineSearch {
                 const Capsule* futures = nullptr);
 
  private:
-  // How often each capsule comes third, by its number.
-  using Thirds = std::array<int, kCapsules>;
-
   Choice chosen(const PublicState& root, const OnlineOptions& options, i32* judged, const Capsule* futures);
   void tell();
   void expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule);

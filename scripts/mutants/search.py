@@ -20,8 +20,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "boards are screened by the law although the futures are told",
         ONLINE,
-        "number_of(given ? given[s * options.depth] : third)",
-        "number_of(third)",
+        "thirds_of(futures, options, given)",
+        "thirds_of(futures, options, nullptr)",
         TEST_SCREENING,
     ),
     (

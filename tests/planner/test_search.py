@@ -48,6 +48,13 @@ def copy_of(games: dm.Decisions, action: int) -> dm.Decisions:
     return other
 
 
+def show(games: dm.Decisions, preview: int) -> None:
+    """Put a capsule, by its number, into the preview of a parked game."""
+    state = games.state.copy()
+    state["p1_next_color_l"], state["p1_next_color_r"] = divmod(preview, 3)
+    games.set_state(state)
+
+
 def value(games: dm.Decisions, weights: np.ndarray) -> float:
     """Frames to go of a parked game as the linear value sees them."""
     return float(dm.features(roots_of(games.view)["bottle"])[0] @ weights) / 4
@@ -105,10 +112,8 @@ def test_three_plies_are_the_mean_over_the_law_of_the_third_capsule() -> None:
         total = 0.0
         for third in law:
             known = copy_of(games, int(action))
-            state = known.state.copy()
-            state["p1_next_color_l"], state["p1_next_color_r"] = divmod(int(third), 3)
             if not known.ended[0]:
-                known.set_state(state)
+                show(known, int(third))
             total += float(copy_of(games, int(action)).tau[0]) + (
                 60_000 if known.ended[0] else best_by_trying(known, 2, weights)
             )
