@@ -40,7 +40,7 @@ void Batch::reset(const std::vector<GameConfig>& configs, const std::vector<bool
   });
 }
 
-void Batch::replace(std::vector<Match> games) {
+void Batch::replace(const std::vector<Match>& games) {
   std::copy(games.begin(), games.end(), games_.begin());  // in place: Python holds views of this memory
   std::fill(events_.begin(), events_.end(), Events{});
 }

@@ -27,10 +27,10 @@ class Batch {
   void reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask, bool at_play);
 
   // Replaces all games; nothing has happened in them yet.
-  void replace(std::vector<Match> games);
+  void replace(const std::vector<Match>& games);
 
   // Plays frames [T][N][P] of held buttons. Each recorded field f receives its value after every frame at
-  // out[f] + ((t * N) + n) * bytes. Runs every game through all frames before the next, which keeps it in cache.
+  // out[f] + ((t * N) + n) * bytes. Runs every game through many frames before the next, which keeps it in cache.
   void run(const u8* buttons, std::size_t frames, std::span<const Field> record, std::span<u8* const> out);
 
  private:

@@ -14,14 +14,42 @@ static std::atomic<bool> ending{false};
 static std::atomic<std::thread::id> ends_it;
 static std::atomic<int> returning{0};  // threads that have seen no end, and wait for the GIL
 
-WithoutGil::~WithoutGil() {
+[[noreturn]] static void stay() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+// Waits for the GIL by `wait`, unless the interpreter ends.
+template <class Wait>
+static void return_to_python(Wait&& wait) {
   ++returning;
   if (ending && ends_it.load() != std::this_thread::get_id()) {
     --returning;
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    stay();
   }
-  PyEval_RestoreThread(thread_);
+  wait();
   --returning;
+}
+
+WithoutGil::~WithoutGil() {
+  return_to_python([&] { PyEval_RestoreThread(thread_); });
+}
+
+WithGil::WithGil() {
+  return_to_python([&] { state_ = PyGILState_Ensure(); });
+}
+
+nb::object called(nb::handle function, nb::handle argument) {
+  // The interpreter ends a thread by unwinding it, past this; what Python raises comes back as null.
+  struct Call {
+    bool back = false;
+    ~Call() {
+      if (!back) stay();
+    }
+  } call;
+  PyObject* result = PyObject_CallOneArg(function.ptr(), argument.ptr());
+  call.back = true;
+  if (!result) throw nb::python_error();
+  return nb::steal(result);
 }
 
 void watch_for_the_end() {

@@ -3,7 +3,8 @@
 //
 // The rule: arguments are checked and copied while the GIL is held; then `exclusively` releases it and takes the
 // object's lock for the work. So no call reads an array that its caller may be rewriting, no two calls share an object,
-// and nobody waits for the lock while holding the GIL.
+// and nobody waits for the lock while holding the GIL. What reads large arrays where they are (networks, `digests`)
+// says so.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -47,6 +48,21 @@ class WithoutGil {
  private:
   PyThreadState* thread_;
 };
+
+// Lets a thread that has no Python state at hand run Python while it lives; the end finds it as it finds WithoutGil.
+class WithGil {
+ public:
+  WithGil();
+  ~WithGil() { PyGILState_Release(state_); }
+  WithGil(const WithGil&) = delete;
+  WithGil& operator=(const WithGil&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
+// function(argument), by a thread that the interpreter may end in it: that one stays there as well.
+nb::object called(nb::handle function, nb::handle argument);
 
 // Called once, when the module is made.
 void watch_for_the_end();

@@ -7,11 +7,22 @@ namespace drm {
 
 static std::string range(long lo, long hi) { return std::to_string(lo) + ".." + std::to_string(hi); }
 
+// Whether an array of another dtype holds integers, if anything: those that no dtype has room for are Python's.
+static bool are_whole(const nb::object& array) {
+  if (nb::cast<std::string>(array.attr("dtype").attr("kind")) != "O") {
+    return nb::cast<std::size_t>(array.attr("size")) == 0;
+  }
+  for (const nb::handle each : array.attr("flat")) {
+    if (!PyLong_Check(each.ptr()) || PyBool_Check(each.ptr())) return false;
+  }
+  return true;
+}
+
 // The argument as a numpy array of integers of whatever width.
 static nb::object integer_object(nb::handle value, const char* name) {
   nb::object array = numpy().attr("asarray")(value);
   const auto kind = nb::cast<std::string>(array.attr("dtype").attr("kind"));
-  if (kind != "i" && kind != "u" && nb::cast<std::size_t>(array.attr("size")) != 0) {
+  if (kind != "i" && kind != "u" && !are_whole(array)) {
     throw nb::type_error((std::string(name) + " must be integers, not " + text(array.attr("dtype"))).c_str());
   }
   return array;
@@ -142,7 +153,8 @@ Integers<u8> bottle_array(nb::handle value, const char* name, const std::vector<
   nb::object array = integer_object(value, name);
   const auto ndim = nb::cast<std::size_t>(array.attr("ndim"));
   const nb::object shape = array.attr("shape");
-  if (ndim == lead.size() + 2 && nb::cast<int>(shape[ndim - 2]) == kRows && nb::cast<int>(shape[ndim - 1]) == kCols) {
+  if (ndim == lead.size() + 2 && nb::cast<std::size_t>(shape[ndim - 2]) == kRows &&
+      nb::cast<std::size_t>(shape[ndim - 1]) == kCols) {
     nb::list flat;
     for (std::size_t axis = 0; axis < lead.size(); ++axis) flat.append(shape[axis]);
     flat.append(kCells);

@@ -1,7 +1,6 @@
 #include "first_block.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <vector>
 

@@ -6,7 +6,7 @@
 // where a product of matrices would go through all planes of all 128. The rest of the block follows while a decision's
 // cells are in the cache.
 //
-// Axis letters: B decisions, C planes, K channels. The order of all additions is fixed, whatever the number of threads.
+// Axis letters: B decisions, C planes, K channels. The order of all additions is fixed.
 #pragma once
 
 #include "squeeze.h"

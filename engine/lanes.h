@@ -1,8 +1,6 @@
 // Vectors of floats, and products of small matrices whose rows are a whole number of vectors ("padded" with zeros).
 #pragma once
 
-#include <cstddef>
-
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace drm {

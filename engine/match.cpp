@@ -1,7 +1,5 @@
 #include "match.h"
 
-#include <cassert>
-
 #include "falling.h"
 #include "settle.h"
 #include "setup.h"

@@ -18,8 +18,4 @@ inline void frame(Match& match, const u8 held[2]) {
 
 inline constexpr int kVictories = 3;  // that a match of two players is played for
 
-// Whether nothing but the frame counter and the pads will ever change: the match is over and the program went back to
-// its options or title screen, which are outside the engine.
-constexpr bool is_over(u8 mode) { return mode == kModeTitle || mode == kModeOptions; }
-
 }  // namespace drm

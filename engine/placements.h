@@ -1,7 +1,7 @@
 // The legal placements of a batch of decisions, as networks read them: ragged, every decision has its own number.
 #pragma once
 
-#include "tables.h"
+#include "types.h"
 
 namespace drm {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "rows.h"
-#include "tables.h"
+#include "types.h"
 
 namespace drm {
 

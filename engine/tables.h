@@ -32,4 +32,11 @@ inline constexpr u8 kDasReload = 10;   // counter after a repeat: the next comes
 inline constexpr u8 kDasBlocked = 15;  // counter after a move blocked by a cell: retried every frame
 inline constexpr u8 kThrowCalls = 22;  // counted throw calls until a one-player spawn
 
+// Frames between the one before a one-player spawn's first throw call, whose counter is given, and that of the last: at
+// LOW calls count at odd counters alone (docs/rules.md 7.1).
+constexpr int frames_to_throw(u8 speed, int frame_counter) {
+  constexpr int calls = kThrowCalls - 1;
+  return speed != kLow ? calls : 2 * calls + (frame_counter & 1);
+}
+
 }  // namespace drm

@@ -27,8 +27,9 @@ class ThreadPool {
   void lock();
   void unlock();
 
-  // Calls body(begin, end) for disjoint chunks of `grain` indices that cover [0, count); returns when all are done.
-  // What a body throws is thrown when the others are, too; chunks not begun by then are left out.
+  // Calls body(begin, end) for disjoint chunks that cover [0, count), of `grain` indices or, where one thread is
+  // enough, of all; returns when all are done. What a body throws is thrown when the others are, too; chunks not begun
+  // by then are left out.
   void for_chunks(int count, int grain, const std::function<void(int, int)>& body);
 
  private:

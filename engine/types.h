@@ -18,6 +18,9 @@ using i32 = std::int32_t;
 template <typename T, int count>
 using FieldOf = std::conditional_t<count == 1, T, T[count]>;
 
+// The lowest bits of eight bytes, that of byte k as bit k; all others are 0.
+constexpr u64 gathered(u64 bytes) { return bytes * 0x0102040810204080ull >> 56; }
+
 inline constexpr int kRows = 16;  // row 0 on top
 inline constexpr int kCols = 8;
 inline constexpr int kCells = kRows * kCols;  // index = row * 8 + col

@@ -52,7 +52,8 @@ static void step(Decisions& d, nb::handle action) {
 
 // Any whole number that fits 64 bits, of any integer type; TypeError or ValueError otherwise.
 static u64 word(nb::handle value, const char* name) {
-  if (!PyIndex_Check(value.ptr())) throw nb::type_error(refusal(name, value, "whole numbers").c_str());
+  if (!PyIndex_Check(value.ptr()) || PyBool_Check(value.ptr()))
+    throw nb::type_error(refusal(name, value, "whole numbers").c_str());
   const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
   if (!number.is_valid()) throw nb::python_error();
   const u64 result = PyLong_AsUnsignedLongLong(number.ptr());
@@ -115,9 +116,7 @@ static void set_bottles(Decisions& d, nb::handle bottle, nb::handle mask) {
 
 static nb::ndarray<nb::numpy, u64> game_digests(Decisions& d) {
   std::vector<u64> values(count(d));
-  exclusively(d, [&] {
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = digest(d.games[i].round.match);
-  });
+  exclusively(d, [&] { digests(&d.games[0].round.match, values.size(), values.data(), sizeof(Game)); });
   return copied(values, {values.size()});
 }
 

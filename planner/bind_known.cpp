@@ -5,6 +5,8 @@ namespace drm {
 
 namespace {
 
+constexpr KnownOptions kKnown;  // what holds for parameters that are not given
+
 KnownOptions known_options(const Whole& width, const Real& alpha, const Whole& max_capsules) {
   KnownOptions options;
   options.width = checked(width, "width", 1, 1 << 20);
@@ -80,12 +82,13 @@ void bind_line(nb::module_& m) {
 
 void bind_known(nb::module_& m, nb::class_<Search>& c) {
   bind_line(m);
-  c.def("solve", &solve, "games"_a, "width"_a = 1000, "alpha"_a = 1.0, "max_capsules"_a = 1000,
+  c.def("solve", &solve, "games"_a, "width"_a = kKnown.width, "alpha"_a = kKnown.alpha,
+        "max_capsules"_a = kKnown.max_capsules,
         "The best Line from each game of a Decisions on, by a beam of `width` boards per capsule, ranked by\n"
         "frames + alpha * value. It reads the reserve: every capsule to come is known.");
   c.def("plan", &plan, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "level"_a,
-        "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "to_come"_a, "width"_a = 1000, "alpha"_a = 1.0,
-        "max_capsules"_a = 1000,
+        "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "to_come"_a, "width"_a = kKnown.width,
+        "alpha"_a = kKnown.alpha, "max_capsules"_a = kKnown.max_capsules,
         "The same from what N players see, as in choose(), and what they believe will come: to_come u8[N, 128],\n"
         "3 * first colour + second of the capsules after the preview, which begin anew after the last.");
 }

@@ -39,7 +39,7 @@ static nb::ndarray<nb::numpy, u8> script_of(nb::handle bottle, nb::handle colors
                          static_cast<u8>(checked(speed_ups, "speed_ups", 0, kMaxSpeedUps))};
   u8 buttons[kMaxScript];
   const int chosen = checked(action, "action", 0, kActions - 1);
-  const int length = script(query, chosen, buttons, kMaxScript);
+  const int length = script(query, chosen, buttons);
   if (length == 0) throw nb::value_error(("action is " + std::to_string(chosen) + ", which cannot be reached").c_str());
   return copied(std::vector<u8>(buttons, buttons + length), {static_cast<std::size_t>(length)});
 }

@@ -40,6 +40,9 @@ Roots roots_from(nb::handle bottle, nb::handle capsule, nb::handle preview, nb::
 
 namespace {
 
+constexpr OnlineOptions kOnline;  // what holds for parameters that are not given
+constexpr auto kNodes = static_cast<double>(kOnline.max_nodes);
+
 // The parameters of an online search by name, checked.
 OnlineOptions online_options(const Whole& plies, const Whole& first, const Whole& boards, const Whole& screened,
                              const Whole& depth, const Whole& width, const Whole& sequences, const Real& max_nodes,
@@ -132,8 +135,9 @@ void define(nb::class_<Search>& c, const char* name, Result (*use)(Search&, cons
     return use(search, given, options);
   };
   c.def(name, method, "bottle"_a, "capsule"_a, "preview"_a, "frame_counter"_a, "speed"_a, "speed_ups"_a, "level"_a,
-        "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40,
-        "screened"_a = 0, "depth"_a = 1, "width"_a = 1, "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
+        "viruses_left"_a, "capsules_thrown"_a, nb::kw_only(), "plies"_a = kOnline.plies, "first"_a = kOnline.first,
+        "boards"_a = kOnline.boards, "screened"_a = kOnline.screened, "depth"_a = kOnline.depth,
+        "width"_a = kOnline.width, "sequences"_a = kOnline.sequences, "nodes"_a = kNodes, "ms"_a = kOnline.max_ms,
         "futures"_a = nb::none(), documentation);
 }
 
@@ -251,8 +255,9 @@ void bind_search(nb::module_& m) {
          "found; inf for placements that it did not follow. One that was dropped on the way is worth the best one and\n"
          "how far it fell behind while it was followed. Arguments as of choose().");
   c.def("play", &play, "level"_a, "speed"_a, "seed"_a, "frame_counter"_a = 0, "max_capsules"_a = 1000, nb::kw_only(),
-        "plies"_a = 1, "first"_a = kMaxBoards, "boards"_a = 40, "screened"_a = 0, "depth"_a = 1, "width"_a = 1,
-        "sequences"_a = 0, "nodes"_a = 0.0, "ms"_a = 0.0,
+        "plies"_a = kOnline.plies, "first"_a = kOnline.first, "boards"_a = kOnline.boards,
+        "screened"_a = kOnline.screened, "depth"_a = kOnline.depth, "width"_a = kOnline.width,
+        "sequences"_a = kOnline.sequences, "nodes"_a = kNodes, "ms"_a = kOnline.max_ms,
         "(cleared u8[N], frames u32[N], capsules u32[N], viruses left u32[N]) of whole games, one per seed, "
         "played\n"
         "as by choose(). A stopped call leaves its games where they are, those not begun at 0 capsules.")

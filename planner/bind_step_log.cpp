@@ -139,12 +139,15 @@ void bind_step_log(nb::module_& m) {
           "They have made them: whether a block became full. Without `before`, or with another number of moves than\n"
           "one since then, nothing is logged.")
       .def(
-          "seal", [](StepLog& log) { return log.seal(); }, "End a block if anything is in it; whether it was.")
+          "seal", [](StepLog& log) { return exclusively(log.games(), [&] { return log.seal(); }); },
+          "End a block if anything is in it; whether it was.")
       .def(
           "take", [](StepLog& log) { return log.take(); }, nb::sig("def take(self) -> LogBlock | None"),
           "The oldest full block, None when there is none; any thread may take it.")
       .def_prop_ro("ready", &StepLog::ready, "number of full blocks")
-      .def_prop_ro("step", &StepLog::step, "number of the next step");
+      .def_prop_ro(
+          "step", [](StepLog& log) { return exclusively(log.games(), [&] { return log.step(); }); },
+          "number of the next step");
 }
 
 }  // namespace drm

@@ -35,7 +35,7 @@ nb::object numbers(const nb::object& answer) {
   const nb::object as_array = nb::module_::import_("numpy").attr("asarray");
   nb::object array;
   try {
-    array = as_array(answer);
+    array = called(as_array, answer);
   } catch (nb::python_error& error) {
     const auto type = nb::cast<std::string>(nb::handle(Py_TYPE(answer.ptr())).attr("__name__"));
     nb::raise_from(error, PyExc_ValueError, "%s%s that is no array", kAnswer, type.c_str());
@@ -100,9 +100,10 @@ void Search::ask(const Child* children, int n, i32* out) {
   }
   const std::size_t count = answers.size();
   if (count == 0) return;
-  const nb::gil_scoped_acquire acquire;
+  const WithGil acquire;
   const Asking here;
-  const nb::object said = numbers(function(copied(bottles, {count, static_cast<std::size_t>(kCells)})));
+  const nb::object given = nb::cast(copied(bottles, {count, static_cast<std::size_t>(kCells)}));
+  const nb::object said = numbers(called(function, given));
   nb::ndarray<const float, nb::ndim<1>, nb::device::cpu> frames;
   if (!nb::try_cast(said, frames) || frames.shape(0) != count) {
     const auto got = nb::cast<std::string>(said.attr("shape").attr("__str__")());

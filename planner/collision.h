@@ -22,9 +22,9 @@ inline unsigned empty_columns(const u8* cells) {
   u64 filled;  // a byte is 0 where the cell is empty
   std::memcpy(&filled, cells, kCols);
   filled = ~filled;
-  const u64 low_bits = (filled & 0x7F * kEach) + 0x7F * kEach;        // bit 7: one of bits 0-6 is set
-  const u64 empty = ~(low_bits | filled) >> 7 & kEach;                // bit 0 of each byte
-  return static_cast<unsigned>(empty * 0x0102040810204080ull >> 56);  // gathered: bit 0 of byte k becomes bit k
+  const u64 low_bits = (filled & 0x7F * kEach) + 0x7F * kEach;  // bit 7: one of bits 0-6 is set
+  const u64 empty = ~(low_bits | filled) >> 7 & kEach;          // bit 0 of each byte
+  return static_cast<unsigned>(gathered(empty));
 }
 
 // Only 0xFF is free for a falling capsule; everything above row 0 is free (docs/rules.md section 8).

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <string>
 
 #include "falling.h"
 #include "match.h"
@@ -49,11 +48,8 @@ static void land(Match& match, int player, const Seat& seat, Events& events) {
 // Frames before the one in which the first counted throw call of a one-player spawn becomes the last
 // (docs/rules.md 7.1).
 static u32 quiet_throw(const Match& match) {
-  constexpr u32 calls = kThrowCalls - 1;
   if (match.nb_players == 2 || match.pill_thrown_frame != 0) return 0;
-  if (match.player[0].speed_setting != kLow) return calls;
-  const bool first_call_counts = (match.frame_counter + 1) & 1;
-  return first_call_counts ? 2 * calls : 2 * calls + 1;
+  return static_cast<u32>(frames_to_throw(match.player[0].speed_setting, match.frame_counter));
 }
 
 // For how many frames from now on nothing but clocks moves for a player; a capsule in the air locks with the last.
@@ -171,7 +167,9 @@ static const char* describe_thrown(const Player& p) {
 // Why a player is not before the first controllable frame of a capsule, or null.
 static const char* describe_unparked(const Player& p) {
   if (p.next_action != kFall) return "next_action must be 0 (falling)";
-  if (p.speed_counter != 0 || p.held != 0) return "speed_counter and held must be 0";
+  if (p.speed_counter != 0 || p.held != 0 || p.placed_step != 0) {
+    return "speed_counter, held and placed_step must be 0";
+  }
   return describe_thrown(p);
 }
 
@@ -180,6 +178,7 @@ static std::string describe_seat(const Round& round, int i) {
   const Player& p = round.match.player[i];
   if (round.players() == 2 && p.victories >= kVictories) return "victories must be 0 to 2 in a match of two players";
   if (p.virus_left_bcd == 0) return "virus_left_bcd must not be 0";
+  if (p.fail_flag != 0) return "fail_flag must be 0";
   if (seat.parked) {
     const char* problem = seat.frames_left ? "frames_left must be 0" : describe_unparked(p);
     return problem ? problem : "";
@@ -226,6 +225,7 @@ std::string describe_invalid(const Round& round) {
   if (round.over) return in_play(round.match) ? "over must be 0 in play" : "";
   if (!in_play(round.match)) return "mode must be 4 (play)";
   if (round.match.pause_audio_flag != 0) return "pause_audio_flag must be 0";
+  if (round.players() == 1 && round.match.pill_thrown_frame != 0) return "pill_thrown_frame must be 0";
   for (int i = 0; i < round.players(); ++i) {
     const std::string problem = describe_seat(round, i);
     if (!problem.empty()) return "player " + std::to_string(i + 1) + ": " + problem;

@@ -56,9 +56,9 @@ int first_until(NarrowSearch<R>& search, int last) {
   }
 }
 
-// The frame of the lock, or kNever; writes the buttons that lead to it if `capacity` is enough.
+// The frame of the lock, or kNever; writes the buttons that lead to it.
 template <int R>
-int solve(const Situation& situation, const Target& target, u8* buttons, int capacity) {
+int solve(const Situation& situation, const Target& target, u8* buttons) {
   auto& drops = of_this_thread<DropSearch<R>>();
   bool exact;
   int frames = drops.first_lock(situation, target, exact);
@@ -69,22 +69,22 @@ int solve(const Situation& situation, const Target& target, u8* buttons, int cap
     narrow.corridor.aim(situation, target);
     const int earlier = frames == kNever ? first_until(narrow, (situation.threshold + 1) * (target.row + 1))
                                          : first_before(narrow, frames);
-    if (earlier < frames) return earlier <= capacity && NarrowWalk<R>(narrow).run(earlier, buttons) ? earlier : kNever;
+    if (earlier < frames) return NarrowWalk<R>(narrow).run(earlier, buttons) ? earlier : kNever;
   }
-  if (frames <= capacity) std::copy_n(drop_buttons, frames, buttons);
+  if (frames != kNever) std::copy_n(drop_buttons, frames, buttons);
   return frames;
 }
 
 template <int R>
-int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
+int script_as(const ReachQuery& query, int action, u8* buttons) {
   const Pose pose = pose_of(action);
   if (pose.x >= kCols || pose.y >= kRows) return 0;
   const Situation situation(query);
   const bool vertical = is_vertical(pose.rotation);
   const Target target = {kRows - 1 - pose.y, vertical ? R : pose.rotation / 2, pose.x};
   if (!situation.spawn_fits() || !situation.rests(vertical, target.row, target.x)) return 0;
-  const int frames = solve<R>(situation, target, buttons, capacity);
-  if (frames > capacity) return 0;
+  const int frames = solve<R>(situation, target, buttons);
+  if (frames == kNever) return 0;
   if (R == 1) alternate_turns(buttons, frames);
   if (R == 2 && pose.rotation == 3) mirror_turns(buttons, frames);
   return frames;
@@ -92,9 +92,9 @@ int script_as(const ReachQuery& query, int action, u8* buttons, int capacity) {
 
 }  // namespace
 
-int script(const ReachQuery& query, int action, u8* buttons, int capacity) {
-  if (query.colors[0] != query.colors[1]) return script_as<2>(query, action, buttons, capacity);
-  return canonical(action) == action ? script_as<1>(query, action, buttons, capacity) : 0;
+int script(const ReachQuery& query, int action, u8* buttons) {
+  if (query.colors[0] != query.colors[1]) return script_as<2>(query, action, buttons);
+  return canonical(action) == action ? script_as<1>(query, action, buttons) : 0;
 }
 
 }  // namespace drm

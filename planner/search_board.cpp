@@ -5,18 +5,18 @@
 
 namespace drm {
 
+Cells in_row_runs(Cells cells) {
+  const Cells two = cells & moved_left(cells);
+  Cells four = two & moved_left(moved_left(two));  // bit c: columns c..c+3 are set
+  four = four | moved_right(four);
+  return four | moved_right(moved_right(four));
+}
+
 Cells in_runs(Cells cells) {
-  // Bit c of `across`: columns c..c+3 are set; of `down`: rows r..r+3.
-  const Cells two_across = cells & moved_left(cells);
-  Cells across = two_across & moved_left(moved_left(two_across));
-  const Cells two_down = cells & moved_up(cells);
-  Cells down = two_down & moved_up(two_down, 2);
-  if (!any(across | down)) return {};
-  across = across | moved_right(across);
-  across = across | moved_right(moved_right(across));
-  down = down | moved_down(down);
-  down = down | moved_down(down, 2);
-  return across | down;
+  const Cells two = cells & moved_up(cells);
+  Cells four = two & moved_up(two, 2);  // bit r: rows r..r+3 are set
+  four = four | moved_down(four);
+  return in_row_runs(cells) | four | moved_down(four, 2);
 }
 
 namespace {
@@ -26,9 +26,7 @@ Cells bit_plane(const u64 (&rows)[kRows], int bit) {
   static_assert(std::endian::native == std::endian::little && kCols == 8);
   u64 halves[2] = {};
   for (int row = 0; row < kRows; ++row) {
-    // The bit of byte i goes from 8 i to 56 + i.
-    const u64 line = (rows[row] >> bit & 0x0101010101010101ull) * 0x0102040810204080ull >> 56;
-    halves[row / 8] |= line << 8 * (row % 8);
+    halves[row / 8] |= gathered(rows[row] >> bit & 0x0101010101010101ull) << 8 * (row % 8);
   }
   return {halves[0], halves[1]};
 }

@@ -36,7 +36,8 @@ constexpr Cells moved_left(Cells a) {
   return {a.low >> 1 & kInside, a.high >> 1 & kInside};
 }
 
-// Every cell that is part of four or more in a line; with `cells` of one colour, of a run.
+// Every cell that is part of four or more in a row, and in a row or a column; with `cells` of one colour, of a run.
+Cells in_row_runs(Cells cells);
 Cells in_runs(Cells cells);
 
 // Nothing here is falling, and no run waits to be cleared. A half without partner is a single.

@@ -1,9 +1,7 @@
 #include "search_known.h"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
-#include <memory>
 #include <tuple>
 
 namespace drm {

@@ -1,7 +1,6 @@
 #include "search_moves.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 #include <span>
 #include <vector>
@@ -44,11 +43,7 @@ Pace Pace::next() const {
 
 // Frames from the one before the first throw call to the first controllable one. `phase`: parity of the frame counter
 // in the former.
-static int throw_frames(u8 speed, int phase) {
-  const int calls = kThrowCalls - 1;
-  const int until_spawn = speed != kLow ? calls : phase == 0 ? 2 * calls : 2 * calls + 1;
-  return until_spawn + 1;
-}
+static int throw_frames(u8 speed, int phase) { return frames_to_throw(speed, phase) + 1; }
 
 static void lose(Board& board, Cells cleared) {
   board.left = board.left & ~cleared & ~moved_left(cleared);
@@ -61,16 +56,12 @@ static void lose(Board& board, Cells cleared) {
 static int resolve(Board& board, int t, bool& cleared) {
   for (;;) {
     while (drop_pass(board)) t += kRedraw;
-    Cells across{}, runs{};
-    for (const Cells color : board.color) {
-      const Cells two = color & moved_left(color);
-      Cells four = two & moved_left(moved_left(two));
-      four = four | moved_right(four);
-      across = across | four | moved_right(moved_right(four));
-      runs = runs | in_runs(color);
-    }
+    Cells runs{};
+    for (const Cells color : board.color) runs = runs | in_runs(color);
     if (!any(board.virus & ~runs)) {
       cleared = true;
+      Cells across{};
+      for (const Cells color : board.color) across = across | in_row_runs(color);
       const bool by_rows = !any(board.virus & ~across);
       lose(board, runs);
       return t + (by_rows ? kToHScan : kToVScan);

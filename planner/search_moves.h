@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "placement.h"
 #include "public_state.h"
 #include "search_board.h"
 

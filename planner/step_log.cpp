@@ -21,13 +21,13 @@ static DecisionRow blank_row() {
 
 static const DecisionRow kBlank = blank_row();
 
-// Eight booleans at a time: in a word of eight, the first lowest, the product has the lowest bit of byte i at 56 + i.
+// Eight booleans at a time, the first one lowest.
 static void pack_bits(const u8* booleans, u8* bits) {
   for (int j = 0; j < kActions / 8; ++j) {
     u64 eight;
     std::memcpy(&eight, booleans + 8 * j, 8);
     if constexpr (std::endian::native == std::endian::big) eight = __builtin_bswap64(eight);
-    bits[j] = static_cast<u8>(eight * 0x0102040810204080ull >> 56);
+    bits[j] = static_cast<u8>(gathered(eight));
   }
 }
 

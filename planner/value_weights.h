@@ -1,12 +1,12 @@
-// The tuned weights of LinearValue, in quarters of a frame; written by `drmario tune --seed 0` as it was on 2026-11-26
-// (docs/LOG.md, "search (value function, ..."), whose search was another: it gives other numbers now.
+// The tuned weights of LinearValue, in quarters of a frame.
 #pragma once
 
 #include "types.h"
 
 namespace drm {
 
-// Of searches of one or two plies: by regression.
+// Of searches of one or two plies: by regression, `drmario tune --seed 0` as it was on 2026-11-26 (docs/LOG.md, "search
+// (value function, ..."), whose search was another: it gives other numbers now.
 inline constexpr i32 kShallowWeights[] = {
     309,   // viruses_0_7
     201,   // viruses_8_11

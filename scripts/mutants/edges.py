@@ -4,6 +4,8 @@ RANGES = "mlx_drmario/ranges.py"
 FILES = "mlx_drmario/files.py"
 ERRORS = "mlx_drmario/cli/errors.py"
 TEST_RANGES = "tests/test_ranges.py"
+TEST_ENDINGS = "tests/engine/test_endings.py::test_a_daemon_thread_in_the_core_lets_the_interpreter_end"
+TEST_REFUSALS = "tests/planner/test_decisions.py::test_bad_input_is_named_and_changes_nothing"
 TEST_DIRECTORY = "tests/rl/test_directory.py"
 TEST_SHOWN = "tests/test_shown_commands.py"
 
@@ -15,6 +17,48 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "                pass\n",
         f"{TEST_DIRECTORY}::test_one_writer_and_the_kernel_lets_go",
+    ),
+    (
+        "a thread on its way to a function of Python is unwound at the end",
+        "engine/bind.cpp",
+        "  return_to_python([&] { state_ = PyGILState_Ensure(); });\n",
+        "  state_ = PyGILState_Ensure();\n",
+        TEST_ENDINGS,
+    ),
+    (
+        "a thread in a function of Python is unwound at the end",
+        "engine/bind.cpp",
+        "      if (!back) stay();\n",
+        "",
+        TEST_ENDINGS,
+    ),
+    (
+        "a log is sealed while it is written to",
+        "planner/bind_step_log.cpp",
+        "return exclusively(log.games(), [&] { return log.seal(); });",
+        "return log.seal();",
+        "tests/traces/test_capture.py::test_a_log_may_be_sealed_by_another_thread",
+    ),
+    (
+        "a capsule to be decided may be placed",
+        "planner/round.cpp",
+        "p.held != 0 || p.placed_step != 0) {",
+        "p.held != 0) {",
+        TEST_REFUSALS,
+    ),
+    (
+        "who is to decide may have failed",
+        "planner/round.cpp",
+        "if (p.fail_flag != 0) return",
+        "if (p.fail_flag > 1) return",
+        TEST_REFUSALS,
+    ),
+    (
+        "a capsule to be decided may be in the hand",
+        "planner/round.cpp",
+        "round.players() == 1 && round.match.pill_thrown_frame != 0",
+        "round.players() == 1 && round.match.pill_thrown_frame > 20",
+        TEST_REFUSALS,
     ),
     (
         "SIGTERM ends a run without saving",

@@ -49,7 +49,9 @@ int main(int argc, char** argv) {
         return 1;
       }
     }
-    if (is_over(match.mode) || random() % 20000 == 0) {
+    // The program went back to its title or options, which are outside the engine: nothing will ever change.
+    const bool over = match.mode == kModeTitle || match.mode == kModeOptions;
+    if (over || random() % 20000 == 0) {
       match = fresh_game(random);
       ++games;
     }

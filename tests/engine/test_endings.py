@@ -21,7 +21,13 @@ import threading, time
 import numpy as np
 import mlx_drmario as dm
 
+from mlx_drmario.search import roots_of
+
 batch, games, search = dm.Batch(64, threads=1), dm.Decisions(2048, threads=1), dm.Search(threads=1)
+asking = dm.Search(value=lambda bottles: np.zeros(len(bottles), np.float32))
+waiting = dm.Search(value=lambda bottles: time.sleep(0.05) or np.zeros(len(bottles), np.float32))
+games.reset(5, 2, 9)
+roots = dict(zip(roots_of(games.view), (column[:64] for column in roots_of(games.view).values())))
 held = np.zeros((20_000, 64, 1), np.uint8)
 began = threading.Event()
 
@@ -37,6 +43,8 @@ WORK = {
     "a batch": "batch.run(held)",
     "decisions": "games.reset(10, 2, 9); games.afterstates()",
     "a search": "search.solve(games, width=20, max_capsules=3)",
+    "a search on the way to Python": "asking.choose(**roots, plies=2)",
+    "a search in Python": "waiting.choose(**roots)",
 }
 
 

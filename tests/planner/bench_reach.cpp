@@ -57,7 +57,7 @@ void bench(const char* name, int boards, unsigned seed, Make make) {
     if (!legal.empty()) {
       u8 buttons[kMaxScript];
       const int action = legal[static_cast<std::size_t>(below(rng, static_cast<int>(legal.size())))];
-      scripts.push_back(time_of([&] { script(c.query, action, buttons, kMaxScript); }));
+      scripts.push_back(time_of([&] { script(c.query, action, buttons); }));
     }
     if (n % 100 == 0) {
       u16 expected[kActions];

@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (action % 16 != (size > 0 ? data[0] % 16 : 0)) continue;
     u8 buttons[kMaxScript];
     const int expected = slow[action] == kUnreachable ? 0 : slow[action];
-    const int length = script(c.query, action, buttons, kMaxScript);
+    const int length = script(c.query, action, buttons);
     if (length != expected) fail(c, action, length, expected);
   }
   return 0;

@@ -271,6 +271,17 @@ def test_snapshots_restore_everything(rng: np.random.Generator, planes: str) -> 
 GAMES = dm.Decisions(num_envs=2)
 BOTTLE = np.full((1, 128), 0xFF, np.uint8)
 COLORS = np.zeros((1, 2), np.uint8)
+TALL = np.broadcast_to(np.uint8(0xFF), (1, 2**31, 8))
+
+
+def parked(**changes: int) -> np.ndarray:
+    """States [2] at the first decision, but for these fields of the match or of player 1."""
+    games = dm.Decisions(num_envs=2, threads=1)
+    games.reset(0, 2, 9)
+    state = games.state.copy()
+    for name, value in changes.items():
+        state[name if name in (state.dtype.names or ()) else f"p1_{name}"] = value
+    return state
 
 
 @pytest.mark.parametrize(
@@ -287,9 +298,16 @@ COLORS = np.zeros((1, 2), np.uint8)
         (lambda: GAMES.step(np.full(2, 512, np.int32)), ValueError, r"action\[0\] is 512"),
         (lambda: GAMES.step(np.full(2, -1, np.int32)), ValueError, r"action\[0\] is -1"),
         (lambda: GAMES.step(np.zeros(2, np.int32)), ValueError, r"action\[0\] is 0, allowed are the legal actions"),
+        (lambda: GAMES.reset(0, 0, 10**30), ValueError, f"seed is {10**30}, allowed are"),
+        (lambda: GAMES.reset(0, 0, [2**70, "x"]), TypeError, "seed must be integers, not "),
+        (lambda: GAMES.sample_legal(True), TypeError, "seed is True, allowed are whole numbers"),
         (lambda: GAMES.load(b""), ValueError, "blob does not fit"),
+        (lambda: GAMES.set_state(parked(placed_step=3)), ValueError, "placed_step must be 0"),
+        (lambda: GAMES.set_state(parked(fail_flag=1)), ValueError, "player 1: fail_flag must be 0"),
+        (lambda: GAMES.set_state(parked(pill_thrown_frame=20)), ValueError, "pill_thrown_frame must be 0"),
         (lambda: dm.reach(BOTTLE[0], COLORS, 0, 0, 0), ValueError, "bottle has shape"),
         (lambda: dm.reach(BOTTLE.astype(float), COLORS, 0, 0, 0), TypeError, "bottle must be integers, not float64"),
+        (lambda: dm.reach(TALL, COLORS, 0, 0, 0), ValueError, r"bottle has shape \(1, 2147483648, 8\)"),
         (lambda: dm.reach(BOTTLE, COLORS + 3, 0, 0, 0), ValueError, r"colors\[0, 0\] is 3"),
         (lambda: dm.reach(BOTTLE, COLORS, 0, 3, 0), ValueError, "speed is 3"),
         (lambda: dm.reach(BOTTLE, COLORS, 0, 0, 50), ValueError, r"speed_ups is 50, allowed are 0\.\.49"),

@@ -55,7 +55,7 @@ void check(const Case& c, long number, unsigned seed, int scripts, Random& rng, 
   for (int k = 0; k < scripts && !legal.empty(); ++k) {
     const int action = legal[static_cast<std::size_t>(below(rng, static_cast<int>(legal.size())))];
     u8 buttons[kMaxScript];
-    const int length = script(c.query, action, buttons, kMaxScript);
+    const int length = script(c.query, action, buttons);
     ++tally.scripts;
     if (length == slow[action] && replays(c, action, buttons, length)) continue;
     if (++tally.wrong_scripts <= 20) std::printf("action %d: script of %d frames fails\n", action, length);

@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     reach(query, frames_to_lock);
     const int action = pick_legal(frames_to_lock, random);
     u8 buttons[kMaxScript];
-    const int length = script(query, action, buttons, kMaxScript);
+    const int length = script(query, action, buttons);
     Match played = round.match;
     const Events told = play_script(played, buttons, length);
     round.events[0] = {};

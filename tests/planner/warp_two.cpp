@@ -50,7 +50,7 @@ class Console {
     runs_of_lock_[side] = 0;
     by_garbage_[side] = false;
     at_[side] = 0;
-    return length_[side] = script(query_of(match, side), action, buttons_[side], kMaxScript);
+    return length_[side] = script(query_of(match, side), action, buttons_[side]);
   }
 
   bool waiting(int side) const { return at_[side] == length_[side] && match.player[side].next_action == kFall; }

@@ -1,5 +1,7 @@
 """What is played through an observer or a frame recorder is in the file, and replays bit for bit."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,40 @@ def test_rows_are_what_the_games_showed(tmp_path: Path) -> None:
             assert games.decision["action"][row] == shown["action"] and games.decision["tau"][row] == shown["tau"]
             assert games.decision["log_prob"][row] == -0.5 and games.decision["value"][row] == n
         assert games.episode["frames"][n] == games.decision["tau"][rows].sum()
+
+
+RACE = """
+import sys, threading
+import numpy as np
+import mlx_drmario as dm
+from mlx_drmario import _core
+
+games = dm.Decisions(256, threads=1)
+games.reset(0, 2, np.arange(2, 258))
+log = _core.StepLog(games, 4096, 1e9, 1 << 20)
+sys.setswitchinterval(1e-5)
+playing = True
+
+def seal():
+    while playing:
+        log.seal(), log.take()
+
+threads = [threading.Thread(target=seal) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for seed in range(1000):
+    action = games.sample_legal(seed)
+    log.before(action), games.step(action), log.after()
+    games.reset(0, 2, np.arange(2, 258), mask=games.ended)
+playing = False
+for thread in threads:
+    thread.join()
+assert log.step > 0
+"""
+
+
+def test_a_log_may_be_sealed_by_another_thread() -> None:
+    subprocess.run([sys.executable, "-c", RACE], check=True, timeout=60)
 
 
 @given(st.integers(0, 2**32 - 1))
