@@ -18,6 +18,9 @@ from pathlib import Path
 WRITING, REMOVING = ".writing-", ".removing-"
 """Prefixes of what is not yet there, and of what is no longer there."""
 
+TRACE = ".dmtrace.h5"
+"""What names of traces end in, and those of their journals have in them: nothing else is written under such a name."""
+
 LOCK = ".lock"
 """File of a directory whose writer holds a lock on it, and has written its process number there."""
 
@@ -125,9 +128,11 @@ def _take_name(temporary: Path, path: Path, taken: str) -> None:
 def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:
     """Refuse a file that could not be written, or is no file (a device, a pipe), before the work that fills it.
 
-    Raises ValueError for a name with none of these ends (when there are any), OSError for the rest; both name the
-    option.
+    Raises ValueError for a name with none of these ends (when there are any) and for that of a trace where no trace is
+    written, OSError for the rest; both name the option.
     """
+    if TRACE in path.name and TRACE not in ends:
+        raise ValueError(f"{option} is {path}, the name of a trace; name a file that does not hold {TRACE} in its name")
     if path.is_dir():
         raise OSError(f"{option} is {path}, which is a directory")
     target = _target(path)

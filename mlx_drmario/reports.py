@@ -46,10 +46,10 @@ def write(
     else:
         (out / COMPARISON).unlink(missing_ok=True)
     for name, table in tables.items():
-        with replacing(out / name) as path:
-            csv.write_csv(table, path)
-    with replacing(out / GAMES_PARQUET) as path:
-        parquet.write_table(games, path)
+        with replacing(out / name) as path, open(path, "wb") as file:  # a path of any bytes, as Python knows it
+            csv.write_csv(table, file)
+    with replacing(out / GAMES_PARQUET) as path, open(path, "wb") as file:
+        parquet.write_table(games, file)
     with replacing(out / PLOT) as path:
         plot(path, results)
 

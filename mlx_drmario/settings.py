@@ -60,6 +60,9 @@ def layered(base: Config, file: Path | None, environ: Mapping[str, str]) -> Conf
     sources: dict[str, str] = {}
 
     def add(layer: dict[str, Any], source: str) -> None:
+        for key, value in flatten(layer).items():
+            if value == "":  # a path of no letters would be the directory where one is
+                raise ValueError(f"{source}: {key} must not be empty")
         gone = {key: value for one in layer for key, value in replaces.get(one, {}).items()}
         _merge(data, gone | layer, source, sources)
 
@@ -127,6 +130,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if data is not None and not isinstance(data, dict):
         raise ValueError(f"{file} must hold a mapping of settings, got {_shown(data)}")
+    try:
+        json.dumps(data, default=str)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{file} holds a list or a mapping that holds itself") from None
     return {str(key): value for key, value in (data or {}).items()}
 
 

@@ -122,12 +122,14 @@ void StepLog::before(const i32* actions) {
   u64 next = next_game_;
   for (std::size_t n = 0; n < game_.size(); ++n) {
     const std::size_t first = n * players;
-    const bool runs = games_.to_act[first] || games_.to_act[first + players - 1];
-    const bool changed = games_.moves[n] != left_[n];
-    const bool begins = runs && (changed || !known_[n]);
-    fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && (changed || !runs)) * kWasLeft);
+    const Round& round = games_.games[n].round;
+    const bool acts = games_.to_act[first] || games_.to_act[first + players - 1];
+    const bool goes_on = acts && known_[n] && games_.moves[n] == left_[n];
+    const bool begins = acts && !goes_on && !round.seat[0].frames_left && !round.seat[1].frames_left;
+    const bool runs = goes_on || begins;
+    fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && !goes_on) * kWasLeft);
     if (!runs) continue;
-    const Match& match = games_.games[n].round.match;
+    const Match& match = round.match;
     const u64 number = begins ? next++ : game_[n];
     if (begins) block_->starts.push_back({number, match});
     const u64 hash = begins ? digest(match) : digest_[n];

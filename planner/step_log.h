@@ -1,6 +1,7 @@
 // Rows of the decisions of a batch of games, made while these are played: what traces keep (docs/traces.md).
 //
-// A game begins wherever somebody else moved or changed it since the last logged step, so whatever is in a log replays.
+// A game begins wherever somebody else moved or changed it since the last logged step, so whatever is in a log replays;
+// of two players as soon as no capsule is in the air, whose placement no state would tell.
 // The rows come in blocks, which one thread fills and another one takes.
 #pragma once
 

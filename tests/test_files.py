@@ -103,3 +103,12 @@ def test_what_killed_writers_left_is_swept(tmp_path):
     (tmp_path / "kept").touch()
     files.sweep(tmp_path)
     assert names(tmp_path) == ["kept"]
+
+
+@pytest.mark.parametrize("name", ["game.dmtrace.h5", "game.dmtrace.h5.journal"])
+def test_nothing_else_is_written_under_the_name_of_a_trace(name, tmp_path):
+    (tmp_path / name).write_text("games")
+    for ends in ((), (".html",)):
+        with pytest.raises(ValueError, match=rf"^--json is {tmp_path / name}, the name of a trace"):
+            files.check_output("--json", tmp_path / name, ends)
+    files.check_output("--out", tmp_path / "other.dmtrace.h5", (".csv", files.TRACE))

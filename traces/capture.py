@@ -1,5 +1,7 @@
 """Recording games while they are played: by placements (an `Observer` of rollouts and evaluations) or by buttons."""
 
+import glob
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import Batch, Decisions, StepLog
+from mlx_drmario.files import check_makeable
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
@@ -58,10 +61,10 @@ class Capture(Observer):
     ) -> None:
         """policy: who plays, kept with every game; config: anything that JSON can hold, kept with every file.
 
-        Raises OSError when the directory cannot be made.
+        The directory is made when a first game is recorded. Raises OSError when it cannot be made.
         """
         self.directory, self.policy, self.config, self.file_rows = Path(directory), policy, config, file_rows
-        self.directory.mkdir(parents=True, exist_ok=True)
+        check_makeable("directory", self.directory)
         self.name = name or fresh_name()
         self._process = getpid()
         self._closed = False
@@ -91,6 +94,7 @@ class Capture(Observer):
             known.hand_over()
 
     def _begin_part(self, games: Decisions, part: int) -> "_Part":
+        self.directory.mkdir(parents=True, exist_ok=True)
         others = sum(number == part for number, _ in tuple(self._parts))
         begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
         return begun
@@ -121,7 +125,9 @@ class Capture(Observer):
 
     def files(self) -> list[Path]:
         """The files made so far, in order; after `close` all."""
-        return sorted(self.directory.glob(f"{self.name}-*{schema.SUFFIX}"))
+        found = self.directory.glob(f"{glob.escape(self.name)}-*{schema.SUFFIX}")
+        numbers = re.compile(r"\d+")
+        return sorted(found, key=lambda path: [int(each) for each in numbers.findall(path.name[len(self.name) : -3])])
 
     def open_file(self, part: str, players: int, number: int, previous: TraceWriter | None) -> TraceWriter:
         """The writer of a part's file number 1, 2, ..., in which the games of the previous one go on."""

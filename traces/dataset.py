@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
-from mlx_drmario.files import sync
+from mlx_drmario.files import naming, sync
 from mlx_drmario.spec import CELLS, COLS, EMPTY, ROWS, from_bcd
 from mlx_drmario.traces import schema, storage
 from mlx_drmario.traces.details import COLUMNS
@@ -244,7 +244,7 @@ def _decode(path: Path | str, folder: Path, choice: Choice) -> None:
         temporary.mkdir()
         parts = [_columns(block.take(np.flatnonzero(choice.mask(block)))) for block in storage.blocks(path)]
         for name in (*ROW_COLUMNS, *DERIVED):
-            np.save(temporary / f"{name}.npy", np.concatenate([part[name] for part in parts]))
+            _save(temporary / f"{name}.npy", np.concatenate([part[name] for part in parts]))
         sync(temporary)
         try:
             os.rename(temporary, folder)
@@ -253,6 +253,13 @@ def _decode(path: Path | str, folder: Path, choice: Choice) -> None:
                 raise
             for column in temporary.iterdir():
                 os.replace(column, folder / column.name)
+
+
+def _save(path: Path, column: NDArray[Any]) -> None:
+    """As np.save, which does not say why it cannot write."""
+    with naming(path), path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(column))
+        file.write(column.data)
 
 
 def _columns(games: Games) -> Rows:

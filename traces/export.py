@@ -1,22 +1,26 @@
 """Traces for other tools: Parquet tables and Minari datasets."""
 
+import contextlib
+import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import mlx_drmario as dm
 from mlx_drmario import rewards
-from mlx_drmario.files import replacing
+from mlx_drmario.files import WRITING, replacing, sync
 from mlx_drmario.traces import schema, storage
 from mlx_drmario.traces.games import Games
 from mlx_drmario.traces.schema import CLEARED, DECISION, TOP_OUT
 
 EPISODE_COLUMNS = ("seed", "level", "speed", "frame_counter", "custom", "outcome", "winner", "frames", "policy")
 """columns of the episode that the Parquet table repeats in every decision"""
+ROOT = "MINARI_DATASETS_PATH"
 GROUP = 32
 """episodes whose observations are in memory together"""
 
@@ -30,11 +34,11 @@ def parquet(paths: Sequence[Path | str], out: Path | str) -> int:
     from pyarrow import parquet as pq
 
     table_writer, rows, episodes = None, 0, 0
-    with replacing(Path(out)) as temporary:
+    with replacing(Path(out)) as temporary, open(temporary, "wb") as file:
         for path in paths:
             for block in storage.blocks(path):
                 table = pyarrow.table(_columns(block, episodes))
-                table_writer = table_writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                table_writer = table_writer or pq.ParquetWriter(file, table.schema, compression="zstd")
                 table_writer.write_table(table)
                 rows, episodes = rows + block.rows, episodes + len(block)
         if table_writer is None:
@@ -98,43 +102,87 @@ def minari(
         import minari as library
     except ImportError:
         raise ValueError('Minari is not installed: pip install "mlx-drmario[minari]"') from None
-    made, left_out, count, settings = None, 0, 0, _one_setting(paths)
-    for path in paths:
-        for block in storage.blocks(path):
-            keep = _exportable(block)
-            left_out += int((~keep).sum())
-            for group in _groups(block.take(np.flatnonzero(keep))):
-                buffers = list(_buffers(group, reward or rewards.RewardConfig(), planes, count))
-                count += len(buffers)
-                if made is None:
-                    check_dataset("dataset", dataset)
-                    with warnings.catch_warnings():  # what is not given is for whoever publishes a dataset to add
-                        warnings.filterwarnings("ignore", ".*is set to None|.*env_spec is None")
-                        made = library.create_dataset_from_buffers(
-                            dataset,
-                            buffers,
-                            **_environment(planes, settings),
-                            algorithm_name=", ".join(sorted(set(schema.decoded(block.episode["policy"]).tolist()))),
-                            description=f"Dr. Mario, recorded by mlx_drmario {dm.__version__}; format {schema.VERSION}",
-                            requirements=[f"mlx-drmario=={dm.__version__}"],
-                            jpeg_encoding=False,
-                        )
-                else:
-                    made.storage.update_episodes(buffers)
-    if made is None:
-        raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no episode that can be exported")
+    check_dataset("dataset", dataset)
+    about = _about(paths)
+    place = library.storage.datasets_root_dir.get_dataset_path(dataset)
+    if place.exists():
+        raise ValueError(f"dataset is {dataset}, which already exists in {place}; name another one, or remove that")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made, left_out, count = None, 0, 0
+    with _elsewhere(place.parent) as root:
+        for path in paths:
+            for block in storage.blocks(path):
+                keep = _exportable(block)
+                left_out += int((~keep).sum())
+                for group in _groups(block.take(np.flatnonzero(keep))):
+                    buffers = list(_buffers(group, reward or rewards.RewardConfig(), planes, count))
+                    count += len(buffers)
+                    if made is None:
+                        made = _begin(dataset, buffers, planes, about)
+                    else:
+                        made.storage.update_episodes(buffers)
+        if made is None:
+            raise ValueError(f"paths are {', '.join(map(str, paths))}, which hold no episode that can be exported")
+        for folder, _, _ in os.walk(root / dataset):
+            sync(Path(folder))
+        os.rename(root / dataset, place)
+    namespace = dataset.rpartition("/")[0]
+    if namespace and namespace not in library.namespace.list_local_namespaces():
+        library.namespace.create_namespace(namespace)
     return count, left_out
 
 
-def _one_setting(paths: Sequence[Path | str]) -> dict[str, int] | None:
-    """The level and speed of all games, None where they differ. ValueError for games of two players."""
-    found = set()
+class _About(NamedTuple):
+    """What holds for all games of a dataset."""
+
+    setting: dict[str, int] | None
+    """their level and speed, None where they differ"""
+    policies: set[str]
+
+
+@contextlib.contextmanager
+def _elsewhere(parent: Path) -> Iterator[Path]:
+    """Minari makes its datasets in a hidden directory beside `parent`'s, which goes in the end: a dataset has its name
+    when it is whole."""
+    before = os.environ.get(ROOT)
+    with tempfile.TemporaryDirectory(prefix=WRITING, dir=parent) as root:
+        os.environ[ROOT] = root
+        try:
+            yield Path(root)
+        finally:
+            os.environ.pop(ROOT)
+            if before is not None:
+                os.environ[ROOT] = before
+
+
+def _begin(dataset: str, buffers: Sequence[Any], planes: str, about: _About) -> Any:
+    """A new dataset of these episodes."""
+    import minari as library
+
+    with warnings.catch_warnings():  # what is not given is for whoever publishes a dataset to add
+        warnings.filterwarnings("ignore", ".*is set to None|.*env_spec is None")
+        return library.create_dataset_from_buffers(
+            dataset,
+            buffers,
+            **_environment(planes, about.setting),
+            algorithm_name=", ".join(sorted(about.policies)),
+            description=f"Dr. Mario, recorded by mlx_drmario {dm.__version__}; format {schema.VERSION}",
+            requirements=[f"mlx-drmario=={dm.__version__}"],
+            jpeg_encoding=False,
+        )
+
+
+def _about(paths: Sequence[Path | str]) -> _About:
+    """ValueError for games of two players."""
+    found: set[tuple[int, int]] = set()
+    policies: set[str] = set()
     for path in paths:
         table = storage.episodes(path)
         if table.players == 2:
             raise ValueError(f"path is {path}, games of two players; a Minari dataset holds one player's")
         found |= set(zip(table.episode["level"].tolist(), table.episode["speed"].tolist(), strict=True))
-    return dict(zip(("level", "speed"), found.pop(), strict=True)) if len(found) == 1 else None
+        policies |= set(schema.decoded(table.episode["policy"]).tolist())
+    return _About(dict(zip(("level", "speed"), found.pop(), strict=True)) if len(found) == 1 else None, policies)
 
 
 def _environment(planes: str, settings: dict[str, int] | None) -> dict[str, Any]:

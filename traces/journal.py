@@ -179,7 +179,7 @@ def read(path: Path | str) -> Content:
         raise ValueError(f"path is {path}, which is not a trace journal")
     payload, at = _record(data, len(MAGIC))
     if payload is None:
-        raise ValueError(f"path is {path}, a journal without a whole header: nothing was recorded")
+        raise ValueError(f"path is {path}, a journal whose header is cut short or damaged: nothing in it can be read")
     header = json.loads(bytes(payload))
     players = int(header["players"])
     own = dtypes(players)

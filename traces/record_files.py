@@ -114,21 +114,34 @@ def lines_of(path: Path | str) -> list[Game]:
     return found
 
 
-def add(records: Records, path: Path | str) -> Added:
-    """Admit what a trace file or a JSON file (.json) holds, timed with the planner's buttons also where a game was
-    played with others. Raises ValueError or OSError for a file that is neither."""
-    in_json = Path(path).suffix == ".json"
-    what, noun = ("line", "line") if in_json else ("cleared game", "episode")
-    found = lines_of(path) if in_json else games_of(path)
-    refused = {game.number: game.problem for game in found if game.claim is None}
-    claims = {game.number: game.claim for game in found if game.claim is not None}
+@dataclass(frozen=True)
+class Found:
+    """The cleared games of a file, and what they are called there."""
+
+    games: list[Game]
+    what: str
+    noun: str
+
+
+def read(path: Path | str) -> Found:
+    """What a trace file or a JSON file (.json) holds. Raises ValueError or OSError for a file that is neither."""
+    if Path(path).suffix == ".json":
+        return Found(lines_of(path), "line", "line")
+    return Found(games_of(path), "cleared game", "episode")
+
+
+def add(records: Records, found: Found) -> Added:
+    """Admit the games of a file, timed with the planner's buttons also where one was played with others."""
+    games = found.games
+    refused = {game.number: game.problem for game in games if game.claim is None}
+    claims = {game.number: game.claim for game in games if game.claim is not None}
     proofs = dict(zip(claims, prove(list(claims.values())), strict=True))
     refused |= {
         number: f"with the planner's buttons {proof.problem}" for number, proof in proofs.items() if proof.problem
     }
     admitted: list[Game] = []
-    for solver in sorted({game.solver for game in found}):
-        own = [game for game in found if game.solver == solver and game.number not in refused]
+    for solver in sorted({game.solver for game in games}):
+        own = [game for game in games if game.solver == solver and game.number not in refused]
         for game, new in zip(own, records.admit([proofs[game.number] for game in own], solver), strict=True):
             if new:
                 admitted.append(game)
@@ -136,8 +149,8 @@ def add(records: Records, path: Path | str) -> Added:
                 refused[game.number] = "its line is in the database already"
             else:
                 refused[game.number] = f"{records.top_k} better lines of its game are in the database"
-    sentences = [f"{noun} {number} is not admitted: {why}" for number, why in sorted(refused.items())]
-    return Added(what, len(found), len(admitted), sum(game.by_buttons for game in admitted), sentences)
+    sentences = [f"{found.noun} {number} is not admitted: {why}" for number, why in sorted(refused.items())]
+    return Added(found.what, len(games), len(admitted), sum(game.by_buttons for game in admitted), sentences)
 
 
 def export(lines: Iterable[Line], out: Path | str) -> int:

@@ -258,25 +258,46 @@ def buttons_of(games: Games, e: int) -> NDArray[np.uint8]:
     """
     if games.episode["buttons"][e]:
         return games.buttons_of(e)
-    rows = games.decisions_of(e)
-    table = {name: column[rows] for name, column in games.decision.items()}
-    length = max((int(table["tau"][table["player"] == seat].sum()) for seat in range(games.players)), default=0)
+    held = [_held(games, e, seat) for seat in range(games.players)]
+    begin = [_frames_to_control(games.start[e : e + 1], held, seat) for seat in range(games.players)]
+    length = max(first + frames for first, (_, frames) in zip(begin, held, strict=True))
     buttons = np.zeros((length, games.players), np.uint8)
-    speed = np.atleast_1d(games.episode["speed"][e])
-    at = [0] * games.players
-    for i, seat in enumerate(table["player"].tolist()):
-        script = dm.script(
-            table["bottle"][i],
-            table["capsule"][i],
-            int(table["frame_counter"][i]),
-            int(speed[seat]),
-            int(table["speed_ups"][i]),
-            int(table["action"][i]),
-        )
-        end = min(at[seat] + len(script), length)
-        buttons[at[seat] : end, seat] = script[: end - at[seat]]
-        at[seat] += int(table["tau"][i])
+    for seat, (first, (pressed, _)) in enumerate(zip(begin, held, strict=True)):
+        pressed = pressed[: length - first]
+        buttons[first : first + len(pressed), seat] = pressed
     return buttons
+
+
+def _held(games: Games, e: int, seat: int) -> tuple[NDArray[np.uint8], int]:
+    """What a seat holds from its first decision on, and the frames that its decisions took; one that goes on when the
+    recording ends took none, and is held as long as it would take."""
+    rows = np.arange(games.rows)[games.decisions_of(e)]
+    rows = rows[games.decision["player"][rows] == seat]
+    speed = int(np.atleast_1d(games.episode["speed"][e])[seat])
+    parts: list[NDArray[np.uint8]] = []
+    for row in rows.tolist():
+        bottle, capsule = (games.decision[name][row] for name in ("bottle", "capsule"))
+        counter, ups, action = (int(games.decision[name][row]) for name in ("frame_counter", "speed_ups", "action"))
+        script = dm.script(bottle, capsule, counter, speed, ups, action)
+        tau = int(games.decision["tau"][row]) or len(script)
+        parts.append(np.concatenate([script[:tau], np.zeros(max(0, tau - len(script)), np.uint8)]))
+    return np.concatenate([np.empty(0, np.uint8), *parts]), int(games.decision["tau"][rows].sum())
+
+
+def _frames_to_control(start: NDArray[np.void], held: list[tuple[NDArray[np.uint8], int]], seat: int) -> int:
+    """Frames from a state [1] to the first capsule that a seat controls; of two players one may be settling there,
+    while the other one holds what it does."""
+    name = f"p{seat + 1}_next_action"
+    if start[name][0] == FALL:
+        return 0
+    batch = dm.Batch(num_envs=1, players=2, threads=1)
+    batch.set_state(start)
+    of_other, _ = held[1 - seat]
+    buttons = np.zeros((len(of_other), 1, 2), np.uint8)
+    buttons[:, 0, 1 - seat] = of_other
+    played: Any = batch.run(buttons, record=(name,))
+    falls = np.flatnonzero(played[name][:, 0] == FALL)
+    return int(falls[0]) + 1 if len(falls) else len(buttons)
 
 
 def _clock_digests(games: Games, e: int, states: NDArray[np.void], player: NDArray[np.uint8]) -> NDArray[np.uint64]:

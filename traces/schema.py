@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
+from mlx_drmario.files import TRACE
 from mlx_drmario.machine import commit
 from mlx_drmario.spec import ACTIONS, CELLS
 
 FORMAT, VERSION = "mlx_drmario.trace", 1
-SUFFIX = ".dmtrace.h5"
+SUFFIX = TRACE
 CHUNK_ROWS = 4096
 """rows in a chunk of a file; smaller ones compress worse and are read more slowly"""
 TOP_K = 5

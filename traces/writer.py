@@ -1,5 +1,6 @@
 """Writing one trace file: rows go to a journal as they come, and the journal becomes the file when it is closed."""
 
+import glob
 import os
 import time
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ class TraceWriter:
         if path.exists():
             raise FileExistsError(storage.TAKEN.format(path))
         self.path, self.players = path, players
+        self._process = os.getpid()
         self._continued = False
         self.rows = 0
         """rows of decisions and frames so far"""
@@ -99,7 +101,16 @@ class TraceWriter:
         rows["game"], rows["outcome"], rows["winner"], rows["digest"] = game, outcome, winner, digest
         self._add("end", rows)
 
+    def _refuse_forked(self) -> None:
+        if os.getpid() != self._process:
+            owner = f"belongs to process {self._process}; make one of your own"
+            raise RuntimeError(f"the recording {self.path.name} {owner}")
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a recording cannot be copied or pickled: it has a file open")
+
     def _add(self, kind: str, rows: Rows) -> None:
+        self._refuse_forked()
         if not len(rows):
             return
         self._pending.add(kind, rows)
@@ -118,9 +129,11 @@ class TraceWriter:
         """Write the file and remove the journal; returns the number of episodes (0: no file). Again does nothing.
 
         Raises OSError when the disk is full; the journal stays, and `recover` makes the file when there is room.
+        Raises RuntimeError in a process forked from the one that made this object.
         """
         if self._journal is None:
             return 0
+        self._refuse_forked()
         try:
             self.flush()
             self._journal.sync()
@@ -288,7 +301,8 @@ def recover(source: Path | str) -> Recovered:
     content = journal.read(source)
     if journal.is_alive(source):
         raise BlockingIOError(f"path is {source}, which a running process writes; it makes the file when it ends")
-    for leftover in path.parent.glob(f"{WRITING}*-{path.name}"):  # of the dead writer: nobody else makes this file
+    # Of the dead writer: nobody else makes this file.
+    for leftover in path.parent.glob(f"{WRITING}*-{glob.escape(path.name)}"):
         leftover.unlink()
     if path.exists():  # the writer died between making the file and removing the journal
         made = storage.episodes(path)  # raises before the journal goes, which then is all there is

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from mlx_drmario.tui.protocol import Command, Detach, More, Picture, Report, Stop, TakenOver
+from mlx_drmario.tui.protocol import FASTEST, Command, Detach, More, Pace, Pause, Picture, Report, Stop, TakenOver
 
 
 def hang_up(connection: Connection) -> None:
@@ -150,6 +150,8 @@ class Link:
                 return  # another app has taken over
             self._connection = None
             self._wanted = False
-            if not self.detached:
+            if self.detached:
+                self._commands += (Pause(False), Pace(FASTEST))  # nobody is there to let it go on
+            else:
                 self.stop.set()
             self._changed.notify_all()

@@ -1,5 +1,6 @@
 """What a bottle byte looks like in a terminal: glyphs, and styles from the theme's variables."""
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -9,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from mlx_drmario.render import GLYPHS
+from mlx_drmario.render import GLYPHS, cell_letters
 from mlx_drmario.spec import BOTTOM, CLEARING, LEFT_HALF, RIGHT_HALF, SINGLE, TOP, VIRUS
 
 EMPTY_CLASS = 0
@@ -54,10 +55,15 @@ class Palette:
         dot = Style(color=value["bottle-dot"], bgcolor=self.bottle)
         solid = [self._solid(byte, classes[CLASS_OF[byte]]) for byte in range(256)]
         empty = CLASS_OF == EMPTY_CLASS
-        self.cells = [(" ·", dot) if empty[b] else (GLYPHS[b & 0xF0], solid[b]) for b in range(256)]
+        plain = "NO_COLOR" in os.environ  # colours are greys then: letters say which
+        self.cells = [
+            (" ·", dot) if empty[b] else (cell_letters(b) if plain else GLYPHS[b & 0xF0], solid[b]) for b in range(256)
+        ]
         """[256]: two characters for one cell"""
         self.large_cells = [
-            (("    ", dot), ("  · ", dot)) if empty[b] else tuple((line, solid[b]) for line in _LARGE[b & 0xF0])
+            (("    ", dot), ("  · ", dot))
+            if empty[b]
+            else tuple((line, solid[b]) for line in ((f" {cell_letters(b)} ", "    ") if plain else _LARGE[b & 0xF0]))
             for b in range(256)
         ]
         """[256][2]: four characters of both lines of one cell"""

@@ -6,6 +6,7 @@ command that is asked for is imported, so that `drmario --help` answers at once.
 
 import difflib
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -54,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # started with it closed (>&-)
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (for the rest of the process)
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter ends no work
     try:
         try:
             with warnings.catch_warnings():

@@ -116,20 +116,14 @@ def run(config: List | Verify | Export | Add) -> int:
 
 
 def add(db: Path, paths: Sequence[Path]) -> None:
-    """Add the games of files; a new database goes again when nothing of them can be read."""
+    """Add the games of files; what cannot be read makes no database."""
     from mlx_drmario.traces import record_files
     from mlx_drmario.traces import records as lines
 
-    new, read = not db.exists(), 0
-    try:
+    for path in paths:
+        found = record_files.read(path)
         with lines.Records(db, create=True) as records:
-            for path in paths:
-                print_added(path, record_files.add(records, path))
-                read += 1
-    except (ValueError, OSError):
-        if new and not read:
-            db.unlink(missing_ok=True)
-        raise
+            print_added(path, record_files.add(records, found))
 
 
 def print_added(path: Path, added: Added) -> None:

@@ -53,8 +53,6 @@ def run(config: SolveConfig) -> int:
     """
     import mlx_drmario as dm
     from mlx_drmario import files
-    from mlx_drmario.evaluate import FRAME_RATE
-    from mlx_drmario.search import replay_line
     from mlx_drmario.spec import speed_number
 
     check(config)
@@ -63,8 +61,22 @@ def run(config: SolveConfig) -> int:
     games.reset(config.level, speed_number(config.speed), seed, config.frame_counter)
     search = dm.Search(threads=config.threads)
     line = solve(search, games, config)
-    viruses = int(games.viruses_left[0])
-    print(f"level {config.level} {config.speed.upper()}, seed 0x{seed:04x}, {viruses} viruses, width {config.width:,}")
+    if config.json is not None:
+        content = json.dumps(record(config, seed, line)) + "\n"
+        files.write_text(config.json, content)
+    if config.movie is not None or config.capture is not None:
+        keep(config, seed, line)
+    show(config, games, line)
+    return 0 if line.cleared else 1
+
+
+def show(config: SolveConfig, games: "dm.Decisions", line: "dm.Line") -> None:
+    """Print a line capsule by capsule, played in the game at its beginning."""
+    from mlx_drmario.evaluate import FRAME_RATE
+    from mlx_drmario.search import replay_line
+
+    named = f"level {config.level} {config.speed.upper()}, seed 0x{config.seed:04x}"
+    print(f"{named}, {games.viruses_left[0]} viruses, width {config.width:,}")
     print(f"{'capsule':>7}  {'colors':<6} {'placement':<19} {'frames':>6} {'cleared':>7} {'left':>4} {'clock':>7}")
     for number, step in enumerate(replay_line(games, line.actions), start=1):
         print(
@@ -73,12 +85,6 @@ def run(config: SolveConfig) -> int:
         )
     end = "cleared" if line.cleared else "not cleared"
     print(f"{end} in {line.frames:,} frames = {line.frames / FRAME_RATE:.2f} s, {line.nodes:,} boards expanded")
-    if config.json is not None:
-        content = json.dumps(record(config, seed, line)) + "\n"
-        files.write_text(config.json, content)
-    if config.movie is not None or config.capture is not None:
-        keep(config, seed, line)
-    return 0 if line.cleared else 1
 
 
 def check(config: SolveConfig) -> None:

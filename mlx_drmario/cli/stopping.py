@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mlx_drmario.files import check_directory
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -55,11 +56,13 @@ def _of_compiling(error: RuntimeError) -> bool:
 def default_directory(name: str, make: bool = True) -> Path:
     """runs/<name>-<date>-<time>, with -2, -3, ... where that is taken; `make` makes it, so that nobody else gets it."""
     first = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if make:
+        check_directory("runs", first.parent)
     for number in itertools.count(1):
         path = first if number == 1 else first.with_name(f"{first.name}-{number}")
         with contextlib.suppress(FileExistsError):
             if make:
-                path.mkdir(parents=True)
+                path.mkdir()
             if make or not path.exists():
                 break
     return path

@@ -82,6 +82,8 @@ def check_arguments(config: Command) -> None:
             check_dataset("--minari", config.minari)
         if config.parquet is not None:
             check_output("--parquet", config.parquet)
+            if config.parquet.resolve() in [path.resolve() for path in config.paths]:
+                raise ValueError(f"--parquet is {config.parquet}, which is to be exported; name another file")
     elif isinstance(config, Html):
         check_output("--out", config.out, (".html", ".htm"))
     elif isinstance(config, Movie):

@@ -15,7 +15,7 @@ from mlx_drmario.cli.policy import located, named
 from mlx_drmario.cli.progress import Lines, Progress, TrainingScreen
 from mlx_drmario.cli.runs import levels
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
-from mlx_drmario.files import check_directory
+from mlx_drmario.files import check_makeable
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.evaluator.config import EvaluatorConfig
@@ -99,7 +99,7 @@ def go(config: DirectoryConfig, directory: Path | None, resume: bool, capture: P
     if dry_run:
         return would_train(config, directory or default_directory(config.name, make=False), resume)
     if capture is not None:
-        check_directory("--capture", capture)
+        check_makeable("--capture", capture)  # made when the run has its directory, which it may lie in
     result = train(config, directory, resume, capture)
     if not result.first:
         return 0  # whatever happened: mlx.launch ends the other processes when one returns something else

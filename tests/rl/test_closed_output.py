@@ -1,5 +1,6 @@
 """A run whose output nobody reads any more stops and is saved, whatever kind it is."""
 
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,12 @@ def test_it_is_saved(kind, tmp_path):
         error = process.stderr.read()
     assert (process.returncode, error) == (130, "") and learning
     assert checkpoint.available(run)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_letters_that_a_terminal_lacks_end_nothing(encoding, tmp_path):
+    out = tmp_path / "line.json"
+    command = [sys.executable, "-m", "mlx_drmario", "solve", "--level", "0", "--width", "5", "--json", str(out)]
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"") and b"?" in done.stdout and out.exists()

@@ -169,3 +169,10 @@ def test_what_a_run_trains_on(runs, capsys, changes, shown):
     file.write_text(json.dumps(config))
     assert main(["runs", "list", str(runs)]) == 0
     assert line(capsys.readouterr().out, "a ").split("mlp/dense")[0].removeprefix("a").strip() == shown
+
+
+def test_a_place_for_runs_that_cannot_be_made_is_an_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(tmp_path / "not mounted")
+    assert main(["train", "level0", "--decisions", "4096"]) == 1
+    assert "runs is runs; it must be a directory, and a file is in the way" in capsys.readouterr().err

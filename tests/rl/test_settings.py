@@ -122,6 +122,8 @@ FILES = {
     "env: {level: 99}": "env.level must be between 0 and 24, got 99",
     "- seed": "must hold a mapping of settings, got ['seed']",
     "seed: [": "is not YAML: while parsing",
+    "x: &a [*a]": "holds a list or a mapping that holds itself",
+    'out: ""': "out must not be empty",
 }
 
 
@@ -142,6 +144,7 @@ VARIABLES = {
     ("DRMARIO_", "1"): "there is no setting ''",
     ("DRMARIO_SEED", "three"): "seed should be a valid integer, got 'three'",
     ("DRMARIO_SEED", ""): "seed should be a valid integer, got None",
+    ("DRMARIO_OUT", '""'): "out must not be empty",
     ("DRMARIO_SEED", "1_0"): "seed should be a valid integer, got '1_0'",
     ("DRMARIO_MINUTES", "1:30"): "minutes should be a valid number, got '1:30'",
     ("DRMARIO_PPO", "{gamma: 1, gamma: 1}"): "the setting 'gamma' is given twice",

@@ -345,3 +345,17 @@ def test_weights_that_are_no_numbers_end_a_run_and_are_not_kept(tiny, tmp_path, 
         with pytest.raises(ValueError, match=r"^the weights are not finite any more after 0 decisions"):
             begin(config, run, StopAfter(1))
         assert checkpoint.available(run) == [] and not (run / "metrics.jsonl").read_bytes()
+
+
+def test_a_run_that_was_taken_away_is_not_made_again_by_half(tiny, tmp_path):
+    run = tmp_path / "run"
+
+    class TakeAway(StopAfter):
+        def on_iteration(self, snapshot):
+            super().on_iteration(snapshot)
+            if len(self.seen) == 2:
+                shutil.rmtree(run)
+
+    with pytest.raises(FileNotFoundError, match=f"^{run} holds no run any more"):
+        train(tiny, run, TakeAway(6))
+    assert not run.exists()

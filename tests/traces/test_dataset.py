@@ -173,8 +173,8 @@ def test_what_a_killed_decode_left_blocks_nobody(
 ) -> None:
     """In a container every process may have the number of the one that was killed."""
     cache, made = tmp_path / "cache", []
-    real = np.save
-    monkeypatch.setattr(np, "save", lambda path, column: (made.append(path), real(path, column)))
+    real = dataset._save
+    monkeypatch.setattr(dataset, "_save", lambda path, column: (made.append(path), real(path, column)))
     Dataset(files[:1], cache)
     (entry,) = cache.iterdir()
     left = made[0].relative_to(cache).parts[0]
@@ -243,3 +243,9 @@ def test_mlx_arrays(data: Dataset) -> None:
     arrays = {name: mx.array(column) for name, column in rows.items()}  # as docs/traces.md says
     assert set(arrays) == set(rows) and arrays["bottle"].shape == (16, 128)
     np.testing.assert_array_equal(np.array(arrays["legal"]), rows["legal"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_named() -> None:
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        dataset._save(Path("/dev/full"), np.zeros((1000, 8), np.float32))

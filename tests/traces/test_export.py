@@ -88,11 +88,11 @@ def test_what_cannot_be_exported(tmp_path: Path, minari_home: Path, capsys: pyte
     with FrameCapture(tmp_path / "two.dmtrace.h5", batch) as capture:
         capture.run(sts.human_buttons(np.random.default_rng(0), 600, 1, 2))
     with pytest.raises(ValueError, match="games of two players; a Minari dataset holds one player's"):
-        export.minari([tmp_path / "two.dmtrace.h5"], "a/b-v0")
+        export.minari([tmp_path / "two.dmtrace.h5"], "aa/b-v0")
     batch = dm.Batch(num_envs=1, threads=1)
     with FrameCapture(tmp_path / "one.dmtrace.h5", batch) as capture:
         capture.run(np.zeros((600, 1, 1), np.uint8))
     with pytest.raises(ValueError, match="no episode that can be exported"):
-        export.minari([tmp_path / "one.dmtrace.h5"], "a/b-v0")
+        export.minari([tmp_path / "one.dmtrace.h5"], "aa/b-v0")
     assert main(["trace", "export", str(tmp_path / "one.dmtrace.h5")]) == 2
     assert "--parquet and --minari are both not given" in capsys.readouterr().err

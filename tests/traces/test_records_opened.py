@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlx_drmario.cli import main
+from mlx_drmario.traces import record_files
 from mlx_drmario.traces.records import Records
 
 
@@ -76,3 +77,23 @@ def test_what_sqlite_says_of_tables_that_are_no_records_names_the_file(
             assert caught.value.filename == str(path)
     assert main(["records", "list", "--db", str(path)]) == 1
     assert str(path) in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may fill the database meanwhile."""
+    db = tmp_path / "r.sqlite"
+    (tmp_path / "bad.json").write_text("{bad")
+
+    def slow(path: Path) -> record_files.Found:
+        with Records(db) as records:
+            records.admit([], "other")
+        return read(path)
+
+    read = record_files.read
+    monkeypatch.setattr(record_files, "read", slow)
+    assert main(["records", "add", str(tmp_path / "bad.json"), "--db", str(db)]) != 0
+    assert db.exists()
+    db.unlink()
+    monkeypatch.setattr(record_files, "read", read)
+    assert main(["records", "add", str(tmp_path / "bad.json"), "--db", str(db)]) != 0
+    assert not db.exists()

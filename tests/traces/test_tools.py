@@ -288,9 +288,9 @@ def test_paths_may_be_text(tmp_path: Path, greedy_games: Games, monkeypatch: pyt
     assert len(tools.split("merged.dmtrace.h5", "s", 1)) == 1 + len(greedy_games)
     assert len(Dataset([made], "cache")) == 1
     with Records("r.sqlite") as records:
-        assert record_files.add(records, "all.dmtrace.h5").admitted == 1
+        assert record_files.add(records, record_files.read("all.dmtrace.h5")).admitted == 1
         assert record_files.export(records.lines(), "lines.json") == 1
-        assert record_files.add(records, "lines.json").found == 1
+        assert record_files.add(records, record_files.read("lines.json")).found == 1
     movie.write("a.fm2", movie.Movie(np.zeros((9, 2), np.uint8), np.zeros(9, np.uint8), {}, ()))
     assert len(movie.read("a.fm2").buttons) == 9
     assert html.write("a.html", greedy_games, [0], "a game") == Path("a.html").stat().st_size

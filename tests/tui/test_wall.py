@@ -9,7 +9,7 @@ from textual.widget import Widget
 from mlx_drmario.spec import CELLS, CLEARING, EMPTY, LEFT_HALF, RIGHT_HALF, VIRUS
 from mlx_drmario.tui import themes
 from mlx_drmario.tui.app import DrMarioApp
-from mlx_drmario.tui.palette import CLASS_OF, palette
+from mlx_drmario.tui.palette import CLASS_OF, Palette, palette
 from mlx_drmario.tui.position import CLEARED, TOP_OUT
 from mlx_drmario.tui.protocol import Boards
 from mlx_drmario.tui.widgets.wall import DENSE, LARGE, SMALL, Wall
@@ -256,3 +256,16 @@ def test_captions_say_how_a_game_ended():
         assert lines_of(wall)[0].split()[:4] == ["▸1clear", "2", "lost", "3"] or "clear" in lines_of(wall)[0]
 
     in_wall(check)
+
+
+@pytest.mark.parametrize("colored", [True, False])
+def test_without_colours_letters_tell_them(colored, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if not colored:
+        monkeypatch.setenv("NO_COLOR", "1")
+    shown = Palette(DrMarioApp(WallScreen()).theme_variables)
+    for kind in (VIRUS, LEFT_HALF, RIGHT_HALF):
+        small = {shown.cells[kind + color][0] for color in range(3)}
+        large = {shown.large_cells[kind + color][0][0] for color in range(3)}
+        assert (len(small), len(large)) == ((1, 1) if colored else (3, 3))
+        assert all(len(glyph) == 2 for glyph in small) and all(len(glyph) == 4 for glyph in large)

@@ -8,11 +8,12 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.settings import to_json
 from mlx_drmario.tui.choices import Adviser
-from mlx_drmario.tui.link import Link
+from mlx_drmario.tui.link import Link, roomy_pipe
 from mlx_drmario.tui.messages import Reported
 from mlx_drmario.tui.protocol import (
     FASTEST,
     Boards,
+    Detach,
     Games,
     Level,
     Look,
@@ -28,7 +29,7 @@ from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.table import Table
 from mlx_drmario.tui.trainer import Trainer
 
-from .app import endless, in_app, until, watch_job
+from .app import PATIENCE, endless, in_app, until, watch_job
 from .test_leaving import Told
 from .test_training import TINY, job
 
@@ -154,3 +155,27 @@ def test_a_run_that_starts_anew_does_what_else_it_is_told(tmp_path):
         trainer._next = None  # it has got there
         trainer._carry_out(Restart())
         assert trainer._next.env == TINY.env
+
+
+def test_a_run_that_is_of_another_network_by_its_settings_now_goes_on(tmp_path):
+    for changed in (
+        dataclasses.replace(TINY, net=dataclasses.replace(TINY.net, width=TINY.net.width + 8)),
+        dataclasses.replace(TINY, env=dataclasses.replace(TINY.env, planes="extended")),
+    ):
+        (tmp_path / "config.json").write_text(to_json(changed))
+        link = Link()
+        trainer = Trainer(job(tmp_path), link)
+        trainer._carry_out(Restart())
+        assert trainer._next is None and "is of another network now" in link._reports[-1].text
+
+
+def test_nobody_is_left_with_a_pause(tmp_path):
+    """Who detaches, or loses the terminal after that, can let nothing go on."""
+    link = Link()
+    here, there = roomy_pipe()
+    link.connect(there)
+    for command in (Pause(True), Detach()):
+        here.send(command)
+    here.close()
+    assert [link.command(PATIENCE) for _ in range(3)] == [Pause(True), Pause(False), Pace(FASTEST)]
+    assert not link.stop.is_set()

@@ -12,6 +12,7 @@ from mlx_drmario.rl.config import DirectoryConfig, RunConfig, Stage
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.best import BestCheckpoint
 from mlx_drmario.rl.runs.metrics import MetricsLog
+from mlx_drmario.rl.runs.settings import holds_run
 
 
 class Recorder:
@@ -35,6 +36,10 @@ class Recorder:
 
         def write() -> Path:
             self.log.sync()
+            if not holds_run(self.run):  # taken away while it trains: what is saved would be no run
+                raise FileNotFoundError(
+                    f"{self.run} holds no run any more (no config.json); what was learnt is not saved"
+                )
             return checkpoint.save(self.run, content, self.config.keep)
 
         self.wait()
