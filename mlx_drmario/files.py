@@ -21,6 +21,8 @@ WRITING, REMOVING = ".writing-", ".removing-"
 TRACE = ".dmtrace.h5"
 """What names of traces end in, and those of their journals have in them: nothing else is written under such a name."""
 
+IN_THE_WAY = "{} is {}; it must be a directory, and a file is in the way"
+
 LOCK = ".lock"
 """File of a directory whose writer holds a lock on it, and has written its process number there."""
 
@@ -155,7 +157,7 @@ def check_directory(option: str, path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise OSError(f"{option} is {path}; it must be a directory, and a file is in the way") from None
+        raise OSError(IN_THE_WAY.format(option, path)) from None
     except OSError as error:
         raise OSError(f"{option} is {path}, which cannot be made: {error.strerror}") from error
     _try_to_write(option, path, path)
@@ -163,7 +165,10 @@ def check_directory(option: str, path: Path) -> None:
 
 def check_makeable(option: str, path: Path) -> None:
     """Refuse a directory that could not be made or written to, without making it. Raises OSError naming the option."""
-    _try_to_write(option, path, next(place for place in (path, *path.parents) if place.exists()))
+    place = next(place for place in (path, *path.parents) if place.exists())
+    if not place.is_dir():
+        raise OSError(IN_THE_WAY.format(option, path))
+    _try_to_write(option, path, place)
 
 
 def _try_to_write(option: str, path: Path, directory: Path) -> None:

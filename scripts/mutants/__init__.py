@@ -13,6 +13,7 @@ from scripts.mutants import (
     nets,
     proofs,
     reading,
+    recordings,
     rl,
     rl_runs,
     search,
@@ -34,7 +35,7 @@ class Mutant(NamedTuple):
 
 
 LISTS = (
-    *(app, cli, clone, core, edges, envs, evaluator, nets, proofs, reading, rl, rl_runs, search, settings),
+    *(app, cli, clone, core, edges, envs, evaluator, nets, proofs, reading, recordings, rl, rl_runs, search, settings),
     *(trace_files, traces, tui),
 )
 MUTANTS = [Mutant(*fault) for faults in LISTS for fault in faults.MUTANTS]

@@ -329,8 +329,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a refused place for recordings leaves an empty run",
         "mlx_drmario/cli/training.py",
-        "    if capture is not None:\n        check_directory",
-        "    directory = default_directory(config.name)\n    if capture is not None:\n        check_directory",
+        "    if capture is not None:\n        check_makeable",
+        "    directory = default_directory(config.name)\n    if capture is not None:\n        check_makeable",
         "tests/test_train_options.py::test_a_lost_place_for_recordings_leaves_no_run",
     ),
     (
