@@ -89,13 +89,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         WRONG_USE,
     ),
     (
-        "records that nobody could read make a database",
-        "mlx_drmario/cli/records.py",
-        "if new and not read:",
-        "if False:",
-        WRONG_USE,
-    ),
-    (
         "an option of another command is recommended",
         "mlx_drmario/cli/errors.py",
         "or command in places]",

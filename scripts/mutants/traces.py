@@ -49,8 +49,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a game changed by others goes on",
         LOG,
-        "const bool begins = runs && (changed || !known_[n]);",
-        "const bool begins = runs && !known_[n];",
+        "known_[n] && games_.moves[n] == left_[n];",
+        "known_[n];",
         TEST_CAPTURE,
     ),
     (

@@ -88,7 +88,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     ("releases are not asked for", KEYBOARD, "app._driver.write(_ASK if on else _END)", "pass", TEST_HOME),
     ("a picture is sent unasked", LINK, "        if self._wanted:\n", "        if True:\n", TEST_TRAINING),
-    ("the trainer outlives its app", LINK, "if not self.detached:\n", "if False:\n", TEST_DEATHS),
+    ("the trainer outlives its app", LINK, "            if self.detached:\n", "            if True:\n", TEST_DEATHS),
     ("a detached trainer ends with its app", LINK, "self.detached = True", "pass", TEST_TRAINING),
     (
         "a dead worker is not reported",

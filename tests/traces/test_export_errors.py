@@ -36,7 +36,7 @@ def test_what_is_exported_stays(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (path,) = capture_random(tmp_path / "a", steps=60)
     other = path.rename(tmp_path / "other.h5")
     before = other.read_bytes()
-    assert main(["trace", "export", str(other), "--parquet", str(tmp_path / "a" / ".." / "other.h5")]) == 2
+    assert main(["trace", "export", str(tmp_path / "a" / ".." / "other.h5"), "--parquet", str(other)]) == 2
     assert "which is to be exported" in capsys.readouterr().err and other.read_bytes() == before
 
 

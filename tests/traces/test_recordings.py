@@ -67,13 +67,13 @@ def test_a_forked_child_leaves_a_recording_of_frames_alone(tmp_path: Path) -> No
     child = os.fork()
     if child == 0:
         refused = 0
-        for call in (lambda: capture.run(FRAMES), capture.close):
+        for call in (lambda: capture.run(FRAMES), capture.close, capture.writer.close):
             try:
                 call()
             except RuntimeError as error:
                 refused += "belongs to process" in str(error)
         os._exit(refused)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
     capture.run(FRAMES)
     assert capture.close() == 1 and len(storage.read(path).buttons) == 1200
 
