@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.ranges import Range
-from mlx_drmario.search import BUDGETS, Budget, Parts, Roots, changed, chosen_rows, decided, roots_of
+from mlx_drmario.search import BUDGETS, Budget, Parts, Roots, changed, check_budget, chosen_rows, decided, roots_of
 from mlx_drmario.seeds import RESERVE
 
 
@@ -115,6 +115,8 @@ class MemoryPolicy:
     it is shown stays the same game (`of_game` where it does not)."""
 
     def __init__(self, budget: MemoryBudget, search: dm.Search | None = None) -> None:
+        """Raises TypeError for a budget that is none."""
+        check_budget(budget, MemoryBudget, "memory.parse")
         self.budget = budget
         self.search = search or dm.Search()
         self.options: dict[str, Any] = {field.name: getattr(budget, field.name) for field in dataclasses.fields(Budget)}

@@ -116,13 +116,18 @@ def decided(actions: NDArray[np.int32]) -> NDArray[np.int32]:
     return actions
 
 
+def check_budget(budget: object, kind: type[Budget], maker: str) -> None:
+    """TypeError for what is no budget of this kind."""
+    if not isinstance(budget, kind):
+        raise TypeError(f"budget is {budget!r}; it must be a {kind.__name__}, as {maker} makes of a name")
+
+
 class SearchPolicy:
     """Plays by search; every game the same whatever else is in its batch, unless the budget is in milliseconds."""
 
     def __init__(self, budget: Budget, search: dm.Search | None = None) -> None:
         """Raises TypeError for a budget that is none, such as the name of one (`parse` gives that)."""
-        if not isinstance(budget, Budget):
-            raise TypeError(f"budget is {budget!r}; it must be a Budget, as search.parse makes of a name")
+        check_budget(budget, Budget, "search.parse")
         self.budget = budget
         self.search = search or dm.Search()
         self._parts = Parts(self.search.threads)

@@ -7,7 +7,7 @@ import mlx_drmario as dm
 from mlx_drmario import memory, seeds
 from mlx_drmario.cli import policy as policies
 from mlx_drmario.memory import Memory, MemoryPolicy, Plan
-from mlx_drmario.search import Parts, roots_of
+from mlx_drmario.search import BUDGETS, Parts, roots_of
 
 SMALL = "memory:beam=20,boards=4,depth=2,sequences=4"
 
@@ -218,3 +218,9 @@ def test_plans_are_made_a_few_at_a_time(monkeypatch):
     while not games.ended.all():
         games.step(player.act(games.view))
     assert max(search.planned) == 4 and sum(search.planned) >= 9
+
+
+@pytest.mark.parametrize("budget", ["memory", BUDGETS["sampled"], None])
+def test_what_is_no_budget_is_refused(budget: object) -> None:
+    with pytest.raises(TypeError, match=r"it must be a MemoryBudget, as memory\.parse makes of a name"):
+        MemoryPolicy(budget)  # type: ignore[arg-type]

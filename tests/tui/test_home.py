@@ -275,3 +275,14 @@ def in_terminal(code, keys):
     os.close(leader)
     process.wait(10)
     return output
+
+
+@pytest.mark.parametrize("size", [(80, 24), (20, 24), (20, 6), (8, 3)])
+def test_a_page_of_nothing(size):
+    """There may be no room for an entry."""
+
+    async def check(pilot, screen):
+        await pilot.press("pagedown", "pageup", "pagedown")
+        assert pilot.app.screen is screen and pilot.app.is_running
+
+    in_app(HomeScreen([Entry("a", "one", "", Screen), Entry("a", "two", "", Screen)], demo_position()), check, size)

@@ -46,6 +46,14 @@ class Menu(OptionList, inherit_bindings=False):
         Binding("end", "last", "last", show=False),
     ]
 
+    def action_page_up(self) -> None:
+        if self.virtual_size.height:  # Textual fails where there is no room for an entry
+            super().action_page_up()  # type: ignore[no-untyped-call]
+
+    def action_page_down(self) -> None:
+        if self.virtual_size.height:
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
 
 class HomeScreen(Screen[None]):
     """A menu, and a bottle to look at."""
