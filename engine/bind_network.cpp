@@ -52,11 +52,8 @@ static std::size_t product(const Shape& shape) {
   return size;
 }
 
-// An array to be written, and its memory.
-static std::pair<Floats, float*> fresh(const Shape& shape) {
-  auto* data = new float[product(shape) + 1];
-  return {take(data, shape), data};
-}
+// An array to be written.
+static Floats fresh(const Shape& shape) { return take(new float[product(shape) + 1], shape); }
 
 // How many numbers are left of a cell: none for a network that squeezes later cells.
 static std::size_t squeezed_of(const Array& squeeze, std::size_t width) {
@@ -90,10 +87,10 @@ class FirstBlock {
                                             unless_empty(squeeze),
                                             unless_empty(squeezing_bias)};
     seen_ = std::make_unique_for_overwrite<float[]>(batch * seen_size(of_.width));
-    std::tie(cells_, to_cells_) = fresh({batch, kRows, kCols, width});
-    std::tie(squeezed_, to_squeezed_) = fresh({batch, kCells * left_});
+    cells_ = fresh({batch, kRows, kCols, width});
+    squeezed_ = fresh({batch, kCells * left_});
     const WithoutGil release;
-    first_block(of_, weights, {seen_.get(), to_cells_, to_squeezed_});
+    first_block(of_, weights, {seen_.get(), cells_.data(), squeezed_.data()});
   }
 
   Floats cells() const { return cells_; }
@@ -104,19 +101,20 @@ class FirstBlock {
     const std::size_t batch = of_.batch, each = of_.planes_each, width = of_.width;
     const float* cells_gradient = floats(of_cells, "of_cells", {batch, kRows, kCols, width});
     const float* squeezed_gradient = floats(of_squeezed, "of_squeezed", {batch, kCells * left_});
-    const auto [column, to_column] = fresh({kColumnOffsets, each, width});
-    const auto [row, to_row] = fresh({kRowOffsets, each, width});
-    const auto [position, to_position] = fresh({kRows, kCols, width});
-    const auto [shift, to_shift] = fresh({batch, width});
-    const auto [mix, to_mix] = fresh({width, width});
-    const auto [bias, to_bias] = fresh({width});
-    const auto [squeeze, to_squeeze] = fresh({left_, width});
-    const auto [squeezing_bias, to_squeezing_bias] = fresh({left_});
+    const Floats column = fresh({kColumnOffsets, each, width});
+    const Floats row = fresh({kRowOffsets, each, width});
+    const Floats position = fresh({kRows, kCols, width});
+    const Floats shift = fresh({batch, width});
+    const Floats mix = fresh({width, width});
+    const Floats bias = fresh({width});
+    const Floats squeeze = fresh({left_, width});
+    const Floats squeezing_bias = fresh({left_});
     {
       const WithoutGil release;
-      first_block_gradient(of_, mix_.data(), unless_empty(squeeze_), {seen_.get(), to_cells_, to_squeezed_},
+      first_block_gradient(of_, mix_.data(), unless_empty(squeeze_), {seen_.get(), cells_.data(), squeezed_.data()},
                            cells_gradient, squeezed_gradient,
-                           {to_column, to_row, to_position, to_shift, to_mix, to_bias, to_squeeze, to_squeezing_bias});
+                           {column.data(), row.data(), position.data(), shift.data(), mix.data(), bias.data(),
+                            squeeze.data(), squeezing_bias.data()});
     }
     return {column, row, position, shift, mix, bias, squeeze, squeezing_bias};
   }
@@ -129,7 +127,6 @@ class FirstBlock {
   std::size_t left_;
   std::unique_ptr<float[]> seen_;
   Floats cells_, squeezed_;
-  float *to_cells_ = nullptr, *to_squeezed_ = nullptr;
 };
 
 using Indices = nb::ndarray<const int, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
@@ -162,9 +159,9 @@ class Scored {
            placements_of(decision, action, facts, each, batch),
            {floats(halves, "halves", {batch, kMaps, width}), floats(orientation, "orientation", {kOrientations}),
             floats(gain, "gain", {each})}};
-    std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
+    log_probs_ = fresh({decision.size()});
     const WithoutGil release;
-    read_out(of_, to_log_probs_);
+    read_out(of_, log_probs_.data());
   }
 
   Floats log_probs() const { return log_probs_; }
@@ -172,13 +169,13 @@ class Scored {
   std::tuple<Floats, Floats, Floats, Floats> gradient(const Array& of_log_probs) const {
     const std::size_t batch = of_.batch, width = of_.width, each = of_.placements.facts_each;
     const float* given = floats(of_log_probs, "of_log_probs", {log_probs_.shape(0)});
-    const auto [cells, to_cells] = fresh({batch, kRows, kCols, width});
-    const auto [halves, to_halves] = fresh({batch, kMaps, width});
-    const auto [orientation, to_orientation] = fresh({kOrientations});
-    const auto [gain, to_gain] = fresh({each});
+    const Floats cells = fresh({batch, kRows, kCols, width});
+    const Floats halves = fresh({batch, kMaps, width});
+    const Floats orientation = fresh({kOrientations});
+    const Floats gain = fresh({each});
     {
       const WithoutGil release;
-      read_out_gradient(of_, to_log_probs_, given, to_cells, {to_halves, to_orientation, to_gain});
+      read_out_gradient(of_, log_probs_.data(), given, cells.data(), {halves.data(), orientation.data(), gain.data()});
     }
     return {cells, halves, orientation, gain};
   }
@@ -188,7 +185,6 @@ class Scored {
   Indices decision_, action_;
   Readout of_;
   Floats log_probs_;
-  float* to_log_probs_ = nullptr;
 };
 
 // What the features head says of some placements, with what its gradient needs.
@@ -214,9 +210,9 @@ class Judged {
     const std::size_t size = decision.size() * judged_size(of_.hidden);
     first_ = std::make_unique_for_overwrite<float[]>(size);
     mixed_ = std::make_unique_for_overwrite<float[]>(size);
-    std::tie(log_probs_, to_log_probs_) = fresh({decision.size()});
+    log_probs_ = fresh({decision.size()});
     const WithoutGil release;
-    judge(of_, first_.get(), mixed_.get(), to_log_probs_);
+    judge(of_, first_.get(), mixed_.get(), log_probs_.data());
   }
 
   Floats log_probs() const { return log_probs_; }
@@ -224,18 +220,18 @@ class Judged {
   std::tuple<Floats, Floats, Floats, Floats, Floats, Floats, Floats, Floats> gradient(const Array& of_log_probs) const {
     const std::size_t batch = of_.batch, width = of_.width, hidden = of_.hidden, each = of_.placements.facts_each;
     const float* given = floats(of_log_probs, "of_log_probs", {log_probs_.shape(0)});
-    const auto [cells, to_cells] = fresh({batch, kRows, kCols, width});
-    const auto [shift, to_shift] = fresh({batch, hidden});
-    const auto [halves, to_halves] = fresh({2 * hidden, width});
-    const auto [told, to_told] = fresh({hidden, each});
-    const auto [orientation, to_orientation] = fresh({kOrientations, hidden});
-    const auto [mix, to_mix] = fresh({hidden, hidden});
-    const auto [bias, to_bias] = fresh({hidden});
-    const auto [score, to_score] = fresh({hidden});
+    const Floats cells = fresh({batch, kRows, kCols, width});
+    const Floats shift = fresh({batch, hidden});
+    const Floats halves = fresh({2 * hidden, width});
+    const Floats told = fresh({hidden, each});
+    const Floats orientation = fresh({kOrientations, hidden});
+    const Floats mix = fresh({hidden, hidden});
+    const Floats bias = fresh({hidden});
+    const Floats score = fresh({hidden});
     {
       const WithoutGil release;
-      judge_gradient(of_, first_.get(), mixed_.get(), to_log_probs_, given, to_cells, to_shift,
-                     {to_halves, to_told, to_orientation, to_mix, to_bias, to_score});
+      judge_gradient(of_, first_.get(), mixed_.get(), log_probs_.data(), given, cells.data(), shift.data(),
+                     {halves.data(), told.data(), orientation.data(), mix.data(), bias.data(), score.data()});
     }
     return {cells, shift, halves, told, orientation, mix, bias, score};
   }
@@ -246,7 +242,6 @@ class Judged {
   Judge of_;
   std::unique_ptr<float[]> first_, mixed_;
   Floats log_probs_;
-  float* to_log_probs_ = nullptr;
 };
 
 void bind_network(nb::module_& m) {

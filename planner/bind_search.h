@@ -2,12 +2,11 @@
 // it, in bind_value.cpp.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "bind_planner.h"
+#include "of_this_thread.h"
 #include "search_known.h"
 #include "search_online.h"
 
@@ -48,8 +47,8 @@ class Search {
   // Calls use(value) with the value of known capsules.
   template <class Use>
   void by_known_value(const Use& use) const {
-    if (foreign_) return use(*foreign_->value);
-    use(*deep_->value);
+    if (foreign_) return use(*foreign_);
+    use(*deep_);
   }
 
   // Refuses what a function of Python must not do: to wait for the search that waits for it, or to have this thread
@@ -61,73 +60,16 @@ class Search {
   int asked_threads = 0;
 
  private:
-  // A value, and the memory of the searches by it between calls, one for every thread. Without a lock, which a forked
-  // child would find held for ever by a thread that it does not have.
-  template <Value V>
-  class Shelf {
-   public:
-    Shelf(std::unique_ptr<const V> of, SearchControl& to_obey, int threads)
-        : value(std::move(of)), control_(to_obey), places_(static_cast<std::size_t>(threads)) {}
-    ~Shelf() {
-      for (Place& place : places_) delete place.load();
-    }
-    Shelf(const Shelf&) = delete;
-    Shelf& operator=(const Shelf&) = delete;
-
-    // Before the threads take any: the first time, and where a fork left some with the parent's threads.
-    void fill() {
-      for (Place& place : places_) {
-        if (!place.load()) place = new OnlineSearch<V>(*value, control_);
-      }
-    }
-    OnlineSearch<V>* take() {
-      for (;;) {
-        for (Place& place : places_) {
-          if (OnlineSearch<V>* online = place.exchange(nullptr)) return online;
-        }
-      }
-    }
-    void give(OnlineSearch<V>* online) {
-      for (Place& place : places_) {
-        OnlineSearch<V>* nobody = nullptr;
-        if (place.compare_exchange_strong(nobody, online)) return;
-      }
-    }
-
-    const std::unique_ptr<const V> value;  // linear ones are over-aligned
-
-   private:
-    using Place = std::atomic<OnlineSearch<V>*>;
-
-    SearchControl& control_;
-    std::vector<Place> places_;
-  };
-
-  // A search taken from a shelf, and given back whatever happens.
-  template <Value V>
-  struct Loan {
-    explicit Loan(Shelf<V>& from) : shelf(from), online(from.take()) {}
-    ~Loan() { shelf.give(online); }
-    Loan(const Loan&) = delete;
-    Loan& operator=(const Loan&) = delete;
-
-    Shelf<V>& shelf;
-    OnlineSearch<V>* online;
-  };
-
+  // Each thread has a memory of its own, which a forked child's have as well.
   template <Value V, class Use>
-  void for_each_by(Shelf<V>& shelf, int count, const Use& use) {
-    shelf.fill();
-    for_all(count, [&](std::size_t i) {
-      const Loan<V> loan(shelf);
-      use(*loan.online, i);
-    });
+  void for_each_by(const V& value, int count, const Use& use) {
+    for_all(count, [&](std::size_t i) { use(of_this_thread<OnlineSearch<V>>().by(value, control), i); });
   }
 
   void ask(const Child* children, int n, i32* out);
 
-  std::optional<Shelf<LinearValue>> shallow_, deep_;
-  std::optional<Shelf<ForeignValue>> foreign_;  // or this one instead
+  std::unique_ptr<const LinearValue> shallow_, deep_;  // over-aligned
+  std::unique_ptr<const ForeignValue> foreign_;        // or this one instead
   ThreadPool pool_;
 };
 

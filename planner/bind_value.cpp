@@ -72,16 +72,16 @@ PyType_Slot kSlots[] = {
 
 }  // namespace
 
-Search::Search(Weights shallow, Weights deep, int threads) : pool_(threads) {
-  shallow_.emplace(std::make_unique<const LinearValue>(shallow), control, pool_.threads());
-  deep_.emplace(std::make_unique<const LinearValue>(deep), control, pool_.threads());
-}
+Search::Search(Weights shallow, Weights deep, int threads)
+    : shallow_(std::make_unique<const LinearValue>(shallow)),
+      deep_(std::make_unique<const LinearValue>(deep)),
+      pool_(threads) {}
 
-Search::Search(nb::callable given) : function(std::move(given)), pool_(1) {
-  foreign_.emplace(
-      std::make_unique<const ForeignValue>([this](const Child* children, int n, i32* out) { ask(children, n, out); }),
-      control, pool_.threads());
-}
+Search::Search(nb::callable given)
+    : function(std::move(given)),
+      foreign_(std::make_unique<const ForeignValue>(
+          [this](const Child* children, int n, i32* out) { ask(children, n, out); })),
+      pool_(1) {}
 
 void Search::require_idle_thread() const {
   if (foreign_ && Asking::under_way) throw nb::value_error("value must not use a Search that has a value of Python");

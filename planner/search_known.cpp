@@ -4,6 +4,8 @@
 #include <limits>
 #include <tuple>
 
+#include "of_this_thread.h"
+
 namespace drm {
 
 KnownGame::KnownGame(const Match& parked)
@@ -103,6 +105,12 @@ class Beam {
   void select(Capsule capsule, const Pace& pace);
   Line line() const;
 
+  // What a thread works on; of its own for each kind of value, as one of Python may search by another.
+  struct Ranked {
+    Children children;
+    i32 values[kActions];
+  };
+
   bool stopped() const { return control_.stop.load(std::memory_order_relaxed); }
   int phase(u32 frames) const { return static_cast<int>(game_.root.frame_counter + frames) & 1; }
 
@@ -124,8 +132,7 @@ class Beam {
 
 template <Value V>
 void Beam<V>::expand_chunk(int begin, int end, Capsule capsule, const Pace& pace, Chunk& chunk) const {
-  static thread_local Children children;
-  static thread_local i32 values[kActions];
+  auto& [children, values] = of_this_thread<Ranked>();
   chunk.candidates.clear();
   chunk.finish = {};
   chunk.children = 0;

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "of_this_thread.h"
 #include "reach.h"
 #include "tables.h"
 
@@ -219,7 +220,7 @@ class ReachMemo {
 }  // namespace
 
 void expand(const Board& board, int phase, const Pace& pace, Capsule capsule, Children& children) {
-  static thread_local ReachMemo memo;
+  auto& memo = of_this_thread<ReachMemo>();
   children.size = 0;
   for (const Placement& placement : memo.find(accessible(board.occupied()), phase, pace, capsule)) {
     place(board, phase, pace, capsule, placement.action, placement.frames_to_lock, children.at[children.size++]);

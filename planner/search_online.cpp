@@ -34,7 +34,7 @@ template <Value V>
 void OnlineSearch<V>::expand_and_rank(const Board& board, i32 frames, const Pace& pace, Capsule capsule) {
   ++nodes_;
   expand(board, (phase_ + frames) & 1, pace, capsule, children_);
-  value_.evaluate(children_.at, children_.size, ranks_);
+  value_->evaluate(children_.at, children_.size, ranks_);
   for (int i = 0; i < children_.size; ++i) {
     const Child& child = children_.at[i];
     const i32 now = (frames + child.tau) * kFrameUnits;
@@ -114,7 +114,7 @@ i32 OnlineSearch<V>::rollout(int board, Pace pace, const Capsule* capsules, int 
 // Adds what was expanded since the last time to the boards that others see.
 template <Value V>
 void OnlineSearch<V>::tell() {
-  control_.nodes.fetch_add(nodes_ - told_, std::memory_order_relaxed);
+  control_->nodes.fetch_add(nodes_ - told_, std::memory_order_relaxed);
   told_ = nodes_;
 }
 
@@ -182,7 +182,7 @@ Choice OnlineSearch<V>::look_ahead(const PublicState& root, const Pace& pace, co
     ++s;
     tell();
     if (options.max_nodes && nodes_ >= options.max_nodes) break;
-    if (control_.stop.load(std::memory_order_relaxed)) break;
+    if (control_->stop.load(std::memory_order_relaxed)) break;
     if (options.max_ms > 0 &&
         std::chrono::duration<double, std::milli>(Clock::now() - start).count() >= options.max_ms) {
       break;

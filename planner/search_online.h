@@ -40,8 +40,13 @@ using Thirds = std::array<int, kCapsules>;
 template <Value V>
 class OnlineSearch {
  public:
-  // `control`: where it is told to stop, which ends a look ahead with another future, and tells how far it is.
-  OnlineSearch(const V& value, SearchControl& control) : value_(value), control_(control) {}
+  // The same memory, by this value from now on. `control`: where it is told to stop, which ends a look ahead with
+  // another future, and tells how far it is.
+  OnlineSearch& by(const V& value, SearchControl& control) {
+    value_ = &value;
+    control_ = &control;
+    return *this;
+  }
 
   // The best placement of a capsule that can be placed somewhere. The board must be at rest. `judged`, if given, gets
   // the expected frames to go of every placement that was followed to the end of the search, kNotJudged for others.
@@ -61,8 +66,8 @@ class OnlineSearch {
   Choice look_ahead(const PublicState& root, const Pace& pace, const OnlineOptions& options, i32* judged,
                     const Capsule* given);
 
-  const V& value_;
-  SearchControl& control_;
+  const V* value_ = nullptr;
+  SearchControl* control_ = nullptr;
   int phase_ = 0;  // of the root
   u32 nodes_ = 0;  // boards expanded for this choice,
   u32 told_ = 0;   // and how many of them the control knows of

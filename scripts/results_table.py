@@ -27,7 +27,7 @@ SHOWN = (0, 1, 3, 5, 7, 10, 12, 15, 18, 20)
 ORDER = ("random", "greedy", "1ply", "ppo", "clone", "best", "2ply", "3ply", "sampled", "deep", "memory", "known")
 LABELS = {
     "best": "`best`, the network alone",
-    "ppo": "`train demo`, 30 minutes",
+    "ppo": "`train demo`, 4 million decisions",
     "clone": "`train clone`, 117 minutes",
     "known": "seed known, beam of 50",
     "1ply": "`search:1ply`",

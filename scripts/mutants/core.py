@@ -234,8 +234,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "known capsules are searched by the weights of shallow searches",
         BIND_SEARCH,
-        "use(*deep_->value);",
-        "use(*shallow_->value);",
+        "use(*deep_);",
+        "use(*shallow_);",
         TUNING,
     ),
     (

@@ -369,13 +369,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/test_interrupt.py",
     ),
     (
-        "what the parent's threads had taken is missed in a forked child",
-        "planner/bind_search.h",
-        "        if (!place.load()) place = new",
-        "        static const int first = getpid();\n        if (!place.load() && getpid() == first) place = new",
-        "tests/engine/test_endings.py::test_a_child_that_was_forked_during_a_search_can_search",
-    ),
-    (
         "nodes of a part of one are no limit",
         "planner/bind_search.cpp",
         "std::ceil(checked(max_nodes,",

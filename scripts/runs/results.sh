@@ -34,8 +34,10 @@ if [ -d "${CLONE:=runs/clone}" ]; then # of `drmario train clone --minutes 117`,
         play clone "$CLONE" "$speed" 0-20 "$games"
     done
 fi
-if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --minutes 30 --out runs/ppo`, two cores
-    play ppo "$PPO" hi 0-20 "$games"
+if [ -d "${PPO:=runs/ppo}" ]; then # of `drmario train demo --decisions 4059136 --out runs/ppo`
+    for speed in hi med low; do
+        play ppo "$PPO" "$speed" 0-20 "$games"
+    done
 fi
 for plies in 1 2 3; do
     for speed in hi med low; do
