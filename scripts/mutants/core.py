@@ -326,7 +326,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "one situation is searched to its end",
         "planner/search_online.cpp",
-        "    if (control_.stop.load(std::memory_order_relaxed)) break;\n",
+        "    if (control_->stop.load(std::memory_order_relaxed)) break;\n",
         "",
         TEST_SEARCH,
     ),
