@@ -18,24 +18,14 @@ static std::atomic<int> returning{0};  // threads that have seen no end, and wai
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-// Waits for the GIL by `wait`, unless the interpreter ends.
-template <class Wait>
-static void return_to_python(Wait&& wait) {
+WithoutGil::~WithoutGil() {
   ++returning;
   if (ending && ends_it.load() != std::this_thread::get_id()) {
     --returning;
     stay();
   }
-  wait();
+  PyEval_RestoreThread(thread_);
   --returning;
-}
-
-WithoutGil::~WithoutGil() {
-  return_to_python([&] { PyEval_RestoreThread(thread_); });
-}
-
-WithGil::WithGil() {
-  return_to_python([&] { state_ = PyGILState_Ensure(); });
 }
 
 nb::object called(nb::handle function, nb::handle argument) {

@@ -49,10 +49,10 @@ class WithoutGil {
   PyThreadState* thread_;
 };
 
-// Lets a thread that has no Python state at hand run Python while it lives; the end finds it as it finds WithoutGil.
+// Lets this thread run Python while it lives, within a WithoutGil. Unlike nanobind's it can be unwound where it waits.
 class WithGil {
  public:
-  WithGil();
+  WithGil() : state_(PyGILState_Ensure()) {}
   ~WithGil() { PyGILState_Release(state_); }
   WithGil(const WithGil&) = delete;
   WithGil& operator=(const WithGil&) = delete;

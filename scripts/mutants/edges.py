@@ -20,9 +20,9 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a thread on its way to a function of Python is unwound at the end",
-        "engine/bind.cpp",
-        "  return_to_python([&] { state_ = PyGILState_Ensure(); });\n",
-        "  state_ = PyGILState_Ensure();\n",
+        "planner/bind_value.cpp",
+        "  const WithGil acquire;\n",
+        "  const nb::gil_scoped_acquire acquire;\n",
         TEST_ENDINGS,
     ),
     (
