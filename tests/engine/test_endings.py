@@ -25,7 +25,7 @@ from mlx_drmario.search import roots_of
 
 batch, games, search = dm.Batch(64, threads=1), dm.Decisions(2048, threads=1), dm.Search(threads=1)
 asking = dm.Search(value=lambda bottles: np.zeros(len(bottles), np.float32))
-waiting = dm.Search(value=lambda bottles: time.sleep(1e-4) or np.zeros(len(bottles), np.float32))
+waiting = dm.Search(value=lambda bottles: time.sleep(0.01) or np.zeros(len(bottles), np.float32))
 games.reset(5, 2, 9)
 roots = dict(zip(roots_of(games.view), (column[:64] for column in roots_of(games.view).values())))
 held = np.zeros((20_000, 64, 1), np.uint8)
@@ -38,6 +38,7 @@ def work():
 
 threading.Thread(target=work, daemon=True).start()
 began.wait()
+time.sleep(0.1)  # and it is anywhere in its work
 """
 WORK = {
     "a batch": "batch.run(held)",
