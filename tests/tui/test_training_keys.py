@@ -66,7 +66,7 @@ def test_keys_of_a_run_that_is_over_say_so(tmp_path):
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
 
-    training(check, tmp_path / "run", decisions=32 * 10)
+    training(check, tmp_path / "run", decisions=32 * 60)  # longer than the app takes to ask for a picture
 
 
 def test_the_curriculum_chooses_the_level(tmp_path):
