@@ -47,7 +47,7 @@ for plies in 1 2 3; do
 done
 play sampled search:sampled hi 0-20 "${DEEPEST:-1000}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
-play deep search:deep hi 20 "${DEEPEST:-1000}" -20
+play deep search:deep hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-200}"
 play memory memory hi 0-20 "${SLOWEST:-200}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
