@@ -60,6 +60,10 @@ def layered(base: Config, file: Path | None, environ: Mapping[str, str]) -> Conf
     sources: dict[str, str] = {}
 
     def add(layer: dict[str, Any], source: str) -> None:
+        try:
+            json.dumps(layer, default=str)
+        except (ValueError, RecursionError):
+            raise ValueError(f"{source}: it holds a list or a mapping that holds itself") from None
         for key, value in flatten(layer).items():
             if value == "":  # a path of no letters would be the directory where one is
                 raise ValueError(f"{source}: {key} must not be empty")
@@ -130,10 +134,6 @@ def _read(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if data is not None and not isinstance(data, dict):
         raise ValueError(f"{file} must hold a mapping of settings, got {_shown(data)}")
-    try:
-        json.dumps(data, default=str)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{file} holds a list or a mapping that holds itself") from None
     return {str(key): value for key, value in (data or {}).items()}
 
 

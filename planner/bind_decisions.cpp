@@ -52,8 +52,9 @@ static void step(Decisions& d, nb::handle action) {
 
 // Any whole number that fits 64 bits, of any integer type; TypeError or ValueError otherwise.
 static u64 word(nb::handle value, const char* name) {
-  if (!PyIndex_Check(value.ptr()) || PyBool_Check(value.ptr()))
+  if (!PyIndex_Check(value.ptr()) || PyBool_Check(value.ptr())) {
     throw nb::type_error(refusal(name, value, "whole numbers").c_str());
+  }
   const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
   if (!number.is_valid()) throw nb::python_error();
   const u64 result = PyLong_AsUnsignedLongLong(number.ptr());

@@ -5,18 +5,25 @@
 
 namespace drm {
 
-Cells in_row_runs(Cells cells) {
+// Bit c: columns c..c+3 are set; and all of these.
+static Cells fours_across(Cells cells) {
   const Cells two = cells & moved_left(cells);
-  Cells four = two & moved_left(moved_left(two));  // bit c: columns c..c+3 are set
-  four = four | moved_right(four);
-  return four | moved_right(moved_right(four));
+  return two & moved_left(moved_left(two));
+}
+static Cells all_across(Cells fours) {
+  fours = fours | moved_right(fours);
+  return fours | moved_right(moved_right(fours));
 }
 
+Cells in_row_runs(Cells cells) { return all_across(fours_across(cells)); }
+
 Cells in_runs(Cells cells) {
+  const Cells across = fours_across(cells);
   const Cells two = cells & moved_up(cells);
-  Cells four = two & moved_up(two, 2);  // bit r: rows r..r+3 are set
-  four = four | moved_down(four);
-  return in_row_runs(cells) | four | moved_down(four, 2);
+  Cells down = two & moved_up(two, 2);  // bit r: rows r..r+3 are set
+  if (!any(across | down)) return {};   // as most often
+  down = down | moved_down(down);
+  return all_across(across) | down | moved_down(down, 2);
 }
 
 namespace {

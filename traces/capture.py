@@ -23,7 +23,7 @@ from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.recorder import Recorder, Said
-from mlx_drmario.traces.writer import TraceWriter
+from mlx_drmario.traces.writer import OfOneProcess, TraceWriter
 
 _NUMBER = count(1)
 FILE_ROWS = 1 << 18
@@ -39,7 +39,7 @@ def fresh_name() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{getpid()}-{next(_NUMBER):03d}"
 
 
-class Capture(Observer):
+class Capture(OfOneProcess, Observer):
     """Keeps every game of a rollout or evaluation in a directory of trace files; a context manager.
 
     Files are NAME-PART-NUMBER.dmtrace.h5, a part per shard; each holds whole games. A game that somebody changed
@@ -66,7 +66,7 @@ class Capture(Observer):
         self.directory, self.policy, self.config, self.file_rows = Path(directory), policy, config, file_rows
         check_makeable("directory", self.directory)
         self.name = name or fresh_name()
-        self._process = getpid()
+        super().__init__()
         self._closed = False
         self.rows_thread, self.files_thread = (
             ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{kind} of {self.name}") for kind in ("rows", "files")
@@ -137,11 +137,7 @@ class Capture(Observer):
     def _refuse(self) -> None:
         if self._closed:
             raise ValueError(f"the recording {self.name} is closed")
-        if getpid() != self._process:
-            raise RuntimeError(f"the recording {self.name} belongs to process {self._process}; make one of your own")
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Capture cannot be copied or pickled: it has files open and a thread behind it")
+        self._refuse_forked(self.name)
 
     def __enter__(self) -> Self:
         return self

@@ -31,7 +31,21 @@ def journal_of(path: Path) -> Path:
     return path.with_name(path.name + journal.SUFFIX)
 
 
-class TraceWriter:
+class OfOneProcess:
+    """What has files open: it cannot be copied, and refuses a child that was forked from its process."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+
+    def _refuse_forked(self, recording: str) -> None:
+        if os.getpid() != self._process:
+            raise RuntimeError(f"the recording {recording} belongs to process {self._process}; make one of your own")
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: it has files open")
+
+
+class TraceWriter(OfOneProcess):
     """Use as a context manager; leaving it, also by an exception, completes the file.
 
     Nothing is lost but rows not yet flushed: after a kill, `recover` makes the file from the journal.
@@ -52,7 +66,7 @@ class TraceWriter:
         if path.exists():
             raise FileExistsError(storage.TAKEN.format(path))
         self.path, self.players = path, players
-        self._process = os.getpid()
+        super().__init__()
         self._continued = False
         self.rows = 0
         """rows of decisions and frames so far"""
@@ -101,16 +115,8 @@ class TraceWriter:
         rows["game"], rows["outcome"], rows["winner"], rows["digest"] = game, outcome, winner, digest
         self._add("end", rows)
 
-    def _refuse_forked(self) -> None:
-        if os.getpid() != self._process:
-            owner = f"belongs to process {self._process}; make one of your own"
-            raise RuntimeError(f"the recording {self.path.name} {owner}")
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a recording cannot be copied or pickled: it has a file open")
-
     def _add(self, kind: str, rows: Rows) -> None:
-        self._refuse_forked()
+        self._refuse_forked(self.path.name)
         if not len(rows):
             return
         self._pending.add(kind, rows)
@@ -133,7 +139,7 @@ class TraceWriter:
         """
         if self._journal is None:
             return 0
-        self._refuse_forked()
+        self._refuse_forked(self.path.name)
         try:
             self.flush()
             self._journal.sync()

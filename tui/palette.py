@@ -39,6 +39,19 @@ CLASS_OF = np.array([_class_of(byte) for byte in range(256)], np.uint8)
 """u8[256]: the class of every bottle byte"""
 
 
+def _glyphs(byte: int) -> str:
+    return GLYPHS[byte & 0xF0]
+
+
+def _large_glyphs(byte: int) -> tuple[str, str]:
+    return _LARGE[byte & 0xF0]
+
+
+def _large_letters(byte: int) -> tuple[str, str]:
+    """Where colours are greys: which one it is."""
+    return f" {cell_letters(byte)} ", "    "
+
+
 class Palette:
     """Styles of one theme: tables, because a wall looks up thousands of cells for every picture."""
 
@@ -55,15 +68,11 @@ class Palette:
         dot = Style(color=value["bottle-dot"], bgcolor=self.bottle)
         solid = [self._solid(byte, classes[CLASS_OF[byte]]) for byte in range(256)]
         empty = CLASS_OF == EMPTY_CLASS
-        plain = "NO_COLOR" in os.environ  # colours are greys then: letters say which
-        self.cells = [
-            (" ·", dot) if empty[b] else (cell_letters(b) if plain else GLYPHS[b & 0xF0], solid[b]) for b in range(256)
-        ]
+        small, large = (cell_letters, _large_letters) if "NO_COLOR" in os.environ else (_glyphs, _large_glyphs)
+        self.cells = [(" ·", dot) if empty[b] else (small(b), solid[b]) for b in range(256)]
         """[256]: two characters for one cell"""
         self.large_cells = [
-            (("    ", dot), ("  · ", dot))
-            if empty[b]
-            else tuple((line, solid[b]) for line in ((f" {cell_letters(b)} ", "    ") if plain else _LARGE[b & 0xF0]))
+            (("    ", dot), ("  · ", dot)) if empty[b] else tuple((line, solid[b]) for line in large(b))
             for b in range(256)
         ]
         """[256][2]: four characters of both lines of one cell"""

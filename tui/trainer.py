@@ -190,7 +190,7 @@ class Trainer:
         wishes = (self._wishes if self._next else {}) | env
         try:
             config: Trainable = read_config(self._job.run) if read else self._next or self._config
-            if read and _reads_and_net(config) != _reads_and_net(self._config):
+            if read and _fixed(config) != _fixed(self._config):
                 raise ValueError(f"{self._job.run}/config.json is of another network now: begin another run with it")
             games = dataclasses.replace(config.env, **wishes)
             config = dataclasses.replace(config, env=games, out=self._job.run, overwrite=False)
@@ -202,6 +202,6 @@ class Trainer:
         self._onlooker.stop()
 
 
-def _reads_and_net(config: Trainable) -> tuple[object, ...]:
+def _fixed(config: Trainable) -> tuple[object, ...]:
     """What cannot change while a run goes on."""
     return type(config), config.net, config.env.planes

@@ -19,14 +19,14 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a forked child ends a recording of frames",
         "traces/writer.py",
-        "            return 0\n        self._refuse_forked()\n",
+        "            return 0\n        self._refuse_forked(self.path.name)\n",
         "            return 0\n",
         "tests/traces/test_recordings.py::test_a_forked_child_leaves_a_recording_of_frames_alone",
     ),
     (
         "a forked child goes on with a recording of frames",
         "traces/writer.py",
-        "        self._refuse_forked()\n        if not len(rows):\n",
+        "        self._refuse_forked(self.path.name)\n        if not len(rows):\n",
         "        if not len(rows):\n",
         "tests/traces/test_recordings.py::test_a_forked_child_leaves_a_recording_of_frames_alone",
     ),
@@ -124,15 +124,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "settings may hold themselves",
         "mlx_drmario/settings.py",
-        '    except (ValueError, RecursionError):\n        raise ValueError(f"{file} holds a list',
-        '    except RecursionError:\n        raise ValueError(f"{file} holds a list',
+        '        except (ValueError, RecursionError):\n            raise ValueError(f"{source}: it holds a list',
+        '        except RecursionError:\n            raise ValueError(f"{source}: it holds a list',
         "tests/rl/test_settings.py::test_a_wrong_file_is_one_sentence",
     ),
     (
         "without colours nothing tells them",
         "tui/palette.py",
-        'plain = "NO_COLOR" in os.environ',
-        "plain = False",
+        'if "NO_COLOR" in os.environ else',
+        "if False else",
         "tests/tui/test_wall.py::test_without_colours_letters_tell_them",
     ),
     (
@@ -145,7 +145,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a run starts anew with another network",
         "tui/trainer.py",
-        "            if read and _reads_and_net(config) != _reads_and_net(self._config):",
+        "            if read and _fixed(config) != _fixed(self._config):",
         "            if False:",
         "tests/tui/test_wishes.py::test_a_run_that_is_of_another_network_by_its_settings_now_goes_on",
     ),

@@ -111,7 +111,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_BEHIND,
     ),
     ("errors behind are dropped", CAPTURE, "            future.result()\n", "", TEST_BEHIND),
-    ("a forked child may write", CAPTURE, "        if getpid() != self._process:", "        if False:", TEST_BEHIND),
+    ("a forked child may write", CAPTURE, "        self._refuse_forked(self.name)", "        pass", TEST_BEHIND),
     (
         "a write error of a file is not told",
         STORAGE,

@@ -21,13 +21,13 @@ import threading, time
 import numpy as np
 import mlx_drmario as dm
 
-from mlx_drmario.search import roots_of
+from mlx_drmario.search import chosen_rows, roots_of
 
 batch, games, search = dm.Batch(64, threads=1), dm.Decisions(2048, threads=1), dm.Search(threads=1)
 asking = dm.Search(value=lambda bottles: np.zeros(len(bottles), np.float32))
 waiting = dm.Search(value=lambda bottles: time.sleep(0.01) or np.zeros(len(bottles), np.float32))
 games.reset(5, 2, 9)
-roots = dict(zip(roots_of(games.view), (column[:64] for column in roots_of(games.view).values())))
+roots = chosen_rows(roots_of(games.view), slice(64))
 held = np.zeros((20_000, 64, 1), np.uint8)
 began = threading.Event()
 

@@ -150,6 +150,7 @@ VARIABLES = {
     ("DRMARIO_PPO", "{gamma: 1, gamma: 1}"): "the setting 'gamma' is given twice",
     ("DRMARIO_COMPILE", "[1"): "compile should be a valid boolean, got '[1'",
     ("DRMARIO_NET__ENCODER", "axle"): "net.encoder should be 'mlp' or 'axial', got 'axle'",
+    ("DRMARIO_PPO", "&a {gamma: *a}"): "holds a list or a mapping that holds itself",
     ("DRMARIO_PPO", "3"): "ppo should be an object, got 3",
     ("DRMARIO_PPO__GAMMA", "2"): "ppo.gamma must be between 0 and 1, got 2.0",
 }

@@ -1,5 +1,8 @@
 """Recorded games that several tests read."""
 
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +89,18 @@ def random_games(tmp_path_factory: pytest.TempPathFactory) -> Games:
 def greedy_games(tmp_path_factory: pytest.TempPathFactory) -> Games:
     (path,) = capture_greedy(tmp_path_factory.mktemp("greedy"))
     return storage.read(path)
+
+
+def refused_in_a_fork(*calls: Callable[[], object]) -> int:
+    """How many of the calls a forked child is refused, as the recording is its parent's."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # no thread came along: a call that waited for one would never return
+        refused = 0
+        for call in calls:
+            try:
+                call()
+            except RuntimeError as error:
+                refused += "belongs to process" in str(error)
+        os._exit(refused)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

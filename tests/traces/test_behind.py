@@ -1,12 +1,11 @@
 """The threads behind a recording: their errors are raised in front, and the playing thread can be interrupted."""
 
 import contextlib
-import os
 import pickle
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +18,7 @@ from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import QUEUE, Capture
 from mlx_drmario.traces.games import problems
 from mlx_drmario.traces.recorder import Recorder
+from tests.traces.conftest import refused_in_a_fork
 from tests.traces.crash_child import GAMES
 from tests.traces.test_crash import play_on
 
@@ -144,21 +144,8 @@ def test_a_recording_belongs_to_one_process(tmp_path: Path) -> None:
         play_on(capture, play, 3)
         with pytest.raises(TypeError, match="cannot be copied or pickled"):
             pickle.dumps(capture)
-        child = os.fork()
-        if child == 0:  # its thread did not come along: a call that waited for it would never return
-            signal.alarm(20)
-            refused = 0
-            for call in (
-                capture.close,
-                capture.flush,
-                lambda: capture.before_step(play, play.sample_legal(0), None, None),
-            ):
-                try:
-                    call()
-                except RuntimeError as error:
-                    refused += "belongs to process" in str(error)
-            os._exit(refused)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+        asked = partial(capture.before_step, play, play.sample_legal(0), None, None)
+        assert refused_in_a_fork(capture.close, capture.flush, asked) == 3
         play_on(capture, play, 3)
     capture.close()
     with pytest.raises(ValueError, match="the recording x is closed"):

@@ -14,6 +14,7 @@ from mlx_drmario.cli import main
 from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import Capture, FrameCapture
 from mlx_drmario.traces.games import problems
+from tests.traces.conftest import refused_in_a_fork
 
 
 def leave_alone(games: dm.Decisions) -> None:
@@ -64,16 +65,7 @@ def test_a_forked_child_leaves_a_recording_of_frames_alone(tmp_path: Path) -> No
     path = tmp_path / "game.dmtrace.h5"
     _, capture = frame_capture(path)
     capture.run(FRAMES)
-    child = os.fork()
-    if child == 0:
-        refused = 0
-        for call in (lambda: capture.run(FRAMES), capture.close, capture.writer.close):
-            try:
-                call()
-            except RuntimeError as error:
-                refused += "belongs to process" in str(error)
-        os._exit(refused)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert refused_in_a_fork(lambda: capture.run(FRAMES), capture.close, capture.writer.close) == 3
     capture.run(FRAMES)
     assert capture.close() == 1 and len(storage.read(path).buttons) == 1200
 
