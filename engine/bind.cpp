@@ -36,7 +36,7 @@ nb::object called(nb::handle function, nb::handle argument) {
       if (!back) stay();
     }
   } call;
-  PyObject* result = PyObject_CallOneArg(function.ptr(), argument.ptr());
+  PyObject* result = PyObject_CallFunctionObjArgs(function.ptr(), argument.ptr(), nullptr);
   call.back = true;
   if (!result) throw nb::python_error();
   return nb::steal(result);

@@ -148,4 +148,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         'f"{minutes}:{rest:02}" if hours else',
         "tests/tui/test_curve.py",
     ),
+    (
+        "a function of Python that Python 3.12's stable ABI lacks",
+        "engine/bind.cpp",
+        "PyObject_CallFunctionObjArgs(function.ptr(), argument.ptr(), nullptr)",
+        "PyObject_CallOneArg(function.ptr(), argument.ptr())",
+        "tests/engine/test_stable_abi.py",
+    ),
 ]
