@@ -51,6 +51,8 @@ YEAR = 525_600
 
 Level = Annotated[int, Range(0, 24)]
 Share = Annotated[float, Range(0, 1)]
+Error = Annotated[float, Range(1e-9, 1, without="high")]
+"""the chance of an error that a test may make"""
 Fraction = Annotated[float, Range(0, 1, without="both")]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 Game = Annotated[int, Range(2, 0xFFFF)]

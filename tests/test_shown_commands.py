@@ -83,7 +83,7 @@ def test_what_is_said_of_games_that_were_stopped(run):
             return True
 
     config = EvaluatorConfig()
-    random, planes = policy.load("random")
+    random = policy.load("random")
     with pytest.raises(KeyboardInterrupt) as stopped:
-        games_of(config, run, random, planes, Stopping())
+        games_of(config, run, lambda: random, Stopping())
     assert f"`drmario train resume {shlex.quote(str(run))}`" in str(stopped.value)

@@ -176,3 +176,79 @@ def test_games_that_the_shards_of_a_run_cannot_share(tmp_path, capsys):
     (tmp_path / "config.json").write_text(to_json(dataclasses.replace(PRESETS["level0"], shards=2)))
     assert main(["train", "resume", str(tmp_path), "--env.num-envs", "7"]) == 2
     assert "--env.num-envs must be a multiple of the run's 2 shards, got 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("ladder --env.level 7", "env.level has no effect: the stages of a curriculum have their own"),
+        ("ladder --env.speed low", "env.speed has no effect: the stages of a curriculum have their own"),
+        ("level0 --curriculum.last-level 5", "curriculum.last-level has no effect: it needs --curriculum.enabled"),
+        ("level0 --net.hidden 16", "net.hidden has no effect: only --net.head features reads it"),
+        ("demo --net.outcome-scale 2", "net.outcome-scale has no effect: only --net.head outcome reads it"),
+        ("level0 --shaping.weight 2", "shaping.weight has no effect: it needs --shaping.evaluator"),
+    ],
+)
+def test_a_setting_that_changes_nothing_is_refused(options, sentence, capsys):
+    assert main(["train", *options.split(), "--dry-run"]) == 2
+    assert capsys.readouterr().err == f"drmario train: --{sentence}\n"
+
+
+def test_settings_that_are_read_are_taken(capsys):
+    for options in (
+        "ladder --curriculum.last-level 5",
+        "level0 --curriculum.enabled --curriculum.last-level 5",
+        "level0 --net.head features --net.hidden 16",
+        "clone --net.hidden 16",
+        "evaluator --data.policy greedy",
+    ):
+        assert main(["train", *options.split(), "--dry-run"]) == 0, options
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--curriculum.threshold 0.99999999999", "--curriculum.threshold is 0.99999999999: 1,073,741,824 successes in"),
+        ("--curriculum.alpha 1e-320", "--curriculum.alpha must be at least 1e-09 and less than 1, got "),
+        ("--best.alpha 1e-323", "--best.alpha must be at least 1e-09 and less than 1, got "),
+        ("clone --clone.temperature 1e-46", "--clone.temperature must be 0 or at least 0.001, got 1e-46"),
+        ("qrdqn --qrdqn.kappa 1e-46", "--qrdqn.kappa must be between 1e-06 and 1,000, got 1e-46"),
+        ("evaluator --fit.kappa 1e-46", "--fit.kappa must be between 1e-06 and 1,000, got 1e-46"),
+    ],
+)
+def test_numbers_that_would_end_in_none_are_refused(options, sentence, capsys):
+    assert main(["train", *options.split(), "--dry-run"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_what_an_evaluator_is_to_learn_from_is_looked_at_before_its_directory_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["--dry-run"]):
+        assert main(["train", "evaluator", "--data.policy", "risk:0.5:best", *more]) == 2
+        assert "--data.policy is 'risk:0.5:best': " in capsys.readouterr().err
+    monkeypatch.setenv("MLX_DRMARIO_DEVICE", "tpu")
+    assert main(["train", "level0", *SMALL.split()]) != 0
+    assert "MLX_DRMARIO_DEVICE is 'tpu'" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_an_evaluator_goes_on_without_the_policy_that_played(tmp_path, capsys):
+    assert main(["train", "level0", "--out", str(tmp_path / "a"), *SMALL.split()]) == 0
+    small = "--data.games 4 --data.rows 2 --fit.epochs 1 --fit.minibatch 8 --net.width 8 --net.encoder mlp --no-compile"
+    words = ["--data.policy", str(tmp_path / "a"), "--data.max-decisions", "10", "--out", str(tmp_path / "e")]
+    assert main(["train", "evaluator", *words, *small.split()]) == 0
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert main(["train", "resume", str(tmp_path / "e")]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "games"),
+    [
+        ("--env.level 3 --env.speed low", " --levels 3 --speed low"),
+        ("--env.last-level 12", " --levels 0,5,10,12"),
+        ("", ""),
+    ],
+)
+def test_the_games_that_are_suggested_are_as_those_of_the_run(options, games, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", "level0", "--out", str(run), *SMALL.split(), *options.split()]) == 0
+    assert f"  drmario eval --policy {run}{games}\n" in capsys.readouterr().out

@@ -118,12 +118,14 @@ def test_what_is_not_there_is_wrong_use(arguments, sentence, tmp_path, monkeypat
         ("risk:3:nope", "; the risk must be a number strictly between 0 and 2, got '3'"),
         ("risk:0.25", ", in which the directory of a run is missing"),
         ("ensemble:best,nope", ", and 'nope' in it is no directory of a run or checkpoint"),
+        ("./empty", ": no intact checkpoint in empty"),
         ("runs/nope", ", which is no directory of a run or checkpoint"),
         ("nope", f"; it must be {policy.NAMES}"),
     ],
 )
 def test_a_policy_is_named_as_it_was_typed(name, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     assert main(["eval", "--policy", name]) == 2
     assert capsys.readouterr().err.startswith(f"drmario eval: --policy is {name!r}{sentence}")
 

@@ -60,7 +60,7 @@ def run(config: DemoConfig) -> int:
     print(
         f"\nsaved in {run}. To go on:\n"
         f"  drmario watch --policy {shlex.quote(policy)}             # watch it play\n"
-        f"  drmario eval --policy {shlex.quote(policy)} --split test --seeds 4096  # all test games\n"
+        f"  drmario eval --policy {shlex.quote(policy)} --levels 0,5,10,15,20 --split test  # more games\n"
         f"  drmario train resume {shown} --minutes {config.minutes + 10:g}   # train ten minutes longer\n"
         f"  tensorboard --logdir {shown}                # curves"
     )

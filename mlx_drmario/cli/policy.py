@@ -76,8 +76,6 @@ def check(name: str, option: str = "policy") -> None:
     if _searches(name):
         _budget(name, option)
     elif name not in ("random", "greedy"):
-        if name.startswith(RISK):
-            _risk(name, option, "")
         _paths(name, option)
 
 
@@ -86,8 +84,9 @@ def located(name: str, option: str = "policy") -> str:
     check(name, option)
     if _searches(name) or name in ("random", "greedy"):
         return name
-    start, typed = _parts(name)
-    return start + ",".join(path if _is_shipped(path) else str(Path(path).absolute()) for path in typed)
+    prefix, risk, typed = _parted(name)
+    paths = [path if _is_shipped(path) else str(Path(path).absolute()) for path in typed]
+    return prefix + (f"{risk}:" if prefix == RISK else "") + ",".join(paths)
 
 
 def named(run: Path) -> str:
@@ -110,17 +109,20 @@ def _budget(name: str, option: str) -> search.Budget:
 
 
 def _trained(name: str, option: str) -> NetworkPolicy | RiskPolicy:
-    check(name, option)
-    paths = _paths(name, option)
-    if (risk := _risk(name, option, paths[0])) is not None:
-        from mlx_drmario.rl.evaluator.player import load_risk_policy
-
-        with _naming(name, option):
-            return load_risk_policy(paths[0], risk)
+    from mlx_drmario.nets.config import QuantileNetConfig
+    from mlx_drmario.rl.evaluator.player import load_risk_policy
     from mlx_drmario.rl.player import load_ensemble, load_policy
+    from mlx_drmario.rl.runs.checkpoint import load_weights
 
+    (prefix, risk, _), paths = _parted(name), _paths(name, option)
     with _naming(name, option):
-        return load_ensemble(paths) if _prefix(name) == ENSEMBLE else load_policy(paths[0])
+        if prefix == ENSEMBLE:
+            return load_ensemble(paths)
+        if prefix == RISK:
+            return load_risk_policy(paths[0], float(risk))
+        if isinstance(load_weights(Path(paths[0])).net, QuantileNetConfig):
+            return load_risk_policy(paths[0], 1.0)
+        return load_policy(paths[0])
 
 
 @contextlib.contextmanager
@@ -133,38 +135,22 @@ def _naming(name: str, option: str) -> Iterator[None]:
         raise kind(f"{option} is {name!r}: {error}") from None
 
 
-def _prefix(name: str) -> str:
-    """ENSEMBLE or RISK for a name that begins so; "" for others, and for a directory that is called so."""
-    return next((prefix for prefix in (ENSEMBLE, RISK) if name.startswith(prefix) and not Path(name).is_dir()), "")
-
-
-def _risk(name: str, option: str, path: str) -> float | None:
-    """The risk in a name, 1 for the bare path of an evaluator, None for another policy."""
-    if _prefix(name) == RISK:
-        text = name.removeprefix(RISK).partition(":")[0]
-        try:
-            risk = float(text)
-        except ValueError:
-            risk = 0.0
-        if not 0 < risk < 2:
-            raise ValueError(f"{option} is {name!r}; the risk must be a number strictly between 0 and 2, got {text!r}")
-        return risk
-    if _prefix(name) == ENSEMBLE:
-        return None
-    from mlx_drmario.nets.config import QuantileNetConfig
-    from mlx_drmario.rl.runs.checkpoint import load_weights
-
-    return 1.0 if isinstance(load_weights(Path(path)).net, QuantileNetConfig) else None
-
-
-def _parts(name: str) -> tuple[str, list[str]]:
-    """What a name begins with, "ensemble:", "risk:0.25:" or nothing, and the paths that follow."""
-    prefix = _prefix(name)
+def _parted(name: str) -> tuple[str, str, list[str]]:
+    """What a name begins with, ENSEMBLE, RISK or nothing (also for a directory that is called so), the text of the
+    risk, and the paths that follow."""
+    prefix = next((prefix for prefix in (ENSEMBLE, RISK) if name.startswith(prefix) and not Path(name).is_dir()), "")
     rest = name.removeprefix(prefix)
     if prefix == RISK:
-        risk, colon, path = rest.partition(":")
-        return prefix + risk + colon, [path]
-    return prefix, rest.split(",") if prefix else [rest]
+        risk, _, path = rest.partition(":")
+        return prefix, risk, [path]
+    return prefix, "", rest.split(",") if prefix else [rest]
+
+
+def _is_risk(text: str) -> bool:
+    try:
+        return 0 < float(text) < 2
+    except ValueError:
+        return False
 
 
 def _is_shipped(path: str) -> bool:
@@ -172,8 +158,10 @@ def _is_shipped(path: str) -> bool:
 
 
 def _paths(name: str, option: str) -> list[str]:
-    """The directories that a name stands for; ValueError when one is none."""
-    prefix, typed = _parts(name)
+    """The directories that a name stands for; ValueError when one is none, and for a risk that is none."""
+    prefix, risk, typed = _parted(name)
+    if prefix == RISK and not _is_risk(risk):
+        raise ValueError(f"{option} is {name!r}; the risk must be a number strictly between 0 and 2, got {risk!r}")
     paths = [str(SHIPPED) if _is_shipped(path) else path for path in typed]
     for path in paths:
         if not path:

@@ -107,6 +107,17 @@ def levels(settings: Mapping[str, Any]) -> str:
     return f"level {settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"
 
 
+def same_games(settings: Mapping[str, Any]) -> str:
+    """The options of `drmario eval` for games as a run trains on: some of its levels, the last among them."""
+    if settings.get("curriculum.enabled"):
+        first, last, speed = 0, settings["curriculum.last_level"], settings["curriculum.speeds"].rpartition(",")[2]
+    else:
+        first, last, speed = (settings[f"env.{name}"] for name in ("level", "last_level", "speed"))
+    last = first if last is None else last
+    levels = ",".join(map(str, sorted({first, *range(first + 5 - first % 5, last, 5), last})))
+    return ("" if levels == "0" else f" --levels {levels}") + ("" if speed == "hi" else f" --speed {speed}")
+
+
 def info(summary: RunSummary) -> int:
     """Print all about a run; returns 1 when something about it is broken."""
     problems = [*summary.problems, *damaged([*summary.checkpoints, *([summary.best] if summary.best else [])])]
@@ -121,6 +132,11 @@ def info(summary: RunSummary) -> int:
             print(f"\n{title}")
             for key, value in values.items():
                 print(f"  {key:<32} {show(value)}")
+    if summary.changes:
+        print("\nchanges")
+    for row in summary.changes:
+        for name, (before, now) in {**row.get("environment", {}), **row.get("settings", {})}.items():
+            print(f"  after {show(row.get('decisions')):>12} decisions: {name} {show(before)} -> {show(now)}")
     if summary.checkpoints:
         print("\ncheckpoints")
         for path in summary.checkpoints:

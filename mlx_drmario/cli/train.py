@@ -15,6 +15,7 @@ import functools
 import operator
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -26,6 +27,7 @@ from mlx_drmario.cli.training import NEW, Captured, Dry, New, go, plain
 from mlx_drmario.ranges import Count, Level, Minutes, Range, check_ranges
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, SpeedName
 from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
+from mlx_drmario.rl.runs.settings import PLACE
 from mlx_drmario.settings import difference, flatten, layered
 
 
@@ -90,9 +92,10 @@ def parse(args: list[str]) -> Command:
         close = difflib.get_close_matches(args[0], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
         raise WrongUse(f"there is no preset {args[0]!r}; {hint}")
-    if args[0] in starts:
+    preset = starts.get(args[0])
+    if preset is not None:
         try:
-            starts[args[0]] = started(starts[args[0]], args)
+            starts[args[0]] = started(preset, args)
         except ValueError as error:
             raise WrongUse(str(error)) from None
     # A type per preset, not one call per preset: so `--help` is tyro's business.
@@ -104,7 +107,29 @@ def parse(args: list[str]) -> Command:
         description=f"Train from a preset ({DEFAULT_PRESET} if none is named), fit an evaluator, or go on with a run.",
         args=args,
     )
+    if preset is not None and not isinstance(chosen, ResumeConfig):
+        refuse_unread(preset, plain(chosen))
     return chosen
+
+
+UNREAD: dict[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
+    "env.level": (lambda run: run.get("curriculum.enabled", False), "the stages of a curriculum have their own"),
+    "env.speed": (lambda run: run.get("curriculum.enabled", False), "the stages of a curriculum have their own"),
+    "curriculum.": (lambda run: not run["curriculum.enabled"], "it needs --curriculum.enabled"),
+    "net.hidden": (lambda run: run.get("net.head", "features") != "features", "only --net.head features reads it"),
+    "net.outcome_scale": (lambda run: run["net.head"] != "outcome", "only --net.head outcome reads it"),
+    "shaping.weight": (lambda run: run["shaping.evaluator"] is None, "it needs --shaping.evaluator"),
+}
+"""Settings, or the beginnings of their names, in which runs they change nothing, and why"""
+
+
+def refuse_unread(preset: DirectoryConfig, chosen: DirectoryConfig) -> None:
+    """WrongUse for a setting that is not the preset's and changes nothing."""
+    before, run = (flatten(asdict(config)) for config in (preset, chosen))
+    for name in difference(before, run):
+        for start, (unread, why) in UNREAD.items():
+            if name.startswith(start) and name != "curriculum.enabled" and unread(run):
+                raise WrongUse(f"--{name.replace('_', '-')} has no effect: {why}")
 
 
 def subcommand(name: str, start: DirectoryConfig) -> Any:
@@ -151,9 +176,7 @@ def changes(stored: DirectoryConfig, chosen: DirectoryConfig) -> list[str]:
     """One line per setting that a resumed run changes. Where the run lies is not among them."""
     before, after = (flatten(asdict(config)) for config in (stored, chosen))
     differing = difference(before, after)
-    return [
-        f"changed {key}: {old} -> {new}" for key, (old, new) in differing.items() if key not in ("out", "overwrite")
-    ]
+    return [f"changed {key}: {old} -> {new}" for key, (old, new) in differing.items() if key not in PLACE]
 
 
 def resumed(stored: Settings, given: ResumeConfig) -> Settings:

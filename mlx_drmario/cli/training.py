@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlx_drmario.cli.capture import captured
-from mlx_drmario.cli.policy import located, named
+from mlx_drmario.cli.policy import load, located, named
 from mlx_drmario.cli.progress import Lines, Progress, TrainingScreen
-from mlx_drmario.cli.runs import levels
+from mlx_drmario.cli.runs import levels, same_games
 from mlx_drmario.cli.stopping import default_directory, nothing_left, stop_on_signals
 from mlx_drmario.files import check_makeable
 from mlx_drmario.rl.clone.config import CloneRunConfig
@@ -89,9 +89,16 @@ def go(config: DirectoryConfig, directory: Path | None, resume: bool, capture: P
     Returns 0, or 130 when it was stopped (the run is saved then). Raises ValueError or OSError for a run directory, or
     for something that the settings name, that cannot be used.
     """
+    from mlx_drmario.nets.device import default_device
+
+    default_device()
     if isinstance(config, EvaluatorConfig):
-        policy = located(config.data.policy, "data.policy")
-        config = replace(config, data=replace(config.data, policy=policy))
+        from mlx_drmario.rl.evaluator.train import has_games
+
+        if not (resume and directory is not None and has_games(directory)):
+            policy = located(config.data.policy, "data.policy")
+            load(policy, "data.policy")
+            config = replace(config, data=replace(config.data, policy=policy))
     if isinstance(config, PPORunConfig):
         from mlx_drmario.rl.ppo.train import check_evaluator
 
@@ -172,11 +179,10 @@ def learn(config: DirectoryConfig, run: Path, callback: Callback, resume: bool, 
 
         return by_ppo(config, run, callback, resume=resume, processes=processes)
     if isinstance(config, EvaluatorConfig):
-        from mlx_drmario.cli.policy import load
         from mlx_drmario.rl.evaluator.train import train as from_games
 
-        policy, planes = load(config.data.policy, "data.policy")
-        return from_games(config, run, policy, planes, callback, resume=resume)
+        name = config.data.policy
+        return from_games(config, run, lambda: load(name, "data.policy"), callback, resume=resume)
     if isinstance(config, CloneRunConfig):
         from mlx_drmario.rl.clone.train import train as from_search
 
@@ -200,4 +206,5 @@ def tell(result: RunResult, config: DirectoryConfig) -> None:
     elif isinstance(config, EvaluatorConfig):
         print(f"  drmario calibrate {run}")
     else:
-        print(f"  drmario eval --policy {policy}\n  drmario watch --policy {policy}")
+        print(f"  drmario eval --policy {policy}{same_games(flatten(asdict(config)))}")
+        print(f"  drmario watch --policy {policy}")

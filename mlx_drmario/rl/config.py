@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.ranges import Count, Fraction, Level, Minutes, Range, Seed, check_ranges
+from mlx_drmario.ranges import Count, Error, Fraction, Level, Minutes, Range, Seed, check_ranges
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.settings import STRICT
 from mlx_drmario.spec import SPEED_NAMES, parse_speeds
@@ -96,7 +96,7 @@ class CurriculumConfig:
     """Speeds of every stage, from the first to the last, with commas: low,med,hi makes three stages of each."""
     threshold: Fraction = 0.9
     """A stage is passed when its clear rate (of the sampling policy) is certified to lie above this."""
-    alpha: Fraction = 0.05
+    alpha: Error = 0.05
     """Chance at most that a stage is passed although no game's chance to be cleared was above the threshold."""
     games: Count = 2000
     """Games after which the test of a stage forgets and starts again, as the policy of its first games is outdated."""
@@ -114,7 +114,10 @@ class CurriculumConfig:
             parse_speeds(self.speeds)
         except ValueError as error:
             raise ValueError(f"curriculum.{error}") from None
-        least = fewest_trials(self.threshold, self.error(self.ATTEMPTS))
+        try:
+            least = fewest_trials(self.threshold, self.error(self.ATTEMPTS))
+        except ValueError as error:
+            raise ValueError(f"curriculum.threshold is {self.threshold}: {error}") from None
         if self.games < least:
             raise ValueError(
                 f"curriculum.games must be at least {least}, the fewest that can certify a clear rate of "
@@ -141,7 +144,7 @@ class BestConfig:
     many of every level. 0 looks for no best checkpoint."""
     every: Count = 5
     """Checkpoints between two challenges; the last one always challenges."""
-    alpha: Fraction = 0.05
+    alpha: Error = 0.05
     """Chance at most that any checkpoint of the run is promoted although it neither clears more nor is faster."""
 
     __pydantic_config__: ClassVar = STRICT

@@ -156,7 +156,7 @@ class PlayingLearner:
 def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback) -> RunResult:
     """Go on until the budget is spent or the callback stops it; both end with a checkpoint.
 
-    The run directory must be prepared (directory.prepare).
+    The run directory must be prepared and have these settings (directory.prepare, directory.record).
     """
     last = learner.snapshot({})
     with Recorder(run, config, offset=learner.log_bytes, step=learner.decisions) as recorder:
@@ -182,7 +182,7 @@ def check_weights(last: Snapshot) -> None:
     if not math.isfinite(norm):
         raise ValueError(
             f"the weights are not finite any more after {last.decisions:,} decisions ({PARAM_NORM} is {norm}); the"
-            " last checkpoint is of before, and a smaller learning rate may help"
+            " last checkpoint, if any, is of before, and a smaller learning rate may help"
         )
 
 

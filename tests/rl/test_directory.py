@@ -18,6 +18,7 @@ import pytest
 
 from mlx_drmario import files
 from mlx_drmario.baselines import Greedy
+from mlx_drmario.cli import main
 from mlx_drmario.cli.stopping import default_directory
 from mlx_drmario.rl.clone import train as clone
 from mlx_drmario.rl.clone.config import CloneRunConfig
@@ -342,3 +343,36 @@ def test_no_room_is_one_sentence_with_the_file(run, room, file):
     assert str(run / file) in lines[0] and os.strerror(errno.EFBIG) in lines[0]
     assert checkpoint.load(run).decisions == 512
     assert not list(run.rglob(f"{files.WRITING}*"))
+
+
+def test_a_refused_resume_leaves_the_settings_as_they_were(run):
+    """Neither a checkpoint that cannot be read nor a budget that is spent makes the run another one."""
+    before = (run / "config.json").read_bytes()
+    other = dataclasses.replace(read_config(run), env=dataclasses.replace(read_config(run).env, level=9))
+    moved = (run / "checkpoints").rename(run / "away")
+    shutil.copytree(moved, run / "checkpoints", symlinks=True)
+    for path in (run / "checkpoints").glob("step_*"):
+        (path / "model.safetensors").write_bytes(b"no")
+    with pytest.raises(FileNotFoundError, match="no intact checkpoint"):
+        train(other, run, resume=True)
+    assert (run / "config.json").read_bytes() == before
+    shutil.rmtree(run / "checkpoints")
+    moved.rename(run / "checkpoints")
+    assert train(dataclasses.replace(other, decisions=100), run, resume=True).finished
+    assert (run / "config.json").read_bytes() == before and not (run / "changes.jsonl").exists()
+
+
+def test_what_is_changed_on_the_way_is_kept(run, capsys):
+    config = read_config(run)
+    for level in (3, 3, 5):
+        other = dataclasses.replace(config, overwrite=True, env=dataclasses.replace(config.env, level=level))
+        train(other, run, StopAfter(1), resume=True)
+    assert not read_config(run).overwrite  # it was meant for once, so this file repeats nothing of it
+    rows = [json.loads(line) for line in (run / "changes.jsonl").read_text().splitlines()]
+    assert [(row["decisions"], row["settings"]) for row in rows] == [
+        (512, {"env.level": [0, 3]}),
+        (1024, {"env.level": [3, 5]}),
+    ]
+    assert summarize(run).changes == rows
+    main(["runs", "info", str(run)])
+    assert "after          512 decisions: env.level 0 -> 3\n" in capsys.readouterr().out

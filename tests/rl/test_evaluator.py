@@ -35,6 +35,10 @@ TINY = EvaluatorConfig(
 )
 
 
+def player() -> tuple[SearchPolicy, str]:
+    return search(), PLANES
+
+
 def search() -> SearchPolicy:
     return SearchPolicy(parse("1ply"))
 
@@ -221,7 +225,7 @@ def config(request):
 @pytest.fixture(scope="module")
 def run(config, tmp_path_factory):
     place = tmp_path_factory.mktemp("fit") / "run"
-    result = train(config, place, search(), PLANES)
+    result = train(config, place, player)
     assert result.finished
     return place
 
@@ -241,11 +245,25 @@ def test_a_run_learns(run, config):
 def test_an_interrupted_run_goes_on_bit_for_bit(run, config, tmp_path):
     for _ in range(2):
         resume = (tmp_path / "run").exists()
-        assert not train(config, tmp_path / "run", search(), PLANES, StopAfter(1), resume=resume).finished
-    train(config, tmp_path / "run", search(), PLANES, resume=True)
+        assert not train(config, tmp_path / "run", player, StopAfter(1), resume=resume).finished
+    train(config, tmp_path / "run", player, resume=True)
     assert timeless(tmp_path / "run") == timeless(run)
     assert content(tmp_path / "run") == content(run)
     assert (tmp_path / "run" / DATA).read_bytes() == (run / DATA).read_bytes()
+
+
+def test_games_that_are_there_need_their_player_no_more(run, config, tmp_path):
+    """Whoever played them may be gone, as when a run was moved."""
+
+    def nobody() -> tuple[SearchPolicy, str]:
+        raise AssertionError
+
+    assert not train(config, tmp_path / "run", player, StopAfter(1)).finished
+    assert train(config, tmp_path / "run", nobody, resume=True).finished
+    assert content(tmp_path / "run") == content(run)
+    for planes in ("bitplane", "extended"):
+        rows = data.play(dataclasses.replace(config.data, games=2), search(), planes, "training", [1])
+        assert rows.plane_set == planes
 
 
 def test_runs_are_listed_and_known_as_what_they_are(run, config):
@@ -310,9 +328,9 @@ def test_stopped_while_games_are_played_it_plays_them_again(tmp_path):
             return True
 
     with pytest.raises(KeyboardInterrupt, match=f"stopped while games were played; `drmario train resume {run}`"):
-        train(config, run, search(), PLANES, AtOnce())
+        train(config, run, player, AtOnce())
     assert not (run / DATA).exists()
-    assert train(config, run, search(), PLANES, resume=True).finished
+    assert train(config, run, player, resume=True).finished
 
 
 def test_games_that_tell_nothing_and_damaged_files_are_named(rows, tmp_path):

@@ -176,3 +176,12 @@ def test_a_place_for_runs_that_cannot_be_made_is_an_error(tmp_path, monkeypatch,
     (tmp_path / "runs").symlink_to(tmp_path / "not mounted")
     assert main(["train", "level0", "--decisions", "4096"]) == 1
     assert "runs is runs; it must be a directory, and a file is in the way" in capsys.readouterr().err
+
+
+def test_metrics_that_were_lost_are_missed(runs, capsys):
+    file = runs / "a" / "metrics.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: whole.index(b"\n") + 1])
+    (said,) = summarize(runs / "a").problems
+    assert said.startswith("metrics.jsonl has lost rows: ")
+    assert main(["runs", "info", str(runs / "a")]) == 1 and said in capsys.readouterr().out

@@ -27,7 +27,7 @@ from mlx_drmario.rl.ppo.train import resolve, train
 from mlx_drmario.rl.qrdqn import train as qrdqn
 from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.runs import checkpoint
-from mlx_drmario.rl.runs.directory import backups, prepare
+from mlx_drmario.rl.runs.directory import backups, prepare, record
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.settings import from_json, to_json
@@ -188,7 +188,7 @@ def test_tensorboard_reads_the_metrics(tiny, tmp_path):
 def made(run: Path, config: PPORunConfig) -> None:
     """A run directory in which nothing was trained yet."""
     with prepare(run, config, resume=False):
-        pass
+        record(run, config, 0)
 
 
 def command(*arguments: str) -> list[str]:

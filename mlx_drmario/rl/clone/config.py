@@ -12,6 +12,8 @@ from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.rl.config import REWARD, BudgetConfig, EnvConfig, check_rollout
 from mlx_drmario.settings import STRICT
 
+LEAST_TEMPERATURE = 0.001
+"""Frames; single precision cannot divide by much less."""
 RETRY_DECISIONS = 16
 """Decisions for which a game goes on from a position of `CloneConfig.retries`."""
 
@@ -61,6 +63,8 @@ class CloneConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, "clone.")
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            raise ValueError(f"clone.temperature must be 0 or at least {LEAST_TEMPERATURE}, got {self.temperature}")
         try:
             budget = search.parse(self.teacher)
         except ValueError as error:

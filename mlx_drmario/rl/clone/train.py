@@ -42,6 +42,8 @@ def train(
         directory.prepare(run, config, resume),
         Learner(config, checkpoint.resumed(run, resume), callback) as learner,
     ):
+        if learner.progress < 1:
+            directory.record(run, config, learner.decisions)
         return fit(learner, config, run, learner.callback)
 
 

@@ -129,7 +129,7 @@ def summary(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, Any]:
         "mean_error": interval(error),
         "sd_predicted": average(spread, 0.5),
         "variance_ratio": interval(np.square(error), spread),
-        "cvar_predicted": average(cvar),
+        "cvar_predicted": average(cvar) if reaching else None,
         "tail_error": interval(np.where(tail, timed.frames - cvar, 0), tail.astype(float)) if reaching else unknown,
     }
 

@@ -59,7 +59,7 @@ class FitConfig:
     """Situations per gradient; all of them when the games give fewer."""
     learning_rate: Annotated[float, Range(0, 10)] = 2e-3
     """Step size of Adam at the start; falls linearly to 0."""
-    kappa: Annotated[float, Range(0, 1_000, without="low")] = 0.02
+    kappa: Annotated[float, Range(0.000001, 1_000)] = 0.02
     """Width of the quadratic part of the quantile Huber loss, on the network's scale (root of 100 frames), where games
     deviate by about 1: a wide one would pull all quantiles towards the mean."""
     steps: Annotated[int, Range(0, 1_024)] = 0

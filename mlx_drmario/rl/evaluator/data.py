@@ -24,7 +24,8 @@ from mlx_drmario.evaluate import Policy
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.rl.afterstates import facts_of
 from mlx_drmario.rl.evaluator.config import GamesConfig
-from mlx_drmario.spec import CELLS, COLS, ROWS, parse_levels, parse_speeds
+from mlx_drmario.rl.rollout import observation_layout
+from mlx_drmario.spec import CELLS, COLS, PLANE_SETS, ROWS, parse_levels, parse_speeds
 
 GAMES = 512
 """Games played side by side; another number is other random placements."""
@@ -69,6 +70,12 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.action)
+
+    @property
+    def plane_set(self) -> str:
+        """The set that the planes are of, told by their number."""
+        count = 8 * self.planes.shape[1] // CELLS
+        return next(name for name in PLANE_SETS if observation_layout(name).num_planes == count)
 
     def observations(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """planes u8[B, C, 16, 8] and scalars f32[B, S] of some rows."""

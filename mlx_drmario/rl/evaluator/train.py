@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mlx.core as mx
@@ -27,6 +28,8 @@ from mlx_drmario.rl.optimizer import adam, linear
 from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, directory
 
+Player = Callable[[], tuple[Policy, str]]
+"""Makes a policy, and tells the plane set that it reads."""
 DATA = "games.npz"
 """In the run directory: `data.Rows`."""
 ITERATION = 100
@@ -39,32 +42,38 @@ LOSSES = ("state_quantiles", "state_clear", "placement_quantiles", "placement_cl
 def train(
     config: EvaluatorConfig,
     run: Path | str,
-    policy: Policy,
-    planes: str,
+    player: Player,
     callback: Callback | None = None,
     *,
     resume: bool = False,
 ) -> RunResult:
-    """Fit into directory `run`; `policy` is what `config.data.policy` names, and reads the plane set `planes`.
+    """Fit into directory `run`; `player` loads what `config.data.policy` names, if the run has no games yet.
 
-    Raises what directory.prepare raises about the directory, and ValueError when no rows to learn from came out of the
-    games.
+    Raises what directory.prepare raises about the directory, what `player` raises, and ValueError when no rows to learn
+    from came out of the games.
     """
     run, callback = Path(run), callback or Callback()
     with directory.prepare(run, config, resume):
-        rows = games_of(config, run, policy, planes, callback)
-        return fit(Fit(config, rows, planes, checkpoint.resumed(run, resume)), config, run, callback)
+        restored = checkpoint.resumed(run, resume)
+        directory.record(run, config, restored.decisions if restored else 0)  # before the games, which take long
+        rows = games_of(config, run, player, callback)
+        return fit(Fit(config, rows, rows.plane_set, restored), config, run, callback)
 
 
-def games_of(config: EvaluatorConfig, run: Path, policy: Policy, planes: str, callback: Callback) -> data.Rows:
+def has_games(run: Path) -> bool:
+    """Whether the games of a run are there: it needs their player no more."""
+    return (run / DATA).exists()
+
+
+def games_of(config: EvaluatorConfig, run: Path, player: Player, callback: Callback) -> data.Rows:
     """The rows of the run: read from it, or played and written there.
 
     Raises KeyboardInterrupt when the callback stops it meanwhile.
     """
     path = run / DATA
-    if path.exists():
+    if has_games(run):
         return data.Rows.load(path)
-    seed = [config.seed, 1]
+    (policy, planes), seed = player(), [config.seed, 1]
 
     def said(ended: int, games: int) -> None:
         callback.on_games(ended, games)

@@ -56,6 +56,8 @@ def train(
             with contextlib.ExitStack() as stack:
                 recorder = None
                 if processes.first:
+                    if learner.progress < 1:
+                        directory.record(run, config, learner.decisions)
                     recorder = stack.enter_context(
                         Recorder(run, config, offset=counters.log_bytes, step=counters.decisions)
                     )

@@ -36,7 +36,7 @@ class QRDQNConfig:
     """Share of the budget in which the share of random placements falls from 1 to `epsilon`."""
     epsilon: Share = 0.02
     """Share of random placements after that."""
-    kappa: Annotated[float, Range(0, 1_000, without="low")] = 0.1
+    kappa: Annotated[float, Range(0.000001, 1_000)] = 0.1
     """Width of the quadratic part of the quantile Huber loss, in units of reward."""
 
     __pydantic_config__: ClassVar = STRICT

@@ -44,6 +44,8 @@ def train(
     run = Path(run)
     with directory.prepare(run, config, resume):
         learner = Learner(config, checkpoint.resumed(run, resume), callback)
+        if learner.progress < 1:
+            directory.record(run, config, learner.decisions)
         return fit(learner, config, run, learner.callback)
 
 

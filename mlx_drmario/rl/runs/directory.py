@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import platform
@@ -12,15 +13,18 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlx_drmario as dm
 from mlx_drmario.files import LOCK, WRITING, check_makeable, locked, sweep, write_text
 from mlx_drmario.machine import commit, processor
 from mlx_drmario.nets.device import default_device
 from mlx_drmario.rl.config import DirectoryConfig
-from mlx_drmario.rl.runs.settings import holds_run, read_config
-from mlx_drmario.settings import to_json
+from mlx_drmario.rl.runs.settings import PLACE, holds_run, read_config
+from mlx_drmario.settings import difference, flatten, to_json
 
+SETTINGS = {"settings": "config.json", "environment": "environment.json"}
+CHANGES = "changes.jsonl"
 BACKUPS = 3
 """Replaced runs that are kept, as RUN.bak1 (the newest) to RUN.bak3."""
 
@@ -49,7 +53,7 @@ def check(run: Path, config: DirectoryConfig, resume: bool) -> None:
 
 @contextlib.contextmanager
 def prepare(run: Path, config: DirectoryConfig, resume: bool) -> Iterator[None]:
-    """Create the run directory, write config.json and environment.json, and be its only writer while the body runs.
+    """Create the run directory, and be its only writer while the body runs, which is to `record` the settings.
 
     Raises FileExistsError for a directory that holds a run, unless `resume` (the run goes on) or config.overwrite (it
     becomes a backup, see `set_aside`); FileNotFoundError when there is no run to resume; ValueError for a directory
@@ -67,9 +71,28 @@ def prepare(run: Path, config: DirectoryConfig, resume: bool) -> Iterator[None]:
             locks.enter_context(locked(run))
         for directory in (run, run / "checkpoints"):
             sweep(directory)
-        write_text(run / "config.json", to_json(config))
-        write_text(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
         yield
+
+
+def record(run: Path, config: DirectoryConfig, decisions: int) -> None:
+    """Write config.json and environment.json: the run begins, or goes on after so many decisions, by these settings.
+
+    Not before that is sure: a run that cannot go on stays as it is. What is another setting, commit or machine than
+    before goes into changes.jsonl: {"decisions": ..., "settings" and "environment": {name: [before, now]}}.
+    """
+    config = dataclasses.replace(config, overwrite=False)  # was meant for once
+    now = {"settings": to_json(config), "environment": json.dumps(environment(), indent=2) + "\n"}
+    changes: dict[str, Any] = {}
+    for kind, text in now.items():
+        file = run / SETTINGS[kind]
+        if file.exists():
+            before, after = (flatten(json.loads(each)) for each in (file.read_bytes(), text))
+            changes[kind] = {key: pair for key, pair in difference(before, after).items() if key not in PLACE}
+    if any(changes.values()):
+        kept = (run / CHANGES).read_text() if (run / CHANGES).exists() else ""
+        write_text(run / CHANGES, kept + json.dumps({"decisions": decisions, **changes}) + "\n")
+    for kind, text in now.items():
+        write_text(run / SETTINGS[kind], text)
 
 
 def backups(run: Path) -> list[Path]:

@@ -6,6 +6,7 @@ directory. What could not be read is said in `RunSummary.problems`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class RunSummary:
     """The best checkpoint, if one was looked for."""
     challenges: int = 0
     """How often that was decided: lines of best.jsonl."""
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    """The rows of changes.jsonl: what was changed when the run went on (`directory.record`)."""
     evaluation: dict[str, Any] = field(default_factory=dict)
     """evaluation.json: numbers by policy."""
     problems: list[str] = field(default_factory=list)
@@ -87,7 +90,10 @@ def _look_around(run: Path, summary: RunSummary) -> None:
     summary.checkpoints = available(run)
     if not summary.checkpoints:
         summary.problems.append("no checkpoint")
+    elif (kept := _metrics_of(summary.checkpoints[-1])) > (size := _size(run / "metrics.jsonl")):
+        summary.problems.append(f"metrics.jsonl has lost rows: {size:,} of the {kept:,} bytes of the newest checkpoint")
     summary.best = best(run)
+    summary.changes = _read_objects(run / "changes.jsonl")
     if (run / "best.jsonl").exists():
         summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
     if (run / "evaluation.json").exists():
@@ -129,6 +135,26 @@ def _read_object(file: Path, problems: list[str]) -> dict[str, Any] | None:
         problems.append(f"{file.name} is not a JSON object")
         return None
     return data
+
+
+def _read_objects(file: Path) -> list[dict[str, Any]]:
+    """The lines that are JSON objects; none without the file."""
+    rows: list[dict[str, Any]] = []
+    for line in file.read_bytes().splitlines() if file.exists() else ():
+        with contextlib.suppress(ValueError):
+            rows += [row] if isinstance(row := json.loads(line), dict) else []
+    return rows
+
+
+def _metrics_of(checkpoint: Path) -> int:
+    """Length of the metrics that belong to a checkpoint; 0 where that cannot be read."""
+    state = _read_object(checkpoint / "state.json", []) or {}
+    kept = state.get("counters.log_bytes")
+    return kept if isinstance(kept, int) else 0
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _unread(file: Path, error: OSError) -> str:

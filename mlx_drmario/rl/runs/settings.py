@@ -11,6 +11,9 @@ from mlx_drmario.rl.config import DirectoryConfig
 from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.settings import from_json
 
+PLACE = ("out", "overwrite")
+"""settings that say where a run lies, which is none of what it is"""
+
 Config = TypeVar("Config", bound=DirectoryConfig)
 
 
