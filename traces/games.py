@@ -205,7 +205,18 @@ def problems(games: Games) -> list[str]:
         found.append(
             f"action[{named[allowed == 0][0]}] is {action[allowed == 0][0]}, which its row's legal mask excludes"
         )
-    different = np.flatnonzero((content_hashes(games) != games.episode["content"]).any(axis=1))
-    if len(different):
-        found.append(f"episode {different[0]}: its content hash is not that of its rows")
-    return found
+    return found + [ALTERED.format(e) for e in altered(games)[:1]]
+
+
+ALTERED = "episode {}: its content hash is not that of its rows"
+
+
+def altered(games: Games) -> NDArray[np.int64]:
+    """The episodes whose rows are not what was recorded."""
+    return np.flatnonzero((content_hashes(games) != games.episode["content"]).any(axis=1))
+
+
+def require_recorded(games: Games, e: int) -> None:
+    """ValueError for an episode whose rows are not what was recorded."""
+    if len(altered(games.take(np.array([e])))):
+        raise ValueError(ALTERED.format(e))

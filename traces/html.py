@@ -18,7 +18,7 @@ from mlx_drmario.evaluate import FRAME_RATE
 from mlx_drmario.files import replacing
 from mlx_drmario.spec import FALL, HANDOVER, PLAY, SPEED_NAMES
 from mlx_drmario.traces import replay, schema
-from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.games import Games, require_recorded
 from mlx_drmario.traces.schema import OUTCOMES
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -59,6 +59,7 @@ def game(games: Games, e: int) -> dict[str, Any]:
     table, players = games.episode, games.players
     start = games.start[e : e + 1]
     buttons = replay.buttons_of(games, e)
+    require_recorded(games, e)
     names = [f"p{seat + 1}_{name}" for seat in range(players) for name in FIELDS]
     batch = dm.Batch(num_envs=1, players=players, threads=1)
     batch.set_state(start)

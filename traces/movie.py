@@ -22,7 +22,7 @@ from mlx_drmario.files import replacing
 from mlx_drmario.spec import SETUP, SPEED_NAMES
 from mlx_drmario.traces import console, replay, schema
 from mlx_drmario.traces.console import POWER, RESET
-from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.games import Games, require_recorded
 from mlx_drmario.traces.menus import Menus
 from mlx_drmario.traces.writer import TraceWriter
 
@@ -54,7 +54,7 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     """The movie of an episode, from power-on through the menus to its end.
 
     Raises ValueError for a game that a console cannot start (another bottle or capsules than the seed's, a level above
-    20), or one with placements that cannot be reached.
+    20), one with placements that cannot be reached, or one that is not as it was recorded.
     """
     table = games.episode
     if table["custom"][e]:
@@ -66,6 +66,7 @@ def of_game(games: Games, e: int, menus: Menus | None = None) -> Movie:
     at_setup = int(start["mode"][0]) == SETUP
     way = console.way_to(level, speed, seed, counter, menus)
     played = replay.buttons_of(games, e)
+    require_recorded(games, e)
     head = way.buttons[: way.options + console.BUILD + 1] if at_setup else way.buttons
     lead = 0 if at_setup else _lead(start, level, speed, seed, counter)
     parts = [head, np.zeros((lead, 2), np.uint8), _both(played), np.zeros((AFTERWARDS, 2), np.uint8)]

@@ -8,7 +8,7 @@ import numpy as np
 import mlx_drmario as dm
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.traces import storage
-from mlx_drmario.traces.games import Games
+from mlx_drmario.traces.games import ALTERED, Games, altered
 from mlx_drmario.tui.choices import describe
 from mlx_drmario.tui.protocol import Choice, Line
 
@@ -32,6 +32,8 @@ class Recording:
     def line(self, episode: int) -> Line:
         """A game from its first decision to its end. Raises ValueError when it cannot be played again."""
         games = storage.read(self.path, episode, episode + 1)
+        if len(altered(games)):
+            raise ValueError(f"path is {self.path}, a damaged trace: {ALTERED.format(episode)}")
         if games.episode["buttons"][0]:
             which = f"game {episode + 1} of {self.path}"
             raise ValueError(f"{which} was played by buttons; the app shows placements, `drmario trace html` others")

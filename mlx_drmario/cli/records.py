@@ -116,14 +116,21 @@ def run(config: List | Verify | Export | Add) -> int:
 
 
 def add(db: Path, paths: Sequence[Path]) -> None:
-    """Add the games of files; what cannot be read makes no database."""
+    """Add the games of files. Raises ValueError when all are done for those that could not be read."""
     from mlx_drmario.traces import record_files
     from mlx_drmario.traces import records as lines
 
+    unread = []
     for path in paths:
-        found = record_files.read(path)
+        try:
+            found = record_files.read(path)
+        except ValueError as error:
+            unread.append(str(error))
+            continue
         with lines.Records(db, create=True) as records:
             print_added(path, record_files.add(records, found))
+    if unread:
+        raise ValueError("; ".join(unread))
 
 
 def print_added(path: Path, added: Added) -> None:

@@ -13,6 +13,7 @@ from mlx_drmario.cli import main
 from mlx_drmario.traces import journal, replay, storage
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.traces.games import Games
+from mlx_drmario.tui.recorded import Recording
 
 
 def damaged(path: Path, games: Games, name: str, value: int, row: int = 1) -> Path:
@@ -138,3 +139,18 @@ def test_a_journal_that_was_cut_short_is_not(tmp_path: Path, capsys: pytest.Capt
     assert main(["trace", "recover", str(path)]) == 0
     assert "mine.dmtrace.h5: 3 games" in capsys.readouterr().out
     assert [each.name for each in path.parent.iterdir()] == ["mine.dmtrace.h5"]
+
+
+def test_a_game_that_is_not_as_it_was_recorded_is_not_shown(
+    tmp_path: Path, greedy_games: Games, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One placement is another legal one: what follows would be a game that nobody played."""
+    legal = np.unpackbits(greedy_games.decision["legal"][0], bitorder="little")
+    other = next(a for a in np.flatnonzero(legal) if a != greedy_games.decision["action"][0])
+    path = damaged(tmp_path / "a.dmtrace.h5", greedy_games, "decision/action", int(other), row=0)
+    for command, end in (("movie", "fm2"), ("html", "html")):
+        assert main(["trace", command, str(path), "--out", str(tmp_path / f"x.{end}")]) in (1, 2)
+        assert "episode 0: its content hash is not that of its rows" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=f"path is {path}, a damaged trace: episode 0: its content hash"):
+        Recording(path).line(0)
+    assert Recording(path).line(1).states.size > 1 and list(tmp_path.iterdir()) == [path]

@@ -121,3 +121,12 @@ def test_json_that_is_no_line(
         assert told.err.count("\n") == 1
     else:
         assert told.out == "x.json: 0 lines, 0 new lines admitted\n"
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (good,) = capture_greedy(tmp_path / "t", levels=(0, 0), seed=34)
+    bad, db = tmp_path / "bad.dmtrace.h5", tmp_path / "r.sqlite"
+    bad.write_bytes(good.read_bytes()[:1000])
+    assert main(["records", "add", str(bad), str(good), "--db", str(db)]) == 1
+    out, error = capsys.readouterr()
+    assert f"{good}: " in out and db.exists() and f"path is {bad}, a damaged" in error
