@@ -47,15 +47,17 @@ def trains(run: Path) -> bool:
     and some other process may have it by now.
     """
     place = read(run)
-    if place is None:
-        return False
+    return place is not None and holder(run) == place.pid
+
+
+def holder(run: Path) -> int | None:
+    """The process that writes to a run directory now; None when there is none, 0 for one that has just come."""
     try:
         with open(run / LOCK) as lock:
-            if int(lock.read()) != place.pid:
-                return False
+            said = lock.read()
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released as the file is closed
     except BlockingIOError:
-        return True
-    except (OSError, ValueError):  # no lock, or one whose holder has just come
-        return False
-    return False
+        return int(said) if said.strip().isdigit() else 0
+    except OSError:  # no lock
+        return None
+    return None

@@ -194,6 +194,8 @@ def attach(run: Path) -> Session:
     Raises FileNotFoundError or ValueError when there is none.
     """
     place = address.read(run)
+    if not run.is_dir():
+        raise FileNotFoundError(f"run is {run}, which is no directory")
     if place is None:
         raise FileNotFoundError(f"{run} does not train now under an app (no {SESSION_FILE} that can be read)")
     job = TrainJob(settings_of(run), run, resume=True, detach=True)

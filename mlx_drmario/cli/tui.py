@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlx_drmario.rl.config import BudgetConfig
     from mlx_drmario.tui.screens import AnyScreen
     from mlx_drmario.tui.screens.home import Entry
 
@@ -128,12 +129,12 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
         raise SystemExit(0)
     from mlx_drmario.cli import train, training
     from mlx_drmario.cli.errors import WrongUse, parsed
-    from mlx_drmario.cli.stopping import default_directory
+    from mlx_drmario.cli.stopping import default_directory, nothing_left
     from mlx_drmario.files import check_directory
     from mlx_drmario.rl.clone.config import CloneRunConfig
     from mlx_drmario.rl.config import DirectoryConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
-    from mlx_drmario.tui.address import trains
+    from mlx_drmario.tui.address import holder, trains
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session, settings_of
@@ -146,7 +147,11 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
     if isinstance(given, train.ResumeConfig):
         if trains(given.run):
             raise ValueError(f"{given.run} trains now; `drmario tui attach {shlex.quote(str(given.run))}` shows it")
+        if (process := holder(given.run)) is not None:
+            raise ValueError(f"{given.run} is in use by another process ({process}): stop that one, or wait for it")
         chosen, run = train.resumed(settings_of(given.run), given), given.run
+        if spent(chosen, given.run):
+            raise ValueError(nothing_left(chosen))
     else:
         chosen, run = training.plain(given), given.out
     if not isinstance(chosen, PPORunConfig | CloneRunConfig):
@@ -156,6 +161,15 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
         check_directory("--capture", capture)
     job = TrainJob(chosen, run or default_directory(chosen.name, make), args[0] == "resume", detach, capture)
     return LiveScreen(Session(job), job.run.absolute().name)  # of "." as well
+
+
+def spent(config: BudgetConfig, run: Path) -> bool:
+    """Whether nothing is left of a budget for a run, as its metrics say."""
+    from mlx_drmario.rl.runs.listing import summarize
+
+    summary = summarize(run)
+    summary.budget = config
+    return (summary.progress or 0) >= 1
 
 
 def presets_help() -> str:
@@ -212,17 +226,28 @@ def watching(policy: str, level: int, games: int) -> AnyScreen:
 
 def playing(players: int) -> AnyScreen:
     """A game by hand."""
+    import numpy as np
+
     from mlx_drmario import seeds
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
-    games = cycle(seeds.seeds("training", 1000).tolist())
+    games = cycle(seeds.sample("training", np.random.default_rng(), 1000).tolist())
     return PlayScreen(0, 0, games) if players == 1 else DuelScreen(5, 1, games)
+
+
+def level_of(run: Path) -> int:
+    """The last level that a run trains on; 0 where its settings do not say."""
+    from mlx_drmario.rl.runs.listing import summarize
+
+    settings = summarize(run).settings
+    level, last = (settings.get(f"env.{name}") for name in ("level", "last_level"))
+    return last if isinstance(last, int) else level if isinstance(level, int) else 0
 
 
 def entries(detach: bool) -> list[Entry]:
     """The menu."""
     from mlx_drmario.rl.ppo.config import PRESETS
-    from mlx_drmario.tui.address import trains
+    from mlx_drmario.tui.address import holder, trains
     from mlx_drmario.tui.screens.home import Entry, newest_runs
     from mlx_drmario.tui.session import trainable
 
@@ -238,9 +263,9 @@ def entries(detach: bool) -> list[Entry]:
         if trains(run):
             add("runs", run.name, "attach: it trains now", attached, run)
         else:
-            if trainable(run):
+            if trainable(run) and holder(run) is None:
                 add("runs", run.name, "go on training", training, ["resume", str(run)], detach)
-            add("runs", run.name, "watch it play", watching, str(run), 0, 16)
+            add("runs", run.name, "watch it play", watching, str(run), level_of(run), 16)
     add("watch", "best", "the network that comes with this, level 20, 16 games", watching, "best", 20, 16)
     add("watch", "memory", "search that keeps what it has seen, level 20, 4 games", watching, "memory", 20, 4)
     add("watch", "greedy", "the simple baseline, 16 games", watching, "greedy", 5, 16)

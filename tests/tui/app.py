@@ -30,7 +30,10 @@ def in_app(screen, check, size=(80, 24), theme="bottle-dark", toasts=False):
         asyncio.run(run())
     finally:
         if isinstance(screen, LiveScreen) and screen.session.process is not None:
-            screen.session.process.wait(PATIENCE)  # a run saves before it ends
+            try:
+                screen.session.process.wait(PATIENCE)  # a run saves before it ends
+            finally:
+                screen.session.process.kill()  # or never did, as when the test failed: it would train for hours
 
 
 async def until(pilot, condition, what="something"):

@@ -1,6 +1,7 @@
 """The menu, the command line, and what the app costs."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -131,6 +132,8 @@ def test_the_command_line_opens_the_right_screen(runs):
         opened("train", "evaluator")
     with pytest.raises(FileNotFoundError, match="does not train now"):
         opened("attach", str(runs / "old"))
+    with pytest.raises(FileNotFoundError, match=f"run is {runs / 'nope'}, which is no directory"):
+        opened("attach", str(runs / "nope"))
     with pytest.raises(FileNotFoundError, match="holds no run"):
         opened("resume", str(runs / "no-run"))
     with pytest.raises(SystemExit, match="2"):
@@ -167,6 +170,33 @@ def test_runs_that_the_app_cannot_train_are_not_offered_for_that(runs, capsys):
     assert f"--env.level must not be given for {run}" in capsys.readouterr().err
     (run / "config.json").write_text("{")  # damaged: opening it says so
     assert next(entry.words for entry in command.entries(False) if entry.name == "old") == "go on training"
+
+
+def test_a_run_that_trains_elsewhere_is_only_watched(runs):
+    """`drmario train` in another terminal holds the lock, and no app can attach there."""
+    with locked(runs / "old"):
+        assert [entry.words for entry in command.entries(False) if entry.name == "old"] == ["watch it play"]
+        with pytest.raises(ValueError, match=rf"old is in use by another process \({os.getpid()}\): stop that one"):
+            command.training(["resume", str(runs / "old")])
+
+
+def test_a_run_whose_budget_is_spent_says_so_before_a_screen_opens(runs):
+    run = runs / "old"
+    row = {"step": TINY.decisions, "time/seconds": 1.0}
+    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(ValueError, match=f"nothing to do: the budget of {TINY.decisions:,} decisions is spent"):
+        command.training(["resume", str(run)])
+    assert command.training(["resume", str(run), "--decisions", str(2 * TINY.decisions)]).session.job.resume
+
+
+def test_the_menu_plays_another_game_each_time():
+    assert len({next(command.playing(1)._seeds) for _ in range(5)}) > 1
+
+
+def test_the_last_level_of_a_run_is_watched(runs):
+    (runs / "old" / "config.json").write_text(to_json(PRESETS["demo"]))
+    watch = next(e for e in command.entries(False) if (e.name, e.words) == ("old", "watch it play"))
+    assert watch.open.args[1:] == (20, 16)
 
 
 def test_help_offers_what_the_app_does(capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from textual.app import App
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
@@ -43,6 +44,12 @@ _SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
 _SAVING = "saving ..."
 _TAKEN_OVER = ("■ taken over", "warning")
 _DONE = ("■ done", "success")
+
+
+def behind(app: App[object]) -> bool:
+    """Whether the terminal has yet to take what was painted: Textual's writer keeps up to 30 screens for it."""
+    writer = getattr(app._driver, "_writer_thread", None)
+    return writer is not None and not writer._queue.empty()
 
 
 class SessionScreen(Screen[None]):
@@ -94,8 +101,8 @@ class SessionScreen(Screen[None]):
         self.post_message(WorkerDied(report) if isinstance(report, Died) else Reported(report))
 
     def _ask(self) -> None:
-        """Ask for the next picture once the last one was painted, so a slow terminal gets fewer."""
-        if not self._asked and self.is_current:
+        """Ask for the next picture once the last one is on the terminal, so a slow one gets fewer."""
+        if not self._asked and self.is_current and not behind(self.app):
             self._asked = True
             self.session.send(More())
 
