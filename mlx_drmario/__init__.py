@@ -20,26 +20,35 @@ from mlx_drmario.blas import blas_status, load_fast_blas
 
 load_fast_blas()
 
-from mlx_drmario._core import (  # noqa: E402
-    Afterstates,
-    Batch,
-    Decisions,
-    Line,
-    PublicView,
-    Search,
-    canonical,
-    digests,
-    event_names,
-    feature_names,
-    features,
-    next_capsules,
-    plane_names,
-    preview_feature_names,
-    preview_features,
-    reach,
-    scalar_names,
-    script,
-)
+try:
+    from mlx_drmario._core import (
+        Afterstates,
+        Batch,
+        Decisions,
+        Line,
+        PublicView,
+        Search,
+        canonical,
+        digests,
+        event_names,
+        feature_names,
+        features,
+        next_capsules,
+        plane_names,
+        preview_feature_names,
+        preview_features,
+        reach,
+        scalar_names,
+        script,
+    )
+except ModuleNotFoundError as _error:
+    if _error.name != "mlx_drmario._core":
+        raise
+    raise ModuleNotFoundError(
+        f"{__path__[0]} is the source folder, in which nothing is built: run `make .venv/.built` and use that"
+        " environment, or use an installed package from another directory",
+        name=_error.name,
+    ) from None
 
 __version__ = "0.1.0"
 __all__ = [

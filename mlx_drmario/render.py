@@ -113,7 +113,7 @@ GLYPHS = {TOP: "▟▙", BOTTOM: "▜▛", LEFT_HALF: "▐█", RIGHT_HALF: "█
 
 
 def cell_style(byte: int) -> tuple[str, RGB, RGB]:
-    """Two characters, their colour and their background for one bottle byte in a truecolor terminal."""
+    """Two characters, their colour and their background for one bottle byte."""
     kind, color = byte & 0xF0, byte & 0x0F
     if color >= len(COLORS) or kind not in GLYPHS:
         return " ·", DOT, BACKGROUND
@@ -139,9 +139,10 @@ def caption(view: Scene) -> str:
 def text(view: Scene, color: bool | None = None) -> str:
     """The scene as lines of text: title, preview, bottle, counters.
 
-    color: truecolor escape codes or plain letters; by default coloured unless NO_COLOR is set (https://no-color.org).
+    color: escape codes or plain letters; by default coloured unless NO_COLOR is set (https://no-color.org) or the
+    terminal is a dumb one. Colours are exact where COLORTERM promises that, else the nearest of the terminal's 256.
     """
-    color = "NO_COLOR" not in os.environ if color is None else color
+    color = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" if color is None else color
     draw = _paint if color else cell_letters
     preview = "" if view.preview is None else "".join(draw(byte) for byte in _preview_bytes(view.preview))
     lines = [view.title, f"next {preview}", "+" + "-" * 2 * COLS + "+"]
@@ -151,8 +152,16 @@ def text(view: Scene, color: bool | None = None) -> str:
 
 
 def _paint(byte: int) -> str:
-    glyph, (r, g, b), (br, bg, bb) = cell_style(byte)
-    return f"\x1b[38;2;{r};{g};{b};48;2;{br};{bg};{bb}m{glyph}\x1b[0m"
+    glyph, front, back = cell_style(byte)
+    return f"\x1b[38;{_code(front)};48;{_code(back)}m{glyph}\x1b[0m"
+
+
+def _code(color: RGB) -> str:
+    """A colour as terminals take it: exactly, or the nearest of 6 x 6 x 6 whose parts are 0, 95, 135, ..., 255."""
+    if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        return "2;" + ";".join(map(str, color))
+    r, g, b = (0 if part < 48 else 1 if part < 115 else (part - 35) // 40 for part in color)
+    return f"5;{16 + 36 * r + 6 * g + b}"
 
 
 def _preview_bytes(colors: tuple[int, int]) -> tuple[int, int]:

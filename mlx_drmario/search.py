@@ -176,7 +176,7 @@ def changed(budget: AnyBudget, changes: list[str]) -> AnyBudget:
             what = "a whole number" if kinds[key][1] else "a number"
             raise ValueError(f"{key} must be {what}, got {value!r}") from None
     made = dataclasses.replace(budget, **values)
-    if "screened" in values and 0 < made.screened <= made.boards:
+    if 0 < made.screened <= made.boards:
         raise ValueError(f"screened={made.screened} has no effect: it must be 0 or more than boards={made.boards}")
     return made
 

@@ -13,6 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from mlx_drmario.spec import LONGEST, whole
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """A share as a percentage, with more digits where so few would make it none or all: "100.0%" is all."""
+    while 0 < share < 1 and f"{share:.{digits}%}" in (f"{0:.{digits}%}", f"{1:.{digits}%}"):
+        digits += 1
+    return f"{share:.{digits}%}"
+
+
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion: (low, high), both in [0, 1]; (0, 1) for n = 0.
 
@@ -206,12 +213,14 @@ def fewest_trials(rate: float, alpha: float) -> int:
     """Successes in a row after which `evidence` first refutes `rate` at error `alpha`: no test can end sooner.
 
     Raises:
-        ValueError: rate or alpha outside (0, 1).
+        ValueError: rate or alpha outside (0, 1), or a rate that `LONGEST` trials do not refute.
     """
     _check_alpha(alpha)
     high = 1
     while evidence(high, high, rate) < -np.log(alpha):
         high *= 2
+        if high > LONGEST:
+            raise ValueError(f"{LONGEST:,} successes in a row do not certify a rate above {rate}")
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

@@ -46,7 +46,7 @@ class Regression:
 
     rounds: Annotated[int, Range(1, 1_000)] = 4
     roots: Count = 1_500
-    """situations per round; the regression takes those of the round before as well"""
+    """situations per round, a multiple of 250; the regression takes those of the round before as well"""
     best: Annotated[int, Range(1, 256)] = 5
     """placements of each that look best"""
     random: Annotated[int, Range(0, 256)] = 3
@@ -64,6 +64,8 @@ class Regression:
 
     def __post_init__(self) -> None:
         check_ranges(self, "regression.")
+        if self.roots % GAMES:
+            raise ValueError(f"regression.roots must be a multiple of {GAMES}, got {self.roots}")
         if self.budget.ms:
             raise ValueError(f"regression.budget.ms must be 0, got {self.budget.ms:g}: weights must not depend on time")
 
@@ -126,7 +128,7 @@ def placements(
     groups: list[NDArray[Any]] = []
     features: list[NDArray[Any]] = []
     frames: list[NDArray[Any]] = []
-    for number in range(-(-config.roots // GAMES)):
+    for number in range(config.roots // GAMES):
         for _ in range(APART):
             walk(games, search, config.random_moves, rng)
         blob = games.save()

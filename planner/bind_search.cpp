@@ -85,37 +85,44 @@ std::vector<Capsule> futures_from(nb::handle futures, std::size_t n, const Onlin
   return capsules;
 }
 
-Arrays<i32, float, u32> choose(Search& search, const Situations& given, const OnlineOptions& options) {
-  const Roots& roots = given.roots;
-  std::vector<i32> actions(roots.size(), -1);
-  std::vector<float> values(roots.size(), 0);
-  std::vector<u32> expanded(roots.size(), 0);
+// Calls use(i, choice, judged) with what every player would choose and, if asked for, what is thought of each
+// placement.
+template <class Use>
+void choose_for_all(Search& search, const Situations& given, const OnlineOptions& options, bool judging,
+                    const Use& use) {
   with_search(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), options.plies, [&](auto& online, std::size_t i) {
-      const Choice choice = online.choose(roots[i], options, nullptr, given.futures_of(i));
-      actions[i] = choice.action;
-      values[i] = static_cast<float>(choice.value) / kFrameUnits;
-      expanded[i] = choice.nodes;
+    search.for_each(static_cast<int>(given.roots.size()), options.plies, [&](auto& online, std::size_t i) {
+      i32 judged[kActions];
+      const Choice choice = online.choose(given.roots[i], options, judging ? judged : nullptr, given.futures_of(i));
+      use(i, choice, judged);
     });
+  });
+}
+
+Arrays<i32, float, u32> choose(Search& search, const Situations& given, const OnlineOptions& options) {
+  const std::size_t n = given.roots.size();
+  std::vector<i32> actions(n, -1);
+  std::vector<float> values(n, 0);
+  std::vector<u32> expanded(n, 0);
+  choose_for_all(search, given, options, false, [&](std::size_t i, const Choice& choice, const i32*) {
+    actions[i] = choice.action;
+    values[i] = static_cast<float>(choice.value) / kFrameUnits;
+    expanded[i] = choice.nodes;
   });
   return std::make_tuple(array_of(actions), array_of(values), array_of(expanded));
 }
 
 Arrays<i32, float> judge(Search& search, const Situations& given, const OnlineOptions& options) {
-  const Roots& roots = given.roots;
-  std::vector<i32> actions(roots.size(), -1);
-  std::vector<float> values(roots.size() * kActions, std::numeric_limits<float>::infinity());
-  with_search(search, [&] {
-    search.for_each(static_cast<int>(roots.size()), options.plies, [&](auto& online, std::size_t i) {
-      i32 judged[kActions];
-      const Choice choice = online.choose(roots[i], options, judged, given.futures_of(i));
-      actions[i] = choice.action;
-      for (std::size_t a = 0; a < kActions; ++a) {
-        if (judged[a] != kNotJudged) values[i * kActions + a] = static_cast<float>(judged[a]) / kFrameUnits;
-      }
-    });
+  const std::size_t n = given.roots.size();
+  std::vector<i32> actions(n, -1);
+  std::vector<float> values(n * kActions, std::numeric_limits<float>::infinity());
+  choose_for_all(search, given, options, true, [&](std::size_t i, const Choice& choice, const i32* judged) {
+    actions[i] = choice.action;
+    for (std::size_t a = 0; a < kActions; ++a) {
+      if (judged[a] != kNotJudged) values[i * kActions + a] = static_cast<float>(judged[a]) / kFrameUnits;
+    }
   });
-  return std::make_tuple(array_of(actions), copied(values, {roots.size(), static_cast<std::size_t>(kActions)}));
+  return std::make_tuple(array_of(actions), copied(values, {n, static_cast<std::size_t>(kActions)}));
 }
 
 // A method of N situations and a budget.
@@ -155,14 +162,17 @@ Arrays<u8, u32, u32, u32> play(Search& search, nb::handle level, nb::handle spee
   const auto configs = game_configs(level, speed, seed, frame_counter, n, 1);
   require_working_seeds(configs);
   const auto limit = static_cast<u32>(checked(max_capsules, "max_capsules", 1, 9999));
+  std::vector<Round> rounds(n);
   std::vector<u8> cleared(n);
   std::vector<u32> frames(n), capsules(n), viruses(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    start_at_play(rounds[i].match, configs[i]);
+    begin(rounds[i]);
+    viruses[i] = static_cast<u32>(bcd_to_int(rounds[i].match.player[0].virus_left_bcd));
+  }
   with_search(search, [&] {
     search.for_each(static_cast<int>(n), options.plies, [&](auto& online, std::size_t i) {
-      Round round{};
-      start_at_play(round.match, configs[i]);
-      begin(round);
-      const Played played = play_out(round.match, online, options, limit, search.control);
+      const Played played = play_out(rounds[i].match, online, options, limit, search.control);
       cleared[i] = played.cleared;
       frames[i] = played.frames;
       capsules[i] = played.capsules;

@@ -1,8 +1,8 @@
 #include "search_known.h"
 
 #include <algorithm>
+#include <compare>
 #include <limits>
-#include <tuple>
 
 #include "of_this_thread.h"
 
@@ -37,9 +37,7 @@ struct Candidate {
   u16 action;
   u16 frames_to_lock;
 
-  bool operator<(const Candidate& other) const {
-    return std::tie(rank, parent, action) < std::tie(other.rank, other.parent, other.action);
-  }
+  auto operator<=>(const Candidate&) const = default;  // parent and action are those of no other
 };
 
 struct Step {
@@ -53,9 +51,7 @@ struct Finish {
   u32 parent = 0;
   u16 action = 0;
 
-  bool operator<(const Finish& other) const {
-    return std::tie(frames, parent, action) < std::tie(other.frames, other.parent, other.action);
-  }
+  auto operator<=>(const Finish&) const = default;
 };
 
 // Set of 64-bit hashes, emptied in one go.

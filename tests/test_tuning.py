@@ -27,6 +27,8 @@ def repository(pytestconfig: pytest.Config) -> Path:
 
 
 def small(threads: int) -> np.ndarray:
+    with pytest.raises(ValueError, match=r"regression\.roots must be a multiple of 250, got 251"):
+        tuning.Regression(roots=251)
     config = tuning.Regression(rounds=1, roots=250, best=2, random=1)
     return tuning.regression(config, tuning.first_guess(), np.random.default_rng(3), threads, lambda line: None)
 

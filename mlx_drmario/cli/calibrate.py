@@ -123,14 +123,18 @@ HEADER = (
 
 def row(name: str, numbers: dict[str, Any]) -> str:
     """One line of the table; times are of the cleared games, intervals of 95 %."""
+    from mlx_drmario.stats import percent
+
+    chances = f"{name:<5} {percent(numbers['clear_observed']['value']):>7} {numbers['clear_predicted']:>6.1%}"
     if not numbers["timed_rows"]:
-        return f"{name:<5} {numbers['clear_observed']['value']:>7.1%} {numbers['clear_predicted']:>6.1%}   no times"
+        return f"{chances}   no times"
     worst = max(abs(point["value"] - point["level"]) for point in numbers["coverage"])
+    cvar = f"{'-':>9}" if numbers["cvar_predicted"] is None else f"{numbers['cvar_predicted']:>9,.0f}"
     return (
-        f"{name:<5} {numbers['clear_observed']['value']:>7.1%} {numbers['clear_predicted']:>6.1%}   {worst:>14.1%}"
+        f"{chances}   {worst:>14.1%}"
         f" {shown(numbers['inside_90'], '.1%'):>22}   {numbers['mean_predicted']:>9,.0f}"
         f" {shown(numbers['mean_error'], '+,.0f'):>22} {shown(numbers['variance_ratio'], '.2f'):>20}"
-        f"   {numbers['cvar_predicted']:>9,.0f} {shown(numbers['tail_error'], '+,.0f'):>22}"
+        f"   {cvar} {shown(numbers['tail_error'], '+,.0f'):>22}"
     )
 
 

@@ -160,6 +160,7 @@ seconds is their median; capsules is the mean of all games"""
 def row(name: str, result: "EvalResult") -> str:
     """One line of the table."""
     from mlx_drmario.evaluate import FRAME_RATE
+    from mlx_drmario.stats import percent
 
     numbers = result.summary()
     interval = f"{numbers['clear_rate_low']:.1%} - {numbers['clear_rate_high']:.1%}"
@@ -169,7 +170,7 @@ def row(name: str, result: "EvalResult") -> str:
     median = numbers["frames_to_clear_median"]
     seconds = or_dash(None if median is None else median / FRAME_RATE, 1)
     return (
-        f"{label(name):<20} {numbers['clear_rate']:>8.1%} {interval:>16}   {mean:>15}"
+        f"{label(name):<20} {percent(numbers['clear_rate']):>8} {interval:>16}   {mean:>15}"
         f" {' '.join(f'{text:>6}' for text in others)} {seconds:>8}   {numbers['decisions_mean']:>8.1f}"
         f" {numbers['decisions_per_second']:>8.0f}"
     )

@@ -72,6 +72,7 @@ def validate(config: TuneConfig, plies: int, weights: "NDArray[np.int32]") -> No
     import mlx_drmario as dm
     from mlx_drmario import seeds
     from mlx_drmario.search import Parts
+    from mlx_drmario.stats import percent
 
     search, games = dm.Search(weights=weights, threads=config.threads), seeds.seeds("validation", config.games)
     parts = Parts(search.threads)
@@ -81,10 +82,10 @@ def validate(config: TuneConfig, plies: int, weights: "NDArray[np.int32]") -> No
             for part in parts(np.arange(len(games)))
         ]
         cleared, frames, capsules, _ = (np.concatenate(column) for column in zip(*played, strict=True))
-        median = np.median(frames[cleared > 0]) if cleared.any() else float("nan")
+        median = f"{np.median(frames[cleared > 0]):,.0f}" if cleared.any() else "-"
         print(
-            f"level {level} HI, {plies} plies, {config.games} validation games: {cleared.mean():.1%} cleared,"
-            f" median {median:,.0f} frames, {capsules.mean():.0f} capsules"
+            f"level {level} HI, {plies} plies, {config.games} validation games: {percent(cleared.mean())} cleared,"
+            f" median {median} frames, {capsules.mean():.0f} capsules"
         )
 
 

@@ -19,11 +19,12 @@ from mlx_drmario.envs.vector import (
     Outcome,
     Reward,
     Rows,
+    limited,
     only,
     told,
 )
 from mlx_drmario.rewards import counts
-from mlx_drmario.spec import BUTTONS, LONGEST, check_level, from_bcd, speed_number, whole
+from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number, whole
 
 COUNTERS = (
     *("next_action", "placed_step", "status", "pill_x", "pill_y", "pill_rotation"),
@@ -57,6 +58,7 @@ class FrameVectorEnv(GameVectorEnv):
         max_frames: int = 20_000,
         threads: int = 0,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
         """
@@ -67,11 +69,12 @@ class FrameVectorEnv(GameVectorEnv):
             planes: "extended" (16 planes, with the falling capsule) or "bitplane" (12).
             frame_skip: frames per step with the same buttons held, 1..60.
             max_frames: a game still running after so many frames is truncated; 0 never.
+            max_episode_steps: of `gymnasium.make_vec`: truncated after so many steps, if that is sooner.
             threads: for the engine, 0 = one per core; never changes a result.
         """
         self._level, self._speed = check_level(level), speed_number(speed)
         self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
-        self._max_frames = whole("max_frames", max_frames, 0, LONGEST)
+        self._max_frames = limited("max_frames", max_frames, max_episode_steps, self._skip)
         self._batch = Batch(num_envs, threads=threads)
         self._look()
         offsets = {name: field[1] for name, field in (self._state.dtype.fields or {}).items()}

@@ -22,6 +22,7 @@ from mlx_drmario.envs.vector import (
     Outcome,
     Reward,
     Rows,
+    limited,
     only,
 )
 from mlx_drmario.rewards import counts
@@ -61,6 +62,7 @@ class PlacementVectorEnv(GameVectorEnv):
         threads: int = 0,
         copy: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
         """
@@ -71,6 +73,7 @@ class PlacementVectorEnv(GameVectorEnv):
             planes: "bitplane" (12 planes) or "extended" (16).
             max_decisions: a game still running after so many is truncated; 0 never.
             illegal: what an illegal action does, see above.
+            max_episode_steps: of `gymnasium.make_vec`; here the same as max_decisions, and the smaller one counts.
             threads: for the engine, 0 = one per core; never changes a result.
             copy: as of `gymnasium.vector.SyncVectorEnv`. False returns observations and masks, read-only, that the next
                 step or reset overwrites: 3 kB a game less to copy for whoever keeps none of them.
@@ -81,7 +84,7 @@ class PlacementVectorEnv(GameVectorEnv):
         if not isinstance(copy, bool | np.bool_):
             raise TypeError(f"copy is {copy!r}; it must be True or False")
         self._copy = copy
-        self._d = Decisions(num_envs, planes, threads, max_decisions)
+        self._d = Decisions(num_envs, planes, threads, limited("max_decisions", max_decisions, max_episode_steps))
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {

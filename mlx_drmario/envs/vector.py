@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario import render, rewards, seeds
 from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.spec import whole
+from mlx_drmario.spec import LONGEST, whole
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 """event columns that a step reports in info"""
@@ -51,6 +51,15 @@ def told(events: Any) -> Columns:
 def only(mask: Mask, columns: Columns) -> Columns:
     """The columns with zeros where mask is not set."""
     return columns if mask.all() else {name: column * mask for name, column in columns.items()}
+
+
+def limited(name: str, most: int, steps: int | None, each: int = 1) -> int:
+    """The limit `most`, 0 for none, or that of so many steps if it is less; a step counts as `each`."""
+    most = whole(name, most, 0, LONGEST)
+    if steps is None:
+        return most
+    steps = each * whole("max_episode_steps", steps, 1, LONGEST // each)
+    return min(most, steps) if most else steps
 
 
 class Looking:

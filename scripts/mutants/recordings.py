@@ -82,8 +82,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a file that cannot be read makes a database",
         "mlx_drmario/cli/records.py",
-        "        found = record_files.read(path)\n        with lines",
-        "        lines.Records(db, create=True).close()\n        found = record_files.read(path)\n        with lines",
+        "            found = record_files.read(path)\n",
+        "            lines.Records(db, create=True).close()\n            found = record_files.read(path)\n",
         "tests/traces/test_records_opened.py::test_a_file_that_cannot_be_read_takes_nothing_away",
     ),
     (

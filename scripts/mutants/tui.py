@@ -231,7 +231,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     ("whoever fails withdraws what another says", ADDRESS, "place.pid == os.getpid()", "True", TEST_SHARING),
     ("nobody looks at the lock of a run", ADDRESS, "lock, fcntl.LOCK_SH", "lock, fcntl.LOCK_UN", TEST_SHARING),
-    ("whoever holds the lock is an app's", ADDRESS, "if int(lock.read()) != place.pid:", "if False:", TEST_SHARING),
+    ("whoever holds the lock is an app's", ADDRESS, "holder(run) == place.pid", "holder(run)", TEST_SHARING),
     ("a damaged session file ends the app", ADDRESS, "KeyError, TypeError)", "KeyError)", TEST_SHARING),
     ("a run that trains is resumed", COMMAND, "if trains(given.run):", "if False:", TEST_SHARING),
     ("an app that lost its run is not told", LINK, "connection.send(TakenOver())", "pass", TEST_SHARING),
@@ -284,7 +284,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_LEAVING,
     ),
     ("a run saves behind another screen", APP, "while self.screen is not screen:", "while False:", TEST_LEAVING),
-    ("the menu offers to train what the app cannot", COMMAND, "if trainable(run):", "if True:", TEST_HOME),
+    ("the menu offers to train what the app cannot", COMMAND, "if trainable(run) and holder", "if holder", TEST_HOME),
     ("help offers what the app cannot train", COMMAND, 'if args[:1] in (["-h"], ["--help"]):', "if False:", TEST_HOME),
     ("traces have no help", COMMAND, 'if args[:1] == ["trace"] and', "if False and", TEST_HOME),
     (

@@ -137,3 +137,22 @@ def test_rewards_that_cannot_be_written_leave_what_was_there(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert RewardConfig.from_json(file) == RewardConfig(virus=5) and list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("name", "options"), [("DrMarioPlacement-v0", {}), ("DrMario-v0", {"frame_skip": 3})])
+def test_games_of_a_vector_may_be_cut_as_gymnasium_cuts_them(name, options):
+    """make_vec hands max_episode_steps on to an environment that is a vector itself."""
+    for steps, most in ((5, {}), (5, {"max_decisions": 9} if "Placement" in name else {"max_frames": 27})):
+        vector = gym.make_vec(name, num_envs=2, max_episode_steps=steps, **options, **most)
+        vector.reset(seed=0)
+        cut = [vector.step(np.array([env_action(vector)] * 2))[3].tolist() for _ in range(steps)]
+        assert cut == [[False, False]] * (steps - 1) + [[True, True]]
+    with pytest.raises(ValueError, match="max_episode_steps is 0"):
+        gym.make_vec(name, num_envs=2, max_episode_steps=0)
+
+
+def env_action(vector):
+    """One that is legal in both games, whose capsules fall beside the first: some upright one in its column."""
+    if not hasattr(vector.unwrapped, "action_masks"):
+        return 0
+    return int(np.flatnonzero(vector.unwrapped.action_masks().all(axis=0))[0])

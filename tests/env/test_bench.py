@@ -181,6 +181,15 @@ def test_refuses_a_commit_that_is_none(checkout):
         against.commit_of(checkout, "nothing")
 
 
+def test_a_repository_around_the_installed_package_is_not_its_own(checkout, monkeypatch):
+    package = checkout / "site-packages" / "mlx_drmario"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(against.mlx_drmario, "__file__", str(package / "__init__.py"))
+    with pytest.raises(ValueError, match="--against needs mlx_drmario in a git checkout of its own, got it in"):
+        against.run("HEAD", 0.1)
+    assert count_worktrees(checkout) == 1
+
+
 def test_two_workers_take_turns():
     workers = [against.Worker(None), against.Worker(None)]
     try:

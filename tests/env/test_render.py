@@ -38,10 +38,17 @@ def test_plain_text(bottle):
 def test_colored_text_has_the_same_shape_and_obeys_no_color(bottle, monkeypatch):
     scene = Scene(bottle)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
     colored = render.text(scene)
     assert "\x1b[38;2;" in colored and len(colored.splitlines()) == len(render.text(scene, color=False).splitlines())
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert render.text(scene) == render.text(scene, color=False)
+    monkeypatch.delenv("COLORTERM")
+    few = render.text(scene)
+    assert ";2;" not in few and "\x1b[38;5;" in few and len(few.splitlines()) == len(colored.splitlines())
+    assert render._code((255, 0, 0)) == "5;196" and render._code((95, 135, 175)) == "5;67"
+    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1")):
+        with monkeypatch.context() as only:
+            only.setenv(name, value)
+            assert render.text(scene) == render.text(scene, color=False)
 
 
 @pytest.mark.parametrize(

@@ -225,3 +225,11 @@ def test_bad_input_of_sequential_tests():
         stats.lower_bound(1, 2, 0)
     with pytest.raises(ValueError, match="alpha is 1"):
         stats.fewest_trials(0.5, 1)
+    with pytest.raises(ValueError, match=r"1,073,741,824 successes in a row do not certify a rate above"):
+        stats.fewest_trials(0.99999999999, 0.05)
+
+
+def test_all_and_none_are_no_rounded_shares():
+    shares = (0, 1e-6, 1 / 4096, 0.0005, 0.5, 0.9995, 4095 / 4096, 1)
+    shown = ["0.0%", "0.0001%", "0.02%", "0.1%", "50.0%", "99.95%", "99.98%", "100.0%"]
+    assert [stats.percent(share) for share in shares] == shown

@@ -362,6 +362,7 @@ def test_names_of_searches() -> None:
         ("1ply,ms=nan", "ms must be between 0 and 1,000,000,000, got nan"),
         ("3ply,width=17", "width must be between 1 and 16, got 17"),
         ("1ply,first=3", "first=3 has no effect: a search with plies=1 reads plies$"),
+        ("deep,boards=200", "screened=192 has no effect: it must be 0 or more than boards=200$"),
         ("sampled,screened=16", "screened=16 has no effect: it must be 0 or more than boards=16$"),
         ("2ply,first=3,ms=10", "ms=10 has no effect: a search with plies=2 reads plies and first$"),
     ):

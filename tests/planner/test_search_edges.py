@@ -95,6 +95,13 @@ def test_a_long_choice_tells_how_far_it_is() -> None:
     assert search.nodes == expanded[0]
 
 
+def test_games_that_a_stopped_call_did_not_begin_are_as_they_begin() -> None:
+    search = dm.Search(threads=1)
+    search.stop()
+    cleared, frames, capsules, viruses = search.play([3, 5], 2, np.array([5, 9]))
+    assert not cleared.any() and not frames.any() and not capsules.any() and viruses.tolist() == [16, 24]
+
+
 def test_games_are_played_for_seeds_that_come_one_per_game() -> None:
     search = dm.Search(threads=1)
     for one in (0x8988, np.uint16(0x8988), np.array(0x8988)):

@@ -198,8 +198,9 @@ def run(name: str, seconds: float) -> dict[str, Any]:
 
     ValueError for an unknown commit, or where the package is not in a git checkout; OSError if one does not build.
     """
-    home = Path(mlx_drmario.__file__).parents[1]
-    root = Path(git(home, "rev-parse", "--show-toplevel"))
+    root = Path(mlx_drmario.__file__).parents[1]
+    if not (root / ".git").exists():  # git would take whatever repository lies around it
+        raise ValueError(f"--against needs mlx_drmario in a git checkout of its own, got it in {root}")
     commits = [commit_of(root, name), commit_of(root, "HEAD")]
     if git(root, "status", "--porcelain", "--untracked-files=no"):
         print("changes that are not committed are not measured")

@@ -37,10 +37,12 @@ class Reached:
     """False when the budget was spent before CLEARED was reached"""
 
     def __str__(self) -> str:
+        from mlx_drmario.stats import percent
+
         end = "" if self.enough else " when the budget was spent"
         return (
             f"seed {self.seed}: {self.wall:.0f} s, {self.cpu:.0f} CPU s, {self.decisions:,} decisions: "
-            f"{self.cleared:.1%} cleared{end}"
+            f"{percent(self.cleared)} cleared{end}"
         )
 
 
