@@ -113,7 +113,7 @@ def open_screen(config: TuiConfig, make: bool = True) -> AnyScreen:
     if config.command == "home":
         from mlx_drmario.tui.screens.home import HomeScreen, demo_position
 
-        return HomeScreen(entries(config.detach), demo_position())
+        return HomeScreen(partial(entries, config.detach), demo_position())
     if config.command == "attach":
         return attached(Path(config.rest[0]))
     if config.command == "trace":

@@ -24,6 +24,7 @@ from mlx_drmario.tui.bench import repaint
 from mlx_drmario.tui.screens.home import Entry, HomeScreen, demo_position, newest_runs
 from mlx_drmario.tui.screens.live import LiveScreen
 from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
+from mlx_drmario.tui.widgets.keys import shown_keys
 from mlx_drmario.tui.widgets.title import Title
 
 from ..conftest import ROOT
@@ -68,7 +69,7 @@ def test_the_menu_opens_screens_and_says_what_cannot_be_opened(runs):
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
 
-    in_app(HomeScreen(entries, demo_position()), check)
+    in_app(HomeScreen(lambda: entries, demo_position()), check)
 
 
 @pytest.mark.parametrize("path", ["runs/[old]/x", "runs/a[/b]"])
@@ -80,7 +81,7 @@ def test_square_brackets_of_a_path_are_words(path):
         await pilot.press("enter")
         await until(pilot, lambda: toasts_of(pilot.app) == [f"{path} holds no run"])
 
-    in_app(HomeScreen([Entry("runs", "a run", "watch it play", refuse)], demo_position()), check, toasts=True)
+    in_app(HomeScreen(lambda: [Entry("runs", "a run", "watch it play", refuse)], demo_position()), check, toasts=True)
 
 
 @pytest.mark.parametrize("facts", ["", "level 0", "薬 " * 40])
@@ -170,6 +171,32 @@ def test_runs_that_the_app_cannot_train_are_not_offered_for_that(runs, capsys):
     assert f"--env.level must not be given for {run}" in capsys.readouterr().err
     (run / "config.json").write_text("{")  # damaged: opening it says so
     assert next(entry.words for entry in command.entries(False) if entry.name == "old") == "go on training"
+
+
+@pytest.mark.parametrize("name", ["greedy", "alone", "two players"])
+def test_escape_leads_back_to_the_menu_and_q_out_of_the_app(name):
+    asked = []
+
+    def entries():
+        asked.append(name)
+        return [Entry("other", "first", "", Screen), *(e for e in command.entries(False) if e.name == name)]
+
+    async def check(pilot, home):
+        for key in ("escape", "q"):
+            await pilot.press("down") if key == "escape" else None
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, LiveScreen | PlayScreen), "the screen")
+            screen = pilot.app.screen
+            assert ("esc", "menu") in shown_keys(screen)
+            await pilot.press("question_mark", "escape")  # which closes the help alone
+            assert pilot.app.screen is screen
+            await pilot.press(key)
+            if key == "escape":
+                await until(pilot, lambda: pilot.app.screen is home, "the menu")
+                assert home.menu.highlighted == 3 and len(asked) == 2  # where it was, with what there is now
+        await until(pilot, lambda: not pilot.app.is_running, "the end")
+
+    in_app(HomeScreen(entries, demo_position()), check)
 
 
 def test_a_run_that_trains_elsewhere_is_only_watched(runs):
@@ -315,4 +342,6 @@ def test_a_page_of_nothing(size):
         await pilot.press("pagedown", "pageup", "pagedown")
         assert pilot.app.screen is screen and pilot.app.is_running
 
-    in_app(HomeScreen([Entry("a", "one", "", Screen), Entry("a", "two", "", Screen)], demo_position()), check, size)
+    in_app(
+        HomeScreen(lambda: [Entry("a", "one", "", Screen), Entry("a", "two", "", Screen)], demo_position()), check, size
+    )

@@ -79,7 +79,7 @@ def test_over_a_session(name, key, recording):
 @pytest.mark.parametrize("kind", ["menu", "alone", "two players", "a trace"])
 def test_on_the_other_screens(kind, helped, key, recording):
     screens = {
-        "menu": lambda: HomeScreen([], demo_position()),
+        "menu": lambda: HomeScreen(list, demo_position()),
         "alone": lambda: PlayScreen(0, 0, endless()),
         "two players": lambda: DuelScreen(0, 0, endless()),
         "a trace": lambda: RecordedScreen(recording, 0, greedy, "greedy"),

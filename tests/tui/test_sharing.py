@@ -162,7 +162,7 @@ def test_a_run_trains_when_the_process_that_says_so_holds_its_lock(run):
 def test_a_damaged_session_file_says_nothing(run, said):
     (run / SESSION_FILE).write_bytes(said if isinstance(said, bytes) else said.encode())
     with locked(run):
-        assert address.read(run) is None and offered("some") == ["go on training", "watch it play"]
+        assert address.read(run) is None and offered("some") == ["watch it play"]  # somebody trains there
     with pytest.raises(FileNotFoundError, match="does not train now"):
         attach(run)
 

@@ -177,7 +177,7 @@ def test_home(size):
         await pilot.pause()
         check(pilot.app, f"home-{size}")
 
-    in_app(HomeScreen(entries, demo_position()), look, SIZES[size])
+    in_app(HomeScreen(lambda: entries, demo_position()), look, SIZES[size])
 
 
 @pytest.mark.parametrize("theme", ["bottle-light", "bottle-dark-safe", "bottle-light-safe", "nord"])

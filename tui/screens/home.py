@@ -60,9 +60,11 @@ class HomeScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "quit", "quit")]
 
-    def __init__(self, entries: list[Entry], picture: Position) -> None:
+    def __init__(self, entries: Callable[[], list[Entry]], picture: Position) -> None:
+        """entries: what can be done now, asked again whenever the menu is to be seen."""
         super().__init__()
-        self._entries, self._picture = entries, picture
+        self._look, self._picture = entries, picture
+        self._entries: list[Entry] = []
         self.menu = Menu(id="menu", compact=True)
         self.bottle = Bottle(id="home-bottle")
 
@@ -74,6 +76,13 @@ class HomeScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
+        self.menu.focus()
+        self.bottle.show(self._picture)
+
+    def on_screen_resume(self) -> None:
+        """A run more may be there than before."""
+        self._entries, at = self._look(), self.menu.highlighted
+        self.menu.clear_options()
         colors = palette(self.app.theme_variables)
         group = ""
         for index, entry in enumerate(self._entries):
@@ -82,9 +91,9 @@ class HomeScreen(Screen[None]):
                 self.menu.add_option(Option(Text(f"\n{group}", colors.text("primary", bold=True)), disabled=True))
             words = Text.assemble((f"  {entry.name:<26}", colors.text("foreground")), (entry.words, "dim"))
             self.menu.add_option(Option(words, id=str(index)))
-        self.menu.focus()
         self.menu.action_first()
-        self.bottle.show(self._picture)
+        if at is not None:
+            self.menu.highlighted = at
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         entry = self._entries[int(event.option_id or 0)]
@@ -97,6 +106,16 @@ class HomeScreen(Screen[None]):
 
     def action_quit(self) -> None:
         self.app.exit()
+
+
+def opened(screen: Screen[None]) -> bool:
+    """Whether a screen was opened from the menu, to which it can go back."""
+    stack = screen.app.screen_stack
+    return screen in stack and any(isinstance(below, HomeScreen) for below in stack[: stack.index(screen)])
+
+
+TO_MENU = Binding("escape", "menu", "menu", key_display="esc")
+"""of screens that the menu opens"""
 
 
 def newest_runs(root: Path, most: int = 12) -> list[Path]:

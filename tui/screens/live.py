@@ -11,6 +11,7 @@ from textual.widgets import ContentSwitcher
 from mlx_drmario.spec import MAX_LEVEL, clock, counted
 from mlx_drmario.tui import protocol
 from mlx_drmario.tui.protocol import FASTEST, MAX_GAMES, PACES, Job, Note, Picture, Progress, Rates, TrainJob
+from mlx_drmario.tui.screens.home import TO_MENU, opened
 from mlx_drmario.tui.screens.session import SessionScreen
 from mlx_drmario.tui.session import Session
 from mlx_drmario.tui.widgets.analysis import Analysis
@@ -50,6 +51,7 @@ class LiveScreen(SessionScreen):
         Binding("c", "checkpoint", "save", tooltip="write a checkpoint now"),
         Binding("e", "evaluate", "eval", tooltip="play validation games now"),
         Binding("d", "detach", "detach", tooltip="leave, and let the training go on"),
+        TO_MENU,
         Binding("q", "quit", "quit"),
     ]
 
@@ -149,7 +151,7 @@ class LiveScreen(SessionScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys for what this session cannot do are not there."""
-        return action not in missing_of(self.session.job)
+        return action not in missing_of(self.session.job) and (action != "menu" or opened(self))
 
     def on_wall_picked(self, message: Wall.Picked) -> None:
         self.action_jump(message.game + 1)

@@ -17,6 +17,7 @@ from mlx_drmario.tui.game import LiveGame
 from mlx_drmario.tui.keyboard import KeyReleased, report_releases
 from mlx_drmario.tui.pad import Pad
 from mlx_drmario.tui.position import CLEARED, OUTCOMES, PLAYING
+from mlx_drmario.tui.screens.home import TO_MENU, opened
 from mlx_drmario.tui.widgets.bottle import Bottle
 from mlx_drmario.tui.widgets.keys import KeyBar
 from mlx_drmario.tui.widgets.summary import Facts
@@ -47,6 +48,7 @@ _COMMON = [
     Binding("space", "pause", "pause"),
     Binding("r", "restart(True)", "again", tooltip="the same game from its beginning"),
     Binding("n", "restart(False)", "next", tooltip="the next game"),
+    TO_MENU,
     Binding("q", "quit", "quit"),
 ]
 
@@ -155,6 +157,14 @@ class PlayScreen(Screen[None]):
             winner = self.winner()
             words = f"player {winner} wins" if winner else OUTCOMES[self.game.outcome()]
             self.title_bar.show("r plays it again, n the next", f"■ {words}", "accent")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is not always a menu."""
+        return action != "menu" or opened(self)
+
+    def action_menu(self) -> None:
+        """Back to the menu; the game ends here."""
+        self.app.pop_screen()
 
     def action_press(self, seat: int, button: int) -> None:
         self.pads[seat - 1].press(button)

@@ -33,6 +33,7 @@ from mlx_drmario.tui.protocol import (
     Tally,
     TrainJob,
 )
+from mlx_drmario.tui.screens.home import opened
 from mlx_drmario.tui.session import Died, Session
 from mlx_drmario.tui.widgets.events import EventLog
 
@@ -65,7 +66,7 @@ class SessionScreen(Screen[None]):
         self.events = EventLog(id="log")
         self.state: tuple[str, str] | None = None
         """(words, theme colour) when the session does not simply run"""
-        self._asked = False
+        self._asked = self._to_menu = False
         self._advice: Advice | None = None
         self._advised_by: Path | None = None
 
@@ -203,17 +204,32 @@ class SessionScreen(Screen[None]):
 
     def action_quit(self) -> None:
         """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""
+        self._finish(to_menu=False)
+
+    def action_menu(self) -> None:
+        """The same, back to the menu."""
+        self._finish(to_menu=True)
+
+    def _finish(self, to_menu: bool) -> None:
+        self._to_menu = to_menu
         if not self.session.training or self.session.over.is_set() or self.state is not None:
             self._leave()
             return
         self.state = (_SAVING, "warning")
         self.send(Stop())
-        self.tell(Note("saving a checkpoint; q again leaves at once, and it is saved all the same"))
+        self.tell(Note("saving a checkpoint; the same key again leaves at once, and it is saved all the same"))
         self.describe()
 
     def _leave(self, message: str | None = None) -> None:
         self.session.close()
-        self.app.exit(message=message)
+        if self._to_menu and opened(self):
+            while self.app.screen is not self:
+                self.app.pop_screen()
+            self.app.pop_screen()
+            if message:
+                self.app.notify(message, markup=False)
+        else:
+            self.app.exit(message=message)
 
     def _travel(self, line: Line) -> None:
         from mlx_drmario.tui.screens.travel import TravelScreen
