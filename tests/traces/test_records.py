@@ -1,5 +1,6 @@
 """Only lines that clear their game from reset are in the database, and it says so again and again."""
 
+import contextlib
 import csv
 import errno
 import json
@@ -115,7 +116,7 @@ def test_of_the_frame_counter_only_the_parity_counts(
     with Records(path) as records:
         assert records.add(claims[5:], "x") == [True, True, False, False, False]
         assert {line.frame_counter for line in records.lines()} == {5, 6}
-        with sqlite3.connect(path) as db:  # as earlier releases kept them
+        with contextlib.closing(sqlite3.connect(path)) as db, db:  # as earlier releases kept them
             db.execute(
                 "INSERT INTO line SELECT NULL, level, speed, seed, 250, frames, capsules, actions, solver, layout,"
                 " engine, verified, added FROM line WHERE frame_counter = 6"
@@ -185,7 +186,7 @@ def test_a_damaged_line_is_named(
     path = tmp_path / "r.sqlite"
     with Records(path) as records:
         records.add([cleared, at(cleared, 1)], "x")
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute(f"UPDATE line SET {change} WHERE id = 1")
         db.execute("UPDATE line SET layout = 'x' WHERE id = 2")
     for words in (["list", "--top", "9"], ["export", "--out", str(tmp_path / "x.csv")]):
@@ -219,7 +220,7 @@ def test_tampering_is_found(tmp_path: Path, cleared: Claim, capsys: pytest.Captu
         ("frames = frames + 1, seed = 35208", "cannot be reached|not cleared|ends after"),
         ("layout = 'x'", ""),
     ):
-        with sqlite3.connect(path) as db:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
             db.execute(f"UPDATE line SET {change}")
         assert main(["records", "verify", "--db", str(path)]) == 1
         out = capsys.readouterr().out
@@ -232,7 +233,7 @@ def test_a_line_names_the_engine_that_last_proved_it(tmp_path: Path, solved: lis
     path = tmp_path / "r.sqlite"
     with Records(path) as records:
         records.add(solved[:2], "x")
-        with sqlite3.connect(path) as db:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
             db.execute("UPDATE line SET engine = 'older'")
             db.execute("UPDATE line SET layout = 'x' WHERE id = 1")
         assert len(records.verify()) == 1
