@@ -9,17 +9,15 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from mlx_drmario import Batch, event_names, plane_names, render, scalar_names
+from mlx_drmario.envs.arguments import Mask, Reward, limited
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import (
     ALL,
     Columns,
     GameVectorEnv,
-    Mask,
     Outcome,
-    Reward,
     Rows,
-    limited,
     only,
     told,
 )
@@ -72,7 +70,7 @@ class FrameVectorEnv(GameVectorEnv):
             max_episode_steps: of `gymnasium.make_vec`: truncated after so many steps, if that is sooner.
             threads: for the engine, 0 = one per core; never changes a result.
         """
-        self._level, self._speed = check_level(level), speed_number(speed)
+        level, speed = check_level(level), speed_number(speed)
         self._planes, self._skip = planes, whole("frame_skip", frame_skip, 1, _MAX_SKIP)
         self._max_frames = limited("max_frames", max_frames, max_episode_steps, self._skip)
         self._batch = Batch(num_envs, threads=threads)
@@ -87,7 +85,7 @@ class FrameVectorEnv(GameVectorEnv):
                 "counters": spaces.Box(0, 255, (len(COUNTERS),), np.uint8),
             }
         )
-        super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
+        super().__init__(num_envs, level, speed, split, reward, autoreset_mode, render_mode)
 
     def _look(self) -> None:
         self._state = self._batch.state
@@ -96,7 +94,7 @@ class FrameVectorEnv(GameVectorEnv):
         self._events: Any = SimpleNamespace(**{name: told[name] for name in event_names()})
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
-        self._batch.reset(self._level, self._speed, game_seeds, mask=mask)
+        self._batch.reset(self._levels, self._speeds, game_seeds, mask=mask)
         self._frames[mask] = 0
         self._capsules[mask] = 0
 

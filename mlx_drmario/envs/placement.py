@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario import Decisions
 from mlx_drmario import render as drawing
+from mlx_drmario.envs.arguments import Mask, Reward, limited
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
@@ -18,11 +19,8 @@ from mlx_drmario.envs.vector import (
     EVENTS,
     Columns,
     GameVectorEnv,
-    Mask,
     Outcome,
-    Reward,
     Rows,
-    limited,
     only,
 )
 from mlx_drmario.rewards import counts
@@ -80,7 +78,8 @@ class PlacementVectorEnv(GameVectorEnv):
         """
         if illegal not in ("forfeit", "raise"):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
-        self._level, self._speed, self._illegal = check_level(level), speed_number(speed), illegal
+        self._illegal = illegal
+        level, speed = check_level(level), speed_number(speed)
         if not isinstance(copy, bool | np.bool_):
             raise TypeError(f"copy is {copy!r}; it must be True or False")
         self._copy = copy
@@ -98,7 +97,7 @@ class PlacementVectorEnv(GameVectorEnv):
         self._spare = Spare()
         self._look()
         self._films = [Film() for _ in range(num_envs)] if render_mode == "rgb_array_list" else []
-        super().__init__(num_envs, split, reward, autoreset_mode, render_mode)
+        super().__init__(num_envs, level, speed, split, reward, autoreset_mode, render_mode)
         if self._films:
             self.metadata["render_fps"] = 60
 
@@ -123,7 +122,7 @@ class PlacementVectorEnv(GameVectorEnv):
         return self._d.legal.copy()
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
-        self._d.reset(self._level, self._speed, game_seeds, mask=mask)
+        self._d.reset(self._levels, self._speeds, game_seeds, mask=mask)
         self._forfeit = self._forfeit & ~mask
         for n in np.flatnonzero(mask).tolist() if self._films else ():
             self._films[n].moves = [Move(self._d.state[n : n + 1].copy(), action=0, tau=0, frames=0, capsules=0)]

@@ -7,7 +7,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from mlx_drmario.envs.vector import MAX_SEED, Columns, GameVectorEnv
+from mlx_drmario.envs.arguments import MAX_SEED
+from mlx_drmario.envs.vector import Columns, GameVectorEnv
 from mlx_drmario.spec import whole
 
 OF_VECTORS = {"num_envs": 1, "threads": 1, "autoreset_mode": AutoresetMode.DISABLED}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,26 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mlx_drmario import render, rewards, seeds
-from mlx_drmario.rewards import RewardConfig
-from mlx_drmario.spec import LONGEST, whole
+from mlx_drmario.envs.arguments import (
+    Mask,
+    Reward,
+    Wanted,
+    autoreset_of,
+    check_render_mode,
+    checked_actions,
+    reward_of,
+    seeds_of,
+    wanted_of,
+)
 
 EVENTS = ("tau", "viruses_cleared", "halves_cleared", "combos", "cascade", "cleared", "top_out")
 """event columns that a step reports in info"""
 Columns = dict[str, NDArray[Any]]
 """named arrays with one row per game"""
-Mask = NDArray[np.bool_]
-MAX_SEED = 2**63 - 1
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
 AHEAD = 64
 """seeds that a game's generator draws at once, in a vector: one by one, drawing costs more than placing a capsule"""
-Reward = RewardConfig | Mapping[str, float] | str | Path | None
-"""a config, its names and numbers, a JSON file of them, or None for the default"""
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,6 @@ def told(events: Any) -> Columns:
 def only(mask: Mask, columns: Columns) -> Columns:
     """The columns with zeros where mask is not set."""
     return columns if mask.all() else {name: column * mask for name, column in columns.items()}
-
-
-def limited(name: str, most: int, steps: int | None, each: int = 1) -> int:
-    """The limit `most`, 0 for none, or that of so many steps if it is less; a step counts as `each`."""
-    most = whole(name, most, 0, LONGEST)
-    if steps is None:
-        return most
-    steps = each * whole("max_episode_steps", steps, 1, LONGEST // each)
-    return min(most, steps) if most else steps
 
 
 class Looking:
@@ -104,17 +99,22 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
     """columns of the observation that info repeats"""
 
     def __init__(
-        self, num_envs: int, split: str, reward: Reward, autoreset_mode: AutoresetMode | str, render_mode: str | None
+        self,
+        num_envs: int,
+        level: int,
+        speed: int,
+        split: str,
+        reward: Reward,
+        autoreset_mode: AutoresetMode | str,
+        render_mode: str | None,
     ) -> None:
         """Subclasses set single_observation_space and single_action_space before calling this."""
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            modes = ", ".join(map(repr, self.metadata["render_modes"]))
-            raise ValueError(f"render_mode is {render_mode!r}; it must be None or one of {modes}")
+        check_render_mode(render_mode, self.metadata["render_modes"])
         seeds.check_split(split)
         self.num_envs = num_envs
         self.split = split
-        self.reward = _reward_config(reward)
-        self.autoreset_mode = _autoreset(autoreset_mode)
+        self.reward = reward_of(reward)
+        self.autoreset_mode = autoreset_of(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -124,6 +124,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         self._ahead = np.zeros((num_envs, AHEAD if num_envs > 1 else 1), np.uint16)  # [N, AHEAD], drawn by each
         self._used = np.full(num_envs, self._ahead.shape[1])  # how many of those
         self._game_seeds = np.zeros(num_envs, np.uint16)
+        self._levels, self._speeds = np.full(num_envs, level, np.uint8), np.full(num_envs, speed, np.uint8)
         self._started = False
         self._ended = np.zeros(num_envs, np.bool_)
 
@@ -157,17 +158,22 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         """Start new games: all, or those in options["reset_mask"].
 
         options["game_seed"], an integer or one per game, chooses the games (states of the console's random generator,
-        2..65535) instead of drawing them from the split. Nothing changes when anything is refused.
+        2..65535) instead of drawing them from the split. options["level"] and options["speed"], as of the constructor
+        or integers [N], hold for these games and for those that follow them. Nothing changes when anything is refused.
 
         Raises:
             ValueError, TypeError: a seed list, mask or game seed of the wrong length, type or range; an unknown option.
         """
-        mask, given = self.check_options(options)
+        wanted = self.check_options(options)
+        mask = wanted.mask
         self._seed(seed, mask)
-        if given is None:
+        for own, given in ((self._levels, wanted.levels), (self._speeds, wanted.speeds)):
+            if given is not None:
+                own[mask] = given[mask]
+        if wanted.game_seeds is None:
             self._draw(mask)
         else:
-            self._begin(mask, given)
+            self._begin(mask, wanted.game_seeds)
         self._started = True
         observation = self._observe()
         return observation, _with_masks(self._situation(observation), mask)
@@ -179,7 +185,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
             ResetNeeded: before the first reset, or, in DISABLED mode, while an ended game has not been reset.
             ValueError, TypeError: actions of the wrong shape, type or range.
         """
-        actions = _checked_actions(actions, self.num_envs, int(self.single_action_space.n))
+        actions = checked_actions(actions, self.num_envs, int(self.single_action_space.n))
         waiting = self._ended
         if not self._started or (self.autoreset_mode == AutoresetMode.DISABLED and waiting.any()):
             raise ResetNeeded(
@@ -213,7 +219,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
 
     def _seed(self, seed: int | Sequence[int | None] | None, mask: Mask) -> None:
         """Replace the generators of the masked games that got a seed; make all of them when there are none yet."""
-        each = _seeds(seed, self.num_envs)
+        each = seeds_of(seed, self.num_envs)
         self._make_generators()
         for index in np.flatnonzero(mask).tolist():
             if each[index] is not None:
@@ -257,9 +263,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         """SAME_STEP: put the last observation and info of ended games into `info` and begin their next games."""
         rows = np.flatnonzero(ended)
         last = self._observe(rows)
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for at, index in enumerate(rows.tolist()):
-            final_obs[index] = {name: column[at] for name, column in last.items()}
+        final_obs = _one_by_one(last, rows, self.num_envs)
         final = {name: column for name, column in info.items() if not name.startswith("_")}
         final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
         final |= self._situation({name: _spread(last[name], rows, self.num_envs) for name in self.repeated})
@@ -267,18 +271,17 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
         self._draw(ended)
 
-    # Checking what comes from outside.
+    def check_options(self, options: dict[str, Any] | None) -> Wanted:
+        """What options of `reset` mean; raises what `reset` raises."""
+        return wanted_of(options, self.num_envs, self._started)
 
-    def check_options(self, options: dict[str, Any] | None) -> tuple[Mask, NDArray[np.uint16] | None]:
-        """The mask and the game seeds (None: to be drawn) that options of `reset` mean; raises what `reset` raises."""
-        if not isinstance(options, Mapping | None):
-            raise TypeError(f"options is {options!r}; it must be a dictionary or None")
-        options = dict(options or {})
-        mask = _reset_mask(options.pop("reset_mask", None), self.num_envs, self._started)
-        chosen = options.pop("game_seed", None)
-        if options:
-            raise ValueError(f"unknown reset option {next(iter(options))!r}; known are 'reset_mask' and 'game_seed'")
-        return mask, None if chosen is None else _game_seeds(chosen, self.num_envs)
+
+def _one_by_one(columns: Columns, rows: NDArray[np.int64], num_envs: int) -> NDArray[np.object_]:
+    """The columns of some games as an observation of each, None for the others."""
+    each = np.full(num_envs, None, dtype=object)
+    for at, index in enumerate(rows.tolist()):
+        each[index] = {name: column[at] for name, column in columns.items()}
+    return each
 
 
 def _spread(column: NDArray[Any], rows: NDArray[np.int64], num_envs: int) -> NDArray[Any]:
@@ -286,65 +289,6 @@ def _spread(column: NDArray[Any], rows: NDArray[np.int64], num_envs: int) -> NDA
     spread = np.zeros((num_envs, *column.shape[1:]), column.dtype)
     spread[rows] = column
     return spread
-
-
-def _reset_mask(mask: Any, num_envs: int, started: bool) -> Mask:
-    if mask is None:
-        return np.ones(num_envs, np.bool_)
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (num_envs,):
-        raise ValueError(f"reset_mask is {mask!r}; it must be a bool array of shape ({num_envs},)")
-    if not started and not mask.all():
-        raise ResetNeeded("the first reset must start all games; leave reset_mask out")
-    return mask
-
-
-def _checked_actions(actions: Any, num_envs: int, choices: int) -> NDArray[np.int64]:
-    actions = np.asarray(actions)
-    if actions.shape != (num_envs,) or actions.dtype.kind not in "iu":
-        raise ValueError(f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({num_envs},)")
-    if actions.min() < 0 or actions.max() >= choices:
-        wrong = np.flatnonzero((actions < 0) | (actions >= choices))
-        raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
-    return actions.astype(np.int64)
-
-
-def _autoreset(mode: AutoresetMode | str) -> AutoresetMode:
-    """By its name or its value, as Gymnasium has it."""
-    for each in AutoresetMode:
-        if mode in (each, each.name, each.value):
-            return each
-    raise ValueError(f"autoreset_mode is {mode!r}; it must be {', '.join(each.name for each in AutoresetMode)}")
-
-
-def _reward_config(reward: Reward) -> RewardConfig:
-    if reward is None:
-        return RewardConfig()
-    if isinstance(reward, RewardConfig):
-        return reward
-    if not isinstance(reward, Mapping | str | Path):
-        raise TypeError(f"reward is {reward!r}; it must be a RewardConfig, a mapping of terms, a JSON file or None")
-    return RewardConfig.from_mapping(reward) if isinstance(reward, Mapping) else RewardConfig.from_json(reward)
-
-
-def _seeds(seed: Any, num_envs: int) -> list[int | None]:
-    """One for each game; None leaves a game's generator as it is."""
-    if seed is None:
-        return [None] * num_envs
-    if not isinstance(seed, Sequence | np.ndarray) or np.ndim(seed) == 0:
-        first = whole("seed", seed, 0, MAX_SEED)
-        return [first + i for i in range(num_envs)]
-    if len(seed) != num_envs:
-        raise ValueError(f"seed has {len(seed)} entries; give one integer or one entry for each of {num_envs} games")
-    return [None if each is None else whole("seed", each, 0, MAX_SEED) for each in seed]
-
-
-def _game_seeds(chosen: Any, num_envs: int) -> NDArray[np.uint16]:
-    values = np.asarray(chosen)
-    if values.shape not in ((), (num_envs,)) or not np.issubdtype(values.dtype, np.integer):
-        raise ValueError(f"game_seed is {chosen!r}; give one integer or one for each of {num_envs} games")
-    if values.min() < 2 or values.max() > 0xFFFF:
-        raise ValueError(f"game_seed is {chosen!r}; it must lie in 2..65535")
-    return np.broadcast_to(values, num_envs).astype(np.uint16)
 
 
 def _with_masks(columns: Mapping[str, Any], mask: Mask) -> dict[str, Any]:

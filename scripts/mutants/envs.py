@@ -60,8 +60,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a refused reset has drawn new generators",
         VECTOR,
-        "        mask, given = self.check_options(options)\n",
-        "        self._seed(seed, np.ones(self.num_envs, np.bool_)); mask, given = self.check_options(options)\n",
+        "        wanted = self.check_options(options)\n",
+        "        self._seed(seed, np.ones(self.num_envs, np.bool_)); wanted = self.check_options(options)\n",
         GYMNASIUM,
     ),
     (

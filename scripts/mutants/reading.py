@@ -1,7 +1,7 @@
 """Deliberate faults in what readers of 2026-11-28 found; read like rl.py."""
 
 WRONG_USE, OPTIONS = "tests/test_wrong_use.py", "tests/test_train_options.py"
-ARGUMENTS, VECTOR = "tests/env/test_arguments.py", "mlx_drmario/envs/vector.py"
+ARGUMENTS, GIVEN = "tests/env/test_arguments.py", "mlx_drmario/envs/arguments.py"
 DAMAGED, LEAVING = "tests/traces/test_damaged.py", "tests/tui/test_leaving.py"
 EVAL, TEST_EVAL = "mlx_drmario/cli/eval.py", "tests/env/test_eval_cli.py"
 REWARDS, SEARCH, TRAIN = "mlx_drmario/rewards.py", "mlx_drmario/search.py", "mlx_drmario/cli/train.py"
@@ -58,8 +58,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if False:",
         ARGUMENTS,
     ),
-    ("a way to reset has no name", VECTOR, "(each, each.name, each.value)", "(each, each.value)", ARGUMENTS),
-    ("a seed that is an array of none is several", VECTOR, " or np.ndim(seed) == 0", "", ARGUMENTS),
+    ("a way to reset has no name", GIVEN, "(each, each.name, each.value)", "(each, each.value)", ARGUMENTS),
+    ("a seed that is an array of none is several", GIVEN, " or np.ndim(seed) == 0", "", ARGUMENTS),
     (
         "a vector of one game may have more",
         "mlx_drmario/envs/single.py",

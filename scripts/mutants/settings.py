@@ -225,7 +225,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "games of a vector are cut twice as late",
-        "mlx_drmario/envs/vector.py",
+        "mlx_drmario/envs/arguments.py",
         "    return min(most, steps) if most else steps",
         "    return most or steps",
         "tests/env/test_arguments.py",
@@ -264,5 +264,26 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         " and not behind(self.app):",
         ":",
         "tests/tui/test_slow_terminal.py",
+    ),
+    (
+        "a reset changes the level of games that go on",
+        "mlx_drmario/envs/vector.py",
+        "                own[mask] = given[mask]",
+        "                own[:] = given",
+        "tests/env/test_arguments.py",
+    ),
+    (
+        "no way leads back to the menu",
+        "tui/screens/home.py",
+        "    if not (to_menu and opened(screen)):",
+        "    if not to_menu or opened(screen):",
+        "tests/tui/test_home.py::test_escape_leads_back_to_the_menu_and_q_out_of_the_app",
+    ),
+    (
+        "the menu shows what there was",
+        "tui/screens/home.py",
+        "self._entries, at = self._look(), self.menu.highlighted",
+        "self._entries, at = self._entries or self._look(), self.menu.highlighted",
+        "tests/tui/test_home.py::test_escape_leads_back_to_the_menu_and_q_out_of_the_app",
     ),
 ]

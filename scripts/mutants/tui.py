@@ -304,8 +304,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "keys that a run has no use for are offered",
         "tui/screens/live.py",
-        "        return action not in missing_of(self.session.job)\n",
-        "        return True\n",
+        "        return action not in missing_of(self.session.job) and (",
+        "        return (",
         "tests/tui/test_taught.py",
     ),
     (

@@ -156,3 +156,38 @@ def env_action(vector):
     if not hasattr(vector.unwrapped, "action_masks"):
         return 0
     return int(np.flatnonzero(vector.unwrapped.action_masks().all(axis=0))[0])
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_level_and_speed_are_set_by_a_reset_for_the_games_that_follow(kind):
+    vector = kind(num_envs=3, level=1, speed="low", autoreset_mode="SAME_STEP")
+    games = vector._d if isinstance(vector, envs.PlacementVectorEnv) else vector._batch
+
+    def settings():
+        return games.state["p1_level"].tolist(), games.state["p1_speed_setting"].tolist()
+
+    vector.reset(seed=0)
+    assert settings() == ([1, 1, 1], [0, 0, 0])
+    mask = np.array([True, False, True])
+    vector.reset(options={"reset_mask": mask, "level": np.array([3, 4, 5]), "speed": "hi"})
+    assert settings() == ([3, 1, 5], [2, 0, 2])
+    vector.reset()
+    assert settings() == ([3, 1, 5], [2, 0, 2])
+    for options, said in (
+        ({"level": 25}, "level is 25; it must lie in 0..24"),
+        ({"level": [1, 2]}, r"level is \[1, 2\]; give one integer or one for each of 3 games"),
+        ({"speed": "fast"}, "speed is 'fast'"),
+        ({"speed": 3}, "speed is 3; it must lie in 0..2"),
+        ({"size": 3}, "unknown reset option 'size'; known are 'reset_mask', 'game_seed', 'level' and 'speed'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            vector.reset(options={**options, "reset_mask": np.array([True, False, False])})
+    vector.reset()
+    assert settings() == ([3, 1, 5], [2, 0, 2])
+
+
+def test_the_level_of_one_game_is_set_by_its_reset():
+    env = gym.make("DrMarioPlacement-v0", level=0)
+    env.reset(seed=0, options={"level": 7, "speed": 1})
+    assert env.unwrapped.games._d.state["p1_level"].tolist() == [7]
+    assert env.reset()[1]["viruses_left"] == 32

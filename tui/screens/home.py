@@ -114,7 +114,20 @@ def opened(screen: Screen[None]) -> bool:
     return screen in stack and any(isinstance(below, HomeScreen) for below in stack[: stack.index(screen)])
 
 
-TO_MENU = Binding("escape", "menu", "menu", key_display="esc")
+def leave(screen: Screen[None], to_menu: bool, message: str | None = None) -> None:
+    """Close a screen for the menu that it was opened from, if that is wanted, else end the app."""
+    app = screen.app
+    if not (to_menu and opened(screen)):
+        app.exit(message=message)
+        return
+    while app.screen is not screen:
+        app.pop_screen()
+    app.pop_screen()
+    if message:
+        app.notify(message, markup=False)
+
+
+TO_MENU = Binding("escape", "quit(True)", "menu", key_display="esc")
 """of screens that the menu opens"""
 
 

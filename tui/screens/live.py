@@ -150,8 +150,8 @@ class LiveScreen(SessionScreen):
     # --- from the keyboard ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys for what this session cannot do are not there."""
-        return action not in missing_of(self.session.job) and (action != "menu" or opened(self))
+        """Keys for what this session cannot do are not there, nor one to the menu where there is none."""
+        return action not in missing_of(self.session.job) and (action != "quit" or not parameters or opened(self))
 
     def on_wall_picked(self, message: Wall.Picked) -> None:
         self.action_jump(message.game + 1)

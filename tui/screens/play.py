@@ -159,12 +159,8 @@ class PlayScreen(Screen[None]):
             self.title_bar.show("r plays it again, n the next", f"■ {words}", "accent")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is not always a menu."""
-        return action != "menu" or opened(self)
-
-    def action_menu(self) -> None:
-        """Back to the menu; the game ends here."""
-        self.app.pop_screen()
+        """No key leads to the menu where there is none."""
+        return (action, parameters) != ("quit", (True,)) or opened(self)
 
     def action_press(self, seat: int, button: int) -> None:
         self.pads[seat - 1].press(button)
@@ -208,9 +204,12 @@ class PlayScreen(Screen[None]):
             self._give_up(error)
             return LiveGame(self._level, self._speed, seed, self.players)
 
-    def action_quit(self) -> None:
+    def action_quit(self, to_menu: bool = False) -> None:
         self.put_away()
-        self.app.exit(return_code=1 if self.lost else 0, message=self.lost)
+        if to_menu:
+            self.app.pop_screen()
+        else:
+            self.app.exit(return_code=1 if self.lost else 0, message=self.lost)
 
 
 class DuelScreen(PlayScreen, inherit_bindings=False):

@@ -33,7 +33,7 @@ from mlx_drmario.tui.protocol import (
     Tally,
     TrainJob,
 )
-from mlx_drmario.tui.screens.home import opened
+from mlx_drmario.tui.screens.home import leave
 from mlx_drmario.tui.session import Died, Session
 from mlx_drmario.tui.widgets.events import EventLog
 
@@ -175,8 +175,6 @@ class SessionScreen(Screen[None]):
         else:
             self.state = _DONE
 
-    # --- to the session ---
-
     def send(self, command: Command) -> None:
         """To the worker, if there still is one."""
         if self.session.over.is_set() and not isinstance(command, Look | Detach | Stop):
@@ -202,15 +200,8 @@ class SessionScreen(Screen[None]):
         self.send(Detach())
         self._leave(f"detached; drmario tui attach {quote(str(job.run))}")
 
-    def action_quit(self) -> None:
+    def action_quit(self, to_menu: bool = False) -> None:
         """End safely: a run saves a checkpoint first. A second time: leave at once, it saves by itself."""
-        self._finish(to_menu=False)
-
-    def action_menu(self) -> None:
-        """The same, back to the menu."""
-        self._finish(to_menu=True)
-
-    def _finish(self, to_menu: bool) -> None:
         self._to_menu = to_menu
         if not self.session.training or self.session.over.is_set() or self.state is not None:
             self._leave()
@@ -222,14 +213,7 @@ class SessionScreen(Screen[None]):
 
     def _leave(self, message: str | None = None) -> None:
         self.session.close()
-        if self._to_menu and opened(self):
-            while self.app.screen is not self:
-                self.app.pop_screen()
-            self.app.pop_screen()
-            if message:
-                self.app.notify(message, markup=False)
-        else:
-            self.app.exit(message=message)
+        leave(self, self._to_menu, message)
 
     def _travel(self, line: Line) -> None:
         from mlx_drmario.tui.screens.travel import TravelScreen
