@@ -101,7 +101,7 @@ def games(rows: Rows) -> str:
     """How many games stand behind the cells."""
     parts = []
     for policy in (name for name in ORDER if name in rows):
-        counts = sorted({cell["games"] for cell in rows[policy].values()})
+        counts = sorted({cell["games"] for level, cell in rows[policy].items() if level in SHOWN})
         parts.append(f"{policy} {' or '.join(f'{count:,}' for count in counts)}")
     return textwrap.fill(f"Test games a level: {', '.join(parts)}.", 118)
 

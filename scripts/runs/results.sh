@@ -49,7 +49,8 @@ play sampled search:sampled hi 0-20 "${DEEPEST:-1000}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 0-20 "${SLOWEST:-200}"
-play memory memory hi 0-20 "${SLOWEST:-200}"
+play deep search:deep hi 0-5,7,10,12,15,18 "${DEEPEST:-1000}" -1000
+play memory memory hi 0-19 "${DEEPEST:-1000}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
 for speed in hi med low; do
     python scripts/known_results.py --out "$out/known-$speed.json" --speed "$speed" --games "$games"

@@ -365,6 +365,7 @@ def test_a_refused_resume_leaves_the_settings_as_they_were(run):
 def test_what_is_changed_on_the_way_is_kept(run, capsys):
     config = read_config(run)
     for level in (3, 3, 5):
+        (run / "environment.json").write_text({3: "[", 5: "[]"}[level])  # damaged, which is no change to tell
         other = dataclasses.replace(config, overwrite=True, env=dataclasses.replace(config.env, level=level))
         train(other, run, StopAfter(1), resume=True)
     assert not read_config(run).overwrite  # it was meant for once, so this file repeats nothing of it

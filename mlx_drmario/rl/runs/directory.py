@@ -82,17 +82,21 @@ def record(run: Path, config: DirectoryConfig, decisions: int) -> None:
     """
     config = dataclasses.replace(config, overwrite=False)  # was meant for once
     now = {"settings": to_json(config), "environment": json.dumps(environment(), indent=2) + "\n"}
-    changes: dict[str, Any] = {}
-    for kind, text in now.items():
-        file = run / SETTINGS[kind]
-        if file.exists():
-            before, after = (flatten(json.loads(each)) for each in (file.read_bytes(), text))
-            changes[kind] = {key: pair for key, pair in difference(before, after).items() if key not in PLACE}
+    changes = {kind: _changes(run / SETTINGS[kind], text) for kind, text in now.items()}
     if any(changes.values()):
-        kept = (run / CHANGES).read_text() if (run / CHANGES).exists() else ""
+        kept = (run / CHANGES).read_text(errors="replace") if (run / CHANGES).exists() else ""
         write_text(run / CHANGES, kept + json.dumps({"decisions": decisions, **changes}) + "\n")
     for kind, text in now.items():
         write_text(run / SETTINGS[kind], text)
+
+
+def _changes(file: Path, text: str) -> dict[str, Any]:
+    """What is another in a JSON object than in the file, by dotted name; nothing where the file holds none."""
+    try:
+        before, after = (flatten(json.loads(each)) for each in (file.read_bytes(), text))
+    except (FileNotFoundError, ValueError, AttributeError):  # the last for JSON that is no object
+        return {}
+    return {key: pair for key, pair in difference(before, after).items() if key not in PLACE}
 
 
 def backups(run: Path) -> list[Path]:
