@@ -30,6 +30,7 @@ from mlx_drmario.files import write_text
 from mlx_drmario.rl.config import RunConfig, Stage
 from mlx_drmario.rl.player import load_policy
 from mlx_drmario.rl.runs import checkpoint
+from mlx_drmario.rl.runs.rows import read_rows
 from mlx_drmario.spec import speed_number
 
 SPLIT = "validation"
@@ -140,13 +141,10 @@ class BestCheckpoint:
         file = self.run / FILE
         if not file.exists():
             return []
-        rows = []
-        for line in file.read_bytes().splitlines():
-            try:
-                row = json.loads(line)
-                rows.append(row | {"decisions": int(row["decisions"]), "comparison": int(row["comparison"])})
-            except (ValueError, KeyError, TypeError):
-                warnings.warn(f"{file} has a damaged line, which is left out", RuntimeWarning, stacklevel=2)
+        numbered = ("decisions", "comparison")
+        rows, damaged = read_rows(file, lambda row: all(isinstance(row.get(name), int) for name in numbered))
+        if damaged:
+            warnings.warn(f"{file} has {damaged} damaged lines, which are left out", RuntimeWarning, stacklevel=2)
         return rows
 
     def _best(self) -> tuple[int, Policy] | None:

@@ -6,7 +6,6 @@ directory. What could not be read is said in `RunSummary.problems`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +92,8 @@ def _look_around(run: Path, summary: RunSummary) -> None:
     elif (kept := _metrics_of(summary.checkpoints[-1])) > (size := _size(run / "metrics.jsonl")):
         summary.problems.append(f"metrics.jsonl has lost rows: {size:,} of the {kept:,} bytes of the newest checkpoint")
     summary.best = best(run)
-    summary.changes = _read_objects(run / "changes.jsonl")
+    if (run / "changes.jsonl").exists():
+        summary.changes = read_rows(run / "changes.jsonl", lambda row: True)[0]
     if (run / "best.jsonl").exists():
         summary.challenges = len((run / "best.jsonl").read_bytes().splitlines())
     if (run / "evaluation.json").exists():
@@ -135,15 +135,6 @@ def _read_object(file: Path, problems: list[str]) -> dict[str, Any] | None:
         problems.append(f"{file.name} is not a JSON object")
         return None
     return data
-
-
-def _read_objects(file: Path) -> list[dict[str, Any]]:
-    """The lines that are JSON objects; none without the file."""
-    rows: list[dict[str, Any]] = []
-    for line in file.read_bytes().splitlines() if file.exists() else ():
-        with contextlib.suppress(ValueError):
-            rows += [row] if isinstance(row := json.loads(line), dict) else []
-    return rows
 
 
 def _metrics_of(checkpoint: Path) -> int:
