@@ -1,5 +1,7 @@
 """The network that comes with the package: intact, small, and strong."""
 
+import shutil
+
 import pytest
 
 from mlx_drmario import seeds
@@ -34,8 +36,8 @@ def test_a_directory_of_that_name_comes_first(monkeypatch, tmp_path):
 
 
 def test_a_name_that_is_kept_means_the_same_from_anywhere(monkeypatch, tmp_path, capsys):
-    for run in ("run", "other"):
-        (tmp_path / run).mkdir()
+    shutil.copytree(policies.SHIPPED, tmp_path / "run")
+    (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)
     kept = {
         "run": f"{tmp_path}/run",
