@@ -4,7 +4,7 @@
 #   scripts/runs/results.sh [games of the cheap policies]   # 1,000 by default
 #
 # What is there already is kept, so it goes on where it was stopped. Hours on two cores: searches deeper than 3ply cost
-# milliseconds a capsule, so they play fewer games, and at HI alone.
+# milliseconds a capsule, so they play at HI alone, and `deep` fewer games at the levels that the table does not show.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PWD/.venv/bin:$PATH
