@@ -42,10 +42,7 @@ def locked(directory: Path) -> Iterator[None]:
             with naming(path):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
-            raise BlockingIOError(
-                f"{directory} is in use by another process ({holder or 'just starting'}): stop that one, or wait for it"
-            ) from None
+            raise BlockingIOError(in_use(directory, _number(os.read(descriptor, 32)))) from None
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -54,6 +51,29 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough while a forked child has it open
     finally:
         os.close(descriptor)
+
+
+def in_use(directory: Path, holder: int) -> str:
+    """What is said of a directory that another process holds `locked`."""
+    return f"{directory} is in use by another process ({holder or 'just starting'}): stop that one, or wait for it"
+
+
+def holder(directory: Path) -> int | None:
+    """The process that holds a directory `locked` now; None when there is none, 0 for one that has just come."""
+    try:
+        with open(directory / LOCK, "rb") as lock:
+            said = lock.read()
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released as the file is closed
+    except BlockingIOError:
+        return _number(said)
+    except OSError:  # no lock
+        return None
+    return None
+
+
+def _number(said: bytes) -> int:
+    """Of the process that a lock's file tells; 0 while it does not."""
+    return int(said) if said.strip().isdigit() else 0
 
 
 @contextlib.contextmanager

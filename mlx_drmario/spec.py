@@ -158,6 +158,13 @@ def parse_speeds(text: str) -> tuple[int, ...]:
     return tuple(SPEED_NAMES.index(name) for name in names)
 
 
+def percent(share: float, digits: int = 1) -> str:
+    """A share as a percentage, with more digits where so few would make it none or all: "100.0%" is all."""
+    while 0 < share < 1 and f"{share:.{digits}%}" in (f"{0:.{digits}%}", f"{1:.{digits}%}"):
+        digits += 1
+    return f"{share:.{digits}%}"
+
+
 def counted(number: int, thing: str, ending: str = "s") -> str:
     """`1 game`, `1,000 games`; `ending` is that of the plural."""
     return f"{number:,} {thing}{'' if number == 1 else ending}"

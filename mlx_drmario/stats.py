@@ -13,13 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from mlx_drmario.spec import LONGEST, whole
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """A share as a percentage, with more digits where so few would make it none or all: "100.0%" is all."""
-    while 0 < share < 1 and f"{share:.{digits}%}" in (f"{0:.{digits}%}", f"{1:.{digits}%}"):
-        digits += 1
-    return f"{share:.{digits}%}"
-
-
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion: (low, high), both in [0, 1]; (0, 1) for n = 0.
 

@@ -1,12 +1,11 @@
 """RUN/session.json: says while a run trains under an app which process does that, and where another app can attach."""
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mlx_drmario.files import LOCK, write_text
+from mlx_drmario.files import holder, write_text
 from mlx_drmario.tui.protocol import SESSION_FILE
 
 
@@ -48,16 +47,3 @@ def trains(run: Path) -> bool:
     """
     place = read(run)
     return place is not None and holder(run) == place.pid
-
-
-def holder(run: Path) -> int | None:
-    """The process that writes to a run directory now; None when there is none, 0 for one that has just come."""
-    try:
-        with open(run / LOCK) as lock:
-            said = lock.read()
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released as the file is closed
-    except BlockingIOError:
-        return int(said) if said.strip().isdigit() else 0
-    except OSError:  # no lock
-        return None
-    return None

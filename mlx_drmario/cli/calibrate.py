@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from mlx_drmario.ranges import Count, Range, Seed, Share, check_ranges
-from mlx_drmario.spec import clock, parse_levels
+from mlx_drmario.spec import clock, parse_levels, percent
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.evaluator.calibration import Outcomes
@@ -123,8 +123,6 @@ HEADER = (
 
 def row(name: str, numbers: dict[str, Any]) -> str:
     """One line of the table; times are of the cleared games, intervals of 95 %."""
-    from mlx_drmario.stats import percent
-
     chances = f"{name:<5} {percent(numbers['clear_observed']['value']):>7} {numbers['clear_predicted']:>6.1%}"
     if not numbers["timed_rows"]:
         return f"{chances}   no times"

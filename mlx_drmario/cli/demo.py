@@ -39,8 +39,10 @@ def run(config: DemoConfig) -> int:
     directory that cannot be used.
     """
     from mlx_drmario.cli import policy as policies
+    from mlx_drmario.cli.runs import same_games
     from mlx_drmario.cli.training import train
     from mlx_drmario.files import write_text
+    from mlx_drmario.settings import flatten
 
     settings = dataclasses.replace(
         PRESETS["demo"], minutes=config.minutes, seed=config.seed, out=config.out, overwrite=config.overwrite
@@ -57,10 +59,11 @@ def run(config: DemoConfig) -> int:
     )
     summaries = play_test_games(settings, config.games, policy)
     write_text(run / "evaluation.json", json.dumps({"split": "test", **summaries}, indent=2) + "\n")
+    games = same_games(flatten(dataclasses.asdict(settings)))
     print(
         f"\nsaved in {run}. To go on:\n"
         f"  drmario watch --policy {shlex.quote(policy)}             # watch it play\n"
-        f"  drmario eval --policy {shlex.quote(policy)} --levels 0,5,10,15,20 --split test  # more games\n"
+        f"  drmario eval --policy {shlex.quote(policy)}{games} --split test  # more games\n"
         f"  drmario train resume {shown} --minutes {config.minutes + 10:g}   # train ten minutes longer\n"
         f"  tensorboard --logdir {shown}                # curves"
     )

@@ -12,7 +12,7 @@ import tyro
 from mlx_drmario.cli.policy import NAMES
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Count, Range, check_ranges
-from mlx_drmario.spec import clock, parse_levels
+from mlx_drmario.spec import clock, parse_levels, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,7 +160,6 @@ seconds is their median; capsules is the mean of all games"""
 def row(name: str, result: "EvalResult") -> str:
     """One line of the table."""
     from mlx_drmario.evaluate import FRAME_RATE
-    from mlx_drmario.stats import percent
 
     numbers = result.summary()
     interval = f"{numbers['clear_rate_low']:.1%} - {numbers['clear_rate_high']:.1%}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from mlx_drmario.spec import counted
+from mlx_drmario.spec import counted, percent
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.runs.listing import RunSummary
@@ -92,8 +92,8 @@ def columns(summary: RunSummary) -> str:
     net = f"{settings['net.encoder']}/{settings.get('net.head', 'quantiles')}" if settings else "-"
     return (
         f"{level:>8} {net:<18} {settings.get('seed', '-'):>4} {show(last.get('step')):>11}"
-        f" {percent(summary.progress, 0):>6} {percent(last.get('episode/clear_rate')):>6}"
-        f" {percent(summary.trained.get('clear_rate')):>6}  {'; '.join(summary.problems)}"
+        f" {share(summary.progress, 0):>6} {share(last.get('episode/clear_rate')):>6}"
+        f" {share(summary.trained.get('clear_rate')):>6}  {'; '.join(summary.problems)}"
     )
 
 
@@ -107,13 +107,17 @@ def levels(settings: Mapping[str, Any]) -> str:
     return f"level {settings['env.level']}{'' if last is None else f'-{last}'} {settings['env.speed']}"
 
 
+def ends(settings: Mapping[str, Any]) -> tuple[int, int, str]:
+    """The first and the last level that a run plays while it trains, and the speed of the last."""
+    if settings.get("curriculum.enabled"):
+        return 0, settings["curriculum.last_level"], settings["curriculum.speeds"].rpartition(",")[2]
+    first, last, speed = (settings[f"env.{name}"] for name in ("level", "last_level", "speed"))
+    return first, first if last is None else last, speed
+
+
 def same_games(settings: Mapping[str, Any]) -> str:
     """The options of `drmario eval` for games as a run trains on: some of its levels, the last among them."""
-    if settings.get("curriculum.enabled"):
-        first, last, speed = 0, settings["curriculum.last_level"], settings["curriculum.speeds"].rpartition(",")[2]
-    else:
-        first, last, speed = (settings[f"env.{name}"] for name in ("level", "last_level", "speed"))
-    last = first if last is None else last
+    first, last, speed = ends(settings)
     levels = ",".join(map(str, sorted({first, *range(first + 5 - first % 5, last, 5), last})))
     return ("" if levels == "0" else f" --levels {levels}") + ("" if speed == "hi" else f" --speed {speed}")
 
@@ -121,7 +125,7 @@ def same_games(settings: Mapping[str, Any]) -> str:
 def info(summary: RunSummary) -> int:
     """Print all about a run; returns 1 when something about it is broken."""
     problems = [*summary.problems, *damaged([*summary.checkpoints, *([summary.best] if summary.best else [])])]
-    print(f"{summary.path}: {summary.iterations} iterations, {percent(summary.progress)} of the budget")
+    print(f"{summary.path}: {summary.iterations} iterations, {share(summary.progress)} of the budget")
     for title, values in (
         ("settings", summary.settings),
         ("environment", summary.environment),
@@ -193,6 +197,6 @@ def show(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.5g}"
 
 
-def percent(value: Any, digits: int = 1) -> str:
+def share(value: Any, digits: int = 1) -> str:
     """A share as a percentage, anything that is no number as a dash."""
-    return f"{value:.{digits}%}" if isinstance(value, int | float) else "-"
+    return percent(value, digits) if isinstance(value, int | float) else "-"

@@ -14,7 +14,7 @@ import argparse
 import os
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -130,11 +130,11 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
     from mlx_drmario.cli import train, training
     from mlx_drmario.cli.errors import WrongUse, parsed
     from mlx_drmario.cli.stopping import default_directory, nothing_left
-    from mlx_drmario.files import check_directory
+    from mlx_drmario.files import check_directory, holder, in_use
     from mlx_drmario.rl.clone.config import CloneRunConfig
     from mlx_drmario.rl.config import DirectoryConfig
     from mlx_drmario.rl.ppo.config import PPORunConfig
-    from mlx_drmario.tui.address import holder, trains
+    from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.protocol import TrainJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session, settings_of
@@ -148,7 +148,7 @@ def training(args: list[str], detach: bool = False, make: bool = True) -> AnyScr
         if trains(given.run):
             raise ValueError(f"{given.run} trains now; `drmario tui attach {shlex.quote(str(given.run))}` shows it")
         if (process := holder(given.run)) is not None:
-            raise ValueError(f"{given.run} is in use by another process ({process}): stop that one, or wait for it")
+            raise ValueError(in_use(given.run, process))
         chosen, run = train.resumed(settings_of(given.run), given), given.run
         if spent(chosen, given.run):
             raise ValueError(nothing_left(chosen))
@@ -167,9 +167,7 @@ def spent(config: BudgetConfig, run: Path) -> bool:
     """Whether nothing is left of a budget for a run, as its metrics say."""
     from mlx_drmario.rl.runs.listing import summarize
 
-    summary = summarize(run)
-    summary.budget = config
-    return (summary.progress or 0) >= 1
+    return (replace(summarize(run), budget=config).progress or 0) >= 1
 
 
 def presets_help() -> str:
@@ -236,18 +234,24 @@ def playing(players: int) -> AnyScreen:
 
 
 def level_of(run: Path) -> int:
-    """The last level that a run trains on; 0 where its settings do not say."""
-    from mlx_drmario.rl.runs.listing import summarize
+    """The last level that a run plays while it trains; 0 where its settings do not say."""
+    from mlx_drmario.cli.runs import ends
+    from mlx_drmario.rl.config import BudgetConfig
+    from mlx_drmario.rl.runs.settings import read_any
+    from mlx_drmario.settings import flatten
 
-    settings = summarize(run).settings
-    level, last = (settings.get(f"env.{name}") for name in ("level", "last_level"))
-    return last if isinstance(last, int) else level if isinstance(level, int) else 0
+    try:
+        config = read_any(run)
+    except (ValueError, OSError):
+        return 0
+    return ends(flatten(asdict(config)))[1] if isinstance(config, BudgetConfig) else 0
 
 
 def entries(detach: bool) -> list[Entry]:
     """The menu."""
+    from mlx_drmario.files import holder
     from mlx_drmario.rl.ppo.config import PRESETS
-    from mlx_drmario.tui.address import holder, trains
+    from mlx_drmario.tui.address import trains
     from mlx_drmario.tui.screens.home import Entry, newest_runs
     from mlx_drmario.tui.session import trainable
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from mlx_drmario.files import check_output
 from mlx_drmario.polishing import Polish
 from mlx_drmario.ranges import Level, Range, Seed, check_ranges
+from mlx_drmario.spec import percent
 from mlx_drmario.tuning import Regression
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def validate(config: TuneConfig, plies: int, weights: "NDArray[np.int32]") -> No
     import mlx_drmario as dm
     from mlx_drmario import seeds
     from mlx_drmario.search import Parts
-    from mlx_drmario.stats import percent
 
     search, games = dm.Search(weights=weights, threads=config.threads), seeds.seeds("validation", config.games)
     parts = Parts(search.threads)

@@ -149,8 +149,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "planes are always the first set",
         "mlx_drmario/rl/evaluator/data.py",
-        "if observation_layout(name).num_planes == count)",
-        "if count)",
+        "if observation_layout(name).num_planes == self.num_planes)",
+        "if self.num_planes)",
         "tests/rl/test_evaluator.py",
     ),
     (
@@ -184,13 +184,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "levels of another run are suggested",
         "mlx_drmario/cli/runs.py",
-        "    last = first if last is None else last\n",
-        "    last = first\n",
+        "    return first, first if last is None else last, speed\n",
+        "    return first, first, speed\n",
         "tests/test_train_options.py",
     ),
     (
         "4,095 of 4,096 are all",
-        "mlx_drmario/stats.py",
+        "mlx_drmario/spec.py",
         "    while 0 < share < 1 and",
         "    while 0 > share and",
         "tests/env/test_stats.py",
@@ -285,5 +285,12 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "self._entries, at = self._look(), self.menu.highlighted",
         "self._entries, at = self._entries or self._look(), self.menu.highlighted",
         "tests/tui/test_home.py::test_escape_leads_back_to_the_menu_and_q_out_of_the_app",
+    ),
+    (
+        "nobody looks at the lock of a run",
+        "mlx_drmario/files.py",
+        "lock, fcntl.LOCK_SH",
+        "lock, fcntl.LOCK_UN",
+        "tests/tui/test_sharing.py",
     ),
 ]

@@ -230,7 +230,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_TRAINING_KEYS,
     ),
     ("whoever fails withdraws what another says", ADDRESS, "place.pid == os.getpid()", "True", TEST_SHARING),
-    ("nobody looks at the lock of a run", ADDRESS, "lock, fcntl.LOCK_SH", "lock, fcntl.LOCK_UN", TEST_SHARING),
     ("whoever holds the lock is an app's", ADDRESS, "holder(run) == place.pid", "holder(run)", TEST_SHARING),
     ("a damaged session file ends the app", ADDRESS, "KeyError, TypeError)", "KeyError)", TEST_SHARING),
     ("a run that trains is resumed", COMMAND, "if trains(given.run):", "if False:", TEST_SHARING),

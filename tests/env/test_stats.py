@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlx_drmario import stats
+from mlx_drmario import spec, stats
 
 
 # Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998) 857-872,
@@ -232,4 +232,4 @@ def test_bad_input_of_sequential_tests():
 def test_all_and_none_are_no_rounded_shares():
     shares = (0, 1e-6, 1 / 4096, 0.0005, 0.5, 0.9995, 4095 / 4096, 1)
     shown = ["0.0%", "0.0001%", "0.02%", "0.1%", "50.0%", "99.95%", "99.98%", "100.0%"]
-    assert [stats.percent(share) for share in shares] == shown
+    assert [spec.percent(share) for share in shares] == shown

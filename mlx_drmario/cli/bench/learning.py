@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlx_drmario.spec import percent
+
 if TYPE_CHECKING:
     from mlx_drmario.rl.ppo.config import PPORunConfig
     from mlx_drmario.rl.ppo.learner import Learner
@@ -37,8 +39,6 @@ class Reached:
     """False when the budget was spent before CLEARED was reached"""
 
     def __str__(self) -> str:
-        from mlx_drmario.stats import percent
-
         end = "" if self.enough else " when the budget was spent"
         return (
             f"seed {self.seed}: {self.wall:.0f} s, {self.cpu:.0f} CPU s, {self.decisions:,} decisions: "

@@ -72,15 +72,19 @@ class Rows:
         return len(self.action)
 
     @property
+    def num_planes(self) -> int:
+        """C"""
+        return 8 * self.planes.shape[1] // CELLS
+
+    @property
     def plane_set(self) -> str:
         """The set that the planes are of, told by their number."""
-        count = 8 * self.planes.shape[1] // CELLS
-        return next(name for name in PLANE_SETS if observation_layout(name).num_planes == count)
+        return next(name for name in PLANE_SETS if observation_layout(name).num_planes == self.num_planes)
 
     def observations(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """planes u8[B, C, 16, 8] and scalars f32[B, S] of some rows."""
-        count = 8 * self.planes.shape[1] // CELLS
-        return np.unpackbits(self.planes[rows], axis=1).reshape(len(rows), count, ROWS, COLS), self.scalars[rows]
+        planes = np.unpackbits(self.planes[rows], axis=1).reshape(len(rows), self.num_planes, ROWS, COLS)
+        return planes, self.scalars[rows]
 
     def save(self, path: Path) -> None:
         """Write an .npz that `load` reads, whole or not at all."""
