@@ -119,10 +119,12 @@ struct Given {
 using Whole = Given<long>;
 using Real = Given<double>;
 using Word = Given<std::string>;
+using Flag = Given<bool>;
 
 // A number in lo..hi; TypeError for what is none, ValueError for others.
 int checked(const Whole& given, const char* name, long lo, long hi);
 double checked(const Real& given, const char* name, double lo, double hi);
+bool checked(const Flag& given, const char* name);  // bool of Python or NumPy
 
 // Level, speed, seed and frame counter of N games with P players: scalars or arrays [N], level and speed also [N, P].
 std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,

@@ -222,6 +222,14 @@ double checked(const Real& given, const char* name, double lo, double hi) {
   throw nb::value_error(refusal(name, nb::float_(number), allowed).c_str());
 }
 
+bool checked(const Flag& given, const char* name) {
+  if (PyBool_Check(given.value.ptr())) return nb::cast<bool>(given.value);
+  if (!nb::isinstance(given.value, numpy().attr("bool_"))) {
+    throw nb::type_error(refusal(name, given.value, "True and False").c_str());
+  }
+  return nb::cast<bool>(given.value.attr("item")());
+}
+
 std::vector<GameConfig> game_configs(nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
                                      std::size_t n, int players) {
   const auto p = static_cast<std::size_t>(players);

@@ -1,7 +1,7 @@
 """The compiled core: engine and planner."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy
 import numpy.typing
@@ -481,10 +481,17 @@ class Decisions:
     """
 
     def __init__(
-        self, num_envs: int, planes: str = "bitplane", threads: int = 0, max_decisions: int = 0, players: int = 1
+        self,
+        num_envs: int,
+        planes: str = "bitplane",
+        threads: int = 0,
+        max_decisions: int = 0,
+        players: int = 1,
+        copy: bool = False,
     ) -> None:
         """
-        planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.
+        planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated;
+        copy: planes, scalars, legal and frames_to_lock stay as they are for as long as anybody holds them; see take().
         """
 
     def reset(
@@ -497,9 +504,10 @@ class Decisions:
         Raises ValueError or TypeError naming the argument; nothing has changed then.
         """
 
-    def step(self, action: object | None) -> None:
+    def step(self, action: object | None, mask: object | None = None) -> None:
         """
-        One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).
+        One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored), in
+        the games where mask (bool[N], None = all) is set; the others wait, and their event columns are 0.
         Raises ValueError naming the first illegal action; nothing has moved then.
         """
 
@@ -516,6 +524,12 @@ class Decisions:
         """
         (nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running
         one-player game, and the sum of their last placements' frames_to_lock.
+        """
+
+    def take(self) -> dict[str, numpy.typing.NDArray[Any]]:
+        """
+        planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of
+        others): the caller's, to be kept and, but for frames_to_lock, to be written to.
         """
 
     @property
@@ -565,7 +579,7 @@ class Decisions:
         """
 
     def __getstate__(self) -> tuple[object, ...]: ...
-    def __setstate__(self, arg: tuple[int, str, int, int, int, bytes], /) -> None: ...
+    def __setstate__(self, arg: tuple[int, str, int, int, int, bool, bytes], /) -> None: ...
     @property
     def planes(self) -> Annotated[NDArray[numpy.uint8], dict(writable=False)]:
         """u8[N, C, 16, 8] of 0 and 1, in the order of plane_names"""

@@ -22,10 +22,10 @@ static Shape row_shape(const Decisions& d, const Shape& inner = Shape()) {
 static std::vector<long> wanted(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 static void construct(Decisions* self, const Whole& num_envs, const Word& planes, const Whole& threads,
-                      const Whole& max_decisions, const Whole& players) {
+                      const Whole& max_decisions, const Whole& players, const Flag& copy) {
   new (self) Decisions(checked(num_envs, "num_envs", 1, 1 << 20), checked(players, "players", 1, 2), plane_set(planes),
                        checked(threads, "threads", 0, 1024),
-                       static_cast<u32>(checked(max_decisions, "max_decisions", 0, 1 << 30)));
+                       static_cast<u32>(checked(max_decisions, "max_decisions", 0, 1 << 30)), checked(copy, "copy"));
 }
 
 static void reset(Decisions& d, nb::handle level, nb::handle speed, nb::handle seed, nb::handle frame_counter,
@@ -36,11 +36,12 @@ static void reset(Decisions& d, nb::handle level, nb::handle speed, nb::handle s
   exclusively(d, [&] { d.reset(configs, chosen); });
 }
 
-static void step(Decisions& d, nb::handle action) {
+static void step(Decisions& d, nb::handle action, nb::handle mask) {
   const auto actions = integer_array<i32>(action, "action", wanted(row_shape(d)), INT32_MIN, INT32_MAX);
+  const auto chosen = game_mask(mask, count(d));
   exclusively(d, [&] {
-    const long bad = d.first_illegal(actions.data.data());
-    if (bad < 0) return d.step(actions.data.data());
+    const long bad = d.first_illegal(actions.data.data(), chosen);
+    if (bad < 0) return d.step(actions.data.data(), chosen);
     const std::string game = std::to_string(bad / d.players());
     const std::string seat = d.players() == 2 ? ", " + std::to_string(bad % 2) : "";
     throw nb::value_error(("action[" + game + seat + "] is " +
@@ -68,7 +69,7 @@ static u64 word(nb::handle value, const char* name) {
 static nb::ndarray<nb::numpy, i32> sample_legal(Decisions& d, nb::handle seed) {
   const u64 key = word(seed, "seed");
   std::vector<i32> actions(d.rows());
-  exclusively(d, [&] { d.sample_legal(key, actions.data()); });
+  exclusively(d, [&] { draw_legal(d, key, actions.data()); });
   return copied(actions, row_shape(d));
 }
 
@@ -145,7 +146,8 @@ struct PublicView {
 };
 
 static const Decisions& games_of(const Decisions& d) { return d; }
-static const Decisions& games_of(const PublicView& v) { return *v.games; }
+static Decisions& games_of(Decisions& d) { return d; }
+static Decisions& games_of(const PublicView& v) { return *v.games; }
 
 // Getter of a read-only view of a column that `Decisions` keeps as a vector; a row per seat.
 template <class Owner, auto Column, typename As, std::size_t... Inner>
@@ -173,21 +175,57 @@ static nb::handle public_dtype() {
   return dtype = record_dtype(fields, sizeof(PublicState)).release();
 }
 
+// Keeps observations for as long as an array of them is there.
+template <class Shared>
+static nb::capsule keeper(Shared shared) {
+  return nb::capsule(new Shared(std::move(shared)), [](void* p) noexcept { delete static_cast<Shared*>(p); });
+}
+
+// A read-only array of the observations, of which `As` is the element. Of games with copy=True it stays as it is, and
+// waits for a call that changes them: so nothing is shared while it is written.
+template <auto Column, typename As, class Owner>
+static nb::ndarray<nb::numpy, const As> observed(nb::handle_t<Owner> self, const Shape& inner) {
+  Decisions& d = games_of(nb::cast<Owner&>(self));
+  const Shape shape = row_shape(d, inner);
+  if (!d.seen.copy()) return view(reinterpret_cast<const As*>((d.seen.now().*Column).data()), shape, self);
+  const auto shared = exclusively(d, [&] { return d.seen.share(); });
+  return view(reinterpret_cast<const As*>((shared.get()->*Column).data()), shape, keeper(shared));
+}
+
+static nb::dict take_observations(Decisions& d) {
+  if (!d.seen.copy()) throw nb::value_error("copy is False, allowed are games that were made with copy=True");
+  const auto taken = exclusively(d, [&] { return d.seen.take(); });
+  const nb::capsule owner = keeper(taken);
+  nb::dict arrays;
+  arrays["planes"] = view(taken->planes.data(), row_shape(d, {d.plane_count(), 16, 8}), owner);
+  arrays["scalars"] = view(taken->scalars.data(), row_shape(d, {kScalars}), owner);
+  arrays["legal"] = view(reinterpret_cast<bool*>(taken->legal.data()), row_shape(d, {kActions}), owner);
+  const u16* frames = taken->frames_to_lock.data();  // the engine reads these
+  arrays["frames_to_lock"] = view(frames, row_shape(d, {kActions}), owner);
+  return arrays;
+}
+
+static constexpr auto kAsOwned = nb::rv_policy::reference;  // by what an array says, not by the object it is asked of
+
 template <class Owner>
 static void bind_observations(nb::class_<Owner>& c) {
   c.def_prop_ro(
        "planes",
        [](nb::handle_t<Owner> self) {
-         const Decisions& d = games_of(nb::cast<const Owner&>(self));
-         return view(d.planes.data(), row_shape(d, {d.plane_count(), 16, 8}), self);
+         const std::size_t planes = games_of(nb::cast<const Owner&>(self)).plane_count();
+         return observed<&Observations::planes, u8>(self, {planes, 16, 8});
        },
-       "u8[N, C, 16, 8] of 0 and 1, in the order of plane_names")
-      .def_prop_ro("scalars", &seat_column<Owner, &Decisions::scalars, float, kScalars>,
-                   "f32[N, S], in the order of scalar_names")
-      .def_prop_ro("legal", &seat_column<Owner, &Decisions::legal, bool, kActions>,
-                   "bool[N, 512]: True = legal; all False where no decision is due")
-      .def_prop_ro("frames_to_lock", &seat_column<Owner, &Decisions::frames_to_lock, u16, kActions>,
-                   "u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable")
+       kAsOwned, "u8[N, C, 16, 8] of 0 and 1, in the order of plane_names")
+      .def_prop_ro(
+          "scalars", [](nb::handle_t<Owner> self) { return observed<&Observations::scalars, float>(self, {kScalars}); },
+          kAsOwned, "f32[N, S], in the order of scalar_names")
+      .def_prop_ro(
+          "legal", [](nb::handle_t<Owner> self) { return observed<&Observations::legal, bool>(self, {kActions}); },
+          kAsOwned, "bool[N, 512]: True = legal; all False where no decision is due")
+      .def_prop_ro(
+          "frames_to_lock",
+          [](nb::handle_t<Owner> self) { return observed<&Observations::frames_to_lock, u16>(self, {kActions}); },
+          kAsOwned, "u16[N, 512]: frames until the fastest script locks there, 65535 = unreachable")
       .def_prop_ro(
           "public",
           [](nb::handle_t<Owner> self) {
@@ -230,39 +268,6 @@ static void bind_progress(nb::class_<Owner>& c) {
                    "u8[N]: 0 nobody (yet, or a lost one-player game), 1, 2, 3 draw");
 }
 
-static void bind_afterstates(nb::module_& m) {
-  nb::class_<Afterstates> c(m, "Afterstates",
-                            "Every legal placement of every seat whose decision is due, resolved as if nothing else\n"
-                            "happened meanwhile; M rows sorted by (env, player, action).");
-#define DRM_ROW_COLUMN(name)                                      \
-  [](nb::handle_t<Afterstates> self) {                            \
-    const auto& column = nb::cast<const Afterstates&>(self).name; \
-    return view(column.data(), {column.size()}, self);            \
-  }
-  c.def_prop_ro("env", DRM_ROW_COLUMN(env), "i32[M]: which game")
-      .def_prop_ro("player", DRM_ROW_COLUMN(player), "i32[M]: which seat, 0 in one-player games")
-      .def_prop_ro("action", DRM_ROW_COLUMN(action), "i32[M]")
-#undef DRM_ROW_COLUMN
-      .def_prop_ro(
-          "bottle",
-          [](nb::handle_t<Afterstates> self) {
-            const auto& bottles = nb::cast<const Afterstates&>(self).bottle;
-            return view(bottles.data(), {bottles.size() / kCells, kCells}, self);
-          },
-          "u8[M, 128]: the settled bottle, before the next capsule; of a cleared game with its last runs still there,\n"
-          "marked 0xB0, and nothing fallen into their place");
-#define DRM_BIND_EVENT(name, type, count, meaning)                                           \
-  c.def_prop_ro(                                                                             \
-      #name,                                                                                 \
-      [](nb::handle_t<Afterstates> self) {                                                   \
-        const auto& events = nb::cast<const Afterstates&>(self).events;                      \
-        return field_view<type, count>(events.data(), &Events::name, {events.size()}, self); \
-      },                                                                                     \
-      meaning);
-  DRM_EVENT_FIELDS(DRM_BIND_EVENT)
-#undef DRM_BIND_EVENT
-}
-
 static void bind_public_view(nb::module_& m) {
   nb::class_<PublicView> c(
       m, "PublicView",
@@ -286,8 +291,9 @@ static void bind_playing(nb::class_<Decisions>& c) {
         "Scalars or integer arrays [N]: level 0..24, speed 0 LOW, 1 MED, 2 HI (both also [N, 2]), seed 2..65535,\n"
         "frame_counter: its value in the first sample of play. The event columns of all games are 0 after it.\n"
         "Raises ValueError or TypeError naming the argument; nothing has changed then.")
-      .def("step", &step, "action"_a.none(),
-           "One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored).\n"
+      .def("step", &step, "action"_a.none(), "mask"_a = nb::none(),
+           "One decision, integers [N] or [N, 2], of every seat whose decision is due (other entries are ignored), in\n"
+           "the games where mask (bool[N], None = all) is set; the others wait, and their event columns are 0.\n"
            "Raises ValueError naming the first illegal action; nothing has moved then.")
       .def(
           "sample_legal", &sample_legal, "seed"_a.none(),
@@ -297,6 +303,9 @@ static void bind_playing(nb::class_<Decisions>& c) {
       .def("perft", &perft_all, "depth"_a,
            "(nodes u64[N], frames u64[N]): placement sequences of exactly `depth` (1..8) decisions from every running\n"
            "one-player game, and the sum of their last placements' frames_to_lock.")
+      .def("take", &take_observations, nb::sig("def take(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
+           "planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of\n"
+           "others): the caller's, to be kept and, but for frames_to_lock, to be written to.")
       .def_prop_ro(
           "view", [](Decisions& d) { return PublicView{&d}; }, nb::keep_alive<0, 1>(), "The public view of the games.");
 }
@@ -341,12 +350,12 @@ static void bind_states(nb::class_<Decisions>& c) {
           "__getstate__",
           [](Decisions& d) {
             return nb::make_tuple(d.size(), plane_set_name(d.plane_set()), d.pool().wanted(), d.max_decisions(),
-                                  d.players(), save(d));
+                                  d.players(), d.seen.copy(), save(d));
           },
           nb::sig("def __getstate__(self) -> tuple[object, ...]"))
-      .def("__setstate__", [](Decisions& d, const std::tuple<Whole, Word, Whole, Whole, Whole, nb::bytes>& s) {
-        construct(&d, std::get<0>(s), std::get<1>(s), std::get<2>(s), std::get<3>(s), std::get<4>(s));
-        filled(d, [&] { load(d, std::get<5>(s)); });
+      .def("__setstate__", [](Decisions& d, const std::tuple<Whole, Word, Whole, Whole, Whole, Flag, nb::bytes>& s) {
+        construct(&d, std::get<0>(s), std::get<1>(s), std::get<2>(s), std::get<3>(s), std::get<4>(s), std::get<5>(s));
+        filled(d, [&] { load(d, std::get<6>(s)); });
       });
 }
 
@@ -361,10 +370,12 @@ void bind_decisions(nb::module_& m) {
       "seat\n"
       "whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.");
   c.def("__init__", &construct, "num_envs"_a.none(), "planes"_a.none() = "bitplane", "threads"_a.none() = 0,
-        "max_decisions"_a.none() = 0, "players"_a.none() = 1,
+        "max_decisions"_a.none() = 0, "players"_a.none() = 1, "copy"_a.none() = false,
         nb::sig("def __init__(self, num_envs: int, planes: str = 'bitplane', threads: int = 0, max_decisions: int = 0, "
-                "players: int = 1) -> None"),
-        "planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated.");
+                "players: int = 1, copy: bool = False) -> None"),
+        "planes: 'bitplane' or 'extended'; threads 0: one per core; max_decisions 0: games are never truncated;\n"
+        "copy: planes, scalars, legal and frames_to_lock stay as they are for as long as anybody holds them; see "
+        "take().");
   bind_playing(c);
   bind_states(c);
   bind_observations(c);

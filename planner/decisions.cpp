@@ -19,30 +19,34 @@ static void for_each(Decisions& d, int count, const Body& body) {
   });
 }
 
-// Calls body(n) for every game.
-template <typename Body>
-static void for_games(Decisions& d, const Body& body) {
-  for_each(d, d.size(), body);
-}
-
 // Calls body(n) for every game whose mask is set.
 template <typename Body>
 static void for_games(Decisions& d, const std::vector<bool>& mask, const Body& body) {
   std::vector<std::size_t> chosen;  // so that threads share those alone
+  chosen.reserve(mask.size());
   for (std::size_t n = 0; n < mask.size(); ++n) {
     if (mask[n]) chosen.push_back(n);
   }
   for_each(d, static_cast<int>(chosen.size()), [&](std::size_t i) { body(chosen[i]); });
 }
 
-Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions)
-    : players_(players), plane_set_(set), max_decisions_(max_decisions), pool_(threads) {
-  const auto n = static_cast<std::size_t>(num_games);
-  games.resize(n);
-  planes.resize(rows() * plane_count() * kCells);
-  scalars.resize(rows() * kScalars);
-  legal.resize(rows() * kActions);
-  frames_to_lock.resize(rows() * kActions);
+static Observations observations(std::size_t rows, std::size_t planes) {
+  Observations made;
+  made.planes.resize(rows * planes * kCells);
+  made.scalars.resize(rows * kScalars);
+  made.legal.resize(rows * kActions);
+  made.frames_to_lock.resize(rows * kActions);
+  return made;
+}
+
+Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions, bool copy)
+    : games(static_cast<std::size_t>(num_games)),
+      seen(observations(games.size() * static_cast<std::size_t>(players), plane_names(set).size()), copy),
+      players_(players),
+      plane_set_(set),
+      max_decisions_(max_decisions),
+      pool_(threads) {
+  const std::size_t n = games.size();
   visible.resize(rows());
   told.resize(rows());
   for (auto* column : {&to_act, &viruses_left}) column->resize(rows());
@@ -64,27 +68,43 @@ void Decisions::clear_told() {
   std::fill(truncated.begin(), truncated.end(), u8{0});
 }
 
+template <typename Move>
+void Decisions::change(const std::vector<bool>& mask, const Move& move) {
+  const ObservationMemory::Renewal renewal = seen.renew();
+  const auto move_and_look = [&](std::size_t n) {
+    move(n, renewal.before);
+    observe(n);
+    ++moves[n];
+  };
+  for_games(*this, mask, move_and_look);
+  if (!renewal.all) return;
+  std::vector<bool> others = mask;
+  others.flip();
+  for_games(*this, others, [&](std::size_t n) { observe(n); });
+}
+
 void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
   clear_told();
-  for_games(*this, mask, [&](std::size_t n) {
+  change(mask, [&](std::size_t n, const Observations&) {
     games[n] = {};
     start_at_play(games[n].round.match, configs[n]);
     begin(games[n].round);
-    observe(n);
   });
 }
 
 void Decisions::replace(const std::vector<Game>& others) {
   std::copy(others.begin(), others.end(), games.begin());  // in place: Python holds views of this memory
   clear_told();
-  for_games(*this, [&](std::size_t n) { observe(n); });
+  change(std::vector<bool>(games.size(), true), [](std::size_t, const Observations&) {});
 }
 
-void Decisions::step(const i32* actions) {
+void Decisions::step(const i32* actions, const std::vector<bool>& mask) {
   clear_told();
-  for_games(*this, [&](std::size_t n) {
-    if (!games[n].ended()) step_game(n, actions);
-  });
+  std::vector<bool> playing = mask;
+  for (std::size_t n = 0; n < games.size(); ++n) {
+    if (games[n].ended()) playing[n] = false;
+  }
+  change(playing, [&](std::size_t n, const Observations& before) { step_game(n, actions, before); });
 }
 
 // From what the engine told of the end of a round.
@@ -94,15 +114,16 @@ static Winner winner_of(const Events* events, int players) {
   return events[1].won ? kSecondWins : kDraw;
 }
 
-void Decisions::step_game(std::size_t n, const i32* actions) {
+void Decisions::step_game(std::size_t n, const i32* actions, const Observations& before) {
   Game& game = games[n];
   Round& round = game.round;
   const std::size_t first = n * static_cast<std::size_t>(players_);
   for (int s = 0; s < players_; ++s) {
     if (!round.seat[s].parked) continue;
     const std::size_t row = first + static_cast<std::size_t>(s);
-    assert(legal[row * kActions + static_cast<std::size_t>(actions[row])]);
-    decide(round, s, actions[row], frames_to_lock[row * kActions + static_cast<std::size_t>(actions[row])]);
+    const u16 frames_to_lock = before.frames_to_lock[row * kActions + static_cast<std::size_t>(actions[row])];
+    assert(frames_to_lock != kUnreachable);
+    decide(round, s, actions[row], frames_to_lock);
     ++game.decisions[s];
   }
   advance(round);
@@ -116,14 +137,13 @@ void Decisions::step_game(std::size_t n, const i32* actions) {
   const u32 most = *std::max_element(game.decisions, game.decisions + players_);
   game.truncated = !round.over && max_decisions_ != 0 && most >= max_decisions_;
   truncated[n] = game.truncated != 0;
-  observe(n);
 }
 
-long Decisions::first_illegal(const i32* actions) const {
+long Decisions::first_illegal(const i32* actions, const std::vector<bool>& mask) const {
   for (std::size_t row = 0; row < rows(); ++row) {
-    if (!to_act[row]) continue;
+    if (!to_act[row] || !mask[row / static_cast<std::size_t>(players_)]) continue;
     const i32 action = actions[row];
-    if (action < 0 || action >= kActions || !legal[row * kActions + static_cast<std::size_t>(action)]) {
+    if (action < 0 || action >= kActions || !is_legal(row, static_cast<std::size_t>(action))) {
       return static_cast<long>(row);
     }
   }
@@ -135,14 +155,13 @@ static int count_viruses(const u8* bottle) {
 }
 
 void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
-  for_games(*this, mask, [&](std::size_t n) {
+  change(mask, [&](std::size_t n, const Observations&) {
     for (int s = 0; s < players_; ++s) {
       Player& p = games[n].round.match.player[s];
       std::copy_n(bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells, kCells,
                   p.bottle);
       p.virus_left_bcd = int_to_bcd(count_viruses(p.bottle));
     }
-    observe(n);
   });
 }
 
@@ -185,7 +204,6 @@ void Decisions::observe(std::size_t n) {
   for (int s = 0; s < players_; ++s) observe_seat(n, s);
   ended[n] = game.ended();
   winner[n] = static_cast<u8>(game.winner);
-  ++moves[n];
 }
 
 void Decisions::observe_seat(std::size_t n, int s) {
@@ -193,17 +211,18 @@ void Decisions::observe_seat(std::size_t n, int s) {
   const Match& match = game.round.match;
   const Player& p = match.player[s];
   const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
-  u16* frames_row = &frames_to_lock[row * kActions];
-  u8* legal_row = &legal[row * kActions];
+  Observations& now = seen.now();
+  u16* frames_row = &now.frames_to_lock[row * kActions];
+  u8* legal_row = &now.legal[row * kActions];
   const bool parked = game.round.seat[s].parked && !game.round.over;
   if (parked) {
     reach(query_of(match, s), frames_row);
   } else {
     std::fill_n(frames_row, kActions, kUnreachable);
   }
-  for (int a = 0; a < kActions; ++a) legal_row[a] = frames_row[a] != kUnreachable;
-  write_planes(p, plane_set_, reinterpret_cast<const bool*>(legal_row), &planes[row * plane_count() * kCells]);
-  write_scalars(match, p, &scalars[row * kScalars]);
+  write_legal(frames_row, legal_row);
+  write_planes(p, plane_set_, reinterpret_cast<const bool*>(legal_row), &now.planes[row * plane_count() * kCells]);
+  write_scalars(match, p, &now.scalars[row * kScalars]);
   visible[row] = public_state(match, s);
   // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
   if (game.truncated) std::fill_n(legal_row, kActions, u8{0});
@@ -233,20 +252,23 @@ static i32 drawn(const u8* legal, u64 draw) {
   return action;
 }
 
-void Decisions::sample_legal(u64 seed, i32* actions) {
+void draw_legal(Decisions& d, u64 seed, i32* actions) {
   constexpr int kBlock = 32;  // games that are hashed together
   const u64 key = mix(seed + kGolden);
-  const auto players = static_cast<std::size_t>(players_);
-  pool_.for_chunks(size(), kBlock, [&](int begin, int end) {
+  const auto players = static_cast<std::size_t>(d.players());
+  d.pool().for_chunks(d.size(), kBlock, [&](int begin, int end) {
     u64 hashes[kBlock];
+    u8 own[kActions];  // where callers may write to the masks that they share
     for (int first = begin; first < end; first += kBlock) {
       const int last = std::min(first + kBlock, end);
-      digests(&games[static_cast<std::size_t>(first)].round.match, static_cast<std::size_t>(last - first), hashes,
+      digests(&d.games[static_cast<std::size_t>(first)].round.match, static_cast<std::size_t>(last - first), hashes,
               sizeof(Game));
       for (auto row = static_cast<std::size_t>(first) * players; row < static_cast<std::size_t>(last) * players;
            ++row) {
         const u64 hash = hashes[row / players - static_cast<std::size_t>(first)];
-        actions[row] = drawn(&legal[row * kActions], mix((hash ^ key) + row % players * kGolden) >> 32);
+        const u64 draw = mix((hash ^ key) + row % players * kGolden) >> 32;
+        if (d.seen.copy() && d.to_act[row]) write_legal(&d.seen.now().frames_to_lock[row * kActions], own);
+        actions[row] = d.to_act[row] ? drawn(d.seen.copy() ? own : &d.seen.now().legal[row * kActions], draw) : 0;
       }
     }
   });

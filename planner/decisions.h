@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "observations.h"
 #include "observe.h"
 #include "public_state.h"
 #include "round.h"
@@ -30,7 +31,8 @@ std::string describe_invalid(const Game& game);
 
 class Decisions {
  public:
-  Decisions(int num_games, int players, PlaneSet planes, int threads, u32 max_decisions);
+  // copy: observations that somebody shares stay as they are, see ObservationMemory.
+  Decisions(int num_games, int players, PlaneSet planes, int threads, u32 max_decisions, bool copy = false);
 
   int size() const { return static_cast<int>(games.size()); }
   int players() const { return players_; }
@@ -44,11 +46,16 @@ class Decisions {
   // Restarts the games of `mask`. Nothing has been told after it, in no game.
   void reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask);
 
-  // One decision of every parked seat of every game that has not ended; those actions must be legal.
-  void step(const i32* actions);
+  // One decision of every parked seat of the games of `mask` that have not ended; those actions must be legal.
+  void step(const i32* actions, const std::vector<bool>& mask);
 
-  // Index of the first row whose decision is due and whose action is not legal, or -1.
-  long first_illegal(const i32* actions) const;
+  // Index of the first row of a game of `mask` whose decision is due and whose action is not legal, or -1.
+  long first_illegal(const i32* actions, const std::vector<bool>& mask) const;
+
+  // By the frames to lock: callers may write to the masks that they share.
+  bool is_legal(std::size_t row, std::size_t action) const {
+    return to_act[row] && seen.now().frames_to_lock[row * kActions + action] != kUnreachable;
+  }
 
   // Replaces the bottles of the games of `mask`, u8[rows, 128], and counts their viruses; nothing else of a game
   // changes.
@@ -57,16 +64,9 @@ class Decisions {
   // Replaces all games by valid ones (see `round.h`). Nothing has been told after it.
   void replace(const std::vector<Game>& others);
 
-  // A uniformly drawn legal action of every row whose decision is due (0 for the others): a hash of the seed, the
-  // game's digest and the seat, so a game is played the same whatever else is in the batch.
-  void sample_legal(u64 seed, i32* actions);
-
   std::vector<Game> games;
   // One row per seat: row = game * players + seat.
-  std::vector<u8> planes;      // [rows, C, 16, 8]
-  std::vector<float> scalars;  // [rows, S]
-  std::vector<u8> legal;       // [rows, 512]; no action of a seat that does not decide now is legal
-  std::vector<u16> frames_to_lock;
+  ObservationMemory seen;
   std::vector<PublicState> visible;
   std::vector<u8> to_act, viruses_left;
   std::vector<u32> decisions, frames;
@@ -78,7 +78,10 @@ class Decisions {
 
  private:
   void clear_told();
-  void step_game(std::size_t n, const i32* actions);
+  // Calls move(n, before) for the games of `mask`, `before` being the observations until then, and looks at them.
+  template <typename Move>
+  void change(const std::vector<bool>& mask, const Move& move);
+  void step_game(std::size_t n, const i32* actions, const Observations& before);
   void observe(std::size_t n);
   void observe_seat(std::size_t n, int seat);
 
@@ -87,6 +90,10 @@ class Decisions {
   u32 max_decisions_;
   ThreadPool pool_;
 };
+
+// A uniformly drawn legal action of every row whose decision is due (0 for the others): a hash of the seed, the game's
+// digest and the seat, so a game is played the same whatever else is in the batch.
+void draw_legal(Decisions& decisions, u64 seed, i32* actions);
 
 // Why Decisions::set_bottles must not be called with these, or empty when it may.
 std::string describe_bad_bottles(const Decisions& decisions, const u8* bottles, const std::vector<bool>& mask);

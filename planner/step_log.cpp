@@ -21,11 +21,13 @@ static DecisionRow blank_row() {
 
 static const DecisionRow kBlank = blank_row();
 
-// Eight booleans at a time, the first one lowest.
-static void pack_bits(const u8* booleans, u8* bits) {
+// Which placements are legal, eight at a time, the first one lowest.
+static void pack_legal(const u16* frames_to_lock, u8* bits) {
+  u8 legal[kActions];
+  write_legal(frames_to_lock, legal);
   for (int j = 0; j < kActions / 8; ++j) {
     u64 eight;
-    std::memcpy(&eight, booleans + 8 * j, 8);
+    std::memcpy(&eight, legal + 8 * j, 8);
     if constexpr (std::endian::native == std::endian::big) eight = __builtin_bswap64(eight);
     bits[j] = static_cast<u8>(gathered(eight));
   }
@@ -43,8 +45,8 @@ static void show(const Decisions& games, std::size_t n, int s, DecisionRow& row)
   row.preview[1] = p.next_color_r;
   row.frame_counter = match.frame_counter;
   row.speed_ups = p.speed_ups;
-  pack_bits(&games.legal[(n * static_cast<std::size_t>(games.players()) + static_cast<std::size_t>(s)) * kActions],
-            row.legal);
+  const std::size_t seat = n * static_cast<std::size_t>(games.players()) + static_cast<std::size_t>(s);
+  pack_legal(&games.seen.now().frames_to_lock[seat * kActions], row.legal);
 }
 
 // What came of it.

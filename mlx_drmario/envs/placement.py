@@ -13,18 +13,11 @@ from mlx_drmario.envs.arguments import Mask, Reward, limited
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.spare import Spare
-from mlx_drmario.envs.vector import (
-    ALL,
-    EVENTS,
-    Columns,
-    GameVectorEnv,
-    Outcome,
-    Rows,
-    only,
-)
+from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Outcome, Rows
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
+
+OBSERVED = ("planes", "scalars", "legal", "frames_to_lock")
 
 
 class PlacementVectorEnv(GameVectorEnv):
@@ -44,7 +37,7 @@ class PlacementVectorEnv(GameVectorEnv):
         "render_fps": 2,
     }
     repeated = ("legal", "frames_to_lock")
-    live = ("_seen", "_counted", "_due", "_told")
+    live = ("_counted", "_due", "_told")
 
     def __init__(
         self,
@@ -74,16 +67,16 @@ class PlacementVectorEnv(GameVectorEnv):
             max_episode_steps: of `gymnasium.make_vec`; here the same as max_decisions, and the smaller one counts.
             threads: for the engine, 0 = one per core; never changes a result.
             copy: as of `gymnasium.vector.SyncVectorEnv`. False returns observations and masks, read-only, that the next
-                step or reset overwrites: 3 kB a game less to copy for whoever keeps none of them.
+                step or reset overwrites: less memory is written to for whoever keeps none of them. With True, too,
+                frames_to_lock is read-only: the engine reads it.
         """
         if illegal not in ("forfeit", "raise"):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
         self._illegal = illegal
         level, speed = check_level(level), speed_number(speed)
-        if not isinstance(copy, bool | np.bool_):
-            raise TypeError(f"copy is {copy!r}; it must be True or False")
+        limit = limited("max_decisions", max_decisions, max_episode_steps)
+        self._d = Decisions(num_envs, planes, threads, limit, copy=copy)
         self._copy = copy
-        self._d = Decisions(num_envs, planes, threads, limited("max_decisions", max_decisions, max_episode_steps))
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {
@@ -92,9 +85,6 @@ class PlacementVectorEnv(GameVectorEnv):
                 "frames_to_lock": spaces.Box(0, UNREACHABLE, (ACTIONS,), np.uint16),
             }
         )
-        self._forfeit = np.zeros(num_envs, np.bool_)
-        self._held: Columns = {}
-        self._spare = Spare()
         self._look()
         self._films = [Film() for _ in range(num_envs)] if render_mode == "rgb_array_list" else []
         super().__init__(num_envs, level, speed, split, reward, autoreset_mode, render_mode)
@@ -103,12 +93,6 @@ class PlacementVectorEnv(GameVectorEnv):
 
     def _look(self) -> None:
         d = self._d
-        self._seen: Columns = {
-            "planes": d.planes,
-            "scalars": d.scalars,
-            "legal": d.legal.view(np.int8),
-            "frames_to_lock": d.frames_to_lock,
-        }
         self._counted: Columns = {"viruses_left": d.viruses_left, "decisions": d.decisions, "frames": d.frames}
         self._due = counts(d)
         self._told: Columns = {name: getattr(d, name) for name in EVENTS}
@@ -123,36 +107,24 @@ class PlacementVectorEnv(GameVectorEnv):
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
         self._d.reset(self._levels, self._speeds, game_seeds, mask=mask)
-        self._forfeit = self._forfeit & ~mask
         for n in np.flatnonzero(mask).tolist() if self._films else ():
             self._films[n].moves = [Move(self._d.state[n : n + 1].copy(), action=0, tau=0, frames=0, capsules=0)]
 
     def _play(self, actions: NDArray[np.int64], active: Mask) -> Outcome:
         d = self._d
-        forfeit = active & (self._seen["legal"][np.arange(self.num_envs), actions] == 0)
+        forfeit = active & (d.frames_to_lock[np.arange(self.num_envs), actions] == UNREACHABLE)
         if self._illegal == "raise" and forfeit.any():
             game = int(np.flatnonzero(forfeit)[0])
             raise ValueError(f"action {actions[game]} of game {game} is not legal; choose where legal is 1")
-        self._forfeit = np.zeros_like(forfeit)
-        if forfeit.any():
-            seen = _copied(self._seen)
-            self._held = seen | self._status(seen) | {"state": d.state.copy()}
         played = active & ~forfeit
         before = d.state.copy() if self._films else None
-        # The engine steps every game it thinks is running. One that is not to be played takes any legal placement; what
-        # becomes of it is hidden here and restarted before it could matter.
-        hidden = ~(played | d.ended)
-        hides = bool(hidden.any())
-        d.step(np.where(hidden, d.legal.argmax(axis=1) if hides else 0, actions).astype(np.int32))
+        d.step(actions.astype(np.int32), mask=played)
         if before is not None:
             self._shoot(before, actions, played)
-        self._forfeit = forfeit
-        due, events = self._due, _copied(self._told)
-        if hides:
-            due, events = only(played, due), only(played, events)
-            due = due | {"top_out": due["top_out"] | forfeit}  # an illegal action loses the game
-        terminated = played & (self._told["cleared"] | self._told["top_out"]) | forfeit
-        return Outcome(due, terminated, played & d.truncated, {**events, "forfeit": forfeit})
+        lost = self._told["top_out"] | forfeit  # an illegal action loses the game
+        terminated = self._told["cleared"] | lost
+        events = {name: column.copy() for name, column in self._told.items()}
+        return Outcome({**self._due, "top_out": lost}, terminated, d.truncated.copy(), {**events, "forfeit": forfeit})
 
     def _shoot(self, before: NDArray[np.void], actions: NDArray[np.int64], played: Mask) -> None:
         """Remember the moves just made, from the states before them."""
@@ -163,39 +135,21 @@ class PlacementVectorEnv(GameVectorEnv):
             self._films[n].moves.append(move)
 
     def _observe(self, rows: Rows = ALL) -> Columns:
-        if not self._copy and rows is ALL and not self._forfeit.any():
-            return dict(self._seen)
-        copy = self._spare.copy if rows is ALL else np.asarray  # rows by number are copies already
-        observation = self._hold({name: copy(column[rows]) for name, column in self._seen.items()}, rows)
-        for column in observation.values():
-            column.flags.writeable = self._copy  # as the views are
-        return observation
+        seen = self._d.take() if self._copy and rows is ALL else {name: getattr(self._d, name) for name in OBSERVED}
+        seen["legal"] = seen["legal"].view(np.int8)
+        return seen if rows is ALL else {name: column[rows] for name, column in seen.items()}
 
     def _status(self, observation: Columns) -> Columns:
         return {
             "legal": observation["legal"].view(np.bool_),
             "action_mask": observation["legal"],  # the name and the type that Gymnasium's own games use
             "frames_to_lock": observation["frames_to_lock"],
-            **self._hold(_copied(self._counted)),
+            **{name: column.copy() for name, column in self._counted.items()},
         }
 
     def _scene(self, index: int) -> drawing.Scene:
-        state = self._held["state"] if self._forfeit[index] else self._d.state
-        counted = self._hold({"frames": self._d.frames.copy(), "decisions": self._d.decisions.copy()})
-        frames, capsules = int(counted["frames"][index]), int(counted["decisions"][index])
-        return drawing.scene(state[index], frames=frames, capsules=capsules)
-
-    def _hold(self, columns: Columns, rows: Rows = ALL) -> Columns:
-        """The columns of some games, those that were forfeited as they were when the illegal action came."""
-        if self._forfeit.any():
-            forfeit = self._forfeit[rows]
-            for name, column in columns.items():
-                column[forfeit] = self._held[name][rows][forfeit]
-        return columns
-
-
-def _copied(columns: Columns) -> Columns:
-    return {name: column.copy() for name, column in columns.items()}
+        d = self._d
+        return drawing.scene(d.state[index], frames=int(d.frames[index]), capsules=int(d.decisions[index]))
 
 
 class PlacementEnv(GameEnv):

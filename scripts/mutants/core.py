@@ -90,8 +90,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a masked reset keeps what was told",
         DECISIONS,
-        "  clear_told();\n  for_games(*this, mask, [&](std::size_t n) {\n    games[n] = {};",
-        "  for_games(*this, mask, [&](std::size_t n) {\n    games[n] = {};",
+        "  clear_told();\n  change(mask, [&](std::size_t n, const Observations&) {\n    games[n] = {};",
+        "  change(mask, [&](std::size_t n, const Observations&) {\n    games[n] = {};",
         TWO,
     ),
     (
@@ -170,8 +170,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a forfeited game is not lost",
         PLACEMENT,
-        'due = due | {"top_out": due["top_out"] | forfeit}',
-        'due = due | {"top_out": due["top_out"]}',
+        '{**self._due, "top_out": lost}',
+        "self._due",
         PLACEMENT_TEST,
     ),
     (
@@ -267,13 +267,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TUNING,
     ),
     ("viruses fall", BOARD, "loose = occupied & ~board.virus;", "loose = occupied;", TEST_SEARCH),
-    (
-        "a forfeited game is held by what the engine overwrites",
-        PLACEMENT,
-        "seen = _copied(self._seen)",
-        "seen = dict(self._seen)",
-        PLACEMENT_TEST,
-    ),
     (
         "judging keeps the last continuation of a placement, not the best",
         "planner/search_online.cpp",

@@ -3,7 +3,8 @@
 FILM, FRAME, PLACEMENT, SINGLE, VECTOR = (
     f"mlx_drmario/envs/{name}.py" for name in ("film", "frame", "placement", "single", "vector")
 )
-SPARE, TEST_SPARE = "mlx_drmario/envs/spare.py", "tests/env/test_spare.py"
+OBSERVATIONS, DECISIONS = "planner/observations.cpp", "planner/decisions.cpp"
+KEPT = "tests/planner/test_kept_observations.py"
 GYMNASIUM, TEST_FILM = "tests/env/test_gymnasium.py", "tests/env/test_film.py"
 
 # (name, file, old text, new text, test that fails)
@@ -72,25 +73,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         GYMNASIUM,
     ),
     (
-        "observations of a forfeit may be written to",
-        PLACEMENT,
-        "column.flags.writeable = self._copy",
-        "column.flags.writeable = True",
-        "tests/env/test_placement_env.py",
-    ),
-    (
         "a vector forgets what its generators were seeded with",
         VECTOR,
         "self.generators[index], self._generator_seeds[index] = seeding.np_random(each[index])",
         "self.generators[index], _ = seeding.np_random(each[index])",
         "tests/env/test_seeding.py",
-    ),
-    (
-        "a forfeited game's last observation is of what it was not to see",
-        PLACEMENT,
-        "        if self._forfeit.any():\n            forfeit",
-        "        if self._forfeit.any() and rows is ALL:\n            forfeit",
-        "tests/env/test_placement_env.py",
     ),
     (
         "last rows are another game's",
@@ -114,15 +101,6 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "tests/env/test_rewards.py",
     ),
     (
-        "memory that is held is used again",
-        SPARE,
-        "        watch = weakref.ref(array, take_back)",
-        "        free.append(block)\n        watch = weakref.ref(array, take_back)",
-        f"{TEST_SPARE}::test_what_is_held_in_any_way_stays_as_it_is",
-    ),
-    ("memory is never used again", SPARE, "free.append(block)", "pass", TEST_SPARE),
-    ("memory is kept for ever", SPARE, "if len(free) < _MOST:", "if True:", TEST_SPARE),
-    (
         "a copied vector looks at the games of the first",
         VECTOR,
         "        vars(self).update(state)\n        self._look()\n",
@@ -130,10 +108,75 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         GYMNASIUM,
     ),
     (
-        "observations are shared with the next step",
+        "observations that are held are written to",
+        OBSERVATIONS,
+        "if (!copy_ || unshared(now_)) return {*now_, written};",
+        "return {*now_, written};",
+        KEPT,
+    ),
+    (
+        "observations of before are used though somebody holds them",
+        OBSERVATIONS,
+        "find_if(before_.begin(), before_.end(), unshared);",
+        "find_if(before_.begin(), before_.end(), [](const auto&) { return true; });",
+        KEPT,
+    ),
+    (
+        "memory of observations is never used again",
+        OBSERVATIONS,
+        "if (unused != before_.end()) {",
+        "if (false) {",
+        KEPT,
+    ),
+    ("games that wait show what was written to them", OBSERVATIONS, "  taken_ = true;\n", "", KEPT),
+    ("games that wait show what was there long ago", DECISIONS, "  if (!renewal.all) return;\n", "  return;\n", KEPT),
+    (
+        "games that wait are moved",
+        DECISIONS,
+        "std::vector<bool> playing = mask;",
+        "std::vector<bool> playing(mask.size(), true);",
+        KEPT,
+    ),
+    (
+        "actions of games that wait are looked at",
+        DECISIONS,
+        "if (!to_act[row] || !mask[row / static_cast<std::size_t>(players_)]) continue;",
+        "if (!to_act[row]) continue;",
+        KEPT,
+    ),
+    (
+        "what is drawn depends on masks that were written to",
+        DECISIONS,
+        "drawn(d.seen.copy() ? own : ",
+        "drawn(false ? own : ",
+        KEPT,
+    ),
+    (
+        "what is legal depends on masks that were written to",
+        "planner/decisions.h",
+        "seen.now().frames_to_lock[row * kActions + action] != kUnreachable;",
+        "seen.now().legal[row * kActions + action];",
+        KEPT,
+    ),
+    (
+        "observations are shared while they are written",
+        "planner/bind_decisions.cpp",
+        "const auto shared = exclusively(d, [&] { return d.seen.share(); });",
+        "const auto shared = d.seen.share();",
+        f"{KEPT}::test_nothing_is_shared_while_it_is_written",
+    ),
+    (
+        "an illegal action is played before it loses the game",
         PLACEMENT,
-        "copy = self._spare.copy if rows is ALL else np.asarray",
-        "copy = np.asarray",
+        "d.step(actions.astype(np.int32), mask=played)",
+        "d.step(np.where(forfeit, d.legal.argmax(axis=1), actions).astype(np.int32), mask=active)",
+        "tests/env/test_placement_env.py",
+    ),
+    (
+        "observations of vectors are not their caller's",
+        PLACEMENT,
+        "planes, threads, limit, copy=copy)",
+        "planes, threads, limit, copy=False)",
         "tests/env/test_placement_env.py",
     ),
 ]

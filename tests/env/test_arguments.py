@@ -83,7 +83,7 @@ def test_a_reset_says_what_it_cannot_use(kind):
 
 
 def test_whether_to_copy_is_yes_or_no():
-    with pytest.raises(TypeError, match="copy is 'no'; it must be True or False"):
+    with pytest.raises(TypeError, match="copy is 'no', allowed are True and False"):
         envs.PlacementVectorEnv(2, copy="no")
 
 

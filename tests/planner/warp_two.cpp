@@ -219,7 +219,7 @@ class Arena {
     for (std::size_t n = 0; n < kRounds; ++n) {
       if (!decide(n, &actions[n * kSides], tally)) return false;
     }
-    decisions_.step(actions);
+    decisions_.step(actions, std::vector<bool>(decisions_.games.size(), true));
     for (std::size_t n = 0; n < kRounds; ++n) {
       consoles_[n].play(tally);
       if (!equal(decisions_, n, consoles_[n])) {
@@ -255,7 +255,7 @@ class Arena {
     tally.both_due += due[0] && due[1];
     for (std::size_t s = 0; s < kSides; ++s) {
       if (!due[s]) continue;
-      const u16* frames_to_lock = &decisions_.frames_to_lock[(n * kSides + s) * kActions];
+      const u16* frames_to_lock = &decisions_.seen.now().frames_to_lock[(n * kSides + s) * kActions];
       const int side = static_cast<int>(s);
       const bool follow =
           s == 1 && due[0] && twins_[n] && random_() % 32 != 0 && frames_to_lock[actions[0]] != kUnreachable;
