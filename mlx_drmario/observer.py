@@ -20,7 +20,8 @@ class Observer:
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
     ) -> None:
-        """The games are about to make the decisions `action`, i32[N] (two players: i32[N, 2]).
+        """The games are about to make the decisions `action`, i32[N] (two players: i32[N, 2]); -1 in games that wait,
+        as the mask of `Decisions.step` has them do.
 
         log_prob: of the chosen actions, f32[N], or of all, f32[N, 512]; value: what the policy expects, f32[N], or
         equally spaced quantiles of it, f32[N, Q]; None where the policy does not say.

@@ -102,7 +102,7 @@ void Decisions::step(const i32* actions, const std::vector<bool>& mask) {
   clear_told();
   std::vector<bool> playing = mask;
   for (std::size_t n = 0; n < games.size(); ++n) {
-    if (games[n].ended()) playing[n] = false;
+    if (ended[n]) playing[n] = false;
   }
   change(playing, [&](std::size_t n, const Observations& before) { step_game(n, actions, before); });
 }

@@ -126,15 +126,16 @@ void StepLog::before(const i32* actions) {
     const std::size_t first = n * players;
     const Round& round = games_.games[n].round;
     const bool acts = games_.to_act[first] || games_.to_act[first + players - 1];
-    const bool goes_on = acts && known_[n] && games_.moves[n] == left_[n];
-    const bool begins = acts && !goes_on && !round.seat[0].frames_left && !round.seat[1].frames_left;
+    const bool is_known = known_[n] && games_.moves[n] == left_[n];
+    const bool waits = std::all_of(actions + first, actions + first + players, [](i32 action) { return action < 0; });
+    const bool goes_on = acts && !waits && is_known;
+    const bool begins = acts && !waits && !goes_on && !round.seat[0].frames_left && !round.seat[1].frames_left;
     const bool runs = goes_on || begins;
-    fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && !goes_on) * kWasLeft);
+    fate_[n] = static_cast<u8>(runs * kRuns | begins * kBegins | (known_[n] && !(acts && is_known)) * kWasLeft);
     if (!runs) continue;
-    const Match& match = round.match;
     const u64 number = begins ? next++ : game_[n];
-    if (begins) block_->starts.push_back({number, match});
-    const u64 hash = begins ? digest(match) : digest_[n];
+    if (begins) block_->starts.push_back({number, round.match});
+    const u64 hash = begins ? digest(round.match) : digest_[n];
     found_[n] = games_.moves[n];
     for (int s = 0; s < games_.players(); ++s) {
       const std::size_t seat = first + static_cast<std::size_t>(s);
@@ -182,8 +183,7 @@ bool StepLog::after() {
   block_->end_step = ++step_;
   const bool fills_file = file_used_ >= file_rows_;
   if (fills_file) file_used_ = 0;
-  const bool is_old = Clock::now() - since_ > patience_;
-  return (fills_file || is_old || rows_ >= block_rows_) && seal(fills_file);
+  return (fills_file || rows_ >= block_rows_ || Clock::now() - since_ > patience_) && seal(fills_file);
 }
 
 // The game is not on record any more, or not yet.

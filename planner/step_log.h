@@ -105,9 +105,9 @@ class StepLog {
   // many decisions.
   StepLog(Decisions& games, std::size_t block_rows, double block_seconds, std::size_t file_rows);
 
-  // The games are about to make these decisions, and have made them. A step counts when `after` has come to its end:
-  // `before` alone, or with another number of moves than one between the two, leaves nothing behind. `after` returns
-  // whether a block became full. The caller holds the lock of the games, and is one thread.
+  // The games are about to make these decisions (-1: the game waits), and have made them. A step counts when `after`
+  // has come to its end: `before` alone, or other moves than one of each game between the two, leave nothing behind.
+  // `after` returns whether a block became full. The caller holds the lock of the games, and is one thread.
   void before(const i32* actions);
   bool after();
 

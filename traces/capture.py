@@ -1,4 +1,4 @@
-"""Recording games while they are played: by placements (an `Observer` of rollouts and evaluations) or by buttons."""
+"""Recording games while they are played: by placements (an `Observer` of whoever plays) or by buttons."""
 
 import glob
 import re

@@ -14,6 +14,7 @@ from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Outcome, Rows
+from mlx_drmario.observer import Observer
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
 
@@ -54,6 +55,7 @@ class PlacementVectorEnv(GameVectorEnv):
         copy: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
+        observer: Observer | None = None,
         render_mode: str | None = None,
     ) -> None:
         """
@@ -69,6 +71,7 @@ class PlacementVectorEnv(GameVectorEnv):
             copy: as of `gymnasium.vector.SyncVectorEnv`. False returns observations and masks, read-only, that the next
                 step or reset overwrites: less memory is written to for whoever keeps none of them. With True, too,
                 frames_to_lock is read-only: the engine reads it.
+            observer: sees every step, as a `traces.capture.Capture`, which records all games.
         """
         if illegal not in ("forfeit", "raise"):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
@@ -76,7 +79,7 @@ class PlacementVectorEnv(GameVectorEnv):
         level, speed = check_level(level), speed_number(speed)
         limit = limited("max_decisions", max_decisions, max_episode_steps)
         self._d = Decisions(num_envs, planes, threads, limit, copy=copy)
-        self._copy = copy
+        self._copy, self._observer = copy, observer or Observer()
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {
@@ -118,7 +121,10 @@ class PlacementVectorEnv(GameVectorEnv):
             raise ValueError(f"action {actions[game]} of game {game} is not legal; choose where legal is 1")
         played = active & ~forfeit
         before = d.state.copy() if self._films else None
-        d.step(actions.astype(np.int32), mask=played)
+        made = np.where(played, actions, -1).astype(np.int32)
+        self._observer.before_step(d, made, None, None)
+        d.step(made, mask=played)
+        self._observer.after_step(d)
         if before is not None:
             self._shoot(before, actions, played)
         lost = self._told["top_out"] | forfeit  # an illegal action loses the game

@@ -168,7 +168,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an illegal action is played before it loses the game",
         PLACEMENT,
-        "d.step(actions.astype(np.int32), mask=played)",
+        "d.step(made, mask=played)",
         "d.step(np.where(forfeit, d.legal.argmax(axis=1), actions).astype(np.int32), mask=active)",
         "tests/env/test_placement_env.py",
     ),

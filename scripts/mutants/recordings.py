@@ -1,7 +1,37 @@
 """Deliberate faults in whose recordings, runs and outputs are, and in what a terminal lacks."""
 
+ENVIRONMENTS = "tests/traces/test_environments.py"
+
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
+    (
+        "games that wait are recorded as if they moved",
+        "planner/step_log.cpp",
+        "const bool goes_on = acts && !waits && is_known;",
+        "const bool goes_on = acts && is_known;",
+        ENVIRONMENTS,
+    ),
+    (
+        "games that wait begin",
+        "planner/step_log.cpp",
+        "const bool begins = acts && !waits && !goes_on",
+        "const bool begins = acts && !goes_on",
+        ENVIRONMENTS,
+    ),
+    (
+        "games that wait end",
+        "planner/step_log.cpp",
+        "(known_[n] && !(acts && is_known)) * kWasLeft",
+        "(known_[n] && !goes_on) * kWasLeft",
+        ENVIRONMENTS,
+    ),
+    (
+        "a forfeited game is recorded as if it moved",
+        "mlx_drmario/envs/placement.py",
+        "made = np.where(played, actions, -1)",
+        "made = np.where(active, actions, -1)",
+        ENVIRONMENTS,
+    ),
     (
         "a recording begins with a capsule in the air",
         "planner/step_log.cpp",

@@ -126,16 +126,14 @@ def test_masks_that_were_written_to_change_nothing():
 
 
 def test_memory_that_nobody_holds_is_used_again():
-    games = started(64, copy=True)
-    first = games.planes
-    at = address(first)
-    games.step(games.sample_legal(1))
-    assert address(games.planes) != at
-    second = address(games.planes)
-    del first
-    for seed in range(6):
+    """A loop that holds the last observation needs two."""
+    games, places, last = started(64, copy=True), set(), None
+    for seed in range(20):
+        last = games.planes
+        places.add(address(last))
         games.step(games.sample_legal(seed))
-        assert address(games.planes) in (at, second)
+        assert address(games.planes) != address(last)
+    assert len(places) == 2
 
 
 def test_arrays_outlive_their_games():
