@@ -117,4 +117,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "                    pass\n",
         "tests/tui/test_sharing.py::test_a_job_is_sent_before_anybody_reads_it",
     ),
+    (
+        "a CVaR is said by quantiles that do not reach so far",
+        "mlx_drmario/rl/evaluator/calibration.py",
+        '"cvar_predicted": average(cvar) if reaching else None,',
+        '"cvar_predicted": average(cvar),',
+        "tests/rl/test_calibration.py",
+    ),
+    (
+        "a file that is no trace ends the adding of records",
+        "mlx_drmario/cli/records.py",
+        "            unread.append(str(error))\n            continue\n",
+        "            raise\n",
+        "tests/traces/test_records_command.py",
+    ),
+    (
+        "files that could not be read are not told",
+        "mlx_drmario/cli/records.py",
+        "    if unread:\n        raise",
+        "    if not unread:\n        raise",
+        "tests/traces/test_records_command.py",
+    ),
+    (
+        "a source folder that is not built says so of any module",
+        "mlx_drmario/__init__.py",
+        'if _error.name != "mlx_drmario._core":',
+        "if True:",
+        "tests/test_package.py",
+    ),
 ]

@@ -64,6 +64,7 @@ def test_too_few_quantiles_say_nothing_of_the_tails():
         for name in ("inside_90", "tail_error"):
             assert (numbers[name]["value"] is not None) == (numbers[name]["low"] is not None) == known
         assert numbers["mean_error"]["value"] is not None
+        assert (numbers["cvar_predicted"] is not None) == known
 
 
 def test_rows_of_one_game_are_no_new_information():
