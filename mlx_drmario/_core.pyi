@@ -475,7 +475,8 @@ class Afterstates:
 class Decisions:
     """
     N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].
-    The arrays are read-only views of buffers that calls rewrite in place: copy what you keep. Calls from several
+    The arrays are read-only views of buffers that calls rewrite in place: copy what you keep, or see `copy`.
+    Calls from several
     threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a seat
     whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.
     """
@@ -529,7 +530,8 @@ class Decisions:
     def take(self) -> dict[str, numpy.typing.NDArray[Any]]:
         """
         planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of
-        others): the caller's, to be kept and, but for frames_to_lock, to be written to.
+        others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game, but until
+        the games change it shows in the other arrays of this observation as well.
         """
 
     @property
@@ -1010,14 +1012,14 @@ class StepLog:
 
     def before(self, action: object) -> None:
         """
-        The games are about to make these decisions, as `Decisions.step` takes them; until `after` nothing else may
-        move them.
+        The games are about to make these decisions, as `Decisions.step` takes them, -1 in those that wait by its
+        mask; until `after` nothing else may move them.
         """
 
     def after(self) -> bool:
         """
-        They have made them: whether a block became full. Without `before`, or with another number of moves than
-        one since then, nothing is logged.
+        They have made them: whether a block became full. Without `before`, or with other moves since then than one
+        of every game that does not wait, nothing is logged.
         """
 
     def seal(self) -> bool:

@@ -11,7 +11,7 @@ static void resolve_row(const Decisions& d, std::size_t row, std::size_t at, Aft
   for (std::size_t action = 0; action < kActions; ++action) {
     if (!d.is_legal(row, action)) continue;
     Round round = d.games[n].round;
-    place_and_settle(round, seat, static_cast<int>(action), d.seen.now().frames_to_lock[row * kActions + action]);
+    place_and_settle(round, seat, static_cast<int>(action), d.seen.frames_to_lock.now()[row * kActions + action]);
     std::copy_n(round.match.player[seat].bottle, kCells, &out.bottle[at * kCells]);
     advance(round);
     out.env[at] = static_cast<i32>(n);
@@ -25,7 +25,7 @@ static void resolve_row(const Decisions& d, std::size_t row, std::size_t at, Aft
 Afterstates resolve_all(Decisions& d) {
   std::vector<std::size_t> first(d.rows() + 1, 0);
   for (std::size_t row = 0; row < d.rows(); ++row) {
-    const u16* frames = &d.seen.now().frames_to_lock[row * kActions];
+    const u16* frames = &d.seen.frames_to_lock.now()[row * kActions];
     const auto unreachable = std::count(frames, frames + kActions, kUnreachable);
     first[row + 1] = first[row] + (d.to_act[row] ? kActions - static_cast<std::size_t>(unreachable) : 0);
   }

@@ -175,33 +175,38 @@ static nb::handle public_dtype() {
   return dtype = record_dtype(fields, sizeof(PublicState)).release();
 }
 
-// Keeps observations for as long as an array of them is there.
-template <class Shared>
-static nb::capsule keeper(Shared shared) {
-  return nb::capsule(new Shared(std::move(shared)), [](void* p) noexcept { delete static_cast<Shared*>(p); });
+// An array of observations, of which `As` is the element, that shares its memory.
+template <typename As, typename T>
+static nb::ndarray<nb::numpy, As> kept(std::shared_ptr<std::vector<T>> shared, const Shape& shape) {
+  using Shared = std::shared_ptr<std::vector<T>>;
+  auto* const data = reinterpret_cast<As*>(shared->data());
+  return view(data, shape,
+              nb::capsule(new Shared(std::move(shared)), [](void* p) noexcept { delete static_cast<Shared*>(p); }));
 }
 
-// A read-only array of the observations, of which `As` is the element. Of games with copy=True it stays as it is, and
-// waits for a call that changes them: so nothing is shared while it is written.
+// A read-only one. Of games with copy=True it stays as it is, and waits for a call that changes them: so nothing is
+// shared while it is written.
 template <auto Column, typename As, class Owner>
 static nb::ndarray<nb::numpy, const As> observed(nb::handle_t<Owner> self, const Shape& inner) {
   Decisions& d = games_of(nb::cast<Owner&>(self));
+  auto& column = d.seen.*Column;
   const Shape shape = row_shape(d, inner);
-  if (!d.seen.copy()) return view(reinterpret_cast<const As*>((d.seen.now().*Column).data()), shape, self);
-  const auto shared = exclusively(d, [&] { return d.seen.share(); });
-  return view(reinterpret_cast<const As*>((shared.get()->*Column).data()), shape, keeper(shared));
+  if (!d.seen.copy()) return view(reinterpret_cast<const As*>(column.now().data()), shape, self);
+  return kept<const As>(exclusively(d, [&] { return column.share(); }), shape);
 }
 
 static nb::dict take_observations(Decisions& d) {
-  if (!d.seen.copy()) throw nb::value_error("copy is False, allowed are games that were made with copy=True");
-  const auto taken = exclusively(d, [&] { return d.seen.take(); });
-  const nb::capsule owner = keeper(taken);
+  Observations& seen = d.seen;
+  if (!seen.copy()) throw nb::value_error("copy is False, allowed are games that were made with copy=True");
+  const auto shared = exclusively(d, [&] {
+    seen.take();
+    return std::make_tuple(seen.planes.share(), seen.scalars.share(), seen.legal.share(), seen.frames_to_lock.share());
+  });
   nb::dict arrays;
-  arrays["planes"] = view(taken->planes.data(), row_shape(d, {d.plane_count(), 16, 8}), owner);
-  arrays["scalars"] = view(taken->scalars.data(), row_shape(d, {kScalars}), owner);
-  arrays["legal"] = view(reinterpret_cast<bool*>(taken->legal.data()), row_shape(d, {kActions}), owner);
-  const u16* frames = taken->frames_to_lock.data();  // the engine reads these
-  arrays["frames_to_lock"] = view(frames, row_shape(d, {kActions}), owner);
+  arrays["planes"] = kept<u8>(std::get<0>(shared), row_shape(d, {d.plane_count(), 16, 8}));
+  arrays["scalars"] = kept<float>(std::get<1>(shared), row_shape(d, {kScalars}));
+  arrays["legal"] = kept<bool>(std::get<2>(shared), row_shape(d, {kActions}));
+  arrays["frames_to_lock"] = kept<const u16>(std::get<3>(shared), row_shape(d, {kActions}));  // the engine reads these
   return arrays;
 }
 
@@ -305,7 +310,9 @@ static void bind_playing(nb::class_<Decisions>& c) {
            "one-player game, and the sum of their last placements' frames_to_lock.")
       .def("take", &take_observations, nb::sig("def take(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
            "planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of\n"
-           "others): the caller's, to be kept and, but for frames_to_lock, to be written to.")
+           "others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game, but "
+           "until\n"
+           "the games change it shows in the other arrays of this observation as well.")
       .def_prop_ro(
           "view", [](Decisions& d) { return PublicView{&d}; }, nb::keep_alive<0, 1>(), "The public view of the games.");
 }
@@ -365,7 +372,8 @@ void bind_decisions(nb::module_& m) {
   nb::class_<Decisions> c(
       m, "Decisions",
       "N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].\n"
-      "The arrays are read-only views of buffers that calls rewrite in place: copy what you keep. Calls from several\n"
+      "The arrays are read-only views of buffers that calls rewrite in place: copy what you keep, or see `copy`.\n"
+      "Calls from several\n"
       "threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a "
       "seat\n"
       "whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.");

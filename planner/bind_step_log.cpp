@@ -131,13 +131,13 @@ void bind_step_log(nb::module_& m) {
           "A block is full after block_rows decisions, or after a step when its first is block_seconds old; a file\n"
           "is after file_rows decisions.")
       .def("before", &before, "action"_a,
-           "The games are about to make these decisions, as `Decisions.step` takes them; until `after` nothing else "
-           "may\n"
-           "move them.")
+           "The games are about to make these decisions, as `Decisions.step` takes them, -1 in those that wait by its\n"
+           "mask; until `after` nothing else may move them.")
       .def(
           "after", [](StepLog& log) { return exclusively(log.games(), [&] { return log.after(); }); },
-          "They have made them: whether a block became full. Without `before`, or with another number of moves than\n"
-          "one since then, nothing is logged.")
+          "They have made them: whether a block became full. Without `before`, or with other moves since then than "
+          "one\n"
+          "of every game that does not wait, nothing is logged.")
       .def(
           "seal", [](StepLog& log) { return exclusively(log.games(), [&] { return log.seal(); }); },
           "End a block if anything is in it; whether it was.")

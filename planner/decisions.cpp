@@ -19,29 +19,25 @@ static void for_each(Decisions& d, int count, const Body& body) {
   });
 }
 
-// Calls body(n) for every game whose mask is set.
+// Calls body(n) for these games; threads share those alone.
 template <typename Body>
-static void for_games(Decisions& d, const std::vector<bool>& mask, const Body& body) {
-  std::vector<std::size_t> chosen;  // so that threads share those alone
-  chosen.reserve(mask.size());
-  for (std::size_t n = 0; n < mask.size(); ++n) {
-    if (mask[n]) chosen.push_back(n);
-  }
+static void for_games(Decisions& d, const std::vector<std::size_t>& chosen, const Body& body) {
   for_each(d, static_cast<int>(chosen.size()), [&](std::size_t i) { body(chosen[i]); });
 }
 
-static Observations observations(std::size_t rows, std::size_t planes) {
-  Observations made;
-  made.planes.resize(rows * planes * kCells);
-  made.scalars.resize(rows * kScalars);
-  made.legal.resize(rows * kActions);
-  made.frames_to_lock.resize(rows * kActions);
-  return made;
+// The games whose mask is `set`.
+static std::vector<std::size_t> games_of(const std::vector<bool>& mask, bool set) {
+  std::vector<std::size_t> chosen;
+  chosen.reserve(mask.size());
+  for (std::size_t n = 0; n < mask.size(); ++n) {
+    if (mask[n] == set) chosen.push_back(n);
+  }
+  return chosen;
 }
 
 Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions, bool copy)
     : games(static_cast<std::size_t>(num_games)),
-      seen(observations(games.size() * static_cast<std::size_t>(players), plane_names(set).size()), copy),
+      seen(games.size() * static_cast<std::size_t>(players), plane_names(set).size(), copy),
       players_(players),
       plane_set_(set),
       max_decisions_(max_decisions),
@@ -70,22 +66,20 @@ void Decisions::clear_told() {
 
 template <typename Move>
 void Decisions::change(const std::vector<bool>& mask, const Move& move) {
-  const ObservationMemory::Renewal renewal = seen.renew();
-  const auto move_and_look = [&](std::size_t n) {
-    move(n, renewal.before);
+  const auto moving = games_of(mask, true), waiting = seen.copy() ? games_of(mask, false) : moving;
+  if (moving.empty() && !seen.taken()) return;
+  const Observations::Renewal renewal = seen.renew();
+  for_games(*this, moving, [&](std::size_t n) {
+    move(n, renewal.frames_to_lock);
     observe(n);
     ++moves[n];
-  };
-  for_games(*this, mask, move_and_look);
-  if (!renewal.all) return;
-  std::vector<bool> others = mask;
-  others.flip();
-  for_games(*this, others, [&](std::size_t n) { observe(n); });
+  });
+  if (renewal.all) for_games(*this, waiting, [&](std::size_t n) { show(n, renewal.frames_to_lock); });
 }
 
 void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
   clear_told();
-  change(mask, [&](std::size_t n, const Observations&) {
+  change(mask, [&](std::size_t n, const auto&) {
     games[n] = {};
     start_at_play(games[n].round.match, configs[n]);
     begin(games[n].round);
@@ -95,7 +89,7 @@ void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<
 void Decisions::replace(const std::vector<Game>& others) {
   std::copy(others.begin(), others.end(), games.begin());  // in place: Python holds views of this memory
   clear_told();
-  change(std::vector<bool>(games.size(), true), [](std::size_t, const Observations&) {});
+  change(std::vector<bool>(games.size(), true), [](std::size_t, const auto&) {});
 }
 
 void Decisions::step(const i32* actions, const std::vector<bool>& mask) {
@@ -104,7 +98,7 @@ void Decisions::step(const i32* actions, const std::vector<bool>& mask) {
   for (std::size_t n = 0; n < games.size(); ++n) {
     if (ended[n]) playing[n] = false;
   }
-  change(playing, [&](std::size_t n, const Observations& before) { step_game(n, actions, before); });
+  change(playing, [&](std::size_t n, const std::vector<u16>& before) { step_game(n, actions, before); });
 }
 
 // From what the engine told of the end of a round.
@@ -114,14 +108,14 @@ static Winner winner_of(const Events* events, int players) {
   return events[1].won ? kSecondWins : kDraw;
 }
 
-void Decisions::step_game(std::size_t n, const i32* actions, const Observations& before) {
+void Decisions::step_game(std::size_t n, const i32* actions, const std::vector<u16>& before) {
   Game& game = games[n];
   Round& round = game.round;
   const std::size_t first = n * static_cast<std::size_t>(players_);
   for (int s = 0; s < players_; ++s) {
     if (!round.seat[s].parked) continue;
     const std::size_t row = first + static_cast<std::size_t>(s);
-    const u16 frames_to_lock = before.frames_to_lock[row * kActions + static_cast<std::size_t>(actions[row])];
+    const u16 frames_to_lock = before[row * kActions + static_cast<std::size_t>(actions[row])];
     assert(frames_to_lock != kUnreachable);
     decide(round, s, actions[row], frames_to_lock);
     ++game.decisions[s];
@@ -155,7 +149,7 @@ static int count_viruses(const u8* bottle) {
 }
 
 void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
-  change(mask, [&](std::size_t n, const Observations&) {
+  change(mask, [&](std::size_t n, const auto&) {
     for (int s = 0; s < players_; ++s) {
       Player& p = games[n].round.match.player[s];
       std::copy_n(bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells, kCells,
@@ -199,37 +193,48 @@ std::string describe_bad_bottles(const Decisions& d, const u8* bottles, const st
   return {};
 }
 
+// What a seat sees, of which the frames are there.
+static void show_seat(Decisions& d, std::size_t n, int s) {
+  const Game& game = d.games[n];
+  const Match& match = game.round.match;
+  const Player& p = match.player[s];
+  const std::size_t row = n * static_cast<std::size_t>(d.players()) + static_cast<std::size_t>(s);
+  u8* legal_row = &d.seen.legal.now()[row * kActions];
+  write_legal(&d.seen.frames_to_lock.now()[row * kActions], legal_row);
+  write_planes(p, d.plane_set(), reinterpret_cast<const bool*>(legal_row),
+               &d.seen.planes.now()[row * d.plane_count() * kCells]);
+  write_scalars(match, p, &d.seen.scalars.now()[row * kScalars]);
+  // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
+  if (game.truncated) std::fill_n(legal_row, kActions, u8{0});
+  d.visible[row] = public_state(match, s);
+  d.decisions[row] = game.decisions[s];
+  d.frames[row] = game.frames[s];
+  d.viruses_left[row] = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
+}
+
 void Decisions::observe(std::size_t n) {
   const Game& game = games[n];
-  for (int s = 0; s < players_; ++s) observe_seat(n, s);
+  for (int s = 0; s < players_; ++s) {
+    const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
+    u16* frames_row = &seen.frames_to_lock.now()[row * kActions];
+    const bool parked = game.round.seat[s].parked && !game.round.over;
+    if (parked) {
+      reach(query_of(game.round.match, s), frames_row);
+    } else {
+      std::fill_n(frames_row, kActions, kUnreachable);
+    }
+    to_act[row] = parked && !game.truncated;
+    show_seat(*this, n, s);
+  }
   ended[n] = game.ended();
   winner[n] = static_cast<u8>(game.winner);
 }
 
-void Decisions::observe_seat(std::size_t n, int s) {
-  const Game& game = games[n];
-  const Match& match = game.round.match;
-  const Player& p = match.player[s];
-  const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
-  Observations& now = seen.now();
-  u16* frames_row = &now.frames_to_lock[row * kActions];
-  u8* legal_row = &now.legal[row * kActions];
-  const bool parked = game.round.seat[s].parked && !game.round.over;
-  if (parked) {
-    reach(query_of(match, s), frames_row);
-  } else {
-    std::fill_n(frames_row, kActions, kUnreachable);
-  }
-  write_legal(frames_row, legal_row);
-  write_planes(p, plane_set_, reinterpret_cast<const bool*>(legal_row), &now.planes[row * plane_count() * kCells]);
-  write_scalars(match, p, &now.scalars[row * kScalars]);
-  visible[row] = public_state(match, s);
-  // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
-  if (game.truncated) std::fill_n(legal_row, kActions, u8{0});
-  to_act[row] = parked && !game.truncated;
-  decisions[row] = game.decisions[s];
-  frames[row] = game.frames[s];
-  viruses_left[row] = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
+void Decisions::show(std::size_t n, const std::vector<u16>& before) {
+  std::vector<u16>& now = seen.frames_to_lock.now();
+  const std::size_t size = static_cast<std::size_t>(players_) * kActions;
+  if (&before != &now) std::copy_n(&before[n * size], size, &now[n * size]);
+  for (int s = 0; s < players_; ++s) show_seat(*this, n, s);
 }
 
 // The action of the legal row that `draw` out of 2^32 picks, or 0 if there is none.
@@ -267,8 +272,8 @@ void draw_legal(Decisions& d, u64 seed, i32* actions) {
            ++row) {
         const u64 hash = hashes[row / players - static_cast<std::size_t>(first)];
         const u64 draw = mix((hash ^ key) + row % players * kGolden) >> 32;
-        if (d.seen.copy() && d.to_act[row]) write_legal(&d.seen.now().frames_to_lock[row * kActions], own);
-        actions[row] = d.to_act[row] ? drawn(d.seen.copy() ? own : &d.seen.now().legal[row * kActions], draw) : 0;
+        if (d.seen.copy() && d.to_act[row]) write_legal(&d.seen.frames_to_lock.now()[row * kActions], own);
+        actions[row] = d.to_act[row] ? drawn(d.seen.copy() ? own : &d.seen.legal.now()[row * kActions], draw) : 0;
       }
     }
   });

@@ -31,7 +31,7 @@ std::string describe_invalid(const Game& game);
 
 class Decisions {
  public:
-  // copy: observations that somebody shares stay as they are, see ObservationMemory.
+  // copy: observations that somebody shares stay as they are, see KeptArray.
   Decisions(int num_games, int players, PlaneSet planes, int threads, u32 max_decisions, bool copy = false);
 
   int size() const { return static_cast<int>(games.size()); }
@@ -54,7 +54,7 @@ class Decisions {
 
   // By the frames to lock: callers may write to the masks that they share.
   bool is_legal(std::size_t row, std::size_t action) const {
-    return to_act[row] && seen.now().frames_to_lock[row * kActions + action] != kUnreachable;
+    return to_act[row] && seen.frames_to_lock.now()[row * kActions + action] != kUnreachable;
   }
 
   // Replaces the bottles of the games of `mask`, u8[rows, 128], and counts their viruses; nothing else of a game
@@ -66,7 +66,7 @@ class Decisions {
 
   std::vector<Game> games;
   // One row per seat: row = game * players + seat.
-  ObservationMemory seen;
+  Observations seen;
   std::vector<PublicState> visible;
   std::vector<u8> to_act, viruses_left;
   std::vector<u32> decisions, frames;
@@ -78,12 +78,14 @@ class Decisions {
 
  private:
   void clear_told();
-  // Calls move(n, before) for the games of `mask`, `before` being the observations until then, and looks at them.
+  // Calls move(n, before) for the games of `mask`, `before` being the frames to lock until then, and looks at them.
   template <typename Move>
   void change(const std::vector<bool>& mask, const Move& move);
-  void step_game(std::size_t n, const i32* actions, const Observations& before);
+  void step_game(std::size_t n, const i32* actions, const std::vector<u16>& before);
+  // Plans what can be reached, and shows it.
   void observe(std::size_t n);
-  void observe_seat(std::size_t n, int seat);
+  // Shows a game that did not change, of which `before` has the frames.
+  void show(std::size_t n, const std::vector<u16>& before);
 
   int players_;
   PlaneSet plane_set_;

@@ -46,7 +46,7 @@ static void show(const Decisions& games, std::size_t n, int s, DecisionRow& row)
   row.frame_counter = match.frame_counter;
   row.speed_ups = p.speed_ups;
   const std::size_t seat = n * static_cast<std::size_t>(games.players()) + static_cast<std::size_t>(s);
-  pack_legal(&games.seen.now().frames_to_lock[seat * kActions], row.legal);
+  pack_legal(&games.seen.frames_to_lock.now()[seat * kActions], row.legal);
 }
 
 // What came of it.
@@ -124,6 +124,7 @@ void StepLog::before(const i32* actions) {
   u64 next = next_game_;
   for (std::size_t n = 0; n < game_.size(); ++n) {
     const std::size_t first = n * players;
+    found_[n] = games_.moves[n];
     const Round& round = games_.games[n].round;
     const bool acts = games_.to_act[first] || games_.to_act[first + players - 1];
     const bool is_known = known_[n] && games_.moves[n] == left_[n];
@@ -136,7 +137,6 @@ void StepLog::before(const i32* actions) {
     const u64 number = begins ? next++ : game_[n];
     if (begins) block_->starts.push_back({number, round.match});
     const u64 hash = begins ? digest(round.match) : digest_[n];
-    found_[n] = games_.moves[n];
     for (int s = 0; s < games_.players(); ++s) {
       const std::size_t seat = first + static_cast<std::size_t>(s);
       if (!games_.to_act[seat]) continue;
@@ -155,7 +155,8 @@ void StepLog::before(const i32* actions) {
 bool StepLog::after() {
   if (!begun_) return false;
   for (std::size_t n = 0; n < game_.size(); ++n) {
-    if (fate_[n] & kRuns && games_.moves[n] != found_[n] + 1) {
+    const bool counts = fate_[n] & kRuns || (known_[n] && !(fate_[n] & kWasLeft));
+    if (counts && games_.moves[n] != found_[n] + (fate_[n] & kRuns ? 1 : 0)) {
       discard();
       return false;
     }
@@ -188,10 +189,9 @@ bool StepLog::after() {
 
 // The game is not on record any more, or not yet.
 void StepLog::forget(std::size_t n) {
+  const auto players = static_cast<std::size_t>(games_.players());
   known_[n] = 0;
-  for (int s = 0; s < games_.players(); ++s) {
-    open_[n * static_cast<std::size_t>(games_.players()) + static_cast<std::size_t>(s)] = kNoRow;
-  }
+  std::fill_n(&open_[n * players], players, kNoRow);
 }
 
 // A game has made its step.

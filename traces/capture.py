@@ -1,16 +1,18 @@
 """Recording games while they are played: by placements (an `Observer` of whoever plays) or by buttons."""
 
+import atexit
 import glob
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
+from multiprocessing.util import Finalize
 from os import getpid
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +24,7 @@ from mlx_drmario.files import check_makeable
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
+from mlx_drmario.traces.behind import Behind, Task
 from mlx_drmario.traces.recorder import Recorder, Said
 from mlx_drmario.traces.writer import OfOneProcess, TraceWriter
 
@@ -41,6 +44,8 @@ def fresh_name() -> str:
 
 class Capture(OfOneProcess, Observer):
     """Keeps every game of a rollout or evaluation in a directory of trace files; a context manager.
+
+    One that nobody closes is closed when the process ends.
 
     Files are NAME-PART-NUMBER.dmtrace.h5, a part per shard; each holds whole games. A game that somebody changed
     between two steps (a reset, another bottle) ends there as unfinished and goes on as a new one, so that whatever is
@@ -68,9 +73,10 @@ class Capture(OfOneProcess, Observer):
         self.name = name or fresh_name()
         super().__init__()
         self._closed = False
-        self.rows_thread, self.files_thread = (
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{kind} of {self.name}") for kind in ("rows", "files")
-        )
+        atexit.register(self._end)
+        self._at_exit = Finalize(None, self._end, exitpriority=0)  # of processes that multiprocessing begins
+        self._beginning = Lock()
+        self.rows_thread, self.files_thread = (Behind(f"{kind} of {self.name}") for kind in ("rows", "files"))
         self._parts: dict[tuple[int, int], _Part] = {}
         """by shard and batch of games: a shard may play two, as a curriculum does"""
 
@@ -95,8 +101,9 @@ class Capture(OfOneProcess, Observer):
 
     def _begin_part(self, games: Decisions, part: int) -> "_Part":
         self.directory.mkdir(parents=True, exist_ok=True)
-        others = sum(number == part for number, _ in tuple(self._parts))
-        begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
+        with self._beginning:
+            others = sum(number == part for number, _ in self._parts)
+            begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
         return begun
 
     def flush(self) -> None:
@@ -116,12 +123,19 @@ class Capture(OfOneProcess, Observer):
         if self._closed:
             return
         self._refuse()
+        self._at_exit.cancel()
+        atexit.unregister(self._end)
         with ExitStack() as stack:
             stack.callback(self.files_thread.shutdown)
             stack.callback(self.rows_thread.shutdown)
             for part in tuple(self._parts.values()):
                 stack.callback(part.close)
             self._closed = True
+
+    def _end(self) -> None:
+        """At exit, of this process and of none that was forked from it."""
+        if getpid() == self._process:
+            self.close()
 
     def files(self) -> list[Path]:
         """The files made so far, in order; after `close` all."""
@@ -133,6 +147,10 @@ class Capture(OfOneProcess, Observer):
         """The writer of a part's file number 1, 2, ..., in which the games of the previous one go on."""
         name = f"{self.name}-{part}-{number:04d}{schema.SUFFIX}"
         return TraceWriter(self.directory / name, players, self.config, previous)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: whoever copies what it is given, as Gymnasium does its arguments, records here too."""
+        return self
 
     def _refuse(self) -> None:
         if self._closed:
@@ -159,7 +177,7 @@ class _Part:
         self._recorder = Recorder(games, self.log, capture.policy, open_next, capture.files_thread)
         self._said: Said | None = None
         """of the last step"""
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[Task] = deque()
         """of the thread behind, oldest first; each takes all full blocks"""
 
     def before(self, action: Array, log_prob: Array | None, value: Array | None) -> None:
@@ -193,17 +211,17 @@ class _Part:
 
     def _collect(self, most: int) -> None:
         """Look what is done, and wait until at most so many blocks are not. Raises what went wrong."""
-        while self._waiting and (self.log.ready > most or self._waiting[0].done()):
-            future = self._waiting[0]
-            wait([future])
+        while self._waiting and (self.log.ready > most or self._waiting[0].done):
+            task = self._waiting[0]
+            task.wait()
             self._waiting.popleft()
-            future.result()
+            task.result()
 
     def flush(self) -> None:
         self.log.seal()
         self.hand_over()
         while self._waiting:
-            wait([self._waiting[0]])
+            self._waiting[0].wait()
             self._waiting.popleft().result()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ The writer holds an advisory lock for as long as it lives, so that nobody recove
 import fcntl
 import json
 import os
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +98,7 @@ class Journal:
             raise FileExistsError(f"path is {path}, the journal of another recording: see `drmario trace recover`")
         self.path, self.players = path, players
         self._dtypes = dtypes(players)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
         self._file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

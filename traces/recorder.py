@@ -1,7 +1,6 @@
 """Journals and files out of logged steps: what recording does behind the playing thread."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario._core import Decisions, LogBlock, StepLog
 from mlx_drmario.traces import details, journal
+from mlx_drmario.traces.behind import Behind, Task
 from mlx_drmario.traces.journal import Rows, raw
 from mlx_drmario.traces.schema import EVENTS
 from mlx_drmario.traces.writer import TraceWriter
@@ -38,13 +38,13 @@ class Recorder:
     What the rows are does not depend on how many steps come together.
     """
 
-    def __init__(self, games: Decisions, log: StepLog, policy: str, open_next: Open, maker: Executor) -> None:
+    def __init__(self, games: Decisions, log: StepLog, policy: str, open_next: Open, maker: Behind) -> None:
         """maker: makes the files. Raises as `open_next` does."""
         self.policy = policy
         self.said: dict[int, Said] = {}
         """by step, where a policy says something; the steps of a block have equal shapes"""
         self._log, self._open, self._maker = log, open_next, maker
-        self._made: Future[int] | None = None
+        self._made: Task | None = None
         """the file before this one"""
         self._writer = open_next(1, None)
         self._files, self._full = 1, False

@@ -88,7 +88,8 @@ class _Sink(io.RawIOBase):
 
 
 def _write(file: Any, parts: Iterable[Games], players: int, sink: _Sink) -> int:
-    file.attrs.update(format=FORMAT, version=VERSION, players=players, engine=schema.engine_signature())
+    file.attrs.update(format=_fixed(FORMAT), version=VERSION, players=players)
+    file.attrs["engine"] = _fixed(schema.engine_signature())
     table = {
         f"{group}/{name}": _Growing(file, f"{group}/{name}", np.dtype(column.dtype), column, players)
         for group, columns in (("episode", EPISODE), ("decision", DECISION))
@@ -112,9 +113,13 @@ def _write(file: Any, parts: Iterable[Games], players: int, sink: _Sink) -> int:
             break
     for column in table.values():
         column.finish()
-    texts = [json.dumps(source) for source in sources]
-    file.create_dataset("source", data=np.array(texts, object), dtype=h5py.string_dtype())
+    file.create_dataset("source", data=np.array([_fixed(json.dumps(source)) for source in sources], "S"))
     return episodes
+
+
+def _fixed(text: str) -> np.bytes_:
+    """Text of a fixed length: for others HDF5 keeps a heap, and one changed byte of that makes it loop for ever."""
+    return np.bytes_(text.encode())
 
 
 class _Growing:
@@ -129,7 +134,7 @@ class _Growing:
         self._dataset = file.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape), **filters
         )
-        self._dataset.attrs["text"] = column.text
+        self._dataset.attrs["text"] = _fixed(column.text)
         self._chunk = np.zeros((chunk_rows, *shape), dtype)
         self._rows = 0
         """appended so far; those beyond whole chunks are in `_chunk`"""
@@ -179,6 +184,7 @@ def check(path: Path | str) -> int:
         raise ValueError(f"path is {path}, which is not an HDF5 file")
     with _open(path) as file:
         kind, version, players = (file.attrs.get(name) for name in ("format", "version", "players"))
+        kind = kind.decode(errors="replace") if isinstance(kind, bytes) else kind
         if kind == "mlx_drmario.frames":
             raise ValueError(f"path is {path}, a frame trace of release 0.1.0, a format that is no longer read")
         if kind != FORMAT:

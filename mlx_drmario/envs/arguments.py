@@ -10,6 +10,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from mlx_drmario.observer import Observer
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.spec import LONGEST, MAX_LEVEL, speed_number, whole
 
@@ -59,7 +60,7 @@ def _reset_mask(mask: Any, num_envs: int, started: bool) -> Mask:
     if mask is None:
         return np.ones(num_envs, np.bool_)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (num_envs,):
-        raise ValueError(f"reset_mask is {mask!r}; it must be a bool array of shape ({num_envs},)")
+        raise ValueError(f"reset_mask is {mask!r}; it must be a NumPy array of bool of shape ({num_envs},)")
     if not started and not mask.all():
         raise ResetNeeded("the first reset must start all games; leave reset_mask out")
     return mask
@@ -69,7 +70,8 @@ def checked_actions(actions: Any, num_envs: int, choices: int) -> NDArray[np.int
     """i64[num_envs] in 0..choices - 1; ValueError otherwise."""
     actions = np.asarray(actions)
     if actions.shape != (num_envs,) or actions.dtype.kind not in "iu":
-        raise ValueError(f"actions are {actions.dtype}{actions.shape}; they must be integers of shape ({num_envs},)")
+        of = f"{actions.tolist()!r:.60}, {actions.dtype}{list(actions.shape)}"
+        raise ValueError(f"actions are {of}; they must be integers of shape ({num_envs},)")
     if actions.min() < 0 or actions.max() >= choices:
         wrong = np.flatnonzero((actions < 0) | (actions >= choices))
         raise ValueError(f"action {actions[wrong[0]]} of game {wrong[0]} must lie in 0..{choices - 1}")
@@ -84,6 +86,13 @@ def autoreset_of(mode: AutoresetMode | str) -> AutoresetMode:
     raise ValueError(f"autoreset_mode is {mode!r}; it must be {', '.join(each.name for each in AutoresetMode)}")
 
 
+def observer_of(observer: Observer | None) -> Observer:
+    """One that does nothing for None; TypeError for something else."""
+    if not isinstance(observer, Observer | None):
+        raise TypeError(f"observer is {observer!r}; it must be an Observer or None")
+    return Observer() if observer is None else observer
+
+
 def reward_of(reward: Reward) -> RewardConfig:
     """What a reward may be given as; TypeError for something else, ValueError for what `RewardConfig` refuses."""
     if reward is None:
@@ -92,7 +101,12 @@ def reward_of(reward: Reward) -> RewardConfig:
         return reward
     if not isinstance(reward, Mapping | str | Path):
         raise TypeError(f"reward is {reward!r}; it must be a RewardConfig, a mapping of terms, a JSON file or None")
-    return RewardConfig.from_mapping(reward) if isinstance(reward, Mapping) else RewardConfig.from_json(reward)
+    if isinstance(reward, Mapping):
+        return RewardConfig.from_mapping(reward)
+    try:
+        return RewardConfig.from_json(reward)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"reward is {str(reward)!r}, a JSON file that does not exist") from None
 
 
 def seeds_of(seed: Any, num_envs: int) -> list[int | None]:

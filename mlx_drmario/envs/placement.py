@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlx_drmario import Decisions
 from mlx_drmario import render as drawing
-from mlx_drmario.envs.arguments import Mask, Reward, limited
+from mlx_drmario.envs.arguments import Mask, Reward, limited, observer_of
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
@@ -71,7 +71,7 @@ class PlacementVectorEnv(GameVectorEnv):
             copy: as of `gymnasium.vector.SyncVectorEnv`. False returns observations and masks, read-only, that the next
                 step or reset overwrites: less memory is written to for whoever keeps none of them. With True, too,
                 frames_to_lock is read-only: the engine reads it.
-            observer: sees every step, as a `traces.capture.Capture`, which records all games.
+            observer: sees every step, as `traces.capture.Capture` does, which records all games.
         """
         if illegal not in ("forfeit", "raise"):
             raise ValueError(f"illegal is {illegal!r}; it must be 'forfeit' or 'raise'")
@@ -79,7 +79,7 @@ class PlacementVectorEnv(GameVectorEnv):
         level, speed = check_level(level), speed_number(speed)
         limit = limited("max_decisions", max_decisions, max_episode_steps)
         self._d = Decisions(num_envs, planes, threads, limit, copy=copy)
-        self._copy, self._observer = copy, observer or Observer()
+        self._copy, self._observer = copy, observer_of(observer)
         self.single_action_space = spaces.Discrete(ACTIONS)
         self.single_observation_space = spaces.Dict(
             {
@@ -106,7 +106,7 @@ class PlacementVectorEnv(GameVectorEnv):
 
     def action_masks(self) -> Mask:
         """The legal placements of every game, bool[N, 512] (the name that MaskablePPO of SB3-contrib asks for)."""
-        return self._d.legal.copy()
+        return self._d.to_act[:, None] & (self._d.frames_to_lock != UNREACHABLE)  # whatever a caller wrote to `legal`
 
     def _restart(self, mask: Mask, game_seeds: NDArray[np.uint16]) -> None:
         self._d.reset(self._levels, self._speeds, game_seeds, mask=mask)
@@ -139,6 +139,9 @@ class PlacementVectorEnv(GameVectorEnv):
             tau, frames, capsules = int(d.tau[n]), int(d.frames[n]), int(d.decisions[n])
             move = Move(before[n : n + 1], int(actions[n]), tau, frames - tau, capsules)
             self._films[n].moves.append(move)
+
+    def _over(self) -> Mask:
+        return self._d.ended
 
     def _observe(self, rows: Rows = ALL) -> Columns:
         seen = self._d.take() if self._copy and rows is ALL else {name: getattr(self._d, name) for name in OBSERVED}

@@ -19,7 +19,8 @@ def of_one_game(options: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a vector for a single game; TypeError where they have one that only a vector has."""
     for name in OF_VECTORS:
         if name in options:
-            raise TypeError(f"{name} must not be given for a single game, got {options[name]!r}")
+            hint = "; make_vec takes it in vector_kwargs" if name == "autoreset_mode" else ""
+            raise TypeError(f"{name} is {options[name]!r}; a single game has none{hint}")
     return {**OF_VECTORS, **options}
 
 
@@ -55,6 +56,10 @@ class GameEnv(gym.Env[Columns, np.int64]):
 
     def step(self, action: np.int64 | int) -> tuple[Columns, float, bool, bool, dict[str, Any]]:
         """One step. Raises ValueError or TypeError for an action out of range, ResetNeeded after the end of a game."""
+        if np.ndim(action) != 0:
+            raise ValueError(
+                f"action is {action!r}; it must be one integer in 0..{self.games.single_action_space.n - 1}"
+            )
         observation, reward, terminated, truncated, info = self.games.step(np.array([action]))
         return _row(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
 

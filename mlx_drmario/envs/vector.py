@@ -138,6 +138,10 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         """Step the active games; the others have ended and their rows must come out as zeros."""
         raise NotImplementedError
 
+    def _over(self) -> Mask | np.bool_:
+        """Games that have ended although no step could say so: it was interrupted, or an observer raised."""
+        return np.False_
+
     def _observe(self, rows: Rows = ALL) -> Columns:
         """The current observations of some games, by their numbers."""
         raise NotImplementedError
@@ -186,11 +190,9 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
             ValueError, TypeError: actions of the wrong shape, type or range.
         """
         actions = checked_actions(actions, self.num_envs, int(self.single_action_space.n))
-        waiting = self._ended
+        waiting = self._ended | self._over()
         if not self._started or (self.autoreset_mode == AutoresetMode.DISABLED and waiting.any()):
-            raise ResetNeeded(
-                f"call reset before step: games {np.flatnonzero(waiting).tolist() or 'all'} are not running"
-            )
+            raise ResetNeeded(f"call reset before step: {_ended(np.flatnonzero(waiting))}")
         outcome = self._play(actions, ~waiting)
         self._ended = outcome.terminated | outcome.truncated
         terms = rewards.weigh(self.reward, outcome.counts)
@@ -198,7 +200,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         info = _with_masks({**outcome.events, "reward_terms": terms}, ~waiting)
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
             self._finish(info, self._ended)
-        elif waiting.any():
+        if waiting.any():
             self._draw(waiting)
         observation = self._observe()
         info |= _with_masks(self._situation(observation), np.ones(self.num_envs, np.bool_))
@@ -263,17 +265,23 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         """SAME_STEP: put the last observation and info of ended games into `info` and begin their next games."""
         rows = np.flatnonzero(ended)
         last = self._observe(rows)
-        final_obs = _one_by_one(last, rows, self.num_envs)
         final = {name: column for name, column in info.items() if not name.startswith("_")}
         final["reward_terms"] = {k: v for k, v in final["reward_terms"].items() if not k.startswith("_")}
         final |= self._situation({name: _spread(last[name], rows, self.num_envs) for name in self.repeated})
-        info |= {"final_obs": final_obs, "_final_obs": ended.copy()}
+        info |= {"final_obs": _one_by_one(last, rows, self.num_envs), "_final_obs": ended.copy()}
         info |= {"final_info": _with_masks(final, ended), "_final_info": ended.copy()}
         self._draw(ended)
 
     def check_options(self, options: dict[str, Any] | None) -> Wanted:
         """What options of `reset` mean; raises what `reset` raises."""
         return wanted_of(options, self.num_envs, self._started)
+
+
+def _ended(games: NDArray[np.int64]) -> str:
+    """Why there can be no step: these games, or none at all."""
+    if len(games) == 0:
+        return "no game has begun"
+    return f"game {games[0]} has ended" if len(games) == 1 else f"games {games.tolist()} have ended"
 
 
 def _one_by_one(columns: Columns, rows: NDArray[np.int64], num_envs: int) -> NDArray[np.object_]:

@@ -3,7 +3,7 @@
 FILM, FRAME, PLACEMENT, SINGLE, VECTOR = (
     f"mlx_drmario/envs/{name}.py" for name in ("film", "frame", "placement", "single", "vector")
 )
-OBSERVATIONS, DECISIONS = "planner/observations.cpp", "planner/decisions.cpp"
+OBSERVATIONS, DECISIONS = "planner/observations.h", "planner/decisions.cpp"
 KEPT = "tests/planner/test_kept_observations.py"
 GYMNASIUM, TEST_FILM = "tests/env/test_gymnasium.py", "tests/env/test_film.py"
 
@@ -110,26 +110,45 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "observations that are held are written to",
         OBSERVATIONS,
-        "if (!copy_ || unshared(now_)) return {*now_, written};",
-        "return {*now_, written};",
+        "    if (unshared(now_)) return *now_;\n",
+        "    if (true) return *now_;\n",
         KEPT,
     ),
     (
         "observations of before are used though somebody holds them",
         OBSERVATIONS,
-        "find_if(before_.begin(), before_.end(), unshared);",
-        "find_if(before_.begin(), before_.end(), [](const auto&) { return true; });",
+        "find_if(before_.begin(), before_.end(), unshared); }",
+        "find_if(before_.begin(), before_.end(), [](const auto&) { return true; }); }",
         KEPT,
     ),
     (
         "memory of observations is never used again",
         OBSERVATIONS,
-        "if (unused != before_.end()) {",
-        "if (false) {",
+        "if (const auto other = unused(); other != before_.end()) {",
+        "if (const auto other = unused(); false) {",
         KEPT,
     ),
-    ("games that wait show what was written to them", OBSERVATIONS, "  taken_ = true;\n", "", KEPT),
-    ("games that wait show what was there long ago", DECISIONS, "  if (!renewal.all) return;\n", "  return;\n", KEPT),
+    (
+        "a step for which there is no memory loses the last observations",
+        "planner/observations.cpp",
+        "  planes.prepare(), scalars.prepare(), legal.prepare(), frames_to_lock.prepare();\n",
+        "  legal.prepare(), frames_to_lock.prepare(), legal.renew(), planes.prepare(), scalars.prepare();\n",
+        KEPT,
+    ),
+    (
+        "games that wait show what was written to them",
+        OBSERVATIONS,
+        "void take() { taken_ = true; }",
+        "void take() {}",
+        KEPT,
+    ),
+    (
+        "games that wait show what was there long ago",
+        DECISIONS,
+        "if (renewal.all) for_games",
+        "if (false) for_games",
+        KEPT,
+    ),
     (
         "games that wait are moved",
         DECISIONS,
@@ -154,15 +173,15 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "what is legal depends on masks that were written to",
         "planner/decisions.h",
-        "seen.now().frames_to_lock[row * kActions + action] != kUnreachable;",
-        "seen.now().legal[row * kActions + action];",
+        "seen.frames_to_lock.now()[row * kActions + action] != kUnreachable;",
+        "seen.legal.now()[row * kActions + action];",
         KEPT,
     ),
     (
         "observations are shared while they are written",
         "planner/bind_decisions.cpp",
-        "const auto shared = exclusively(d, [&] { return d.seen.share(); });",
-        "const auto shared = d.seen.share();",
+        "kept<const As>(exclusively(d, [&] { return column.share(); }), shape);",
+        "kept<const As>(column.share(), shape);",
         f"{KEPT}::test_nothing_is_shared_while_it_is_written",
     ),
     (

@@ -1,6 +1,6 @@
 """Deliberate faults in whose recordings, runs and outputs are, and in what a terminal lacks."""
 
-ENVIRONMENTS = "tests/traces/test_environments.py"
+CAPTURE, ENVIRONMENTS = "traces/capture.py", "tests/traces/test_environments.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -10,6 +10,76 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "const bool goes_on = acts && !waits && is_known;",
         "const bool goes_on = acts && is_known;",
         ENVIRONMENTS,
+    ),
+    (
+        "a recording that nobody closes is never made",
+        CAPTURE,
+        "        atexit.register(self._end)\n",
+        "",
+        ENVIRONMENTS,
+    ),
+    (
+        "a recording that a worker left is never made",
+        CAPTURE,
+        "self._at_exit = Finalize(None, self._end, exitpriority=0)",
+        "self._at_exit = Finalize(None, self._end)",
+        ENVIRONMENTS,
+    ),
+    (
+        "threads give two files one name",
+        CAPTURE,
+        "        with self._beginning:\n",
+        "        if True:\n",
+        f"{ENVIRONMENTS}::test_threads_may_share_a_recording",
+    ),
+    (
+        "an interruption leaves a lock taken",
+        "traces/behind.py",
+        "            time.sleep(LOOK)\n",
+        "            with __import__('threading').Condition():\n                time.sleep(LOOK)\n",
+        ENVIRONMENTS,
+    ),
+    (
+        "a copy of a recording is another one",
+        CAPTURE,
+        "    def __deepcopy__(self, memo: dict[int, Any]) -> Self:",
+        "    def copied(self, memo: dict[int, Any]) -> Self:",
+        ENVIRONMENTS,
+    ),
+    (
+        "a game that did not wait is recorded as if it had",
+        "planner/step_log.cpp",
+        "fate_[n] & kRuns || (known_[n] && !(fate_[n] & kWasLeft));",
+        "fate_[n] & kRuns;",
+        ENVIRONMENTS,
+    ),
+    (
+        "an observer that is empty is none",
+        "mlx_drmario/envs/arguments.py",
+        "return Observer() if observer is None else observer",
+        "return observer or Observer()",
+        "tests/env/test_placement_env.py",
+    ),
+    (
+        "games that ended while an observer failed are lost by the next action",
+        "mlx_drmario/envs/placement.py",
+        "        return self._d.ended\n",
+        "        return np.False_\n",
+        "tests/env/test_placement_env.py",
+    ),
+    (
+        "masks are what was written to an observation",
+        "mlx_drmario/envs/placement.py",
+        "return self._d.to_act[:, None] & (self._d.frames_to_lock != UNREACHABLE)",
+        "return self._d.legal.copy()",
+        "tests/env/test_placement_env.py",
+    ),
+    (
+        "texts of a trace are in a heap",
+        "traces/storage.py",
+        "    return np.bytes_(text.encode())",
+        "    return text",
+        "tests/traces/test_storage.py",
     ),
     (
         "games that wait begin",

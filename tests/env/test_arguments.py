@@ -20,7 +20,7 @@ VECTORS = (envs.PlacementVectorEnv, envs.FrameVectorEnv)
 @pytest.mark.parametrize("kind", ["DrMarioPlacement-v0", "DrMario-v0"])
 def test_what_only_a_vector_has_is_no_argument_of_a_game(kind):
     for name, value in (("num_envs", 2), ("threads", 2), ("autoreset_mode", "NEXT_STEP")):
-        with pytest.raises(TypeError, match=f"{name} must not be given for a single game, got {value!r}"):
+        with pytest.raises(TypeError, match=f"{name} is {value!r}; a single game has none"):
             gym.make(kind, **{name: value})
 
 
@@ -80,6 +80,11 @@ def test_a_reset_says_what_it_cannot_use(kind):
         vector.reset(options=5)
     seeded = vector.reset(seed=np.array(3))[1]["game_seed"]  # as NumPy's own scalars are
     assert (seeded == vector.reset(seed=3)[1]["game_seed"]).all()
+
+
+def test_an_observer_is_one():
+    with pytest.raises(TypeError, match="observer is 'mine'; it must be an Observer or None"):
+        envs.PlacementEnv(observer="mine")
 
 
 def test_whether_to_copy_is_yes_or_no():

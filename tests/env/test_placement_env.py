@@ -5,6 +5,7 @@ from gymnasium.vector import AutoresetMode
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
 from mlx_drmario.envs import PlacementEnv, PlacementVectorEnv
+from mlx_drmario.observer import Observer
 
 
 def test_a_step_is_a_decision_of_the_core():
@@ -139,3 +140,44 @@ def test_the_last_observation_of_a_forfeited_game_is_what_it_saw():
         np.testing.assert_array_equal(column, before[name][0])
     for name in ("legal", "frames_to_lock"):
         np.testing.assert_array_equal(info["final_info"][name][0], before[name][0])
+
+
+def test_masks_are_of_the_game_whatever_is_written_to_an_observation():
+    env = PlacementVectorEnv(3, level=2)
+    observation, _ = env.reset(seed=0)
+    masks = env.action_masks()
+    assert np.array_equal(masks, observation["legal"]) and masks.flags.writeable
+    observation["legal"][...] = 0
+    observation["planes"] *= 2
+    assert np.array_equal(env.action_masks(), masks)
+    assert not env.step(masks.argmax(axis=1))[4]["forfeit"].any()
+
+
+class Failing(Observer):
+    """Nobody is there to be counted yet, and the third step cannot be written."""
+
+    steps = 0
+
+    def __len__(self):
+        return self.steps
+
+    def after_step(self, games, part=0):
+        self.steps += 1
+        if self.steps == 3:
+            raise OSError("the disk is full")
+
+
+def test_games_that_ended_while_an_observer_failed_begin_anew():
+    failing = Failing()
+    env = PlacementVectorEnv(2, max_decisions=3, observer=failing)
+    env.reset(seed=0)
+    failures, ended = 0, []
+    for _ in range(8):
+        try:
+            _, _, terminated, truncated, _ = env.step(env.action_masks().argmax(axis=1))
+        except OSError:
+            failures += 1
+            continue
+        ended.append((terminated | truncated).tolist())
+    assert failures == 1 and ended[:2] == [[False, False]] * 2
+    assert ended[2:] == [[False, False], [False, False], [False, False], [True, True], [False, False]]

@@ -1,9 +1,13 @@
 """Observations of `Decisions(copy=True)`: what was looked at stays as it is. Steps of some of the games."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -125,6 +129,17 @@ def test_masks_that_were_written_to_change_nothing():
         assert np.array_equal(kept.legal, live.legal) and np.array_equal(kept.planes, live.planes)
 
 
+def test_what_was_taken_is_given_once():
+    """Also by steps and resets of no game."""
+    games = started(2, copy=True)
+    taken = [games.take()]
+    for change in (lambda mask: games.step([0, 0], mask=mask), lambda mask: games.reset(1, 1, 9, mask=mask)):
+        change(np.zeros(2, bool))
+        taken.append(games.take())
+    assert not any(np.may_share_memory(a[name], b[name]) for a, b in combinations(taken, 2) for name in OBSERVED)
+    assert np.array_equal(taken[0]["planes"], taken[-1]["planes"])
+
+
 def test_memory_that_nobody_holds_is_used_again():
     """A loop that holds the last observation needs two."""
     games, places, last = started(64, copy=True), set(), None
@@ -134,6 +149,49 @@ def test_memory_that_nobody_holds_is_used_again():
         games.step(games.sample_legal(seed))
         assert address(games.planes) != address(last)
     assert len(places) == 2
+
+
+SCARCE = """
+import resource
+import numpy as np
+import mlx_drmario as dm
+
+games, twin, held = dm.Decisions(4096, threads=1, copy=True), dm.Decisions(4096, threads=1), []
+for each in (games, twin):
+    each.reset(4, 2, np.arange(2, 4098))
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 100_000_000, resource.RLIM_INFINITY))
+for turn in range(99):
+    held.append(games.planes)
+    actions = twin.sample_legal(turn)
+    try:
+        games.step(actions)
+    except MemoryError:
+        break
+    twin.step(actions)
+assert 3 < turn < 98
+assert np.array_equal(games.digest(), twin.digest()) and np.array_equal(games.legal, twin.legal)
+held.clear()
+for each in (games, twin):
+    each.step(actions)
+assert np.array_equal(games.digest(), twin.digest()) and np.array_equal(games.planes, twin.planes)
+print("as before")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="limits memory as Linux does")
+def test_a_step_for_which_there_is_no_memory_changes_nothing():
+    done = subprocess.run([sys.executable, "-c", SCARCE], capture_output=True, text=True)
+    assert done.stdout == "as before\n", done.stderr
+
+
+def test_whoever_holds_one_array_holds_no_other():
+    games, scalars, places = started(64, copy=True), [], set()
+    for seed in range(9):
+        scalars.append(games.take()["scalars"][3])
+        places.add(address(games.planes))
+        games.step(games.sample_legal(seed))
+    assert len(places) == 1 and len({address(row) for row in scalars}) == 9
 
 
 def test_arrays_outlive_their_games():

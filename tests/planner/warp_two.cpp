@@ -255,7 +255,7 @@ class Arena {
     tally.both_due += due[0] && due[1];
     for (std::size_t s = 0; s < kSides; ++s) {
       if (!due[s]) continue;
-      const u16* frames_to_lock = &decisions_.seen.now().frames_to_lock[(n * kSides + s) * kActions];
+      const u16* frames_to_lock = &decisions_.seen.frames_to_lock.now()[(n * kSides + s) * kActions];
       const int side = static_cast<int>(s);
       const bool follow =
           s == 1 && due[0] && twins_[n] && random_() % 32 != 0 && frames_to_lock[actions[0]] != kUnreachable;

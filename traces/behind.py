@@ -1,0 +1,66 @@
+"""Threads for work that a playing thread must not wait for, which its interruption leaves as they are.
+
+`concurrent.futures` will not do: its locks are taken in Python code, and a KeyboardInterrupt between taking one and
+the block that gives it back leaves it taken, so that closing waits for ever. Nor do its threads work at exit.
+"""
+
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+LOOK = 0.0005
+"""seconds between two looks of who waits for a task"""
+
+
+class Task:
+    """Something to be done behind, and what became of it."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._value: Any = None
+        self._error: Exception | None = None
+        self.done = False
+
+    def run(self) -> None:
+        try:
+            self._value = self._work()
+        except Exception as error:  # whoever waits for it raises it
+            self._error = error
+        self.done = True
+
+    def wait(self) -> None:
+        while not self.done:
+            time.sleep(LOOK)
+
+    def result(self) -> Any:
+        """Wait until it is done; what it returned. Raises what it raised."""
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class Behind:
+    """One thread that does tasks one after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name=name, daemon=True)  # else nothing could be done at exit
+        self._thread.start()
+
+    def submit(self, work: Callable[[], object]) -> Task:
+        task = Task(work)
+        self._tasks.put(task)
+        return task
+
+    def shutdown(self) -> None:
+        """Have the thread end after all that was submitted, and wait for it."""
+        last = self.submit(lambda: self._tasks.put(None))
+        last.wait()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task.run()
