@@ -35,8 +35,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an interruption leaves a lock taken",
         "traces/behind.py",
-        "            time.sleep(LOOK)\n",
-        "            with __import__('threading').Condition():\n                time.sleep(LOOK)\n",
+        "Task | None] = SimpleQueue()",
+        "Task | None] = __import__('queue').Queue()",
         ENVIRONMENTS,
     ),
     (
