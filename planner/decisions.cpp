@@ -66,7 +66,8 @@ void Decisions::clear_told() {
 
 template <typename Move>
 void Decisions::change(const std::vector<bool>& mask, const Move& move) {
-  const auto moving = games_of(mask, true), waiting = seen.copy() ? games_of(mask, false) : moving;
+  const auto moving = games_of(mask, true);
+  const auto waiting = seen.copy() ? games_of(mask, false) : std::vector<std::size_t>();
   if (moving.empty() && !seen.taken()) return;
   const Observations::Renewal renewal = seen.renew();
   for_games(*this, moving, [&](std::size_t n) {
@@ -134,11 +135,15 @@ void Decisions::step_game(std::size_t n, const i32* actions, const std::vector<u
 }
 
 long Decisions::first_illegal(const i32* actions, const std::vector<bool>& mask) const {
-  for (std::size_t row = 0; row < rows(); ++row) {
-    if (!to_act[row] || !mask[row / static_cast<std::size_t>(players_)]) continue;
-    const i32 action = actions[row];
-    if (action < 0 || action >= kActions || !is_legal(row, static_cast<std::size_t>(action))) {
-      return static_cast<long>(row);
+  const auto players = static_cast<std::size_t>(players_);
+  for (std::size_t n = 0; n < games.size(); ++n) {
+    if (!mask[n]) continue;
+    for (std::size_t row = n * players; row < (n + 1) * players; ++row) {
+      if (!to_act[row]) continue;
+      const i32 action = actions[row];
+      if (action < 0 || action >= kActions || !is_legal(row, static_cast<std::size_t>(action))) {
+        return static_cast<long>(row);
+      }
     }
   }
   return -1;

@@ -48,19 +48,26 @@ class Behind:
     def __init__(self, name: str) -> None:
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name=name, daemon=True)  # else nothing could be done at exit
+        self._ends = self._ended = False
         self._thread.start()
 
     def submit(self, work: Callable[[], object]) -> Task:
+        """Raises ValueError after `shutdown`."""
+        if self._ends:
+            raise ValueError(f"the thread {self._thread.name} has ended")
         task = Task(work)
         self._tasks.put(task)
         return task
 
     def shutdown(self) -> None:
-        """Have the thread end after all that was submitted, and wait for it."""
-        last = self.submit(lambda: self._tasks.put(None))
-        last.wait()
+        """Have the thread end after all that was submitted, and wait for it; again, after an interruption, too."""
+        self._ends = True
+        self._tasks.put(None)
+        while not self._ended:
+            time.sleep(LOOK)
         self._thread.join()
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task.run()
+        self._ended = True

@@ -3,9 +3,10 @@
 import atexit
 import glob
 import re
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -73,12 +74,14 @@ class Capture(OfOneProcess, Observer):
         self.name = name or fresh_name()
         super().__init__()
         self._closed = False
-        atexit.register(self._end)
-        self._at_exit = Finalize(None, self._end, exitpriority=0)  # of processes that multiprocessing begins
-        self._beginning = Lock()
+        self._lock = Lock()  # of whoever begins a part, or closes
         self.rows_thread, self.files_thread = (Behind(f"{kind} of {self.name}") for kind in ("rows", "files"))
         self._parts: dict[tuple[int, int], _Part] = {}
         """by shard and batch of games: a shard may play two, as a curriculum does"""
+        self._begun: Counter[int] = Counter()
+        """parts of a shard, those among them that could not begin"""
+        atexit.register(self._end)
+        self._at_exit = Finalize(None, self._end, exitpriority=0)  # of processes that multiprocessing begins
 
     def before_step(
         self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
@@ -101,8 +104,9 @@ class Capture(OfOneProcess, Observer):
 
     def _begin_part(self, games: Decisions, part: int) -> "_Part":
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self._beginning:
-            others = sum(number == part for number, _ in self._parts)
+        with self._lock:
+            self._refuse()
+            others, self._begun[part] = self._begun[part], self._begun[part] + 1
             begun = self._parts[part, id(games)] = _Part(self, f"{part:02d}" + (f".{others}" if others else ""), games)
         return begun
 
@@ -118,24 +122,29 @@ class Capture(OfOneProcess, Observer):
     def close(self) -> None:
         """Complete all files; OSError when the disk is full (the journals stay, see `writer.recover`).
 
-        Again does nothing. Raises RuntimeError in a forked process.
+        Again does nothing, and after an interruption what was left. Raises RuntimeError in a forked process.
         """
-        if self._closed:
-            return
-        self._refuse()
+        with self._lock:
+            if self._closed:
+                return
+            self._refuse()
+            failed = [part.close() for part in self._parts.values()]
+            self.rows_thread.shutdown()
+            self.files_thread.shutdown()
+            self._closed = True
         self._at_exit.cancel()
         atexit.unregister(self._end)
-        with ExitStack() as stack:
-            stack.callback(self.files_thread.shutdown)
-            stack.callback(self.rows_thread.shutdown)
-            for part in tuple(self._parts.values()):
-                stack.callback(part.close)
-            self._closed = True
+        for error in failed:
+            if error is not None:
+                raise error
 
     def _end(self) -> None:
         """At exit, of this process and of none that was forked from it."""
         if getpid() == self._process:
-            self.close()
+            try:
+                self.close()
+            except OSError as error:
+                print(f"the recording {self.name} was not closed: {error}", file=sys.stderr)
 
     def files(self) -> list[Path]:
         """The files made so far, in order; after `close` all."""
@@ -179,6 +188,8 @@ class _Part:
         """of the last step"""
         self._waiting: deque[Task] = deque()
         """of the thread behind, oldest first; each takes all full blocks"""
+        self._closing: Task | None = None
+        self._finished = False
 
     def before(self, action: Array, log_prob: Array | None, value: Array | None) -> None:
         if self._waiting:
@@ -207,27 +218,53 @@ class _Part:
 
     def hand_over(self) -> None:
         """Have full blocks taken. An interruption before loses nothing: the next one takes them too."""
-        self._waiting.append(self._thread.submit(self._recorder.take))
+        self._waiting.append(self._thread.submit(self._take))
+
+    def _take(self) -> None:
+        if not self._finished:  # by a thread that closes while this one plays
+            self._recorder.take()
 
     def _collect(self, most: int) -> None:
         """Look what is done, and wait until at most so many blocks are not. Raises what went wrong."""
-        while self._waiting and (self.log.ready > most or self._waiting[0].done):
-            task = self._waiting[0]
+        while (task := self._oldest()) and (self.log.ready > most or task.done):
             task.wait()
-            self._waiting.popleft()
+            self._drop(task)
             task.result()
+
+    def _oldest(self) -> Task | None:
+        try:
+            return self._waiting[0]
+        except IndexError:
+            return None
+
+    def _drop(self, task: Task) -> None:
+        with suppress(ValueError):  # another thread closes
+            self._waiting.remove(task)
 
     def flush(self) -> None:
         self.log.seal()
         self.hand_over()
         while self._waiting:
-            self._waiting[0].wait()
-            self._waiting.popleft().result()
+            self._collect(-1)
 
-    def close(self) -> None:
+    def close(self) -> Exception | None:
+        """Have all taken and the file completed; what went wrong. Again, after an interruption, waits for that."""
+        if self._closing is None:
+            self._closing = self._thread.submit(self._finish)
+        self._closing.wait()
+        try:
+            self._collect(-1)
+            self._closing.result()
+        except (OSError, ValueError) as error:
+            return error
+        return None
+
+    def _finish(self) -> None:
+        self._finished = True
         with ExitStack() as stack:
-            stack.callback(lambda: self._thread.submit(self._recorder.close).result())
-            self.flush()
+            stack.callback(self._recorder.close)
+            self.log.seal()
+            self._recorder.take()
 
 
 def capture_line(capture: Observer, games: Decisions, actions: Iterable[int]) -> None:

@@ -55,8 +55,8 @@ class Recorder:
     def take(self) -> None:
         """Record all full blocks. OSError when the disk is full; the rows wait for the next time then."""
         while (block := self._log.take()) is not None:
-            self._record(block)
             self._full |= block.fills_file
+            self._record(block)
             if self._full:
                 self._next_file()
             self._writer.flush()
@@ -88,8 +88,8 @@ class Recorder:
             raw(self._last)[block.seats[still_open]] = raw(rows)[still_open]
         self._writer.start(block.states, self.policy)
         self._writer.end(block.ends["game"], block.ends["outcome"], block.ends["winner"], block.ends["digest"])
-        self._writer.decide(late)
-        self._writer.decide(rows)
+        # Together: where that raises they are kept together, too.
+        self._writer.decide(np.concatenate([raw(late), raw(rows)]).view(rows.dtype) if len(late) else rows)
 
     def _fill_in(self, block: LogBlock, rows: Rows) -> None:
         """What the policy says. Where it is silent, rows say so already."""

@@ -194,12 +194,12 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
         if not self._started or (self.autoreset_mode == AutoresetMode.DISABLED and waiting.any()):
             raise ResetNeeded(f"call reset before step: {_ended(np.flatnonzero(waiting))}")
         outcome = self._play(actions, ~waiting)
-        self._ended = outcome.terminated | outcome.truncated
+        self._ended = waiting | (ended := outcome.terminated | outcome.truncated)
         terms = rewards.weigh(self.reward, outcome.counts)
         total = terms.pop("total").astype(np.float64)
         info = _with_masks({**outcome.events, "reward_terms": terms}, ~waiting)
-        if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
-            self._finish(info, self._ended)
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and ended.any():
+            self._finish(info, ended)
         if waiting.any():
             self._draw(waiting)
         observation = self._observe()

@@ -184,8 +184,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the wrong observation ends a game",
         VECTOR,
-        "            self._finish(info, self._ended)\n",
-        "            self._draw(self._ended)\n            self._finish(info, self._ended)\n",
+        "            self._finish(info, ended)\n",
+        "            self._draw(ended)\n            self._finish(info, ended)\n",
         GYMNASIUM,
     ),
     (

@@ -159,8 +159,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "actions of games that wait are looked at",
         DECISIONS,
-        "if (!to_act[row] || !mask[row / static_cast<std::size_t>(players_)]) continue;",
-        "if (!to_act[row]) continue;",
+        "    if (!mask[n]) continue;\n    for (std::size_t row",
+        "    for (std::size_t row",
         KEPT,
     ),
     (

@@ -1,6 +1,7 @@
 """Deliberate faults in whose recordings, runs and outputs are, and in what a terminal lacks."""
 
 CAPTURE, ENVIRONMENTS = "traces/capture.py", "tests/traces/test_environments.py"
+CLOSING = "tests/traces/test_closing.py"
 
 # (name, file, old text, new text, test that fails)
 MUTANTS: list[tuple[str, str, str, str, str]] = [
@@ -26,11 +27,11 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         ENVIRONMENTS,
     ),
     (
-        "threads give two files one name",
+        "a part that could not begin keeps its name",
         CAPTURE,
-        "        with self._beginning:\n",
-        "        if True:\n",
-        f"{ENVIRONMENTS}::test_threads_may_share_a_recording",
+        "others, self._begun[part] = self._begun[part], self._begun[part] + 1",
+        "others = sum(number == part for number, _ in self._parts)",
+        ENVIRONMENTS,
     ),
     (
         "an interruption leaves a lock taken",
@@ -80,6 +81,41 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "    return np.bytes_(text.encode())",
         "    return text",
         "tests/traces/test_storage.py",
+    ),
+    (
+        "a recording is closed once, whole or not",
+        CAPTURE,
+        "            failed = [part.close() for part in self._parts.values()]\n",
+        "            self._closed = True\n            failed = [part.close() for part in self._parts.values()]\n",
+        f"{CLOSING}::test_an_interruption_anywhere_in_closing_loses_nothing",
+    ),
+    (
+        "what was not handed over is lost by closing",
+        CAPTURE,
+        "            self.log.seal()\n            self._recorder.take()\n",
+        "            self._recorder.take()\n",
+        CLOSING,
+    ),
+    (
+        "a thread behind goes on after its recording was closed",
+        CAPTURE,
+        "        if not self._finished:",
+        "        if True:",
+        CLOSING,
+    ),
+    (
+        "decisions that are over are written alone",
+        "traces/recorder.py",
+        "        self._writer.decide(np.concatenate([raw(late), raw(rows)]).view(rows.dtype) if len(late) else rows)\n",
+        "        self._writer.decide(late)\n        self._writer.decide(rows)\n",
+        CLOSING,
+    ),
+    (
+        "a forfeited game goes on after an interruption",
+        "mlx_drmario/envs/vector.py",
+        "self._ended = waiting | (ended := ",
+        "self._ended = (ended := ",
+        "tests/env/test_placement_env.py",
     ),
     (
         "games that wait begin",

@@ -106,8 +106,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the player never waits for the disk",
         CAPTURE,
-        "while self._waiting and (self.log.ready > most or self._waiting[0].done):",
-        "while self._waiting and self._waiting[0].done:",
+        "while (task := self._oldest()) and (self.log.ready > most or task.done):",
+        "while (task := self._oldest()) and task.done:",
         TEST_BEHIND,
     ),
     ("errors behind are dropped", CAPTURE, "            task.result()\n", "", TEST_BEHIND),

@@ -4,7 +4,7 @@
 #   scripts/runs/results.sh [games of the cheap policies]   # 1,000 by default
 #
 # What is there already is kept, so it goes on where it was stopped. Hours on two cores: searches deeper than 3ply cost
-# milliseconds a capsule, so they play at HI alone, and `deep` fewer games at the levels that the table does not show.
+# milliseconds a capsule, so they play at HI alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PWD/.venv/bin:$PATH
@@ -48,8 +48,7 @@ done
 play sampled search:sampled hi 0-20 "${DEEPEST:-1000}"
 play sampled search:sampled hi 20 "${TWENTY:-4096}" -20
 play deep search:deep hi 20 "${TWENTY:-4096}" -20
-play deep search:deep hi 0-20 "${SLOWEST:-200}"
-play deep search:deep hi 0-5,7,10,12,15,18 "${DEEPEST:-1000}" -1000
+play deep search:deep hi 0-19 "${DEEPEST:-1000}"
 play memory memory hi 0-19 "${DEEPEST:-1000}"
 play memory memory hi 20 "${TWENTY:-4096}" -20
 for speed in hi med low; do

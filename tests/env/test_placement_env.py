@@ -181,3 +181,23 @@ def test_games_that_ended_while_an_observer_failed_begin_anew():
         ended.append((terminated | truncated).tolist())
     assert failures == 1 and ended[:2] == [[False, False]] * 2
     assert ended[2:] == [[False, False], [False, False], [False, False], [True, True], [False, False]]
+
+
+def test_a_forfeited_game_begins_anew_also_after_an_interruption(monkeypatch):
+    env = PlacementVectorEnv(2, level=0)
+    observation, info = env.reset(seed=0)
+    seed, draw = info["game_seed"][0], env._draw
+    legal = observation["legal"]
+    observation, _, terminated, *_ = env.step(np.array([legal[0].argmin(), legal[1].argmax()]))
+    assert terminated.tolist() == [True, False]
+
+    def interrupted(mask):
+        monkeypatch.setattr(env, "_draw", draw)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(env, "_draw", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        env.step(observation["legal"].argmax(axis=1))
+    *_, info = env.step(env.action_masks().argmax(axis=1))
+    assert info["game_seed"][0] != seed and info["decisions"].tolist() == [0, 3]
+    assert info["_tau"].tolist() == [False, True]

@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -230,3 +231,24 @@ def test_an_interruption_leaves_nothing_locked(tmp_path: Path) -> None:
     assert done.stdout == "closed 1\n", done.stderr
     (file,) = tmp_path.glob("*.h5")
     assert replay.verify(storage.read(file)) == []
+
+
+def test_a_part_that_could_not_begin_gives_way_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal may be there: what was to be recorded goes to another file."""
+    games = dm.Decisions(2)
+    with Capture(tmp_path) as capture:
+        with monkeypatch.context() as patch:
+            patch.setattr("mlx_drmario.traces.capture.Recorder.__init__", begun_in_vain)
+            with pytest.raises(KeyboardInterrupt):
+                capture.before_step(games, games.sample_legal(0), None, None)
+        for turn in range(3):
+            action = games.sample_legal(turn)
+            capture.before_step(games, action, None, None)
+            games.step(action)
+            capture.after_step(games)
+    assert sum(len(actions) for _, actions in played(recorded(capture))) == 6
+
+
+def begun_in_vain(self: Any, games: Any, log: Any, policy: str, open_next: Any, maker: Any) -> None:
+    open_next(1, None)
+    raise KeyboardInterrupt
