@@ -476,9 +476,9 @@ class Decisions:
     """
     N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].
     The arrays are read-only views of buffers that calls rewrite in place: copy what you keep, or see `copy`.
-    Calls from several
-    threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a seat
-    whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.
+    Calls from several threads take turns. Event columns tell of the decision that ended in the last step, once;
+    they are 0 for a seat whose decision goes on, for an ended game, and after reset, load and set_state. Can be
+    pickled.
     """
 
     def __init__(
@@ -530,7 +530,7 @@ class Decisions:
     def take(self) -> dict[str, numpy.typing.NDArray[Any]]:
         """
         planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of
-        others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game, but until
+        others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game; until
         the games change it shows in the other arrays of this observation as well.
         """
 

@@ -310,8 +310,7 @@ static void bind_playing(nb::class_<Decisions>& c) {
            "one-player game, and the sum of their last placements' frames_to_lock.")
       .def("take", &take_observations, nb::sig("def take(self) -> dict[str, numpy.typing.NDArray[typing.Any]]"),
            "planes, scalars, legal and frames_to_lock by name, of games that were made with copy=True (ValueError of\n"
-           "others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game, but "
-           "until\n"
+           "others), to be kept and, but for frames_to_lock, to be written to. What is written changes no game; until\n"
            "the games change it shows in the other arrays of this observation as well.")
       .def_prop_ro(
           "view", [](Decisions& d) { return PublicView{&d}; }, nb::keep_alive<0, 1>(), "The public view of the games.");
@@ -373,10 +372,9 @@ void bind_decisions(nb::module_& m) {
       m, "Decisions",
       "N games moved from spawn to spawn. One player: arrays [N, ...]; two: a row per seat, [N, 2, ...].\n"
       "The arrays are read-only views of buffers that calls rewrite in place: copy what you keep, or see `copy`.\n"
-      "Calls from several\n"
-      "threads take turns. Event columns tell of the decision that ended in the last step, once; they are 0 for a "
-      "seat\n"
-      "whose decision goes on, for an ended game, and after reset, load and set_state. Can be pickled.");
+      "Calls from several threads take turns. Event columns tell of the decision that ended in the last step, once;\n"
+      "they are 0 for a seat whose decision goes on, for an ended game, and after reset, load and set_state. Can be\n"
+      "pickled.");
   c.def("__init__", &construct, "num_envs"_a.none(), "planes"_a.none() = "bitplane", "threads"_a.none() = 0,
         "max_decisions"_a.none() = 0, "players"_a.none() = 1, "copy"_a.none() = false,
         nb::sig("def __init__(self, num_envs: int, planes: str = 'bitplane', threads: int = 0, max_decisions: int = 0, "

@@ -88,9 +88,9 @@ void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<
 }
 
 void Decisions::replace(const std::vector<Game>& others) {
-  std::copy(others.begin(), others.end(), games.begin());  // in place: Python holds views of this memory
   clear_told();
-  change(std::vector<bool>(games.size(), true), [](std::size_t, const auto&) {});
+  // One by one: Python holds views of this memory.
+  change(std::vector<bool>(games.size(), true), [&](std::size_t n, const auto&) { games[n] = others[n]; });
 }
 
 void Decisions::step(const i32* actions, const std::vector<bool>& mask) {

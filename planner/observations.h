@@ -24,8 +24,8 @@ class KeptArray {
 
   // Has what `renew` may need. Throws std::bad_alloc.
   void prepare() {
-    if (!fresh_ && !unshared(now_) && unused() == before_.end())
-      fresh_ = std::make_shared<std::vector<T>>(now_->size());
+    if (fresh_ || unshared(now_) || unused() != before_.end()) return;
+    fresh_ = std::make_shared<std::vector<T>>(now_->size());
   }
 
   // Makes `now` one that nobody shares; returns what it was, which may be the same.

@@ -124,10 +124,11 @@ class Capture(OfOneProcess, Observer):
 
         Again does nothing, and after an interruption what was left. Raises RuntimeError in a forked process.
         """
+        if not self._closed:  # before a forked child waits for a lock that nobody gives back
+            self._refuse_forked(self.name)
         with self._lock:
             if self._closed:
                 return
-            self._refuse()
             failed = [part.close() for part in self._parts.values()]
             self.rows_thread.shutdown()
             self.files_thread.shutdown()

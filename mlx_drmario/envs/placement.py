@@ -19,6 +19,7 @@ from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
 
 OBSERVED = ("planes", "scalars", "legal", "frames_to_lock")
+"""what an observation is made of, by the names of `Decisions`"""
 
 
 class PlacementVectorEnv(GameVectorEnv):
