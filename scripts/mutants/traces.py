@@ -111,7 +111,13 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         TEST_BEHIND,
     ),
     ("errors behind are dropped", CAPTURE, "            task.result()\n", "", TEST_BEHIND),
-    ("a forked child may write", CAPTURE, "        self._refuse_forked(self.name)", "        pass", TEST_BEHIND),
+    (
+        "a forked child may write",
+        CAPTURE,
+        'is closed")\n        self._refuse_forked(self.name)',
+        'is closed")',
+        TEST_BEHIND,
+    ),
     (
         "a write error of a file is not told",
         STORAGE,
