@@ -9,20 +9,15 @@
 
 namespace drm {
 
-// Calls body(i) for 0 <= i < count, on all threads.
+// Calls body(n) for these games, on all threads, which share those alone.
 template <typename Body>
-static void for_each(Decisions& d, int count, const Body& body) {
+static void for_games(Decisions& d, const std::vector<std::size_t>& chosen, const Body& body) {
+  const int count = static_cast<int>(chosen.size());
   // Chunks of at most 16 games (with 2, four thousand took a tenth longer), and some for every thread: games differ.
   const int grain = std::clamp(count / (4 * d.pool().threads()), 1, 16);
   d.pool().for_chunks(count, grain, [&](int begin, int end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(i);
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(chosen[i]);
   });
-}
-
-// Calls body(n) for these games; threads share those alone.
-template <typename Body>
-static void for_games(Decisions& d, const std::vector<std::size_t>& chosen, const Body& body) {
-  for_each(d, static_cast<int>(chosen.size()), [&](std::size_t i) { body(chosen[i]); });
 }
 
 // The games whose mask is `set`.

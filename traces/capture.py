@@ -245,8 +245,7 @@ class _Part:
     def flush(self) -> None:
         self.log.seal()
         self.hand_over()
-        while self._waiting:
-            self._collect(-1)
+        self._collect(-1)
 
     def close(self) -> Exception | None:
         """Have all taken and the file completed; what went wrong. Again, after an interruption, waits for that."""

@@ -14,12 +14,11 @@ from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
 from mlx_drmario.envs.vector import (
     ALL,
+    EVENTS,
     Columns,
     GameVectorEnv,
     Outcome,
     Rows,
-    only,
-    told,
 )
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number, whole
@@ -32,6 +31,16 @@ COUNTERS = (
 busy with, and the timers, which planes and scalars do not show or show rounded."""
 _HELD = np.array(BUTTONS, np.uint8)
 _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the bottle
+
+
+def told(events: Any) -> Columns:
+    """Copies of the event columns that info reports; events as `rewards.Events`."""
+    return {name: getattr(events, name).copy() for name in EVENTS}
+
+
+def only(mask: Mask, columns: Columns) -> Columns:
+    """The columns with zeros where mask is not set."""
+    return columns if mask.all() else {name: column * mask for name, column in columns.items()}
 
 
 class FrameVectorEnv(GameVectorEnv):

@@ -47,16 +47,6 @@ class Outcome:
     """reported in info as they are"""
 
 
-def told(events: Any) -> Columns:
-    """Copies of the event columns that info reports; events as `rewards.Events`."""
-    return {name: getattr(events, name).copy() for name in EVENTS}
-
-
-def only(mask: Mask, columns: Columns) -> Columns:
-    """The columns with zeros where mask is not set."""
-    return columns if mask.all() else {name: column * mask for name, column in columns.items()}
-
-
 class Looking:
     """Has live views of an engine's arrays, which a copy takes anew: it looks at the games of its own."""
 

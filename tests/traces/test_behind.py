@@ -2,12 +2,9 @@
 
 import contextlib
 import pickle
-import sys
 import threading
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import pytest
@@ -18,7 +15,7 @@ from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import QUEUE, Capture
 from mlx_drmario.traces.games import problems
 from mlx_drmario.traces.recorder import Recorder
-from tests.traces.conftest import refused_in_a_fork
+from tests.traces.conftest import interrupted_at, refused_in_a_fork
 from tests.traces.crash_child import GAMES
 from tests.traces.test_crash import play_on
 
@@ -50,29 +47,6 @@ def test_ctrl_c_anywhere_in_the_playing_thread(tmp_path: Path, call: str) -> Non
     assert interrupts > 3 and problems(games) == [] and replay.verify(games) == []
     assert games.rows == len(np.unique(games.decision["digest"]))
     assert rows - lost <= games.rows <= rows  # no more is lost than the steps that were interrupted
-
-
-@contextlib.contextmanager
-def interrupted_at(line: int) -> Iterator[None]:
-    """Raise KeyboardInterrupt before line number `line` that runs in capture.py (0: never)."""
-    left = line
-
-    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
-        nonlocal left
-        if Path(frame.f_code.co_filename).name != "capture.py":
-            return None
-        left -= event == "line"
-        if left == 0 and event == "line":
-            raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    if line:
-        sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
 
 
 @pytest.mark.parametrize("steps", [2, 4 + QUEUE])

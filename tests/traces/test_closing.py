@@ -1,9 +1,9 @@
 """However a recording is closed, it is whole: interrupted anywhere, by several threads, after a full disk."""
 
 import resource
-import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,58 +13,7 @@ import mlx_drmario as dm
 from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.traces.games import problems
-
-INTERRUPTED = """
-import faulthandler, linecache, sys
-from pathlib import Path
-import mlx_drmario as dm
-from mlx_drmario.traces import storage
-from mlx_drmario.traces.capture import Capture
-
-OURS = ("traces/capture.py", "traces/behind.py")
-
-def closed_with_interruption(folder, number):
-    \"\"\"Record three steps, close, raise KeyboardInterrupt at the so manieth line of that, close again.\"\"\"
-    games, lines = dm.Decisions(2, threads=1), []
-    games.reset(0, 2, [2, 3])
-    capture = Capture(folder)
-    for turn in range(3):
-        action = games.sample_legal(turn)
-        capture.before_step(games, action, None, None)
-        games.step(action)
-        capture.after_step(games)
-    def trace(frame, event, argument):
-        def local(frame, event, argument):
-            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-            if event == "line" and not line.startswith("with self._lock"):  # no signal comes where that is given back
-                lines.append(line)
-                if len(lines) == number:
-                    raise KeyboardInterrupt
-            return local
-        return local if frame.f_code.co_filename.endswith(OURS) else None
-    sys.settrace(trace)
-    try:
-        capture.close()
-    except KeyboardInterrupt:
-        pass
-    sys.settrace(None)
-    faulthandler.dump_traceback_later(20, exit=True)
-    capture.close()
-    faulthandler.cancel_dump_traceback_later()
-    (file,) = Path(folder).iterdir()
-    assert storage.read(file).rows == 6, (number, lines[-1])
-    return len(lines)
-
-number = 0
-while closed_with_interruption(f"{sys.argv[1]}/{number}", number) >= number:
-    number += 1
-print("interrupted", number > 25)
-"""
-
-
-def test_an_interruption_anywhere_in_closing_loses_nothing(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED, tmp_path], capture_output=True, text=True, timeout=300)
-    assert done.stdout == "interrupted True\n", done.stderr
+from tests.traces.conftest import interrupted_at
 
 
 def play(capture: Capture, games: dm.Decisions, turn: int) -> int:
@@ -90,6 +39,28 @@ def whole(capture: Capture, folder: Path) -> int:
     read = [storage.read(file) for file in files]
     assert all(problems(games) == [] and replay.verify(games) == [] for games in read)
     return sum(games.rows for games in read)
+
+
+def test_an_interruption_anywhere_in_closing_loses_nothing(tmp_path: Path) -> None:
+    """Closed again, a recording is whole. No signal comes where a lock is given back."""
+    for line in count():
+        games, folder = dm.Decisions(2, threads=1), tmp_path / str(line)
+        games.reset(0, 2, [2, 3])
+        capture, interrupted = Capture(folder), False
+        made = sum(play(capture, games, turn) for turn in range(3))
+        try:
+            with interrupted_at(line, ("capture.py", "behind.py"), but="with self._lock"):
+                capture.close()
+        except KeyboardInterrupt:
+            interrupted = True
+        again = threading.Thread(target=capture.close, daemon=True)
+        again.start()
+        again.join(20)
+        assert not again.is_alive(), line
+        assert whole(capture, folder) == made == 6, line
+        if line and not interrupted:
+            break
+    assert line > 25
 
 
 @pytest.mark.parametrize("players", [1, 2])
