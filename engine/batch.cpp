@@ -31,7 +31,7 @@ Batch::Batch(int num_games, int players, int threads)
   std::fill(games_.begin(), games_.end(), fresh);
 }
 
-void Batch::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask, bool at_play) {
+void Batch::reset(const std::vector<GameConfig>& configs, const GameMask& mask, bool at_play) {
   std::fill(events_.begin(), events_.end(), Events{});
   pool_.for_chunks(size(), kGameGrain, [&](int begin, int end) {
     for (auto n = static_cast<std::size_t>(begin); n < static_cast<std::size_t>(end); ++n) {

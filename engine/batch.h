@@ -24,7 +24,7 @@ class Batch {
   const std::vector<Events>& events() const { return events_; }  // [N][P]: of the last run or step
 
   // Starts the games of `mask` at the first sample of play, or at the sample before the level set-up.
-  void reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask, bool at_play);
+  void reset(const std::vector<GameConfig>& configs, const GameMask& mask, bool at_play);
 
   // Replaces all games; nothing has happened in them yet.
   void replace(const std::vector<Match>& games);

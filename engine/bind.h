@@ -108,7 +108,7 @@ void filled(T& object, const Fill& fill) {
 }
 
 // bool[N], or None for all.
-std::vector<bool> game_mask(nb::handle mask, std::size_t n);
+GameMask game_mask(nb::handle mask, std::size_t n);
 
 // An argument as Python gives it, which signatures show as a T. So it is `checked`, not nanobind, that says what is
 // wrong with it: in one sentence, with its name, as of arrays. (None gets that far with .none() alone.)

@@ -177,10 +177,10 @@ Integers<u8> checked_bottles(nb::handle value, const char* name, const std::vect
   return bottles;
 }
 
-std::vector<bool> game_mask(nb::handle mask, std::size_t n) {
-  if (mask.is_none()) return std::vector<bool>(n, true);
+GameMask game_mask(nb::handle mask, std::size_t n) {
+  if (mask.is_none()) return GameMask(n, 1);
   nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu> plain;
-  if (nb::try_cast(mask, plain, false) && plain.size() == n) return std::vector<bool>(plain.data(), plain.data() + n);
+  if (nb::try_cast(mask, plain, false) && plain.size() == n) return GameMask(plain.data(), plain.data() + n);
   nb::object array = numpy().attr("asarray")(mask);
   if (nb::cast<std::string>(array.attr("dtype").attr("kind")) != "b") {
     throw nb::type_error(("mask has dtype " + text(array.attr("dtype")) + ", allowed is bool").c_str());
@@ -190,7 +190,7 @@ std::vector<bool> game_mask(nb::handle mask, std::size_t n) {
   check_shape(given, {static_cast<long>(n)}, "mask");
   const auto values =
       nb::cast<nb::ndarray<const bool, nb::c_contig, nb::device::cpu>>(numpy().attr("ascontiguousarray")(array));
-  return std::vector<bool>(values.data(), values.data() + n);
+  return GameMask(values.data(), values.data() + n);
 }
 
 std::string refusal(const char* name, nb::handle value, const std::string& allowed) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 namespace drm {
 
@@ -29,6 +30,9 @@ inline constexpr int kMaxLevel = 24;
 inline constexpr int kMaxSpeedUps = 49;
 inline constexpr int kActions = 4 * kCells;  // see planner/placement.h
 inline constexpr u16 kUnreachable = 0xFFFF;
+
+// Not 0 for the games that are meant. Bytes, as the bits of a std::vector<bool> take longer to go through.
+using GameMask = std::vector<u8>;
 
 enum Color : u8 { kYellow = 0, kRed = 1, kBlue = 2, kColors = 3 };
 

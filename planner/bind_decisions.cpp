@@ -40,7 +40,7 @@ static void step(Decisions& d, nb::handle action, nb::handle mask) {
   const auto actions = integer_array<i32>(action, "action", wanted(row_shape(d)), INT32_MIN, INT32_MAX);
   const auto chosen = game_mask(mask, count(d));
   exclusively(d, [&] {
-    const long bad = d.first_illegal(actions.data.data(), chosen);
+    const long bad = first_illegal(d, actions.data.data(), chosen);
     if (bad < 0) return d.step(actions.data.data(), chosen);
     const std::string game = std::to_string(bad / d.players());
     const std::string seat = d.players() == 2 ? ", " + std::to_string(bad % 2) : "";

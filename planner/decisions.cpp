@@ -1,6 +1,7 @@
 #include "decisions.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 
@@ -8,27 +9,6 @@
 #include "validate.h"
 
 namespace drm {
-
-// Calls body(n) for these games, on all threads, which share those alone.
-template <typename Body>
-static void for_games(Decisions& d, const std::vector<std::size_t>& chosen, const Body& body) {
-  const int count = static_cast<int>(chosen.size());
-  // Chunks of at most 16 games (with 2, four thousand took a tenth longer), and some for every thread: games differ.
-  const int grain = std::clamp(count / (4 * d.pool().threads()), 1, 16);
-  d.pool().for_chunks(count, grain, [&](int begin, int end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) body(chosen[i]);
-  });
-}
-
-// The games whose mask is `set`.
-static std::vector<std::size_t> games_of(const std::vector<bool>& mask, bool set) {
-  std::vector<std::size_t> chosen;
-  chosen.reserve(mask.size());
-  for (std::size_t n = 0; n < mask.size(); ++n) {
-    if (mask[n] == set) chosen.push_back(n);
-  }
-  return chosen;
-}
 
 Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 max_decisions, bool copy)
     : games(static_cast<std::size_t>(num_games)),
@@ -45,7 +25,7 @@ Decisions::Decisions(int num_games, int players, PlaneSet set, int threads, u32 
   for (auto* column : {&truncated, &ended, &winner}) column->resize(n);
   moves.resize(n);
   const GameConfig config{{0, 0}, {kLow, kLow}, 0x8988, 0, static_cast<u8>(players)};
-  reset(std::vector<GameConfig>(n, config), std::vector<bool>(n, true));
+  reset(std::vector<GameConfig>(n, config), GameMask(n, 1));
 }
 
 std::string describe_invalid(const Game& game) {
@@ -54,28 +34,40 @@ std::string describe_invalid(const Game& game) {
   return describe_invalid(game.round);
 }
 
-void Decisions::clear_told() {
-  std::fill(told.begin(), told.end(), Events{});
-  std::fill(truncated.begin(), truncated.end(), u8{0});
+void Decisions::forget(std::size_t n) {
+  std::fill_n(&told[n * static_cast<std::size_t>(players_)], players_, Events{});
+  truncated[n] = 0;
 }
 
 template <typename Move>
-void Decisions::change(const std::vector<bool>& mask, const Move& move) {
-  const auto moving = games_of(mask, true);
-  const auto waiting = seen.copy() ? games_of(mask, false) : std::vector<std::size_t>();
-  if (moving.empty() && !seen.taken()) return;
+void Decisions::change(const GameMask& mask, News news, const Move& move) {
+  const bool forgets = news == News::kForgotten;
+  if (std::none_of(mask.begin(), mask.end(), [](u8 meant) { return meant; }) && !seen.taken()) {
+    for (std::size_t n = 0; forgets && n < games.size(); ++n) forget(n);
+    return;
+  }
   const Observations::Renewal renewal = seen.renew();
-  for_games(*this, moving, [&](std::size_t n) {
-    move(n, renewal.frames_to_lock);
-    observe(n);
-    ++moves[n];
+  // Chunks of at most 16 games (with 2, four thousand took a tenth longer), and some for every thread: games differ.
+  // All games are shared out, the same way in every call, so that each stays in the cache of one thread.
+  pool_.for_chunks(size(), std::clamp(size() / (4 * pool_.threads()), 1, 16), [&](int begin, int end) {
+    const auto first = static_cast<std::size_t>(begin), last = static_cast<std::size_t>(end);
+    for (std::size_t n = first; n < last; ++n) {
+      if (forgets) forget(n);
+      if (mask[n]) {
+        move(n, renewal.frames_to_lock);
+        observe(n);
+      } else if (renewal.all) {
+        show(n, renewal.frames_to_lock);
+      }
+    }
+    for (std::size_t n = first; n < last; ++n) {
+      if (mask[n]) list(n);
+    }
   });
-  if (renewal.all) for_games(*this, waiting, [&](std::size_t n) { show(n, renewal.frames_to_lock); });
 }
 
-void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<bool>& mask) {
-  clear_told();
-  change(mask, [&](std::size_t n, const auto&) {
+void Decisions::reset(const std::vector<GameConfig>& configs, const GameMask& mask) {
+  change(mask, News::kForgotten, [&](std::size_t n, const auto&) {
     games[n] = {};
     start_at_play(games[n].round.match, configs[n]);
     begin(games[n].round);
@@ -83,18 +75,16 @@ void Decisions::reset(const std::vector<GameConfig>& configs, const std::vector<
 }
 
 void Decisions::replace(const std::vector<Game>& others) {
-  clear_told();
   // One by one: Python holds views of this memory.
-  change(std::vector<bool>(games.size(), true), [&](std::size_t n, const auto&) { games[n] = others[n]; });
+  change(GameMask(games.size(), 1), News::kForgotten, [&](std::size_t n, const auto&) { games[n] = others[n]; });
+  std::fill(truncated.begin(), truncated.end(), u8{0});
 }
 
-void Decisions::step(const i32* actions, const std::vector<bool>& mask) {
-  clear_told();
-  std::vector<bool> playing = mask;
-  for (std::size_t n = 0; n < games.size(); ++n) {
-    if (ended[n]) playing[n] = false;
-  }
-  change(playing, [&](std::size_t n, const std::vector<u16>& before) { step_game(n, actions, before); });
+void Decisions::step(const i32* actions, const GameMask& mask) {
+  GameMask playing = mask;
+  for (std::size_t n = 0; n < games.size(); ++n) playing[n] = playing[n] && !ended[n];
+  change(playing, News::kForgotten,
+         [&](std::size_t n, const std::vector<u16>& before) { step_game(n, actions, before); });
 }
 
 // From what the engine told of the end of a round.
@@ -126,30 +116,14 @@ void Decisions::step_game(std::size_t n, const i32* actions, const std::vector<u
   if (round.over) game.winner = winner_of(&told[first], players_);
   const u32 most = *std::max_element(game.decisions, game.decisions + players_);
   game.truncated = !round.over && max_decisions_ != 0 && most >= max_decisions_;
-  truncated[n] = game.truncated != 0;
-}
-
-long Decisions::first_illegal(const i32* actions, const std::vector<bool>& mask) const {
-  const auto players = static_cast<std::size_t>(players_);
-  for (std::size_t n = 0; n < games.size(); ++n) {
-    if (!mask[n]) continue;
-    for (std::size_t row = n * players; row < (n + 1) * players; ++row) {
-      if (!to_act[row]) continue;
-      const i32 action = actions[row];
-      if (action < 0 || action >= kActions || !is_legal(row, static_cast<std::size_t>(action))) {
-        return static_cast<long>(row);
-      }
-    }
-  }
-  return -1;
 }
 
 static int count_viruses(const u8* bottle) {
   return static_cast<int>(std::count_if(bottle, bottle + kCells, [](u8 cell) { return kind_of(cell) == kVirus; }));
 }
 
-void Decisions::set_bottles(const u8* bottles, const std::vector<bool>& mask) {
-  change(mask, [&](std::size_t n, const auto&) {
+void Decisions::set_bottles(const u8* bottles, const GameMask& mask) {
+  change(mask, News::kTold, [&](std::size_t n, const auto&) {
     for (int s = 0; s < players_; ++s) {
       Player& p = games[n].round.match.player[s];
       std::copy_n(bottles + (n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s)) * kCells, kCells,
@@ -175,7 +149,7 @@ static std::string describe_bad_bottle(const u8* bottle, const std::string& name
   return problem;
 }
 
-std::string describe_bad_bottles(const Decisions& d, const u8* bottles, const std::vector<bool>& mask) {
+std::string describe_bad_bottles(const Decisions& d, const u8* bottles, const GameMask& mask) {
   for (std::size_t n = 0; n < d.games.size(); ++n) {
     if (!mask[n]) continue;
     const std::string game = std::to_string(n);
@@ -207,9 +181,6 @@ static void show_seat(Decisions& d, std::size_t n, int s) {
   // A truncated game keeps its planes, whose value a learner bootstraps from, but accepts no action.
   if (game.truncated) std::fill_n(legal_row, kActions, u8{0});
   d.visible[row] = public_state(match, s);
-  d.decisions[row] = game.decisions[s];
-  d.frames[row] = game.frames[s];
-  d.viruses_left[row] = static_cast<u8>(bcd_to_int(p.virus_left_bcd));
 }
 
 void Decisions::observe(std::size_t n) {
@@ -217,17 +188,28 @@ void Decisions::observe(std::size_t n) {
   for (int s = 0; s < players_; ++s) {
     const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
     u16* frames_row = &seen.frames_to_lock.now()[row * kActions];
-    const bool parked = game.round.seat[s].parked && !game.round.over;
-    if (parked) {
+    if (game.decides(s)) {
       reach(query_of(game.round.match, s), frames_row);
     } else {
       std::fill_n(frames_row, kActions, kUnreachable);
     }
-    to_act[row] = parked && !game.truncated;
     show_seat(*this, n, s);
   }
+}
+
+void Decisions::list(std::size_t n) {
+  const Game& game = games[n];
+  for (int s = 0; s < players_; ++s) {
+    const std::size_t row = n * static_cast<std::size_t>(players_) + static_cast<std::size_t>(s);
+    to_act[row] = game.decides(s) && !game.truncated;
+    viruses_left[row] = static_cast<u8>(bcd_to_int(game.round.match.player[s].virus_left_bcd));
+    decisions[row] = game.decisions[s];
+    frames[row] = game.frames[s];
+  }
+  truncated[n] = game.truncated != 0;
   ended[n] = game.ended();
   winner[n] = static_cast<u8>(game.winner);
+  ++moves[n];
 }
 
 void Decisions::show(std::size_t n, const std::vector<u16>& before) {
@@ -235,6 +217,22 @@ void Decisions::show(std::size_t n, const std::vector<u16>& before) {
   const std::size_t size = static_cast<std::size_t>(players_) * kActions;
   if (&before != &now) std::copy_n(&before[n * size], size, &now[n * size]);
   for (int s = 0; s < players_; ++s) show_seat(*this, n, s);
+}
+
+long first_illegal(Decisions& d, const i32* actions, const GameMask& mask) {
+  constexpr int kBlock = 256;  // games whose rows are looked up by a thread: fewer take less time than calling it
+  const auto players = static_cast<std::size_t>(d.players()), none = d.rows();
+  std::atomic<std::size_t> first{none};
+  d.pool().for_chunks(d.size(), kBlock, [&](int begin, int end) {
+    for (auto row = static_cast<std::size_t>(begin) * players; row < static_cast<std::size_t>(end) * players; ++row) {
+      if (!mask[row / players] || !d.to_act[row] || d.is_legal(row, actions[row])) continue;
+      std::size_t known = first;
+      while (row < known && !first.compare_exchange_weak(known, row)) {
+      }
+      return;
+    }
+  });
+  return first == none ? -1 : static_cast<long>(first);
 }
 
 // The action of the legal row that `draw` out of 2^32 picks, or 0 if there is none.

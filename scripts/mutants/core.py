@@ -90,8 +90,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a masked reset keeps what was told",
         DECISIONS,
-        "  clear_told();\n  change(mask, [&](std::size_t n, const auto&) {\n    games[n] = {};",
-        "  change(mask, [&](std::size_t n, const auto&) {\n    games[n] = {};",
+        "News::kForgotten, [&](std::size_t n, const auto&) {\n    games[n] = {};",
+        "News::kTold, [&](std::size_t n, const auto&) {\n    games[n] = {};",
         TWO,
     ),
     (

@@ -5,6 +5,7 @@ FILM, FRAME, PLACEMENT, SINGLE, VECTOR = (
 )
 OBSERVATIONS, DECISIONS = "planner/observations.h", "planner/decisions.cpp"
 KEPT = "tests/planner/test_kept_observations.py"
+TEST_DECISIONS = "tests/planner/test_decisions.py"
 GYMNASIUM, TEST_FILM = "tests/env/test_gymnasium.py", "tests/env/test_film.py"
 
 # (name, file, old text, new text, test that fails)
@@ -145,23 +146,44 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "games that wait show what was there long ago",
         DECISIONS,
-        "if (renewal.all) for_games",
-        "if (false) for_games",
+        "} else if (renewal.all) {",
+        "} else if (false) {",
         KEPT,
     ),
     (
         "games that wait are moved",
         DECISIONS,
-        "std::vector<bool> playing = mask;",
-        "std::vector<bool> playing(mask.size(), true);",
+        "GameMask playing = mask;",
+        "GameMask playing(mask.size(), 1);",
         KEPT,
     ),
     (
         "actions of games that wait are looked at",
         DECISIONS,
-        "    if (!mask[n]) continue;\n    for (std::size_t row",
-        "    for (std::size_t row",
+        "if (!mask[row / players] || ",
+        "if (",
         KEPT,
+    ),
+    (
+        "the illegal action that was found last is named",
+        DECISIONS,
+        "      std::size_t known = first;\n",
+        "      first = row;\n      std::size_t known = row;\n",
+        TEST_DECISIONS,
+    ),
+    (
+        "a loaded game is told to have just been truncated",
+        DECISIONS,
+        "  std::fill(truncated.begin(), truncated.end(), u8{0});\n",
+        "",
+        TEST_DECISIONS,
+    ),
+    (
+        "what the last step told is told again when no game is left",
+        DECISIONS,
+        "    for (std::size_t n = 0; forgets && n < games.size(); ++n) forget(n);\n",
+        "",
+        TEST_DECISIONS,
     ),
     (
         "what is drawn depends on masks that were written to",
@@ -173,8 +195,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "what is legal depends on masks that were written to",
         "planner/decisions.h",
-        "seen.frames_to_lock.now()[row * kActions + action] != kUnreachable;",
-        "seen.legal.now()[row * kActions + action];",
+        "seen.frames_to_lock.now()[row * kActions + static_cast<std::size_t>(action)] != kUnreachable;",
+        "seen.legal.now()[row * kActions + static_cast<std::size_t>(action)];",
         KEPT,
     ),
     (

@@ -22,7 +22,7 @@ static void start(Batch& batch) {
     configs[static_cast<std::size_t>(i)] = {
         {static_cast<u8>(i % 21), 0}, {kHi, kLow}, static_cast<u16>(2 + i), static_cast<u8>(i), 2};
   }
-  batch.reset(configs, std::vector<bool>(kGames, true), true);
+  batch.reset(configs, GameMask(kGames, 1), true);
 }
 
 static void play(Batch& batch, int calls) {

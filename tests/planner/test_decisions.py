@@ -239,6 +239,15 @@ def test_thread_count_changes_nothing(threads: int) -> None:
     assert results[0] == results[1]
 
 
+def test_the_first_illegal_action_is_named() -> None:
+    decisions = dm.Decisions(num_envs=2048, threads=4)
+    wrong = decisions.legal.argmax(axis=1)
+    wrong[300:] = 512
+    for _ in range(20):
+        with pytest.raises(ValueError, match=r"action\[300\] is 512"):
+            decisions.step(wrong)
+
+
 def test_truncation_and_reset() -> None:
     rng = np.random.default_rng(2)
     decisions = fresh(rng, 3, max_decisions=2)
@@ -247,6 +256,11 @@ def test_truncation_and_reset() -> None:
     decisions.step(random_legal(rng, decisions.legal))
     assert decisions.truncated.all() and decisions.ended.all() and not decisions.legal.any()
     assert decisions.planes[:, 8:].any(axis=(1, 2, 3)).all(), "the final observation stays, for bootstrapping"
+    loaded = dm.Decisions(num_envs=3, max_decisions=2)
+    loaded.load(decisions.save())
+    assert loaded.ended.all() and not loaded.truncated.any(), "nothing is told of what was before a snapshot"
+    decisions.step(np.zeros(3, int))
+    assert not decisions.truncated.any(), "told once, also when no game is left"
     decisions.reset(3, 1, 0x8988, mask=np.array([False, True, False]))
     np.testing.assert_array_equal(decisions.ended, [True, False, True])
     assert decisions.viruses_left[1] == 16

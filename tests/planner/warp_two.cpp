@@ -219,7 +219,7 @@ class Arena {
     for (std::size_t n = 0; n < kRounds; ++n) {
       if (!decide(n, &actions[n * kSides], tally)) return false;
     }
-    decisions_.step(actions, std::vector<bool>(decisions_.games.size(), true));
+    decisions_.step(actions, GameMask(decisions_.games.size(), 1));
     for (std::size_t n = 0; n < kRounds; ++n) {
       consoles_[n].play(tally);
       if (!equal(decisions_, n, consoles_[n])) {
@@ -241,8 +241,8 @@ class Arena {
   static constexpr std::size_t kRounds = 3;
 
   void begin(std::size_t n) {
-    std::vector<bool> mask(kRounds, false);
-    mask[n] = true;
+    GameMask mask(kRounds, 0);
+    mask[n] = 1;
     decisions_.reset(std::vector<GameConfig>(kRounds, random_config(random_)), mask);
     std::vector<Game> games = decisions_.games;
     twins_[n] = prepare_round(games[n].round, random_);
