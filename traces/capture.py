@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import Batch, Decisions, StepLog
+from mlx_drmario.behind import Behind, Task
 from mlx_drmario.files import check_makeable
 from mlx_drmario.observer import Array, Observer
 from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
-from mlx_drmario.traces.behind import Behind, Task
 from mlx_drmario.traces.recorder import Recorder, Said
 from mlx_drmario.traces.writer import OfOneProcess, TraceWriter
 

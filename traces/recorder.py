@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario._core import Decisions, LogBlock, StepLog
+from mlx_drmario.behind import Behind, Task
 from mlx_drmario.traces import details, journal
-from mlx_drmario.traces.behind import Behind, Task
 from mlx_drmario.traces.journal import Rows, raw
 from mlx_drmario.traces.schema import EVENTS
 from mlx_drmario.traces.writer import TraceWriter

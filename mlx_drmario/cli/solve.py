@@ -1,11 +1,11 @@
 """`drmario solve`: the best line for a known seed."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from mlx_drmario.behind import Behind
 from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.files import check_directory, check_output
 from mlx_drmario.ranges import Level, Range, check_ranges
@@ -135,18 +135,16 @@ def keep(config: SolveConfig, seed: int, line: "dm.Line") -> None:
 def solve(search: "dm.Search", games: "dm.Decisions", config: SolveConfig) -> "dm.Line":
     """The line, searched in a thread so that Ctrl-C can end the search early."""
     found: list[dm.Line] = []  # here, for an interruption may come before `submit` returns
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(int).result()  # its thread runs: one that is interrupted in starting is not waited for
-        try:
-            solving = pool.submit(lambda: found.extend(search.solve(games, config.width, config.alpha)))
-            while wait([solving], timeout=0.2).not_done:  # a Ctrl-C on the way into waiting is seen when it ends
-                pass
-            solving.result()
-        except KeyboardInterrupt:
-            search.stop()
-            pool.shutdown()
-            if not found:
-                raise
+    behind = Behind("solve")
+    try:
+        behind.submit(lambda: found.extend(search.solve(games, config.width, config.alpha))).result()
+    except KeyboardInterrupt:
+        search.stop()
+        behind.shutdown()
+        if not found:
+            raise
+    finally:
+        behind.shutdown()
     return found[0]
 
 

@@ -34,8 +34,22 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         ENVIRONMENTS,
     ),
     (
+        "the last checkpoint is not waited for",
+        "mlx_drmario/rl/runs/recorder.py",
+        "        self._writer.shutdown()\n",
+        "",
+        "tests/rl/test_interrupted.py",
+    ),
+    (
+        "an interrupted search for a line goes on",
+        "mlx_drmario/cli/solve.py",
+        "        search.stop()\n        behind",
+        "        behind",
+        "tests/rl/test_interrupted.py",
+    ),
+    (
         "an interruption leaves a lock taken",
-        "traces/behind.py",
+        "mlx_drmario/behind.py",
         "Task | None] = SimpleQueue()",
         "Task | None] = __import__('queue').Queue()",
         ENVIRONMENTS,

@@ -272,8 +272,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an interrupted search for a line is not waited for",
         "mlx_drmario/cli/solve.py",
-        "            pool.shutdown()\n            if not found:\n                raise\n",
-        "            raise\n",
+        "        behind.shutdown()\n        if not found:\n            raise\n",
+        "        raise\n",
         "tests/planner/test_search_edges.py",
     ),
     (

@@ -1,13 +1,9 @@
 """Recorded games that several tests read."""
 
-import contextlib
-import linecache
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import pytest
@@ -108,31 +104,3 @@ def refused_in_a_fork(*calls: Callable[[], object]) -> int:
                 refused += "belongs to process" in str(error)
         os._exit(refused)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-@contextlib.contextmanager
-def interrupted_at(line: int, files: tuple[str, ...] = ("capture.py",), but: str | None = None) -> Iterator[None]:
-    """Raise KeyboardInterrupt before line number `line` that runs in these files (0: never).
-
-    but: how lines begin that do not count.
-    """
-    left = line
-
-    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
-        nonlocal left
-        if Path(frame.f_code.co_filename).name not in files:
-            return None
-        text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        counts = event == "line" and not (but and text.startswith(but))
-        left -= counts
-        if left == 0 and counts:
-            raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    if line:
-        sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)

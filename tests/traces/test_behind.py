@@ -15,7 +15,8 @@ from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import QUEUE, Capture
 from mlx_drmario.traces.games import problems
 from mlx_drmario.traces.recorder import Recorder
-from tests.traces.conftest import interrupted_at, refused_in_a_fork
+from tests.interrupted import interrupted_at
+from tests.traces.conftest import refused_in_a_fork
 from tests.traces.crash_child import GAMES
 from tests.traces.test_crash import play_on
 

@@ -13,7 +13,7 @@ import mlx_drmario as dm
 from mlx_drmario.traces import replay, storage
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.traces.games import problems
-from tests.traces.conftest import interrupted_at
+from tests.interrupted import interrupted_at
 
 
 def play(capture: Capture, games: dm.Decisions, turn: int) -> int:

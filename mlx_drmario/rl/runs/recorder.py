@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mlx_drmario.behind import Behind, Task
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.config import DirectoryConfig, RunConfig, Stage
 from mlx_drmario.rl.runs import checkpoint
@@ -24,8 +24,8 @@ class Recorder:
         self.config = config
         self.log = MetricsLog(run, offset=offset, step=step)
         self.best = BestCheckpoint(run, config) if isinstance(config, RunConfig) and config.best.games else None
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._job: Future[Path] | None = None
+        self._writer = Behind("checkpoints")
+        self._job: Task | None = None
         self._written: list[Path] = []
 
     def save(self, content: checkpoint.Content) -> None:
@@ -53,7 +53,7 @@ class Recorder:
 
     def report(self, callback: Callback) -> None:
         """Tell of the checkpoints that were finished since the last call."""
-        if self._job is not None and self._job.done():
+        if self._job is not None and self._job.done:
             self.wait()
         finished, self._written = self._written, []
         for path in finished:

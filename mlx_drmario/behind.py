@@ -1,4 +1,4 @@
-"""Threads for work that a playing thread must not wait for, which its interruption leaves as they are.
+"""Threads for work that another one need not wait for, or can be interrupted while it waits: neither harms the other.
 
 `concurrent.futures` will not do: its locks are taken in Python code, and a KeyboardInterrupt between taking one and
 the block that gives it back leaves it taken, so that closing waits for ever. Nor do its threads work at exit.
@@ -10,8 +10,15 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-LOOK = 0.0005
-"""seconds between two looks of who waits for a task"""
+LOOK, SELDOM = 0.0005, 0.05
+"""seconds between two looks of who waits: at first, and at most"""
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Look for it now and then, more seldom the longer it takes."""
+    start = time.monotonic()
+    while not done():
+        time.sleep(min(LOOK + (time.monotonic() - start) / 16, SELDOM))
 
 
 class Task:
@@ -31,8 +38,7 @@ class Task:
         self.done = True
 
     def wait(self) -> None:
-        while not self.done:
-            time.sleep(LOOK)
+        wait_until(lambda: self.done)
 
     def result(self) -> Any:
         """Wait until it is done; what it returned. Raises what it raised."""
@@ -63,8 +69,7 @@ class Behind:
         """Have the thread end after all that was submitted, and wait for it; again, after an interruption, too."""
         self._ends = True
         self._tasks.put(None)
-        while not self._ended:
-            time.sleep(LOOK)
+        wait_until(lambda: self._ended)
         self._thread.join()
 
     def _work(self) -> None:
