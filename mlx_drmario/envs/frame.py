@@ -19,6 +19,7 @@ from mlx_drmario.envs.vector import (
     GameVectorEnv,
     Outcome,
     Rows,
+    own,
 )
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import BUTTONS, check_level, from_bcd, speed_number, whole
@@ -35,7 +36,7 @@ _MAX_SKIP = 60  # 64 frames after a clear the console draws text boxes into the 
 
 def told(events: Any) -> Columns:
     """Copies of the event columns that info reports; events as `rewards.Events`."""
-    return {name: getattr(events, name).copy() for name in EVENTS}
+    return {name: own(getattr(events, name)) for name in EVENTS}
 
 
 def only(mask: Mask, columns: Columns) -> Columns:
@@ -126,7 +127,7 @@ class FrameVectorEnv(GameVectorEnv):
 
     def _status(self, observation: Columns) -> Columns:
         viruses_left = from_bcd(self._state["p1_virus_left_bcd"])
-        return {"viruses_left": viruses_left, "frames": self._frames.copy(), "decisions": self._capsules.copy()}
+        return {"viruses_left": own(viruses_left), "frames": own(self._frames), "decisions": own(self._capsules)}
 
     def _scene(self, index: int) -> render.Scene:
         frames, capsules = int(self._frames[index]), int(self._capsules[index])

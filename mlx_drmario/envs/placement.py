@@ -13,7 +13,7 @@ from mlx_drmario.envs.arguments import Mask, Reward, limited, observer_of
 from mlx_drmario.envs.film import Film, Move
 from mlx_drmario.envs.single import GameEnv, of_one_game
 from mlx_drmario.envs.spaces import observation_boxes
-from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Outcome, Rows
+from mlx_drmario.envs.vector import ALL, EVENTS, Columns, GameVectorEnv, Outcome, Rows, own
 from mlx_drmario.observer import Observer
 from mlx_drmario.rewards import counts
 from mlx_drmario.spec import ACTIONS, UNREACHABLE, check_level, speed_number
@@ -130,7 +130,7 @@ class PlacementVectorEnv(GameVectorEnv):
             self._shoot(before, actions, played)
         lost = self._told["top_out"] | forfeit  # an illegal action loses the game
         terminated = self._told["cleared"] | lost
-        events = {name: column.copy() for name, column in self._told.items()}
+        events = {name: own(column) for name, column in self._told.items()}
         return Outcome({**self._due, "top_out": lost}, terminated, d.truncated.copy(), {**events, "forfeit": forfeit})
 
     def _shoot(self, before: NDArray[np.void], actions: NDArray[np.int64], played: Mask) -> None:
@@ -154,7 +154,7 @@ class PlacementVectorEnv(GameVectorEnv):
             "legal": observation["legal"].view(np.bool_),
             "action_mask": observation["legal"],  # the name and the type that Gymnasium's own games use
             "frames_to_lock": observation["frames_to_lock"],
-            **{name: column.copy() for name, column in self._counted.items()},
+            **{name: own(column) for name, column in self._counted.items()},
         }
 
     def _scene(self, index: int) -> drawing.Scene:

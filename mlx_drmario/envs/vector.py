@@ -205,7 +205,7 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
 
     def _situation(self, observation: Columns) -> Columns:
         """What info says of the current observation."""
-        return {**self._status(observation), "game_seed": self._game_seeds.copy()}
+        return {**self._status(observation), "game_seed": own(self._game_seeds)}
 
     # Seeding and autoreset.
 
@@ -265,6 +265,12 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
     def check_options(self, options: dict[str, Any] | None) -> Wanted:
         """What options of `reset` mean; raises what `reset` raises."""
         return wanted_of(options, self.num_envs, self._started)
+
+
+def own(column: NDArray[Any]) -> NDArray[Any]:
+    """A copy for info. Integers are of 64 bits, as those of single games in a SyncVectorEnv: fewer virus than before
+    would be a large number of the engine's own."""
+    return column.astype(np.int64) if column.dtype.kind == "u" else column.copy()
 
 
 def _ended(games: NDArray[np.int64]) -> str:

@@ -144,6 +144,20 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         KEPT,
     ),
     (
+        "integers of info are the engine's",
+        "mlx_drmario/envs/vector.py",
+        'column.astype(np.int64) if column.dtype.kind == "u" else column.copy()',
+        "column.copy()",
+        "tests/env/test_infos.py",
+    ),
+    (
+        "info changes with the next step",
+        "mlx_drmario/envs/vector.py",
+        'column.astype(np.int64) if column.dtype.kind == "u" else column.copy()',
+        "column",
+        "tests/env/test_infos.py",
+    ),
+    (
         "games that wait show what was there long ago",
         DECISIONS,
         "} else if (renewal.all) {",
