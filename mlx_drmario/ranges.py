@@ -85,15 +85,32 @@ def ranges(kind: Hashable) -> dict[str, Limits]:
     return found
 
 
+@functools.cache
+def choices(kind: Hashable) -> dict[str, tuple[Any, ...]]:
+    """What the fields of a dataclass that are a Literal, or have several, may be; None for those that may."""
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        for part in (hint, *get_args(hint)):
+            if get_origin(part) is Literal:
+                found[name] = get_args(part) + ((None,) if NoneType in get_args(hint) else ())
+    return found
+
+
 def check_ranges(config: Any, prefix: str = "") -> None:
-    """ValueError with name, value and what is allowed for the first number of a dataclass that is out of its range.
+    """ValueError with name, value and what is allowed for the first number of a dataclass that is out of its range, or
+    word that is none of its Literal.
 
     None is for fields whose type hint has it; of a tuple, every number is looked at. Numbers of other types (NumPy's,
     fractions) become Python's, which JSON can hold.
     """
     kind: Any = type(config)
-    for name, (limits, whole, optional) in ranges(kind).items():
+    for name, allowed in choices(kind).items():
         given: Any = getattr(config, name)
+        for value in given if isinstance(given, tuple) else (given,):
+            if value not in allowed:
+                raise ValueError(f"{prefix}{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+    for name, (limits, whole, optional) in ranges(kind).items():
+        given = getattr(config, name)
         if given is None and optional:
             continue
         numbers = given if isinstance(given, tuple) else (given,)

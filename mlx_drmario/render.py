@@ -70,15 +70,16 @@ def scene(state: Any, *, frames: int | None = None, capsules: int | None = None)
     )
 
 
-def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
-    """u8[N, 128]: the bottles of player 1 in a structured array [N], with the falling capsules in them."""
-    cells = states["p1_bottle"].copy()
-    phase = states["p1_next_action"]
+def drawn(states: NDArray[np.void], seat: int = 1) -> NDArray[np.uint8]:
+    """u8[N, 128]: the bottles of player `seat` in a structured array [N], with the falling capsules in them; a half
+    above the top row is left out."""
+    cells = states[f"p{seat}_bottle"].copy()
+    phase = states[f"p{seat}_next_action"]
     rows = np.flatnonzero((phase == FALL) | (phase == HANDOVER))
     if not rows.size:
         return cells
     x, y, rotation, first, second_color = (
-        states[f"p1_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation", "color_l", "color_r")
+        states[f"p{seat}_pill_{name}"][rows].astype(np.int64) for name in ("x", "y", "rotation", "color_l", "color_r")
     )
     base_cell = (ROWS - 1 - y) * COLS + x
     upright = rotation % 2 == 1
@@ -89,20 +90,6 @@ def drawn(states: NDArray[np.void]) -> NDArray[np.uint8]:
     inside = (second >= 0) & (second < ROWS * COLS)
     cells[rows[inside], second[inside]] = (np.where(upright, TOP, RIGHT_HALF) + other)[inside]
     return cells
-
-
-def capsule_cells(colors: tuple[int, int], x: int, y: int, rotation: int) -> list[tuple[int, int]]:
-    """(cell index, bottle byte) of a falling capsule; a half above the top row is left out.
-
-    x, y, rotation as in the game: (x, y) is the left or lower cell, y counted from the floor; rotation 0 first colour
-    left, 1 first colour below, 2 first colour right, 3 first colour above.
-    """
-    base, other = colors if rotation in (0, 1) else colors[::-1]
-    cell = (ROWS - 1 - y) * COLS + x
-    if rotation % 2 == 0:
-        return [(cell, LEFT_HALF + base), (cell + 1, RIGHT_HALF + other)]
-    upper = [(cell - COLS, TOP + other)] if cell >= COLS else []
-    return [*upper, (cell, BOTTOM + base)]
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

@@ -76,9 +76,10 @@ class HashSet {
 };
 
 template <Value V>
-class Beam {
+class KnownSearch {
  public:
-  Beam(const KnownGame& game, const V& value, const KnownOptions& options, ThreadPool& pool, SearchControl& control)
+  KnownSearch(const KnownGame& game, const V& value, const KnownOptions& options, ThreadPool& pool,
+              SearchControl& control)
       : game_(game),
         value_(value),
         options_(options),
@@ -127,7 +128,7 @@ class Beam {
 };
 
 template <Value V>
-void Beam<V>::expand_chunk(int begin, int end, Capsule capsule, const Pace& pace, Chunk& chunk) const {
+void KnownSearch<V>::expand_chunk(int begin, int end, Capsule capsule, const Pace& pace, Chunk& chunk) const {
   auto& [children, values] = of_this_thread<Ranked>();
   chunk.candidates.clear();
   chunk.finish = {};
@@ -151,7 +152,7 @@ void Beam<V>::expand_chunk(int begin, int end, Capsule capsule, const Pace& pace
 }
 
 template <Value V>
-void Beam<V>::expand_layer(Capsule capsule, const Pace& pace) {
+void KnownSearch<V>::expand_layer(Capsule capsule, const Pace& pace) {
   const int size = static_cast<int>(layer_.size());
   const auto chunks = static_cast<std::size_t>((size + kGrain - 1) / kGrain);
   pool_.for_chunks(static_cast<int>(chunks), 1, [&](int first, int last) {
@@ -177,7 +178,7 @@ void Beam<V>::expand_layer(Capsule capsule, const Pace& pace) {
 
 // Makes the best distinct children the next layer: by rank, then parent, then action.
 template <Value V>
-void Beam<V>::select(Capsule capsule, const Pace& pace) {
+void KnownSearch<V>::select(Capsule capsule, const Pace& pace) {
   const auto width = static_cast<std::size_t>(options_.width);
   history_.emplace_back();
   std::vector<Step>& steps = history_.back();
@@ -214,7 +215,7 @@ void Beam<V>::select(Capsule capsule, const Pace& pace) {
 }
 
 template <Value V>
-Line Beam<V>::line() const {
+Line KnownSearch<V>::line() const {
   Line line;
   line.nodes = nodes_;
   line.children = children_;
@@ -242,7 +243,7 @@ Line Beam<V>::line() const {
 }
 
 template <Value V>
-Line Beam<V>::run() {
+Line KnownSearch<V>::run() {
   layer_.push_back({board_of(game_.root.bottle), 0});
   Pace pace{game_.root.speed, game_.root.speed_ups, game_.root.capsules_thrown};
   for (int n = 0; n < options_.max_capsules && !layer_.empty(); ++n) {
@@ -260,7 +261,7 @@ Line Beam<V>::run() {
 template <Value V>
 Line solve_known(const KnownGame& game, const V& value, const KnownOptions& options, ThreadPool& pool,
                  SearchControl& control) {
-  return Beam<V>(game, value, options, pool, control).run();
+  return KnownSearch<V>(game, value, options, pool, control).run();
 }
 
 template Line solve_known(const KnownGame&, const LinearValue&, const KnownOptions&, ThreadPool&, SearchControl&);

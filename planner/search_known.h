@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "search_chance.h"
 #include "search_control.h"
 #include "thread_pool.h"
 #include "value.h"
@@ -18,15 +19,13 @@ class KnownGame {
   KnownGame(const PublicState& seen, std::span<const u8, kReserve> to_come);
 
   // The capsule of the n-th decision from here, 0 = the one to be placed.
-  Capsule capsule(int n) const { return n == 0 ? now_ : n == 1 ? next_ : capsule_at((index_ + n - 2) % kReserve); }
+  Capsule capsule(int n) const {
+    return n == 0 ? now_ : n == 1 ? next_ : capsule_of(reserve_[(index_ + n - 2) % kReserve]);
+  }
 
   PublicState root;
 
  private:
-  Capsule capsule_at(int entry) const {
-    return {static_cast<u8>(reserve_[entry] / kColors), static_cast<u8>(reserve_[entry] % kColors)};
-  }
-
   Capsule now_, next_;
   int index_;
   u8 reserve_[kReserve];

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 import mlx_drmario as dm
 from mlx_drmario.cli import COMMANDS, main
 from mlx_drmario.cli.train import ResumeConfig
-from mlx_drmario.cli.training import NewEvaluatorConfig, NewQRDQNConfig, NewRunConfig
+from mlx_drmario.cli.training import NEW, NewRunConfig
 from mlx_drmario.files import check_directory, check_output
+from mlx_drmario.memory import MemoryBudget
 from mlx_drmario.nets.config import NetConfig
-from mlx_drmario.ranges import Range, ranges
+from mlx_drmario.ranges import Range, choices, ranges
 from mlx_drmario.rl.config import EnvConfig
 from mlx_drmario.rl.ppo.config import PRESET_HELP, PRESETS, PPORunConfig
 from mlx_drmario.settings import from_json, to_json
@@ -41,7 +42,7 @@ def dataclasses_in(hint: Any) -> set[type]:
 def configs() -> list[type]:
     """Every config that the command line or a file can fill."""
     found: set[type] = set()
-    for kind in (NewRunConfig, ResumeConfig, NewEvaluatorConfig, NewQRDQNConfig):
+    for kind in (*NEW.values(), ResumeConfig, MemoryBudget):
         found |= dataclasses_in(kind)
     for module, name, _ in COMMANDS.values():
         if name is not None:
@@ -70,11 +71,18 @@ def make(kind: type, name: str, value: object) -> object:
     return kind(**required | {name: value})
 
 
+@pytest.mark.parametrize("kind", [kind for kind in configs() if choices(kind)], ids=lambda kind: kind.__name__)
+def test_every_word_is_one_of_those_that_are_declared(kind):
+    for name, allowed in choices(kind).items():
+        several = get_origin(get_type_hints(kind)[name]) is tuple
+        with pytest.raises(ValueError, match=rf"{name} must be one of {re.escape(str(allowed[0]))}, .*got 'warp'"):
+            make(kind, name, ("warp",) if several else "warp")
+
+
 def test_all_commands_are_looked_at():
     assert len(NUMBERS) > 60
-    assert {"EnvConfig", "PPOConfig", "NetConfig", "RewardConfig", "BestConfig", "EvalConfig", "BenchConfig"} <= {
-        kind.__name__ for kind, _ in NUMBERS
-    }
+    wanted = {"EnvConfig", "PPOConfig", "NetConfig", "RewardConfig", "BestConfig", "CloneConfig", "EvalConfig"}
+    assert wanted | {"BenchConfig", "MemoryBudget"} <= {kind.__name__ for kind, _ in NUMBERS}
 
 
 @pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=lambda part: getattr(part, "__name__", part))

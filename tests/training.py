@@ -2,21 +2,33 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.spec import ACTIONS
 
 on_cpu = pytest.mark.skipif(
     mx.default_device() != mx.cpu, reason="a GPU adds in any order, computes in MLX alone, and takes one shard"
 )
 """Mark of tests of what holds on a CPU alone (docs/training.md)."""
 TIMED = ("counters.seconds", "counters.log_bytes")
+
+
+def legal_of(after: Sequence[AfterstateRows]) -> np.ndarray:
+    """bool[T, N, 512] of the placements of a rollout."""
+    masks = np.zeros((len(after), len(after[0].first) - 1, ACTIONS), bool)
+    for mask, rows in zip(masks, after, strict=True):
+        decision, action, _ = rows.take(np.arange(len(mask)))
+        mask[decision, action] = True
+    return masks
 
 
 class StopAfter(Callback):

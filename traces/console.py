@@ -24,8 +24,8 @@ BUILD = 3
 DEMO_WRAPS = 8
 """wraps of the frame counter spent on the title after which the demo begins: docs/rules.md 16"""
 MENU_LEVELS = 20
-RELEASE, RESET, POWER = 0, 1, 2
-"""commands of a movie frame"""
+RESET, POWER = 1, 2
+"""commands of a movie frame; 0 is none"""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mlx_drmario.render import capsule_cells
+from mlx_drmario.render import drawn
 from mlx_drmario.spec import CELLS, FALL, HANDOVER, SPEED_NAMES, from_bcd
 
 PLAYING, CLEARED, TOP_OUT = 0, 1, 2
@@ -17,12 +17,12 @@ OUTCOMES = ("playing", "cleared", "top out")
 class Position:
     """What a player sees of a game. The capsules that have not been shown are not in it."""
 
-    bottle: NDArray[np.uint8]
-    """u8[128] without the falling capsule"""
+    cells: NDArray[np.uint8]
+    """u8[128]: the bottle with the falling capsule in it"""
     capsule: tuple[int, int]
     """colours of the falling capsule, left and right as it appeared"""
-    pose: tuple[int, int, int] | None
-    """(x, y, rotation) of the falling capsule as in `render.capsule_cells`; None while no capsule falls"""
+    falling: bool
+    """whether a capsule falls"""
     preview: tuple[int, int]
     level: int
     speed: int
@@ -41,11 +41,10 @@ class Position:
         def number(name: str) -> int:
             return int(state[f"p{seat}_{name}"])
 
-        falling = number("next_action") in (FALL, HANDOVER)
         return cls(
-            bottle=state[f"p{seat}_bottle"].copy(),
+            cells=drawn(np.atleast_1d(state), seat)[0],
             capsule=(number("pill_color_l"), number("pill_color_r")),
-            pose=(number("pill_x"), number("pill_y"), number("pill_rotation")) if falling else None,
+            falling=number("next_action") in (FALL, HANDOVER),
             preview=(number("next_color_l"), number("next_color_r")),
             level=number("level"),
             speed=number("speed_setting"),
@@ -56,15 +55,6 @@ class Position:
             decisions=decisions,
             seed=seed,
         )
-
-    @property
-    def cells(self) -> NDArray[np.uint8]:
-        """u8[128]: the bottle with the falling capsule in it."""
-        cells = self.bottle.copy()
-        if self.pose is not None:
-            for cell, byte in capsule_cells(self.capsule, *self.pose):
-                cells[cell] = byte
-        return cells
 
     @property
     def title(self) -> str:

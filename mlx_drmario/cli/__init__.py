@@ -147,7 +147,3 @@ def reader(module: ModuleType, config_name: str | None, command: str) -> Callabl
 def show_warning(message: Warning | str, *where: object, **place: object) -> None:
     """A warning is a sentence for the user of a command, without the line of code that gave it."""
     print(f"drmario: {message}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

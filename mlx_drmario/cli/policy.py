@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from mlx_drmario.spec import PLANE_SETS
 
-SHIPPED = Path(__file__).resolve().parents[1] / "best"
-"""Its checkpoint."""
-
 if TYPE_CHECKING:
     from mlx_drmario import search
     from mlx_drmario.evaluate import Policy
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
 
 BEST = "best"
 """The network that comes with the package (docs/search.md says how it was made)."""
+SHIPPED = Path(__file__).resolve().parents[1] / BEST
+"""Its checkpoint."""
 SEARCH = "search:"
 """Prefix of a search and its settings (`search.parse`)."""
 ENSEMBLE = "ensemble:"

@@ -94,15 +94,13 @@ def run(config: List | Verify | Export | Add) -> int:
         if not config.paths:
             raise WrongUse("name at least one file or directory")
         check_there(config.paths)
-    elif not config.db.exists():
+        add(config.db, tools.find(config.paths))
+        return 0
+    if not config.db.exists():
         if isinstance(config, List) and config.db == DATABASE:
             print(f"no records yet: `drmario records add TRACES` keeps the best times of trace files in {DATABASE}")
             return 0
         raise FileNotFoundError(f"db is {config.db}, which does not exist; `drmario records add` makes one")
-    paths = tools.find(config.paths) if isinstance(config, Add) else []
-    if isinstance(config, Add):
-        add(config.db, paths)
-        return 0
     with lines.Records(config.db, create=False) as records:
         if isinstance(config, Verify):
             return verify(records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, ClassVar, Literal
 
 from mlx_drmario.ranges import Range, check_ranges
 from mlx_drmario.settings import STRICT
@@ -30,10 +30,6 @@ class EncoderConfig:
     __pydantic_config__: ClassVar = STRICT
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            allowed = get_args(hint) if get_origin(hint) is Literal else ()
-            if allowed and getattr(self, name) not in allowed:
-                raise ValueError(f"net.{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         check_ranges(self, "net.")
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 
 import mlx.core as mx
 import mlx.nn as nn
+import numpy as np
 
 from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.nets.encoder import Encoder, Features
@@ -40,6 +41,10 @@ class Afterstates(NamedTuple):
     decision: mx.array  # i32[M]: row of the batch
     action: mx.array  # i32[M]
     facts: mx.array  # f32[M, F], columns as the head that reads them names them
+
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""The fields of `Afterstates` as NumPy arrays; decisions ascend."""
 
 
 def log_softmax_of_rows(score: mx.array, decision: mx.array, batch: int) -> mx.array:

@@ -17,13 +17,10 @@ from mlx_drmario import _core
 from mlx_drmario.nets.device import default_device
 from mlx_drmario.nets.encoder import AxialEncoder
 from mlx_drmario.nets.features import FeaturesHead
-from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Head, ShiftScoreHead
+from mlx_drmario.nets.heads import ORIENTATIONS, Afterstates, Columns, Head, ShiftScoreHead
 from mlx_drmario.nets.outcome import OutcomeHead
 from mlx_drmario.nets.policy import ActorCritic
 from mlx_drmario.nets.symmetry import canonical_order, permute_colors, relabelled
-
-Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""The fields of `Afterstates` as NumPy arrays; decisions ascend."""
 
 
 class Seen(NamedTuple):

@@ -20,9 +20,7 @@ class NetworkActor:
         self.model = model
         self.outside = native(model)
 
-    def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def act(self, planes: np.ndarray, scalars: np.ndarray, after: AfterstateRows) -> tuple[np.ndarray, np.ndarray]:
         """See `rollout.Actor`."""
         columns = after.take(np.arange(len(planes)))
         rows, seen_with = Afterstates(*map(mx.array, columns)), mx.array(scalars)

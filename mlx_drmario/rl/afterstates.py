@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_drmario import Afterstates, Decisions, PublicView, features, preview_features
+from mlx_drmario.nets.heads import Columns
 from mlx_drmario.nets.outcome import FACTS
 from mlx_drmario.spec import ACTIONS
-
-Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""(decision i32[M], action i32[M], facts f32[M, F]): the fields of nets.outcome.Afterstates."""
 
 
 def facts_of(happened: Decisions | Afterstates, out: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from mlx_drmario.nets.config import NetConfig
 from mlx_drmario.ranges import Count, Error, Fraction, Level, Minutes, Range, Seed, check_ranges
 from mlx_drmario.rewards import RewardConfig
 from mlx_drmario.settings import STRICT
-from mlx_drmario.spec import SPEED_NAMES, parse_speeds
+from mlx_drmario.spec import parse_speeds
 from mlx_drmario.stats import fewest_trials
 
 REWARD = RewardConfig(virus=1.0, half=0.05, clear=2.0, top_out=-1.0)
@@ -56,8 +56,6 @@ class EnvConfig:
         check_ranges(self, "env.")
         if self.last_level is not None and self.last_level < self.level:
             raise ValueError(f"env.last_level must be between env.level = {self.level} and 24, got {self.last_level}")
-        if self.speed not in SPEED_NAMES:
-            raise ValueError(f"env.speed must be one of {', '.join(SPEED_NAMES)}, got {self.speed!r}")
 
     def share(self, shards: int) -> EnvConfig:
         """The games of one of so many shards."""

@@ -70,12 +70,12 @@ def load_policy(path: Path | str, mode: Mode = "argmax", seed: int = 0) -> Netwo
     return NetworkPolicy(_network(Path(path)), mode, seed)
 
 
-def load_ensemble(paths: Sequence[Path | str], mode: Mode = "argmax", seed: int = 0) -> NetworkPolicy:
+def load_ensemble(paths: Sequence[Path | str]) -> NetworkPolicy:
     """Load several policies as one that plays by the mean of their log-probabilities.
 
     Raises ValueError for no paths or for networks that read different observations, and what load_policy raises.
     """
-    return NetworkPolicy(Ensemble([_network(Path(path)) for path in paths]), mode, seed)
+    return NetworkPolicy(Ensemble([_network(Path(path)) for path in paths]))
 
 
 def _network(path: Path) -> ActorCritic:

@@ -19,15 +19,13 @@ from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.config import EnvConfig, Stage
 from mlx_drmario.rl.distribution import log_prob_numpy, sample_numpy
 from mlx_drmario.rl.episodes import EPISODE
-from mlx_drmario.spec import ACTIONS, COLS, EMPTY, ROWS, VIRUS, speed_number
+from mlx_drmario.spec import COLS, EMPTY, ROWS, VIRUS, speed_number
 
 
 class Actor(Protocol):
     """Judges placements and positions; arrays as in `Rollout`, without the time axis."""
 
-    def act(
-        self, planes: np.ndarray, scalars: np.ndarray, legal: np.ndarray, after: AfterstateRows
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def act(self, planes: np.ndarray, scalars: np.ndarray, after: AfterstateRows) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities f32[B, 512] and values f32[B]; `after` holds every legal placement."""
         ...
 
@@ -54,8 +52,7 @@ class Rollout:
         shape = (horizon, num_envs)
         self.planes = np.zeros((*shape, num_planes, ROWS, COLS), np.uint8)
         self.scalars = np.zeros((*shape, num_scalars), np.float32)
-        self.legal = np.zeros((*shape, ACTIONS), bool)
-        self.after: list[AfterstateRows] = []  # per t, of the N games; without facts unless asked for
+        self.after: list[AfterstateRows] = []  # per t, what was legal in the N games; without facts unless asked for
         self.action = np.zeros(shape, np.int32)
         self.log_prob = np.zeros(shape, np.float32)
         self.value = np.zeros(shape, np.float32)
@@ -108,11 +105,11 @@ class Collector:
         rollout.after = []
         rollout.terms = {}
         for t in range(len(rollout.action)):
-            rollout.planes[t], rollout.scalars[t], rollout.legal[t] = games.planes, games.scalars, games.legal
+            rollout.planes[t], rollout.scalars[t] = games.planes, games.scalars
             before = self.potential(rollout.planes[t], rollout.scalars[t]) if self.potential else None
             after = AfterstateRows.of(games, self.facts) if self.facts else AfterstateRows.of_legal(games.legal)
             rollout.after.append(after)
-            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], rollout.legal[t], after)
+            log_probs, value = actor.act(rollout.planes[t], rollout.scalars[t], after)
             action = sample_numpy(self.rng, log_probs)
             log_prob = log_prob_numpy(log_probs, action)
             rollout.action[t], rollout.log_prob[t], rollout.value[t] = action, log_prob, value

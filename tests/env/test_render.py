@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+import mlx_drmario as dm
 from mlx_drmario import render
-from mlx_drmario.render import Scene, capsule_cells
-from mlx_drmario.spec import BOTTOM, CELLS, CLEARING, EMPTY, LEFT_HALF, RIGHT_HALF, SINGLE, TOP, VIRUS
+from mlx_drmario.render import Scene
+from mlx_drmario.spec import BOTTOM, CELLS, CLEARING, EMPTY, FALL, LEFT_HALF, RESOLVE, RIGHT_HALF, SINGLE, TOP, VIRUS
 
 YELLOW, RED, BLUE = 0, 1, 2
 
@@ -61,8 +62,21 @@ def test_colored_text_has_the_same_shape_and_obeys_no_color(bottle, monkeypatch)
         ((2, 15, 3), [(2, BOTTOM + BLUE)]),  # the upper half sticks out of the bottle
     ],
 )
-def test_capsule_cells(pose, expected):
-    assert capsule_cells((RED, BLUE), *pose) == expected
+@pytest.mark.parametrize("seat", [1, 2])
+def test_a_falling_capsule_is_drawn_over_its_player_s_bottle(bottle, pose, expected, seat):
+    games = dm.Batch(num_envs=2, players=2)
+    states = games.state.copy()
+    states[f"p{seat}_bottle"] = bottle
+    states[f"p{seat}_next_action"][:] = FALL, RESOLVE
+    values = (*pose, RED, BLUE)
+    for name, value in zip(("x", "y", "rotation", "color_l", "color_r"), values, strict=True):
+        states[f"p{seat}_pill_{name}"] = value
+    falling, settling = render.drawn(states, seat)
+    assert (settling == bottle).all(), "no capsule falls"
+    cells, found = zip(*expected, strict=True)
+    assert falling[list(cells)].tolist() == list(found)
+    falling[list(cells)] = bottle[list(cells)]
+    assert (falling == bottle).all()
 
 
 def test_pixels_tell_every_kind_and_color_apart():

@@ -24,7 +24,7 @@ from mlx_drmario.rl.rollout import observation_layout
 from mlx_drmario.rl.runs import checkpoint, settings
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.search import roots_of
-from tests.training import Diary, HeldBetween, Holding, StopAfter, content, on_cpu, timeless
+from tests.training import Diary, HeldBetween, Holding, StopAfter, content, legal_of, on_cpu, timeless
 
 TINY = CloneRunConfig(
     name="tiny",
@@ -95,17 +95,17 @@ def test_what_is_learnt_is_the_judgement_of_the_same_decision():
     shard = only_shard(TINY)
     seen, act = [], shard.act
 
-    def remember(planes, scalars, legal, after):
+    def remember(planes, scalars, after):
         judged = shard.teacher.judge(**roots_of(shard.games.view), **shard.budget)[1]
         seen.append((planes.copy(), judged))
-        return act(planes, scalars, legal, after)
+        return act(planes, scalars, after)
 
     shard.act = remember
     rollouts = shard.collect(shard.playing.parameters(), followed=0.5)
     frames = np.concatenate([judged for _, judged in seen])
     soft = np.exp(-(frames - frames.min(axis=1, keepdims=True)) / TINY.clone.temperature)
     planes = np.concatenate([planes for planes, _ in seen])
-    allowed = np.concatenate([rollout.legal.reshape(-1, 512) for rollout in rollouts])
+    allowed = np.concatenate([legal_of(rollout.after).reshape(-1, 512) for rollout in rollouts])
     scalars = np.concatenate([rollout.scalars.reshape(-1, rollout.scalars.shape[2]) for rollout in rollouts])
     equal = equal_colors(scalars, shard.layout)
     images = mirrored_planes(planes, equal, shard.layout)
@@ -139,7 +139,7 @@ def test_shares_of_the_teacher_the_network_and_chance():
     after = AfterstateRows.of(games, shard.learning.facts)
     with Learner(dataclasses.replace(config, shards=1)) as learner:
         shard.followed = learner.followed
-    log_share, _ = shard.act(games.planes, games.scalars, games.legal, after)
+    log_share, _ = shard.act(games.planes, games.scalars, after)
     columns = Afterstates(*map(mx.array, after.take(np.arange(16))))
     own, _ = shard.playing(*map(mx.array, (games.planes, games.scalars, games.legal)), columns)
     choice = shard.teacher.judge(**roots_of(games.view), **shard.budget)[0]

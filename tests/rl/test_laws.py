@@ -23,6 +23,7 @@ from mlx_drmario.rl.ppo import losses
 from mlx_drmario.rl.ppo.config import PPOConfig, PPORunConfig
 from mlx_drmario.rl.ppo.learner import Learner
 from tests.rl import reference_ppo
+from tests.training import legal_of
 
 GAMMA, LAMBDA = 0.997, 0.6
 
@@ -114,7 +115,8 @@ def judge(learner: Learner, planes: np.ndarray, scalars: np.ndarray) -> np.ndarr
 def test_stored_rows_are_what_the_network_says_again(played):
     """Before any step the ratio is 1 and KL 0: log-probability and value of every row are those of its placement."""
     for rollout, _ in played.rollouts:
-        flat = [column.reshape(-1, *column.shape[2:]) for column in (rollout.planes, rollout.scalars, rollout.legal)]
+        columns = rollout.planes, rollout.scalars, legal_of(rollout.after)
+        flat = [column.reshape(-1, *column.shape[2:]) for column in columns]
         action, log_prob, value = (column.reshape(-1) for column in (rollout.action, rollout.log_prob, rollout.value))
         after = None
         if rollout.after:
@@ -239,7 +241,7 @@ def test_loss_and_gradient_equal_plain_numpy(played):
 
     _, planes, scalars, *others = (column[rows] for column in flat)
     rollout, _ = played.rollouts[0]
-    legal, action = (column.reshape(-1, *column.shape[2:])[rows] for column in (rollout.legal, rollout.action))
+    legal, action = legal_of(rollout.after).reshape(-1, 512)[rows], rollout.action.reshape(-1)[rows]
     planes, scalars = map(np.asarray, canonical(learner, planes, scalars))
     inputs = np.concatenate([planes.reshape(len(rows), -1), scalars], axis=1).astype(np.float64)
     weights = {name: np.asarray(weight, np.float64) for name, weight in tree_flatten(moved)}

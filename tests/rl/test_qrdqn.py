@@ -95,7 +95,7 @@ def test_facts_are_those_of_the_placement_that_was_chosen(learner):
 def test_it_plays_the_best_placement_but_for_the_random_ones(learner):
     games = learner.collector.games
     after = AfterstateRows.of(games, FACTS)
-    log_probs, value = learner.act(games.planes, games.scalars, games.legal, after)
+    log_probs, value = learner.act(games.planes, games.scalars, after)
     probability = np.exp(log_probs)
     np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-3)
     assert (probability[~games.legal] == 0).all()

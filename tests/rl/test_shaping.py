@@ -22,7 +22,7 @@ from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.settings import to_json
-from tests.training import StopAfter
+from tests.training import StopAfter, legal_of
 
 GAMMA = 0.995
 
@@ -30,8 +30,8 @@ GAMMA = 0.995
 class AnyLegal:
     """An actor that plays at random."""
 
-    def act(self, planes, scalars, legal, after):
-        return np.where(legal, 0.0, -1e9).astype(np.float32), np.zeros(len(legal), np.float32)
+    def act(self, planes, scalars, after):
+        return np.where(legal_of([after])[0], 0.0, -1e9).astype(np.float32), np.zeros(len(planes), np.float32)
 
     def value(self, planes, scalars):
         return np.zeros(len(planes), np.float32)

@@ -31,7 +31,7 @@ from mlx_drmario.rl.runs.directory import backups, prepare, record
 from mlx_drmario.rl.runs.metrics import read_metrics
 from mlx_drmario.rl.runs.settings import read_config
 from mlx_drmario.settings import from_json, to_json
-from tests.training import StopAfter, content, on_cpu, timeless
+from tests.training import StopAfter, content, legal_of, on_cpu, timeless
 
 
 def curve(run: Path, tag: str) -> list[tuple[int, float]]:
@@ -77,7 +77,7 @@ def test_rollouts_account_for_every_game(tiny):
         for _ in range(4):
             rollout, _ = learner.shards.shards[0].collect(learner.model.parameters())
             window.add(rollout.episodes)
-            assert rollout.legal[np.arange(8)[:, None], np.arange(32), rollout.action].all()
+            assert legal_of(rollout.after)[np.arange(8)[:, None], np.arange(32), rollout.action].all()
             assert (rollout.tau > 0).all()
             for t in range(8):
                 length += 1

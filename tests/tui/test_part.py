@@ -132,7 +132,8 @@ def test_a_placement_in_words_says_which_colour_lies_where(seed: int) -> None:
     for row in stay:
         env, action = int(after.env[row]), int(after.action[row])
         at, held = Position.of(games.state[env]), action_cells(action)
-        if len(held) < 2 or (after.bottle[row, held] == 0xFF).any() or (at.bottle[held] != 0xFF).any():
+        free = games.state["p1_bottle"][env, held] == 0xFF
+        if len(held) < 2 or (after.bottle[row, held] == 0xFF).any() or not free.all():
             continue  # cut off by the top, or not where it was set down
         text = placement_words(action, at.capsule)
         low, high = sorted(held)

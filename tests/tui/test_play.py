@@ -87,7 +87,11 @@ def test_two_players_share_a_keyboard():
         await pilot.press("g", "comma")
         screen.advance(3)
         assert (pose(screen, 1)[2], pose(screen, 2)[2]) == (3, 1)
-        assert [bottle.position.pose for bottle in screen.bottles] == [pose(screen, 1), pose(screen, 2)]
+        for seat, bottle in enumerate(screen.bottles, 1):
+            x, y, _ = pose(screen, seat)
+            held = np.flatnonzero(bottle.position.cells != screen.game._states[0][f"p{seat}_bottle"])
+            upright = [(row - y) * 8 + x for row in (14, 15) if row >= y]
+            assert bottle.position.falling and held.tolist() == upright
 
     by_hand(check, DuelScreen, size=(120, 40))
 
@@ -116,7 +120,7 @@ def test_the_board_on_the_screen_is_the_game():
         screen.advance(200)
         await pilot.pause()
         shown = screen.bottles[0].position
-        assert np.array_equal(shown.bottle, screen.game.position().bottle)
+        assert np.array_equal(shown.cells, screen.game.position().cells)
         assert shown.frames == screen.game.frames[0] == 200 and shown.viruses == 4
 
     by_hand(check)

@@ -8,6 +8,7 @@ import pytest
 
 import mlx_drmario as dm
 from mlx_drmario.baselines import Greedy
+from mlx_drmario.render import drawn
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.choices import Adviser
 from mlx_drmario.tui.link import Link
@@ -43,7 +44,7 @@ def test_moving_through_the_decisions(line):
             await pilot.press(key)
             assert screen.at == at
             shown = screen.bottles[0].position
-            assert np.array_equal(shown.bottle, line.states[at]["p1_bottle"]) and shown.frames == line.frames[at]
+            assert np.array_equal(shown.cells, drawn(line.states[at : at + 1])[0]) and shown.frames == line.frames[at]
             assert screen._action() == line.choices[at].action
 
     travel(check, line)
@@ -71,7 +72,7 @@ def test_a_branch_leaves_the_line_where_it_is_told(line):
         await pilot.press("right")
         assert screen.at == 4
         for bottle, shown, index in zip(screen.bottles, (line, answer), (4, 1), strict=True):
-            assert np.array_equal(bottle.position.bottle, shown.states[index]["p1_bottle"])
+            assert np.array_equal(bottle.position.cells, drawn(shown.states[index : index + 1])[0])
         words = str(screen.facts.render())
         assert f", {answer.frames[-1]} frames, {len(answer.states) - 1} decision" in words
 

@@ -131,12 +131,16 @@ TO_MENU = Binding("escape", "quit(True)", "menu", key_display="esc")
 """of screens that the menu opens"""
 
 
-def newest_runs(root: Path, most: int = 12) -> list[Path]:
+_SHOWN = 12
+"""runs in the menu"""
+
+
+def newest_runs(root: Path) -> list[Path]:
     """The run directories in `root`, the last changed one first."""
     if not root.is_dir():
         return []
     runs = [path.parent for path in root.glob("*/config.json")]
-    return sorted(runs, key=lambda run: run.stat().st_mtime, reverse=True)[:most]
+    return sorted(runs, key=lambda run: run.stat().st_mtime, reverse=True)[:_SHOWN]
 
 
 def demo_position() -> Position:

@@ -105,7 +105,7 @@ class LiveScreen(SessionScreen):
             self.wall.show(picture.boards)
             self.wall.select(self.game)
         elif self.view == "focus":
-            action = picture.choice.action if picture.choice and picture.position.pose is not None else None
+            action = picture.choice.action if picture.choice and picture.position.falling else None
             self.bottle.show(picture.position, action, f"game {picture.game + 1}")
             self.analysis.show(picture.position, picture.choice, picture.earned)
 

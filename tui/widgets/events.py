@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
 from itertools import islice
 
 from rich.text import Text
@@ -21,10 +20,12 @@ class EventLog(Painted, Static):
 
     DEFAULT_CSS = "EventLog { height: 1fr; min-height: 3; }"
 
-    def __init__(self, id: str | None = None, clock: Callable[[], str] = lambda: time.strftime("%H:%M:%S")) -> None:
+    def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._clock = clock
         self.notes: deque[tuple[str, Note]] = deque(maxlen=_KEPT)
+
+    def _clock(self) -> str:
+        return time.strftime("%H:%M:%S")
 
     def add(self, note: Note) -> None:
         """Put an event on top."""

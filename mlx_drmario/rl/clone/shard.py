@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario import Search
-from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.heads import Afterstates, Columns
 from mlx_drmario.nets.layout import ObservationLayout
 from mlx_drmario.nets.mirror import equal_colors, mirrored_actions, mirrored_planes
 from mlx_drmario.nets.policy import make_policy
 from mlx_drmario.observer import Observer
 from mlx_drmario.rl.actor import NetworkActor
-from mlx_drmario.rl.afterstates import AfterstateRows, Columns, padded
+from mlx_drmario.rl.afterstates import AfterstateRows, padded
 from mlx_drmario.rl.clone.config import CloneRunConfig
 from mlx_drmario.rl.clone.losses import judgement_loss, targets, weights_of
 from mlx_drmario.rl.clone.retries import Retries, position_of
@@ -90,7 +90,7 @@ class Shard:
         return collector.collect(self)
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
+        self, planes: NDArray[Any], scalars: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the network's favourite, as in its games later, the teacher's choice and a random
         one, in their shares.
@@ -103,7 +103,7 @@ class Shard:
         decision, action, _ = after.take(every)
         choice, frames = self.teacher.judge(**roots_of(self.games.view), **self.budget)
         self.judged.append(frames[decision, action])
-        log_probs, value = self.actor.act(planes, scalars, legal, after)
+        log_probs, value = self.actor.act(planes, scalars, after)
         own = log_probs.argmax(axis=1)
         self.agreed.append(float((own == choice).mean()))
         share, planned = np.zeros((len(planes), ACTIONS)), 1 - self.config.clone.random_moves

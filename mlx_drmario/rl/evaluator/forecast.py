@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_drmario.nets.config import QuantileNetConfig, ReturnNetConfig
-from mlx_drmario.nets.heads import Afterstates
+from mlx_drmario.nets.heads import Afterstates, Columns
 from mlx_drmario.nets.quantile import Outlook, QuantileNet, frames_of, make_quantile_net
-from mlx_drmario.rl.afterstates import Columns
 from mlx_drmario.rl.runs import checkpoint
 
 BATCH = 512

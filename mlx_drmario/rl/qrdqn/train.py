@@ -32,6 +32,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.rl.qrdqn.replay import Replay
 from mlx_drmario.rl.rollout import Collector
 from mlx_drmario.rl.runs import checkpoint, directory
+from mlx_drmario.spec import ACTIONS
 
 
 def train(
@@ -103,15 +104,15 @@ class Learner(PlayingLearner):
         }
 
     def act(
-        self, planes: NDArray[Any], scalars: NDArray[Any], legal: NDArray[Any], after: AfterstateRows
+        self, planes: NDArray[Any], scalars: NDArray[Any], after: AfterstateRows
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `rollout.Actor`: the best placement, or with chance `epsilon` any."""
-        decision, action, quantiles = self._of_placements(
-            self.model, planes, scalars, after.take(np.arange(len(legal)))
-        )
-        best, value = best_of(decision, quantiles.mean(axis=1), len(legal))
-        share = self.epsilon * legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
-        share[np.arange(len(legal)), action[best]] += 1 - self.epsilon
+        every = np.arange(len(planes))
+        decision, action, quantiles = self._of_placements(self.model, planes, scalars, after.take(every))
+        best, value = best_of(decision, quantiles.mean(axis=1), len(planes))
+        share = np.zeros((len(planes), ACTIONS))
+        share[decision, action] = self.epsilon / np.bincount(decision)[decision]
+        share[every, action[best]] += 1 - self.epsilon
         return log_of_shares(share), value.astype(np.float32)
 
     def value(self, planes: NDArray[Any], scalars: NDArray[Any]) -> NDArray[np.float32]:
