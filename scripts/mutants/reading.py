@@ -145,4 +145,32 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "if True:",
         "tests/test_package.py",
     ),
+    (
+        "a setting of searches has another range than the core's",
+        "mlx_drmario/search.py",
+        "first: Annotated[int, Range(1, 256)]",
+        "first: Annotated[int, Range(1, 200)]",
+        "tests/planner/test_search_policy.py",
+    ),
+    (
+        "a word of a setting is not looked at",
+        "mlx_drmario/ranges.py",
+        "            if value not in allowed:",
+        "            if False:",
+        "tests/test_ranges.py",
+    ),
+    (
+        "the second player's capsule is drawn as the first's",
+        "mlx_drmario/render.py",
+        'states[f"p{seat}_pill_{name}"][rows]',
+        'states[f"p1_pill_{name}"][rows]',
+        "tests/env/test_render.py",
+    ),
+    (
+        "rollouts hold the placements of the next decision",
+        "mlx_drmario/rl/rollout.py",
+        "            rollout.after.append(after)\n",
+        "            rollout.after.insert(0, after)\n",
+        "tests/rl/test_afterstates.py",
+    ),
 ]

@@ -1,7 +1,9 @@
 """Search as a policy: it can be interrupted, stopped, copied and pickled, and says what it cannot play."""
 
 import copy
+import dataclasses
 import pickle
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 import mlx_drmario as dm
 from mlx_drmario import memory, search, seeds
 from mlx_drmario.memory import MemoryPolicy
+from mlx_drmario.ranges import ranges
 from mlx_drmario.search import BUDGETS, Budget, Parts, SearchPolicy, decided, roots_of
 
 
@@ -140,3 +143,20 @@ def test_weights_and_values_that_cannot_be_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=r"value must give frames f32\[n\] for bottles u8\[n, 128\], " + said):
             dm.Search(value=answer).choose(**root)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Budget)])
+def test_settings_are_those_of_the_core(name: str) -> None:
+    """Defaults and ranges: what is beyond an end is refused by both, for the same reason."""
+    games, core = dm.Decisions(num_envs=1, threads=1), dm.Search(threads=1)
+    games.reset(0, 2, 0x8988)
+    core.stop()  # it chooses nothing, but looks at its arguments
+    limits, least = ranges(Budget)[name], {"plies": 3, "first": 1, "boards": 1}
+    assert limits.range.without == ""
+    for end, beyond in ((limits.range.low, -1), (limits.range.high, 1)):
+        core.choose(**roots_of(games.view), **{**least, name: type(getattr(Budget(), name))(end)})
+        for refused in (Budget, lambda **setting: core.choose(**roots_of(games.view), **setting)):
+            with pytest.raises(ValueError, match=f"{name} "):
+                refused(**{name: end + beyond})
+    ((signature, _, defaults),) = dm.Search.choose.__nb_signature__
+    assert defaults[int(re.search(rf"{name}: \w+ = \\(\d+)", signature)[1])] == getattr(Budget(), name)
