@@ -148,8 +148,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a setting of searches has another range than the core's",
         "mlx_drmario/search.py",
-        "first: Annotated[int, Range(1, 256)]",
-        "first: Annotated[int, Range(1, 200)]",
+        "width: Annotated[int, Range(1, 16)]",
+        "width: Annotated[int, Range(1, 15)]",
         "tests/planner/test_search_policy.py",
     ),
     (
