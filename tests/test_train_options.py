@@ -187,11 +187,33 @@ def test_games_that_the_shards_of_a_run_cannot_share(tmp_path, capsys):
         ("level0 --net.hidden 16", "net.hidden has no effect: only --net.head features reads it"),
         ("demo --net.outcome-scale 2", "net.outcome-scale has no effect: only --net.head outcome reads it"),
         ("level0 --shaping.weight 2", "shaping.weight has no effect: it needs --shaping.evaluator"),
+        ("level0 --net.encoder mlp --net.summary 3", "net.summary has no effect: only --net.encoder axial has one"),
+        ("level0 --best.games 0 --best.every 2", "best.every has no effect: it needs --best.games"),
+        ("level0 --best.games 0 --best.alpha 0.1", "best.alpha has no effect: it needs --best.games"),
+        (
+            "clone --clone.follow 1 --clone.weaning 0.5",
+            "clone.weaning has no effect: with --clone.follow 1 the teacher takes all decisions",
+        ),
+        (
+            "qrdqn --qrdqn.epsilon 1 --qrdqn.exploring 0.5",
+            "qrdqn.exploring has no effect: with --qrdqn.epsilon 1 all placements are random",
+        ),
+        ("evaluator --fit.target-every 7", "fit.target-every has no effect: it needs --fit.steps"),
+        (
+            "evaluator --data.disturbed 0 --data.random-moves 0.1",
+            "data.random-moves has no effect: it needs --data.disturbed",
+        ),
     ],
 )
 def test_a_setting_that_changes_nothing_is_refused(options, sentence, capsys):
     assert main(["train", *options.split(), "--dry-run"]) == 2
     assert capsys.readouterr().err == f"drmario train: --{sentence}\n"
+
+
+@pytest.mark.parametrize("policy", ["search:sampled,ms=2", "memory:ms=5"])
+def test_games_of_an_evaluator_do_not_depend_on_the_time(policy, capsys):
+    assert main(["train", "evaluator", "--data.policy", policy, "--dry-run"]) == 2
+    assert f"data.policy is '{policy}'; how it plays must not depend on the time it takes" in capsys.readouterr().err
 
 
 def test_settings_that_are_read_are_taken(capsys):
@@ -201,6 +223,7 @@ def test_settings_that_are_read_are_taken(capsys):
         "level0 --net.head features --net.hidden 16",
         "clone --net.hidden 16",
         "evaluator --data.policy greedy",
+        "evaluator --data.policy search:sampled,nodes=2000 --fit.steps 2 --fit.target-every 7",
     ):
         assert main(["train", *options.split(), "--dry-run"]) == 0, options
 

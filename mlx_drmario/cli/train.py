@@ -118,6 +118,13 @@ UNREAD: dict[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
     "curriculum.": (lambda run: not run["curriculum.enabled"], "it needs --curriculum.enabled"),
     "net.hidden": (lambda run: run.get("net.head", "features") != "features", "only --net.head features reads it"),
     "net.outcome_scale": (lambda run: run["net.head"] != "outcome", "only --net.head outcome reads it"),
+    "net.summary": (lambda run: run["net.encoder"] == "mlp", "only --net.encoder axial has one"),
+    "best.every": (lambda run: run["best.games"] == 0, "it needs --best.games"),
+    "best.alpha": (lambda run: run["best.games"] == 0, "it needs --best.games"),
+    "clone.weaning": (lambda run: run["clone.follow"] == 1, "with --clone.follow 1 the teacher takes all decisions"),
+    "qrdqn.exploring": (lambda run: run["qrdqn.epsilon"] == 1, "with --qrdqn.epsilon 1 all placements are random"),
+    "fit.target_every": (lambda run: run["fit.steps"] == 0, "it needs --fit.steps"),
+    "data.random_moves": (lambda run: run["data.disturbed"] == 0, "it needs --data.disturbed"),
     "shaping.weight": (lambda run: run["shaping.evaluator"] is None, "it needs --shaping.evaluator"),
 }
 """Settings, or the beginnings of their names, in which runs they change nothing, and why"""

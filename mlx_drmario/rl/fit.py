@@ -20,7 +20,7 @@ from mlx.utils import tree_flatten
 from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.rl.config import BudgetConfig, DirectoryConfig, Stage
 from mlx_drmario.rl.episodes import EpisodeWindow
-from mlx_drmario.rl.gradient import PARAM_NORM
+from mlx_drmario.rl.gradient import GRAD_NORM, PARAM_NORM
 from mlx_drmario.rl.runs import checkpoint
 from mlx_drmario.rl.runs.recorder import Recorder
 
@@ -177,13 +177,15 @@ def fit(learner: Learner, config: DirectoryConfig, run: Path, callback: Callback
 
 
 def check_weights(last: Snapshot) -> None:
-    """ValueError when the last update left weights that are no numbers: nothing is to be made or kept of them."""
-    norm = last.metrics[PARAM_NORM]
-    if not math.isfinite(norm):
-        raise ValueError(
-            f"the weights are not finite any more after {last.decisions:,} decisions ({PARAM_NORM} is {norm}); the"
-            " last checkpoint, if any, is of before, and a smaller learning rate may help"
-        )
+    """ValueError when the last update left weights that are no numbers, or had gradients that are none (what clips them
+    makes zeros of those that are too large): nothing is to be made or kept of them."""
+    for name, what in ((PARAM_NORM, "weights"), (GRAD_NORM, "gradients")):
+        norm = last.metrics.get(name, 0.0)
+        if not math.isfinite(norm):
+            raise ValueError(
+                f"the {what} are not finite any more after {last.decisions:,} decisions ({name} is {norm}); the last"
+                " checkpoint, if any, is of before, and a smaller learning rate may help"
+            )
 
 
 def kept(model: nn.Module) -> dict[str, np.ndarray]:

@@ -20,7 +20,8 @@ from mlx_drmario.rl.device import compiler_problem
 
 PARAM_NORM = "stats/param_norm"
 """Metric of every learner: the norm of all weights, after the step."""
-STEP_METRICS = ("stats/grad_norm", PARAM_NORM)
+GRAD_NORM = "stats/grad_norm"
+STEP_METRICS = (GRAD_NORM, PARAM_NORM)
 """What `make_apply`'s function returns, in order: before clipping, and after the step."""
 
 Loss = Callable[..., tuple[mx.array, mx.array]]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from mlx_drmario import stats
 from mlx_drmario.cli import main
 from mlx_drmario.nets.quantile import quantile_levels
 from mlx_drmario.rl.evaluator import forecast
-from mlx_drmario.rl.evaluator.calibration import Outcomes, ratio, reliability, summary
-from mlx_drmario.rl.evaluator.calibration_plot import plot
+from mlx_drmario.rl.evaluator.calibration import Outcomes, ratio, reliability, summary, write
+from mlx_drmario.rl.evaluator.calibration_plot import _bars, plot
 
 K = 20
 
@@ -127,6 +128,8 @@ def test_the_command(tmp_path, capsys):
     assert again["brier"] == pytest.approx(content["all"]["brier"])
     capsys.readouterr()
     assert main(["calibrate", str(tmp_path)]) == 1
+    assert main(["calibrate", str(tmp_path / "nothing")]) == 1
+    assert f"{tmp_path / 'nothing'} is no directory" in capsys.readouterr().err
     assert main(f"calibrate {run} --levels 25".split()) == 2
 
 
@@ -148,3 +151,19 @@ def test_the_title_of_the_picture_is_no_mathematics(tmp_path):
     content = {"levels": {}, "all": {"coverage": level}, "reliability": []}
     plot(tmp_path / "calibration.png", content, "runs/$5^$, 30 games per level")
     assert (tmp_path / "calibration.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_what_cannot_be_drawn_replaces_nothing(tmp_path):
+    def refuse(path: Path) -> None:
+        raise ValueError("no")
+
+    said = outcomes(games=20)
+    write(tmp_path, said, {"a": 1}, lambda path: path.write_bytes(b"picture"))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="no"):
+        write(tmp_path, said, {"a": 2}, refuse)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_interval_that_misses_its_value_by_a_rounding_error_can_be_drawn():
+    assert _bars({"value": 1.0, "low": 1.0 + 1e-14, "high": 1.0 - 1e-14}).tolist() == [[0.0], [0.0]]

@@ -146,7 +146,10 @@ def test_runs_repeat_and_go_on(tmp_path):
     assert listing.summarize(tmp_path / "a").problems == []
     assert settings.kind_of(tmp_path / "a") is QRDQNRunConfig
     more = dataclasses.replace(TINY, decisions=8 * 256)
-    assert train(more, tmp_path / "a", resume=True).finished
+    games = checkpoint.load(tmp_path / "a").state["window"]["count"]
+    went_on = Diary()
+    assert train(more, tmp_path / "a", went_on, resume=True).finished
+    assert went_on.snapshots[0].games >= games > 0, "games are counted from the beginning of the run"
     assert checkpoint.load(tmp_path / "a").decisions == 8 * 256
     policy, planes = policies.load(f"risk:0.5:{tmp_path / 'a'}")
     assert (policy.evaluator.returns, planes) == (True, "bitplane")

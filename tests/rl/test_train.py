@@ -336,13 +336,20 @@ def test_training_learns(tmp_path):
     assert difference.mean() > 8 * standard_error
 
 
-def test_weights_that_are_no_numbers_end_a_run_and_are_not_kept(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("what", "metrics"),
+    [
+        ("weights", {"stats/param_norm": float("nan")}),
+        ("gradients", {"stats/param_norm": 1.0, "stats/grad_norm": float("inf")}),
+    ],
+)
+def test_weights_that_are_no_numbers_end_a_run_and_are_not_kept(tiny, tmp_path, monkeypatch, what, metrics):
     """In PPO's loop, and in that of all others, here QR-DQN's."""
     for learner in (Learner, qrdqn.Learner):
-        monkeypatch.setattr(learner, "iterate", lambda self, *_: {"stats/param_norm": float("nan")})
+        monkeypatch.setattr(learner, "iterate", lambda self, *_: metrics)
     for begin, config in ((train, tiny), (qrdqn.train, QRDQNRunConfig(env=tiny.env, compile=False))):
         run = tmp_path / type(config).__name__
-        with pytest.raises(ValueError, match=r"^the weights are not finite any more after 0 decisions"):
+        with pytest.raises(ValueError, match=rf"^the {what} are not finite any more after 0 decisions"):
             begin(config, run, StopAfter(1))
         assert checkpoint.available(run) == [] and not (run / "metrics.jsonl").read_bytes()
 
@@ -359,3 +366,15 @@ def test_a_run_that_was_taken_away_is_not_made_again_by_half(tiny, tmp_path):
     with pytest.raises(FileNotFoundError, match=f"^{run} holds no run any more"):
         train(tiny, run, TakeAway(6))
     assert not run.exists()
+
+
+def test_a_run_whose_budget_is_spent_stays_as_it_is(tiny, tmp_path):
+    def files(run: Path) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+
+    for begin, config in ((train, tiny), (qrdqn.train, QRDQNRunConfig(env=tiny.env, decisions=512, compile=False))):
+        run = tmp_path / type(config).__name__
+        assert begin(config, run).finished
+        before = files(run)
+        assert begin(config, run, resume=True).finished
+        assert files(run) == before

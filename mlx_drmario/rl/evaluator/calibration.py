@@ -194,8 +194,8 @@ def reliability(outcomes: Outcomes, rng: np.random.Generator) -> list[dict[str, 
 def write(out: Path, outcomes: Outcomes, content: dict[str, Any], plot: Callable[[Path], None]) -> None:
     """calibration.npz (the columns of `Outcomes`, from which all can be computed again), .json and .png."""
     check_directory("out", out)
-    with replacing(out / "calibration.npz") as path, open(path, "wb") as file:
-        np.savez_compressed(file, **vars(outcomes))
+    with replacing(out / "calibration.png") as picture, replacing(out / "calibration.npz") as columns:
+        plot(picture)  # first: what cannot be drawn replaces nothing
+        with open(columns, "wb") as file:
+            np.savez_compressed(file, **vars(outcomes))
     write_text(out / "calibration.json", json.dumps(content, indent=1) + "\n")
-    with replacing(out / "calibration.png") as path:
-        plot(path)

@@ -38,8 +38,7 @@ def plot(path: Path, content: Mapping[str, Any], title: str) -> None:
     coverage.set_title(title, parse_math=False)  # with a path, in which $ means nothing
     coverage.set_ylim(-0.2, 0.2)
     for row in content["reliability"]:
-        low, high = row["observed_value"] - row["observed_low"], row["observed_high"] - row["observed_value"]
-        bars = np.clip([[low], [high]], 0, None)
+        bars = _bars({name: row[f"observed_{name}"] for name in ("value", "low", "high")})
         chances.errorbar(row["predicted"], row["observed_value"], bars, color="C0", marker="o", markersize=4, capsize=2)
         chances.annotate(f"{row['games']}", (row["predicted"], row["observed_value"]), fontsize=7, xytext=(4, -8),
                          textcoords="offset points")  # fmt: skip
@@ -61,4 +60,5 @@ def _shade(number: int, count: int) -> str:
 
 
 def _bars(interval: Mapping[str, float]) -> Any:
-    return [[interval["value"] - interval["low"]], [interval["high"] - interval["value"]]]
+    """How far it goes down and up. An end may miss the value by a rounding error."""
+    return np.clip([[interval["value"] - interval["low"]], [interval["high"] - interval["value"]]], 0, None)

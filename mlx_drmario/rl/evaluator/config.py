@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from mlx_drmario import memory, search
 from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.ranges import Count, Range, Share, check_ranges
 from mlx_drmario.rl.config import DirectoryConfig
@@ -22,7 +23,7 @@ class GamesConfig:
     """
 
     policy: str = "search:1ply"
-    """Whose times: a name as for `drmario eval --policy`."""
+    """Whose times: a name as for `drmario eval --policy`, of one whose play does not depend on the time it takes."""
     levels: str = "0-20"
     """Virus levels of the games, one after the other: 3 or 0-5 or 0,5,10-12."""
     speeds: str = "hi"
@@ -47,6 +48,17 @@ class GamesConfig:
             parse_levels(self.levels)
         except ValueError as error:
             raise ValueError(f"data.{error}") from None
+        if _timed(self.policy):
+            raise ValueError(f"data.policy is {self.policy!r}; how it plays must not depend on the time it takes")
+
+
+def _timed(policy: str) -> bool:
+    """Whether it is a search with a limit in milliseconds. What is wrong with a name is said when it is loaded."""
+    try:
+        budget = search.parse(policy[7:]) if policy.startswith("search:") else memory.parse(policy)
+    except ValueError:
+        return False
+    return budget.ms > 0
 
 
 @dataclass(frozen=True)

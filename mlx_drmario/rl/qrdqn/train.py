@@ -24,6 +24,7 @@ from mlx_drmario.nets.quantile import QuantileNet, make_quantile_net
 from mlx_drmario.rl.afterstates import AfterstateRows
 from mlx_drmario.rl.callback import Callback
 from mlx_drmario.rl.distribution import log_of_shares
+from mlx_drmario.rl.episodes import EpisodeWindow
 from mlx_drmario.rl.evaluator.losses import quantile_huber
 from mlx_drmario.rl.fit import PlayingLearner, RunResult, fit
 from mlx_drmario.rl.gradient import PARAM_NORM, make_update, norm_of
@@ -69,6 +70,8 @@ class Learner(PlayingLearner):
         self.optimizer.init(self.model.trainable_parameters())
         if restored is not None:
             restored.restore(self.model, self.optimizer, config.net, self.layout)
+            if "window" in restored.state:  # those of before 2026-11-29 have none
+                self.window = EpisodeWindow.of(restored.state["window"])
         self.target.update(self.model.parameters())
         mx.eval(self.model.state, self.target.state, self.optimizer.state)
         self.replay = Replay(config.qrdqn.replay, config.qrdqn.steps, config.qrdqn.gamma)
@@ -159,7 +162,7 @@ class Learner(PlayingLearner):
     def content(self, log_bytes: int) -> checkpoint.Content:
         """What a checkpoint holds; `log_bytes` is the length of the metrics that belong to it."""
         self.counters.log_bytes = log_bytes
-        state = {"counters": dataclasses.asdict(self.counters)}
+        state = {"counters": dataclasses.asdict(self.counters), "window": self.window.state()}
         return checkpoint.Content.of(self.decisions, self.model, self.optimizer, state, self.config.net, self.layout)
 
 

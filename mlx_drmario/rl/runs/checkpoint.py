@@ -263,6 +263,8 @@ def _newest(path: Path, read: Callable[[Path], Read]) -> Read:
     if (path / "policy.json").exists():
         verify(path)
         return read(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no directory")
     problems: list[str] = []
     for candidate in reversed(available(path)):
         try:

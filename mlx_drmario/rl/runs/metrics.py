@@ -28,29 +28,26 @@ class MetricsLog:
     def __init__(self, run: Path, *, offset: int = 0, step: int = 0) -> None:
         """Open the logs; lines after byte `offset` (work that a crash lost, to be done again) are cut off.
 
-        TensorBoard is told to forget points after `step`, by the session start that its format has for this.
+        TensorBoard is told to forget points after `step`, by the session start that its format has for this, in a file
+        that the first row begins.
         """
+        self._run, self._step = run, step
         self._path = run / "metrics.jsonl"
         self._lines = open(self._path, "ab")  # noqa: SIM115 (closed by close())
         offset = _whole_lines(self._path, offset)
         self._lines.truncate(offset)
         self._lines.seek(offset)  # truncating leaves the position where it was
-        events = run / "tensorboard"
-        events.mkdir(exist_ok=True)
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{step}"
-        self._events_file = open(events / name, "wb")  # noqa: SIM115
-        self._events = RecordWriter(self._events_file)
-        self._write_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        start = SessionLog(status=SessionLog.START)
-        self._write_event(Event(wall_time=time.time(), step=step + 1, session_log=start))
+        self._events: RecordWriter | None = None
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Append one row; `step` counts decisions."""
         with naming(self._path):
             self._lines.write(json.dumps({"step": step, **metrics}).encode() + b"\n")
             self._lines.flush()
+        if self._events is None:
+            self._events = self._begin_events()
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in metrics.items()]
-        self._write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        self._write_event(self._events, Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
     @property
     def size(self) -> int:
@@ -67,12 +64,24 @@ class MetricsLog:
             try:
                 self._lines.close()
             finally:
-                self._events.close()
+                if self._events is not None:
+                    self._events.close()
 
-    def _write_event(self, event: Event) -> None:
-        with naming(Path(self._events_file.name)):
-            self._events.write(event.SerializeToString())
-            self._events.flush()
+    def _begin_events(self) -> RecordWriter:
+        """Open the event file of this session."""
+        events = self._run / "tensorboard"
+        events.mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{self._step}"
+        writer = RecordWriter(open(events / name, "wb"))  # noqa: SIM115 (closed with the writer)
+        self._write_event(writer, Event(wall_time=time.time(), file_version="brain.Event:2"))
+        start = SessionLog(status=SessionLog.START)
+        self._write_event(writer, Event(wall_time=time.time(), step=self._step + 1, session_log=start))
+        return writer
+
+    def _write_event(self, writer: RecordWriter, event: Event) -> None:
+        with naming(self._run / "tensorboard"):
+            writer.write(event.SerializeToString())
+            writer.flush()
 
 
 def _whole_lines(path: Path, expected: int) -> int:
