@@ -7,7 +7,6 @@
 namespace drm {
 
 // Positions inside the flow of a mode (Match::mode_step); 0 is the entry of every mode.
-enum IntroStep : u8 { kIntroBlank = 0, kIntroFirstVirus, kIntroViruses, kIntroRedraw, kIntroWait };
 enum ClearStep : u8 { kPlaying = 0, kClearBurst, kClearBox, kClearRedraw, kClearStart, kClearLeave, kClearSecondLeave };
 enum EndStep : u8 { kEndEntry = 0, kEndShow, kEndVerdict, kEndBlank, kEndRestart, kEndOptions, kEndLeave };
 

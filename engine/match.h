@@ -16,6 +16,9 @@ inline void frame(Match& match, const u8 held[2]) {
   frame(match, held, untold);
 }
 
+// mode_step of kModeIntro.
+enum IntroStep : u8 { kIntroBlank = 0, kIntroFirstVirus, kIntroViruses, kIntroRedraw, kIntroWait };
+
 inline constexpr int kVictories = 3;  // that a match of two players is played for
 
 }  // namespace drm

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fields.h"
+#include "match.h"
 
 namespace drm {
 
@@ -122,7 +123,8 @@ static std::string describe_intro(const Match& match, int players) {
   if (match.mode != kModeIntro) return {};
   for (int i = 0; i < players; ++i) {
     const Player& p = match.player[i];
-    const int viruses = bcd_to_int(p.virus_left_bcd) + p.virus_to_add;
+    const bool counts = match.mode_step > kIntroFirstVirus;  // until then the last round's, of two players, are there
+    const int viruses = (counts ? bcd_to_int(p.virus_left_bcd) : 0) + p.virus_to_add;
     if (viruses <= kMostViruses) continue;
     return "p" + std::to_string(i + 1) + "_virus_left_bcd and virus_to_add come to " + std::to_string(viruses) +
            " viruses, allowed are 0.." + std::to_string(kMostViruses);

@@ -153,12 +153,12 @@ def check_output(option: str, path: Path, ends: tuple[str, ...] = ()) -> None:
     Raises ValueError for a name with none of these ends (when there are any) and for that of a trace where no trace is
     written, OSError for the rest; both name the option.
     """
-    if TRACE in path.name and TRACE not in ends:
+    target = _target(path)
+    if TRACE in path.name + target.name and TRACE not in ends:
         raise ValueError(f"{option} is {path}, the name of a trace; name a file that does not hold {TRACE} in its name")
     if path.is_dir():
         raise OSError(f"{option} is {path}, which is a directory")
-    target = _target(path)
-    if os.path.lexists(target) and not target.is_file():
+    if (path.exists() or os.path.lexists(target)) and not path.is_file():  # /dev/stdout points to what has no name
         raise OSError(f"{option} is {path}, which is no regular file; name one, a link to one, or a new one")
     if target.exists() and not os.access(target, os.W_OK):
         raise OSError(f"{option} is {path}, which cannot be written to")

@@ -112,3 +112,19 @@ def test_nothing_else_is_written_under_the_name_of_a_trace(name, tmp_path):
         with pytest.raises(ValueError, match=rf"^--json is {tmp_path / name}, the name of a trace"):
             files.check_output("--json", tmp_path / name, ends)
     files.check_output("--out", tmp_path / "other.dmtrace.h5", (".csv", files.TRACE))
+
+
+def test_a_trace_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "game.dmtrace.h5").write_text("games")
+    (tmp_path / "out.json").symlink_to("game.dmtrace.h5")
+    with pytest.raises(ValueError, match=rf"^--json is {tmp_path / 'out.json'}, the name of a trace"):
+        files.check_output("--json", tmp_path / "out.json")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no names of open files here")
+def test_a_pipe_without_a_name_is_no_file():
+    ends = os.pipe()
+    with pytest.raises(OSError, match=rf"^--json is /dev/fd/{ends[1]}, which is no regular file"):
+        files.check_output("--json", Path(f"/dev/fd/{ends[1]}"))
+    for end in ends:
+        os.close(end)

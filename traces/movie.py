@@ -32,6 +32,8 @@ BK2_ORDER = ("Up", "Down", "Left", "Right", "Start", "Select", "B", "A")
 BK2_BITS = (3, 2, 1, 0, 4, 5, 6, 7)
 BK2_LETTERS = "UDLRSsBA"
 FORMATS = (".fm2", ".bk2")
+NUMBER = r"[0-9]{1,9}"
+"""of frames, and of commands"""
 AFTERWARDS = 120
 """frames without a button after the end of the game"""
 
@@ -213,7 +215,7 @@ def _shown(text: str) -> str:
 
 def _fm2_subtitle(value: str, where: str) -> tuple[int, str]:
     frame, _, text = value.partition(" ")
-    if not frame.isdecimal():
+    if not re.fullmatch(NUMBER, frame):
         raise ValueError(f"{where}: subtitle {_shown(value)} does not begin with a frame number")
     return int(frame), text
 
@@ -222,7 +224,7 @@ def _fm2_frame(line: str, where: str, binary: bool) -> tuple[int, tuple[int, int
     if binary:
         raise ValueError(f"{where}: the input is binary; save the movie as text in FCEUX")
     parts = line.split("|")
-    if len(parts) < 4 or not re.fullmatch(r"\d+", parts[1]):
+    if len(parts) < 4 or not re.fullmatch(NUMBER, parts[1]):
         raise ValueError(f"{where}: {_shown(line)} is not '|commands|controller 1|controller 2|...|'")
     command = int(parts[1])
     if command & ~(RESET | POWER):
@@ -278,11 +280,15 @@ def bk2(movie: Movie) -> bytes:
     return packed.getvalue()
 
 
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeDecodeError)
+"""What zip files raise that are damaged, or locked."""
+
+
 def _read_bk2(path: Path) -> Movie:
     try:
         with zipfile.ZipFile(path) as archive:
             texts = {info.filename: _lines(archive.read(info)) for info in archive.infolist()}
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:  # damaged, or locked
+    except _UNREADABLE as error:
         raise ValueError(f"{path}: not a .bk2 file: {error}") from None
     if "Input Log.txt" not in texts:
         raise ValueError(f"{path}: no 'Input Log.txt' in it; a .bk2 file holds one")
@@ -292,7 +298,7 @@ def _read_bk2(path: Path) -> Movie:
             raise ValueError(f"{path}, Header.txt: {key} is {header[key]}; only NES movies from power-on are read")
     subtitles = []
     for number, line in enumerate(texts.get("Subtitles.txt", []), start=1):
-        match = re.fullmatch(r"subtitle (\d+) \d+ \d+ \d+ \S+ (.*)", line)
+        match = re.fullmatch(rf"subtitle ({NUMBER}) \d+ \d+ \d+ \S+ (.*)", line)
         if match is None and line.strip():
             raise ValueError(f"{path}, Subtitles.txt:{number}: {_shown(line)} is not a subtitle")
         if match:

@@ -106,6 +106,10 @@ def lines_of(path: Path | str) -> list[Game]:
     found = []
     for number, line in enumerate(held if isinstance(held, list) else [held]):
         try:
+            if not isinstance(line, dict):
+                raise ValueError(
+                    f"it must be an object with level, speed, seed and actions, got {json.dumps(line)[:60]}"
+                )
             told = settings.from_json(json.dumps(line), _Told)
             claim = Claim(told.level, speed_number(told.speed), told.seed, told.actions, told.frame_counter)
         except (ValueError, RecursionError) as error:

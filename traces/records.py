@@ -22,6 +22,8 @@ Speed = Annotated[int, Range(0, len(SPEED_NAMES) - 1)]
 VERSION = 1
 AT_ONCE = 1024
 """games that are played at a time, of some 4 KB each"""
+_START = "CASE speed WHEN 0 THEN 0 ELSE frame_counter % 2 END"
+"""What of its frame counter a game depends on. At LOW the first capsule is thrown at an even one in any case."""
 TOP_K = 10
 """lines kept for each (level, speed, seed)"""
 _TABLES = (
@@ -141,8 +143,8 @@ class _Wanted:
 class Records:
     """A database of lines; a context manager. Several processes may use one at the same time.
 
-    Of the frame counter only the parity matters (docs/traces.md, Records), so equal placements at counters of the same
-    parity are one line, with the counter that came first.
+    Of the frame counter only the parity matters, and at LOW nothing (docs/traces.md, Records), so equal placements at
+    counters of the same parity are one line, with the counter that came first.
     """
 
     def __init__(self, path: Path | str, top_k: int = TOP_K, create: bool = True) -> None:
@@ -203,7 +205,7 @@ class Records:
         game = "level = ? AND speed = ? AND seed = ?"
         self._db.execute(  # of a database of an earlier release, which kept every counter
             f"DELETE FROM line WHERE {game} AND id NOT IN"
-            f" (SELECT min(id) FROM line WHERE {game} GROUP BY frame_counter % 2, actions)",
+            f" (SELECT min(id) FROM line WHERE {game} GROUP BY {_START}, actions)",
             (level, speed, seed) * 2,
         )
         self._db.execute(
@@ -213,13 +215,13 @@ class Records:
         )
 
     def _id(self, key: tuple[int, int, int, int, bytes]) -> int | None:
-        """The number of the line of this game, these placements and this parity."""
-        where = "level = ? AND speed = ? AND seed = ? AND frame_counter % 2 = ? % 2 AND actions = ?"
+        """The number of the line of this game, these placements and this start."""
+        where = "level = ? AND speed = ? AND seed = ? AND (speed = 0 OR frame_counter % 2 = ? % 2) AND actions = ?"
         found = self._db.execute(f"SELECT min(id) FROM line WHERE {where}", key).fetchone()[0]
         return None if found is None else int(found)
 
     def holds(self, claim: Claim) -> bool:
-        """Whether a line of this game, these placements and this parity is there."""
+        """Whether a line of this game, these placements and this start is there."""
         with database.naming(self.path):
             return self._id(_key(claim)) is not None
 

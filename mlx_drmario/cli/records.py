@@ -89,6 +89,8 @@ def run(config: List | Verify | Export | Add) -> int:
 
     if isinstance(config, Export):
         check_output("--out", config.out, record_files.FORMATS)
+        if config.out.exists() and config.db.exists() and config.out.samefile(config.db):
+            raise ValueError(f"--out is {config.out}, which is the database; name another file")
     if isinstance(config, Add):
         check_output("--db", config.db)
         if not config.paths:
@@ -124,6 +126,9 @@ def add(db: Path, paths: Sequence[Path]) -> None:
             found = record_files.read(path)
         except ValueError as error:
             unread.append(str(error))
+            continue
+        except OSError as error:
+            unread.append(f"path is {path}, which cannot be read: {error.strerror or error}")
             continue
         with lines.Records(db, create=True) as records:
             print_added(path, record_files.add(records, found))

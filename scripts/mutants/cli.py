@@ -101,8 +101,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an output replaces a pipe",
         FILES,
-        "    if os.path.lexists(target) and not target.is_file():\n",
-        "    if False:\n",
+        "if (path.exists() or os.path.lexists(target)) and not path.is_file():",
+        "if False:",
         f"{TEST_FILES}::test_an_output_that_is_no_file_is_refused_and_stays",
     ),
     (

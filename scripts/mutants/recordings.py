@@ -204,7 +204,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an output replaces a trace",
         "mlx_drmario/files.py",
-        "    if TRACE in path.name and TRACE not in ends:\n",
+        "    if TRACE in path.name + target.name and TRACE not in ends:\n",
         "    if False:\n",
         "tests/test_files.py::test_nothing_else_is_written_under_the_name_of_a_trace",
     ),

@@ -85,8 +85,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a superscript is a frame number",
         MOVIE,
-        "frame.isdecimal()",
-        "frame.isdigit()",
+        "not re.fullmatch(NUMBER, frame)",
+        "not frame.isdigit()",
         f"{TEST_MOVIE}::test_letters_of_other_scripts_in_fm2_files",
     ),
     (
@@ -113,7 +113,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "equal lines fill all places",
         RECORDS,
-        "GROUP BY frame_counter % 2, actions",
+        "GROUP BY {_START}, actions",
         "GROUP BY frame_counter, actions",
         f"{TEST_RECORDS}::test_of_the_frame_counter_only_the_parity_counts",
     ),

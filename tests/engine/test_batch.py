@@ -291,6 +291,20 @@ def test_an_intro_counts_no_more_viruses_than_two_digits_hold() -> None:
         games.set_state(state)
 
 
+@pytest.mark.parametrize("players", [1, 2])
+def test_every_state_of_a_game_fits_a_snapshot(players: int) -> None:
+    """Through all screens: both players top out or pause, and Start begins the next round."""
+    games = dm.Batch(num_envs=16, players=players)
+    games.reset(np.arange(16) + 5, 2, 2 * np.arange(16) + 2)
+    rng, modes = np.random.default_rng(0), set()
+    for frame in range(1500):
+        held = rng.choice([0, 0, 1, 2, 4, 0x80], (16, players)) | (0x10 if frame % 7 == 0 else 0)
+        games.step(held)
+        games.load(games.save())
+        modes |= set(games.state["mode"].tolist())
+    assert len(modes) > 3
+
+
 @pytest.mark.parametrize("kind", [dm.Batch, dm.Decisions])
 def test_every_damaged_byte_of_a_snapshot_is_seen(kind: type) -> None:
     games = kind(num_envs=2)

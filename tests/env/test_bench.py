@@ -40,6 +40,30 @@ def test_refuses_a_result_file_before_the_work(tmp_path, capsys):
         assert out == "" and not path.is_file()
 
 
+FORSAKEN = """
+import sys
+from pathlib import Path
+from mlx_drmario.cli import bench
+
+def measured(_):
+    print("a line", flush=True)
+    return [bench.Line("name", "unit", 1.0, 1.0, 1.0, 1.0)]
+
+bench.measure_all = measured
+sys.exit(bench.run(bench.BenchConfig(json=Path(sys.argv[1]))))
+"""
+
+
+def test_what_is_measured_is_kept_though_nobody_reads(tmp_path):
+    path, (read, write) = tmp_path / "a.json", os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", FORSAKEN, str(path)]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(path.read_text())["lines"]
+
+
 def test_compares_two_result_files(tmp_path, capsys):
     paths = [str(tmp_path / name) for name in ("before.json", "after.json")]
     for path, rate in zip(paths, (10.0, 25.0), strict=True):
@@ -219,7 +243,7 @@ def test_counts_instructions_the_same_twice():
     if first is None or second is None:
         pytest.skip("neither perf nor valgrind can count here")
     assert 5_000 < first[0] < 500_000
-    assert first[0] == pytest.approx(second[0], rel=0.02)
+    assert first[0] == pytest.approx(second[0], rel=0.003)
 
 
 @pytest.mark.slow

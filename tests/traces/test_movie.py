@@ -24,6 +24,9 @@ from mlx_drmario.traces.schema import CLEARED
 from tests import strategies as sts
 from tests.strategies import DOWN, LEFT, RIGHT, SELECT, START, UP
 
+LONG = "9" * 5_000
+"""a number that Python itself does not read"""
+
 
 def console(buttons: np.ndarray, counter: int = 0, first_speed: int = 1) -> tuple[dm.Batch, int, dict[str, int]]:
     """The menus as docs/rules.md tells them (4, 5.1, 16), written again: plays a movie to its end.
@@ -315,10 +318,12 @@ def test_what_no_console_can_start_is_refused(tmp_path: Path, random_games: Game
         (lambda t: t.replace("|0|R.......|", "|0|R......|"), r"a\.fm2:13: controller 'R\.\.\.\.\.\.' has 7 buttons"),
         (lambda t: t.replace("|0|R.......|", "|x|R.......|"), r"a\.fm2:13: .* is not '\|commands\|controller 1"),
         (lambda t: t.replace("|0|R.......|", "|4|R.......|"), r"a\.fm2:13: command 4; known are 0, 1 \(reset\)"),
+        (lambda t: t.replace("|0|R.......|", f"|{LONG}|R.......|"), r"a\.fm2:13: .* is not '\|commands\|controller 1"),
+        (lambda t: t.replace("subtitle 3", f"subtitle {LONG}"), r"a\.fm2:12: subtitle '9.* does not begin with"),
         (lambda t: t.replace("palFlag 0", "palFlag 1"), r"a\.fm2:4: palFlag is 1; only NTSC"),
         (lambda t: t.replace("rerecordCount 0", "binary 1"), r"the input is binary"),
         (lambda t: t.replace("rerecordCount 0", "savestate base64:AA"), r"a\.fm2:3: the movie starts from a savestate"),
-        (lambda t: t.replace("subtitle 3", "subtitle x"), r"a\.fm2:12: subtitle 'x hello' does not begin with a frame"),
+        (lambda t: t.replace("subtitle 3", "subtitle x"), r"a\.fm2:12: subtitle 'x hello' does not begin with a f"),
         (lambda t: "".join(line for line in t.splitlines(True) if line[0] != "|"), "no input in it"),
         (lambda t: t[t.index("|") :], r"a\.fm2:1: input before the header"),
     ],
@@ -357,6 +362,7 @@ def test_damaged_and_locked_bk2_files(tmp_path: Path) -> None:
         good[:at] + bytes([7]) * packed + good[at + packed :],  # zlib.error
         good[: listed + 8] + b"\x01" + good[listed + 9 :],  # locked with a password
         good[: listed + 10] + b"\x63" + good[listed + 11 :],  # a compression that nobody knows
+        good[: listed + 9] + b"\x08" + good[listed + 10 : listed + 46] + b"\xed" + good[listed + 47 :],  # no UTF-8
         good[: listed + 10] + b"\0" + good[listed + 11 : listed + 20] + large + good[listed + 28 :],  # after its end
     ):
         path.write_bytes(bad)
@@ -372,6 +378,7 @@ def test_damaged_and_locked_bk2_files(tmp_path: Path) -> None:
         ("Input Log.txt", lambda t: "[Input]\r\n", "no input in it"),
         ("Header.txt", lambda t: t.replace("Platform NES", "Platform SNES"), "Platform is SNES; only NES"),
         ("Header.txt", lambda t: t + "StartsFromSavestate True\r\n", "StartsFromSavestate is True"),
+        ("Subtitles.txt", lambda t: f"subtitle {LONG} 0 0 1 F x", r"Subtitles\.txt:1: 'subtitle 9.* is not a subtitle"),
         ("Subtitles.txt", lambda t: "what\r\n", r"Subtitles\.txt:1: 'what' is not a subtitle"),
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlx_drmario as dm
 from mlx_drmario import seeds
 from mlx_drmario.cli import main
 from mlx_drmario.traces import database, record_files, replay, schema, storage
@@ -125,6 +126,25 @@ def test_of_the_frame_counter_only_the_parity_counts(
         assert records.add(claims[:1], "x") == [False] and {line.frame_counter for line in records.lines()} == {5, 6}
     assert main(["records", "list", "--level", "0", "--db", str(path)]) == 0
     assert re.search("x  frame counter 5\n", capsys.readouterr().out)
+
+
+def test_at_low_the_frame_counter_does_not_count(tmp_path: Path) -> None:
+    games = dm.Decisions(num_envs=256)
+    games.reset(3, 0, 0x8988, np.arange(256))
+    assert not (games.view.public["frame_counter"] % 2).any(), "the first capsule comes at an even one"
+    line = dm.Search().solve(games, width=2)[1]
+    claims = [Claim(3, 0, 0x8988, line.actions.tolist(), counter) for counter in range(8)]
+    assert {proof.frames for proof in lines.prove(claims)} == {line.frames}
+    path = tmp_path / "r.sqlite"
+    with Records(path) as records:
+        assert records.add(claims[3:], "x") == [True, False, False, False, False]
+        with contextlib.closing(sqlite3.connect(path)) as db, db:  # as earlier releases kept them
+            db.execute(
+                "INSERT INTO line SELECT NULL, level, speed, seed, 8, frames, capsules, actions, solver, layout,"
+                " engine, verified, added FROM line"
+            )
+        assert records.holds(claims[0])
+        assert records.add(claims[:3], "x") == [False] * 3 and [each.frame_counter for each in records.lines()] == [3]
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path, cleared: Claim) -> None:

@@ -1,5 +1,6 @@
 """`drmario records` where its options choose little or nothing."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 import mlx_drmario as dm
 from mlx_drmario.cli import main
-from mlx_drmario.traces import replay, storage
+from mlx_drmario.traces import record_files, replay, storage
 from mlx_drmario.traces.capture import FrameCapture
 from mlx_drmario.traces.records import Records
 from tests.traces.conftest import capture_greedy
@@ -96,7 +97,8 @@ def test_lines_in_json_go_in_and_out(
         pytest.param("[" * 200_000, "which is not JSON: ", id="deep"),
         pytest.param("[" * 400 + "]" * 400, "line 0 of it: ", id="half as deep as can be read"),
         ("[]", ""),
-        ("3", "line 0 of it: "),
+        ("3", "line 0 of it: it must be an object with level, speed, seed and actions, got 3"),
+        ("[null]", "line 0 of it: it must be an object with level, speed, seed and actions, got null"),
         (
             '{"level": 25, "speed": 2, "seed": 8, "actions": [1]}',
             "line 0 of it: level must be between 0 and 24, got 25",
@@ -130,3 +132,35 @@ def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path, capsys: pytes
     assert main(["records", "add", str(bad), str(good), "--db", str(db)]) == 1
     out, error = capsys.readouterr()
     assert f"{good}: " in out and db.exists() and f"path is {bad}, a damaged" in error
+
+
+def test_a_file_that_may_not_be_read_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (good,) = capture_greedy(tmp_path / "t", levels=(0, 0), seed=34)
+    locked, db, read = tmp_path / "locked.json", tmp_path / "r.sqlite", record_files.read
+    locked.write_text("{}")
+
+    def refusing(path: Path) -> record_files.Found:
+        if path == locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))  # root may read everything
+        return read(path)
+
+    monkeypatch.setattr(record_files, "read", refusing)
+    assert main(["records", "add", str(locked), str(good), "--db", str(db)]) == 1
+    out, error = capsys.readouterr()
+    assert f"{good}: " in out and db.exists()
+    assert error == f"drmario records: path is {locked}, which cannot be read: Permission denied\n"
+
+
+def test_a_database_is_not_replaced_by_what_is_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    db, link = tmp_path / "r.json", tmp_path / "link.json"
+    capture_greedy(tmp_path / "t", levels=(0, 0), seed=34)
+    assert main(["records", "add", str(tmp_path / "t"), "--db", str(db)]) == 0
+    link.symlink_to(db)
+    capsys.readouterr()
+    for out in (db, link):
+        assert main(["records", "export", "--db", str(db), "--out", str(out)]) == 2
+        assert capsys.readouterr().err == f"drmario records: --out is {out}, which is the database; name another file\n"
+    with Records(db) as records:
+        assert records.count() == 1

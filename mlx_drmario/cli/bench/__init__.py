@@ -1,13 +1,17 @@
 """`drmario bench`: how fast is each layer on this machine?"""
 
+import contextlib
+import io
 import json
 import os
 import platform
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
+from mlx_drmario.cli import discard_output
 from mlx_drmario.files import check_output
 from mlx_drmario.ranges import Level, Range, check_ranges
 
@@ -183,6 +187,37 @@ def run(config: BenchConfig) -> int:
     if config.compare is not None:
         print(compare(*config.compare))
         return 0
+    if config.json is None:
+        measure_by(config)
+        return 0
+    from mlx_drmario.files import write_text
+
+    with contextlib.redirect_stdout(Forsaken(sys.stdout)):
+        results = measure_by(config)
+    write_text(config.json, json.dumps(results, indent=2) + "\n")
+    return 0
+
+
+class Forsaken(io.TextIOBase):
+    """A stream whose reader may go: what is written then is lost, and what is measured is not."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except OSError:
+            discard_output()
+        return len(text)
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+
+def measure_by(config: BenchConfig) -> dict[str, Any]:
+    """Measure and print what is asked for; what was found and on which machine, as plain JSON values."""
     machine = facts()
     print("  ".join(f"{key}: {value}" for key, value in machine.items()))
     if config.against is not None:
@@ -195,12 +230,7 @@ def run(config: BenchConfig) -> int:
         results = {"learning": [asdict(reached) for reached in learning.run(config.level)], "level": config.level}
     else:
         results = {"lines": [asdict(line) for line in measure_all(config.seconds)]}
-    if config.json is not None:
-        text = json.dumps({"facts": machine, **results}, indent=2) + "\n"
-        from mlx_drmario.files import write_text
-
-        write_text(config.json, text)
-    return 0
+    return {"facts": machine, **results}
 
 
 def measure_all(seconds: float) -> list[Line]:

@@ -1,5 +1,6 @@
 """Instructions per decision, which unlike time do not depend on what else the machine does."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,20 +8,22 @@ import sys
 from pathlib import Path
 
 WORKER = Path(__file__).with_name("worker.py")
+ALONE = {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+"""what would count otherwise, and differs: threads that wait for work awake, the order of sets"""
 DECISIONS = 8 * 64  # of one step of the worker
 FEW, MANY = 1, 5  # steps; the difference is free of starting Python
 
 
 def _perf(command: list[str]) -> int | None:
     perf = ["perf", "stat", "-x,", "-e", "instructions:u", *command]
-    result = subprocess.run(perf, capture_output=True, text=True, check=False)
+    result = subprocess.run(perf, capture_output=True, text=True, check=False, env=os.environ | ALONE)
     found = re.search(r"^(\d+),,instructions", result.stderr, re.MULTILINE)
     return int(found[1]) if found and result.returncode == 0 else None
 
 
 def _valgrind(command: list[str]) -> int | None:
     valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", *command]
-    result = subprocess.run(valgrind, capture_output=True, text=True, check=False)
+    result = subprocess.run(valgrind, capture_output=True, text=True, check=False, env=os.environ | ALONE)
     found = re.search(r"I +refs: +([\d,]+)", result.stderr)
     return int(found[1].replace(",", "")) if found and result.returncode == 0 else None
 
