@@ -7,6 +7,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -14,7 +15,7 @@ from multiprocessing.util import Finalize
 from os import getpid
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from mlx_drmario.spec import ACTIONS
 from mlx_drmario.traces import schema
 from mlx_drmario.traces.recorder import Recorder, Said
 from mlx_drmario.traces.writer import OfOneProcess, TraceWriter
+
+if TYPE_CHECKING:
+    from mlx_drmario.rl.config import DirectoryConfig
 
 _NUMBER = count(1)
 FILE_ROWS = 1 << 18
@@ -262,6 +266,11 @@ class _Part:
             stack.callback(self._recorder.close)
             self.log.seal()
             self._recorder.take()
+
+
+def capture_run(directory: Path | str, run: Path, config: "DirectoryConfig") -> Capture:
+    """A recording of the games of a run in training."""
+    return Capture(directory, policy=f"{run} (in training)", config=asdict(config))
 
 
 def capture_line(capture: Observer, games: Decisions, actions: Iterable[int]) -> None:

@@ -97,10 +97,10 @@ class Trainer:
             self._onlooker.on_begin = lambda: address.announce(run, place)  # the directory is locked by then
             with contextlib.ExitStack() as stack:
                 if self._job.capture is not None:
-                    from mlx_drmario.traces.capture import Capture
+                    from mlx_drmario.traces.capture import capture_run
 
-                    kept, name = dataclasses.asdict(self._config), f"{run} (in training)"
-                    self._onlooker.recorder = stack.enter_context(Capture(self._job.capture, policy=name, config=kept))
+                    recording = capture_run(self._job.capture, run, self._config)
+                    self._onlooker.recorder = stack.enter_context(recording)
                 result: RunResult
                 if isinstance(self._config, PPORunConfig):
                     result = ppo.train(self._config, run, self._onlooker, resume=resume, fresh_games=fresh)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mlx_drmario.cli.capture import Watched
-from mlx_drmario.observer import Observer
-from mlx_drmario.rl.callback import Snapshot
+from mlx_drmario.cli import discard_output
+from mlx_drmario.observer import Array, Observer
+from mlx_drmario.rl.callback import Callback, Snapshot
 from mlx_drmario.spec import clock
 
 if TYPE_CHECKING:
@@ -74,19 +74,33 @@ class Progress:
             print(line(left), file=self.stream, flush=True)
 
 
-class Shown(Watched):
-    """Shows a run by a `Progress`, as long as somebody reads it; `asked` and `observer` as of `Watched`."""
+class Shown(Callback):
+    """Shows a run by a `Progress`; stops it when it is `asked` to or nobody reads that any more; `observer` sees the
+    games."""
 
     def __init__(self, progress: Progress, asked: Callable[[], bool], observer: Observer | None = None) -> None:
-        super().__init__(asked, observer)
-        self.progress = progress
+        self.progress, self.asked = progress, asked
+        self.observer = observer or Observer()
+        self.unread = False
 
     def show(self, share: float, draw: Draw, line: Callable[[float | None], str]) -> None:
-        """See `Progress.show`."""
-        with self.writing():
+        """See `Progress.show`. A closed pipe, or a terminal that is gone, is a wish to stop: the run is saved."""
+        try:
             self.progress.show(share, draw, line)
-        if self.unread:
-            self.progress.visible = False
+        except OSError:
+            discard_output()
+            self.unread, self.progress.visible = True, False
+
+    def should_stop(self) -> bool:
+        return self.unread or self.asked()
+
+    def before_step(
+        self, games: Decisions, action: Array, log_prob: Array | None, value: Array | None, part: int = 0
+    ) -> None:
+        self.observer.before_step(games, action, log_prob, value, part)
+
+    def after_step(self, games: Decisions, part: int = 0) -> None:
+        self.observer.after_step(games, part)
 
 
 class TrainingScreen(Shown):

@@ -4,13 +4,13 @@ is and how to go on.
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_drmario.cli.capture import captured
 from mlx_drmario.cli.policy import load, located, named
 from mlx_drmario.cli.progress import Lines, Progress, TrainingScreen
 from mlx_drmario.cli.runs import levels, same_games
@@ -24,6 +24,7 @@ from mlx_drmario.rl.qrdqn.config import QRDQNRunConfig
 from mlx_drmario.settings import flatten, to_json
 
 if TYPE_CHECKING:
+    from mlx_drmario.observer import Observer
     from mlx_drmario.rl.callback import Callback
     from mlx_drmario.rl.fit import RunResult
     from mlx_drmario.rl.parallel import ProcessGroup
@@ -154,13 +155,24 @@ def train(
     with (
         stop_on_signals() as should_stop,
         Progress(sys.stdout, processes.first, leave=True) as progress,
-        captured(config, run, capture) as observer,
+        recorded(config, run, capture) as observer,
     ):
         if isinstance(config, PPORunConfig):
             screen: Callback = TrainingScreen(f"drmario train · {run}", progress, should_stop, observer)
         else:
             screen = Lines(progress, should_stop, observer)
         return learn(config, run, screen, resume, processes)
+
+
+def recorded(
+    config: DirectoryConfig, run: Path, directory: Path | None
+) -> contextlib.AbstractContextManager[Observer | None]:
+    """What records the games of a run, or None."""
+    if directory is None:
+        return contextlib.nullcontext()
+    from mlx_drmario.traces.capture import capture_run
+
+    return capture_run(directory, run, config)
 
 
 def words(config: DirectoryConfig, run: Path) -> str:

@@ -280,7 +280,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     ),
     (
         "a closed output ends a run without saving",
-        "mlx_drmario/cli/capture.py",
+        "mlx_drmario/cli/progress.py",
         "        except OSError:\n",
         "        except KeyError:\n",
         "tests/rl/test_closed_output.py",
