@@ -281,7 +281,7 @@ def test_output_directories_are_looked_at_before_the_work(command, tmp_path, cap
     file = tmp_path / "file"
     file.touch()
     if command[0] == "play":  # which says first that it needs one
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setattr("mlx_drmario.cli.shown.problem", lambda: None)
     for path in (file, file / "x"):
         assert main([*command, str(path)]) == 2
         out, error = capsys.readouterr()

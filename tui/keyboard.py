@@ -45,7 +45,31 @@ class ReleaseParser(XTermParser):
 
 
 class ReleaseDriver(LinuxDriver):
-    """Textual's driver for Linux and macOS with that parser."""
+    """Textual's driver for Linux and macOS with that parser.
+
+    Terminals keep a stack of flags for either of their screens: what is asked for while the app has the other one has
+    to end before it goes, and is asked for again when it comes back (Ctrl-Z).
+    """
+
+    _wanted = _asked = False
+
+    def report_releases(self, wanted: bool) -> None:
+        """Ask the terminal for releases, or end that."""
+        self._wanted = wanted
+        if wanted != self._asked:
+            self._asked = wanted
+            self.write(_ASK if wanted else _END)
+            self.flush()
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.report_releases(self._wanted)
+
+    def stop_application_mode(self) -> None:
+        wanted = self._wanted
+        self.report_releases(False)
+        self._wanted = wanted
+        super().stop_application_mode()
 
     def run_input_thread(self) -> None:
         """The driver makes its parser by this name."""
@@ -54,7 +78,6 @@ class ReleaseDriver(LinuxDriver):
 
 
 def report_releases(app: App[Any], on: bool) -> None:
-    """Ask the terminal for releases, or end that. The terminal forgets by itself when the app's screen goes."""
+    """Ask the terminal for releases, or end that, where they can be had."""
     if isinstance(app._driver, ReleaseDriver):
-        app._driver.write(_ASK if on else _END)
-        app._driver.flush()
+        app._driver.report_releases(on)

@@ -1,13 +1,16 @@
 """`drmario play`: play in the terminal."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlx_drmario.cli.game import GameSeed
+from mlx_drmario.cli.shown import show
 from mlx_drmario.files import check_directory
 from mlx_drmario.ranges import Level, check_ranges
+
+if TYPE_CHECKING:
+    from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,23 @@ class PlayConfig:
 
 def run(config: PlayConfig) -> int:
     """Show the app until it is quit; 2 without a terminal. Raises ValueError for a level or seed that cannot be."""
+    return show("play", lambda: screen(config))
+
+
+def screen(config: PlayConfig) -> "PlayScreen | DuelScreen":
+    """The screen of the app; makes the directory of `--capture`."""
     from itertools import chain
 
     import numpy as np
 
     from mlx_drmario import seeds
-    from mlx_drmario.spec import check_level, speed_number
-    from mlx_drmario.tui.app import DrMarioApp
+    from mlx_drmario.spec import speed_number
     from mlx_drmario.tui.screens.play import DuelScreen, PlayScreen
 
-    if not sys.stdout.isatty():
-        print("drmario play draws on a terminal; its output is not one", file=sys.stderr)
-        return 2
     if config.capture is not None:
         check_directory("--capture", config.capture)
     rng = np.random.default_rng()
     drawn = iter(lambda: int(seeds.sample("training", rng, 1)[0]), None)
     first = [] if config.seed is None else [config.seed]
-    screen = PlayScreen if config.players == 1 else DuelScreen
-    app = DrMarioApp(screen(check_level(config.level), speed_number(config.speed), chain(first, drawn), config.capture))
-    app.run()
-    return app.return_code or 0
+    kind = PlayScreen if config.players == 1 else DuelScreen
+    return kind(config.level, speed_number(config.speed), chain(first, drawn), config.capture)

@@ -11,14 +11,14 @@ drmario tui --serve                           the same in a browser on this mach
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mlx_drmario.cli.shown import problem, show
 
 if TYPE_CHECKING:
     from mlx_drmario.rl.config import BudgetConfig
@@ -96,16 +96,8 @@ def run(config: TuiConfig) -> int:
 
         serve(config.arguments, config.port)
         return 0
-    terminal = sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ  # which is how textual-serve starts an app
-    screen = open_screen(config, make=terminal)  # what is wrong with the options is said first
-    if not terminal:
-        print("drmario tui draws on a terminal; its output is not one", file=sys.stderr)
-        return 2
-    from mlx_drmario.tui.app import DrMarioApp
-
-    app = DrMarioApp(screen)
-    app.run()
-    return app.return_code or 0
+    screen = open_screen(config, make=problem() is None)  # what is wrong with the options is said first
+    return show("tui", lambda: screen)
 
 
 def open_screen(config: TuiConfig, make: bool = True) -> AnyScreen:

@@ -1,6 +1,5 @@
 """`drmario watch`: watch a policy play in the terminal."""
 
-import sys
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,6 +8,7 @@ import tyro
 
 from mlx_drmario.cli.game import GameSeed
 from mlx_drmario.cli.policy import NAMES
+from mlx_drmario.cli.shown import show
 from mlx_drmario.ranges import Level, Range, check_ranges
 
 if TYPE_CHECKING:
@@ -41,14 +41,7 @@ class WatchConfig:
 def run(config: WatchConfig) -> int:
     """Show the app until it is quit; 2 without a terminal. Raises ValueError for a policy or level that cannot be."""
     first = screen(config)
-    if not sys.stdout.isatty():
-        print("drmario watch draws on a terminal; its output is not one", file=sys.stderr)
-        return 2
-    from mlx_drmario.tui.app import DrMarioApp
-
-    app = DrMarioApp(first)
-    app.run()
-    return app.return_code or 0
+    return show("watch", lambda: first)
 
 
 def screen(config: WatchConfig) -> "LiveScreen":
@@ -57,7 +50,7 @@ def screen(config: WatchConfig) -> "LiveScreen":
 
     from mlx_drmario import seeds
     from mlx_drmario.cli import policy as policies
-    from mlx_drmario.spec import check_level, speed_number
+    from mlx_drmario.spec import speed_number
     from mlx_drmario.tui.protocol import WatchJob
     from mlx_drmario.tui.screens.live import LiveScreen
     from mlx_drmario.tui.session import Session
@@ -66,7 +59,7 @@ def screen(config: WatchConfig) -> "LiveScreen":
     job = WatchJob(
         partial(policies.load, config.policy),
         name=config.policy,
-        level=check_level(config.level),
+        level=config.level,
         speed=speed_number(config.speed),
         seeds=(*first, *seeds.seeds(config.split).tolist()),
         games=config.games,

@@ -241,7 +241,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an app without a terminal leaves an empty run",
         "mlx_drmario/cli/tui.py",
-        "open_screen(config, make=terminal)",
+        "open_screen(config, make=problem() is None)",
         "open_screen(config)",
         f"{TEST_HOME}::test_without_a_terminal_or_a_package_it_says_so",
     ),

@@ -86,7 +86,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
         "yield event",
         TEST_PAD,
     ),
-    ("releases are not asked for", KEYBOARD, "app._driver.write(_ASK if on else _END)", "pass", TEST_HOME),
+    ("releases are not asked for", KEYBOARD, "app._driver.report_releases(on)", "pass", TEST_HOME),
     ("a picture is sent unasked", LINK, "        if self._wanted:\n", "        if True:\n", TEST_TRAINING),
     ("the trainer outlives its app", LINK, "            if self.detached:\n", "            if True:\n", TEST_DEATHS),
     ("a detached trainer ends with its app", LINK, "self.detached = True", "pass", TEST_TRAINING),
@@ -387,8 +387,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "a run that is over is detached",
         "tui/screens/session.py",
-        "        if self.state == _DONE or self.session.over.is_set():\n            self.tell",
-        "        if False:\n            self.tell",
+        "        if self.state in (_DONE, _ENDING) or self.session.over.is_set():\n            return",
+        "        if False:\n            return",
         TEST_TRAINING,
     ),
 ]

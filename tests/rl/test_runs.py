@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from mlx_drmario.cli import main
+from mlx_drmario.rl.ppo.config import PPORunConfig
 from mlx_drmario.rl.ppo.train import train
 from mlx_drmario.rl.runs.listing import summarize
 from mlx_drmario.rl.runs.metrics import read_metrics
+from mlx_drmario.rl.runs.settings import kind_of, read_any
 from mlx_drmario.settings import ABSENT, difference, flatten
 from tests.training import StopAfter
 
@@ -185,3 +187,11 @@ def test_metrics_that_were_lost_are_missed(runs, capsys):
     (said,) = summarize(runs / "a").problems
     assert said.startswith("metrics.jsonl has lost rows: ")
     assert main(["runs", "info", str(runs / "a")]) == 1 and said in capsys.readouterr().out
+
+
+def test_brackets_without_end_are_damaged_settings(tmp_path):
+    """Deeper than Python reads: the app's menu, and all that lists runs, goes on."""
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    assert kind_of(tmp_path) is PPORunConfig
+    with pytest.raises(ValueError, match=r"config\.json is not of this version or damaged: "):
+        read_any(tmp_path)

@@ -116,7 +116,7 @@ def test_a_shaped_run_logs_what_it_adds(evaluator, tiny, tmp_path):
 def test_what_cannot_shape_is_refused_before_a_run_is_begun(evaluator, tiny, tmp_path):
     run, extended = tmp_path / "run", dataclasses.replace(tiny.env, planes="extended")
     for config, problem in (
-        (dataclasses.replace(tiny, shaping=ShapingConfig(tmp_path / "no")), "no: no intact checkpoint in"),
+        (dataclasses.replace(tiny, shaping=ShapingConfig(tmp_path / "no")), "no is no directory"),
         (dataclasses.replace(tiny, shaping=ShapingConfig(evaluator), env=extended), "reads other planes"),
     ):
         with pytest.raises(ValueError, match=f"^shaping.evaluator is .*{problem}"):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -288,7 +289,30 @@ DrMarioApp(Broken(0, 0, cycle([2]))).run()
     assert b"this screen is made of glass" in output
     assert output.rindex(b"\x1b[?1049l") > output.rindex(b"\x1b[?1049h")
     assert output.rindex(b"\x1b[?25h") > output.rindex(b"\x1b[?25l")
-    assert output.rindex(b"\x1b[<u") > output.rindex(b"\x1b[>27u") > output.index(b"\x1b[?1049h")
+    assert b"\x1b[>27u" in output and flags_left(output) == {"main": 0, "other": 0}
+
+
+def test_the_terminal_keeps_no_flag_of_an_app_that_was_quit():
+    code = """
+from mlx_drmario.tui.app import DrMarioApp
+from mlx_drmario.tui.screens.play import PlayScreen
+from itertools import cycle
+DrMarioApp(PlayScreen(0, 0, cycle([2]))).run()
+"""
+    output = in_terminal(code, keys=b"q")
+    assert b"\x1b[>27u" in output and flags_left(output) == {"main": 0, "other": 0}
+
+
+def flags_left(output):
+    """How many keyboard flags are left on the stacks of a terminal's two screens (kitty's keyboard protocol)."""
+    stacks, screen = {"main": 0, "other": 0}, "main"
+    for found in re.finditer(rb"\x1b\[(\?1049[hl]|>\d*u|<\d*u)", output):
+        what = found[1]
+        if what.startswith(b"?"):
+            screen = "other" if what.endswith(b"h") else "main"
+        else:
+            stacks[screen] += 1 if what.startswith(b">") else -1
+    return stacks
 
 
 def test_key_releases_reach_the_game_through_a_real_terminal():
@@ -334,7 +358,7 @@ def in_terminal(code, keys):
     return output
 
 
-@pytest.mark.parametrize("size", [(80, 24), (20, 24), (20, 6), (8, 3)])
+@pytest.mark.parametrize("size", [(80, 24), (23, 6), (20, 24), (20, 6), (8, 3)])
 def test_a_page_of_nothing(size):
     """There may be no room for an entry."""
 
@@ -345,3 +369,26 @@ def test_a_page_of_nothing(size):
     in_app(
         HomeScreen(lambda: [Entry("a", "one", "", Screen), Entry("a", "two", "", Screen)], demo_position()), check, size
     )
+
+
+def test_what_is_chosen_twice_at_once_is_opened_once():
+    """Keys wait while the app is busy, and come all together then."""
+
+    async def check(pilot, screen):
+        for _ in range(3):
+            screen.menu.action_select()
+        await until(pilot, lambda: len(pilot.app.screen_stack) > 2)
+        await pilot.pause()
+        assert len(pilot.app.screen_stack) == 3
+
+    in_app(HomeScreen(lambda: [Entry("a", "one", "", Screen)], demo_position()), check, (80, 24))
+
+
+def test_without_a_keyboard_it_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    monkeypatch.setattr("mlx_drmario.tui.app.DrMarioApp.run", lambda self: pytest.fail("an app was shown"))
+    for name in ("tui", "play", "watch"):
+        assert main([name]) == 2
+        sentence = "takes its keys from a terminal; its input is not one"
+        assert capsys.readouterr().err == f"drmario {name} {sentence}\n"

@@ -12,7 +12,7 @@ from mlx_drmario.baselines import Greedy
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.traces.capture import Capture
 from mlx_drmario.tui.messages import Reported, WorkerDied
-from mlx_drmario.tui.protocol import Ended, Stop, TrainJob
+from mlx_drmario.tui.protocol import Detach, Ended, Stop, TrainJob
 from mlx_drmario.tui.recorded import Recording
 from mlx_drmario.tui.screens.help import HelpScreen
 from mlx_drmario.tui.screens.home import HomeScreen, demo_position
@@ -150,3 +150,14 @@ def test_logs_of_players_whose_app_was_killed_are_swept(tmp_path):
     sweep(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {f"watch-{gone.pid}-1.log", f"watch-{os.getpid()}-9.log", "watch-me-1.log"}
+
+
+def test_a_run_that_ends_is_not_left_to_go_on(tmp_path):
+    async def check(pilot, screen):
+        await pilot.press("q")
+        await pilot.press("d")
+        sent = [type(command) for command in screen.session.sent]
+        assert pilot.app.is_running and Stop in sent and Detach not in sent
+        assert any("the run ends" in note.text for _, note in screen.events.notes)
+
+    in_app(LiveScreen(Told(TrainJob(TINY, tmp_path / "run")), "tiny"), check)

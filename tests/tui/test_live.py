@@ -134,7 +134,7 @@ def test_pause_steps_and_pace():
 
 async def until_falling(pilot, screen):
     """Frame by frame, to where a capsule can be moved (before the first one the clock stands still)."""
-    while screen.picture.position.pose is None or frames(screen) == 0:
+    while not screen.picture.position.falling or frames(screen) == 0:
         shown = screen.picture
         await pilot.press("f")
         await until(pilot, lambda shown=shown: screen.picture is not shown)

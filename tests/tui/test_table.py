@@ -10,7 +10,6 @@ from mlx_drmario import memory
 from mlx_drmario.baselines import Greedy, RandomLegal
 from mlx_drmario.evaluate import evaluate
 from mlx_drmario.memory import MemoryPolicy
-from mlx_drmario.render import drawn
 from mlx_drmario.rewards import compute
 from mlx_drmario.rl.config import REWARD
 from mlx_drmario.tui.choices import Adviser
@@ -87,17 +86,6 @@ def test_a_finished_game_rests_as_it_ended_and_the_next_begins():
     while table.outcome[0] != PLAYING:
         table.step()
     assert table.seed[0] == 4321 and (table.finished, table.frames[0]) == (1, 0) and table.line(0) is None
-
-
-def test_boards_draw_the_capsule_as_positions_do():
-    table = sit(Greedy(), 5, 2, repeat(0x8988), 3)
-    poses = set()
-    for _ in range(600):
-        table.step()
-        position = table.position(0)
-        assert np.array_equal(drawn(table.rows)[0], position.cells)
-        poses.add(position.pose and position.pose[2])
-    assert {None, 0, 1} <= poses
 
 
 def test_a_placement_covers_the_cells_in_which_it_locks():

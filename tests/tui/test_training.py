@@ -365,4 +365,4 @@ def test_a_finished_run_says_so(tmp_path):
         await pilot.press("q")
         await until(pilot, lambda: not pilot.app.is_running)
 
-    training(check, tmp_path / "run", decisions=32 * 10)
+    training(check, tmp_path / "run", decisions=32 * 100)

@@ -27,7 +27,8 @@ class CrashScreen(ModalScreen[bool]):
     }
     CrashScreen Static { height: auto; }
     CrashScreen #error { color: $error; margin: 0 0 1 0; }
-    CrashScreen #tail { color: $foreground 70%; margin: 0 0 1 0; max-height: 14; }
+    CrashScreen #close { margin: 0 0 1 0; }
+    CrashScreen #tail { color: $foreground 70%; max-height: 14; }
     """
 
     def __init__(self, died: Died, job: Job, resumes: bool) -> None:
@@ -40,10 +41,10 @@ class CrashScreen(ModalScreen[bool]):
         again = "resume from the newest checkpoint" if self._resumes else "start again"
         pane = Vertical(
             Static(f"{died.error}", id="error", markup=False),
-            Static(died.tail, id="tail", markup=False),
             Static(f"log  {died.log}", id="path", markup=False),
             Static(f"r  {again}", markup=False),
-            Static("esc  close", markup=False),
+            Static("esc  close", id="close", markup=False),
+            Static(died.tail, id="tail", markup=False),  # last: it is what there may be no room for
         )
         pane.border_title = (
             f"{'the trainer' if isinstance(self._job, TrainJob) else 'the player'} died ({how(died.status)})"

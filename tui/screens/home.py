@@ -46,12 +46,16 @@ class Menu(OptionList, inherit_bindings=False):
         Binding("end", "last", "last", show=False),
     ]
 
+    def _has_room(self) -> bool:
+        """For an entry; Textual fails where there is none."""
+        return self.virtual_size.height > 0 and self.scrollable_content_region.width > 0
+
     def action_page_up(self) -> None:
-        if self.virtual_size.height:  # Textual fails where there is no room for an entry
+        if self._has_room():
             super().action_page_up()  # type: ignore[no-untyped-call]
 
     def action_page_down(self) -> None:
-        if self.virtual_size.height:
+        if self._has_room():
             super().action_page_down()  # type: ignore[no-untyped-call]
 
 
@@ -96,6 +100,8 @@ class HomeScreen(Screen[None]):
             self.menu.highlighted = at
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if not self.is_active:  # a key that waited while another screen was opened
+            return
         entry = self._entries[int(event.option_id or 0)]
         try:
             screen = entry.open()

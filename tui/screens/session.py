@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 PICTURES_PER_SECOND = 20
 _SEVERITIES: dict[str, SeverityLevel] = {"warning": "warning", "error": "error"}
-_SAVING = "saving ..."
+_ENDING = ("saving ...", "warning")
 _TAKEN_OVER = ("■ taken over", "warning")
 _DONE = ("■ done", "success")
 
@@ -170,7 +170,7 @@ class SessionScreen(Screen[None]):
 
     def _end(self, ended: Ended) -> None:
         self.tell(Note(ended.text, "good"))
-        if self.state is not None and self.state[0] == _SAVING:
+        if self.state == _ENDING:
             self._leave(ended.text)
         else:
             self.state = _DONE
@@ -185,6 +185,8 @@ class SessionScreen(Screen[None]):
         """Why a command does nothing."""
         if isinstance(job := self.session.job, TrainJob):
             run = quote(str(job.run))
+            if self.state == _ENDING:
+                return "the run ends: it was told to; the same key as before leaves at once"
             if self.state == _TAKEN_OVER:
                 return f"another app has taken over; drmario tui attach {run} takes the run back"
             return f"nobody trains here any more; drmario tui resume {run} goes on, with a larger budget"
@@ -194,9 +196,8 @@ class SessionScreen(Screen[None]):
         """Leave; the training goes on."""
         if not isinstance(job := self.session.job, TrainJob):
             return
-        if self.state == _DONE or self.session.over.is_set():
-            self.tell(Note(self._gone(), "warning"))
-            return
+        if self.state in (_DONE, _ENDING) or self.session.over.is_set():
+            return self.tell(Note(self._gone(), "warning"))
         self.send(Detach())
         self._leave(f"detached; drmario tui attach {quote(str(job.run))}")
 
@@ -206,7 +207,7 @@ class SessionScreen(Screen[None]):
         if not self.session.training or self.session.over.is_set() or self.state is not None:
             self._leave()
             return
-        self.state = (_SAVING, "warning")
+        self.state = _ENDING
         self.send(Stop())
         self.tell(Note("saving a checkpoint; the same key again leaves at once, and it is saved all the same"))
         self.describe()

@@ -33,6 +33,9 @@ class Analysis(Painted, Static):
             self._said = said
             self.repaint()
 
+    def on_resize(self) -> None:
+        self.repaint()
+
     def repaint(self) -> None:
         if self._shown is None:
             return

@@ -53,7 +53,7 @@ def _text(run: Path) -> bytes:
 def _kind(text: bytes) -> type[DirectoryConfig]:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of brackets that are nested too deeply
         return PPORunConfig
     return config_class(data) if isinstance(data, dict) else PPORunConfig
 
@@ -61,5 +61,5 @@ def _kind(text: bytes) -> type[DirectoryConfig]:
 def _parsed(run: Path, text: bytes, kind: type[Config]) -> Config:
     try:
         return from_json(text, kind)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{run / 'config.json'} is not of this version or damaged: {error}") from None
