@@ -363,8 +363,9 @@ def test_a_run_that_was_taken_away_is_not_made_again_by_half(tiny, tmp_path):
             if len(self.seen) == 2:
                 shutil.rmtree(run)
 
+    later = dataclasses.replace(tiny, checkpoint_every=4)  # none is being written when it is taken away
     with pytest.raises(FileNotFoundError, match=f"^{run} holds no run any more"):
-        train(tiny, run, TakeAway(6))
+        train(later, run, TakeAway(6))
     assert not run.exists()
 
 
