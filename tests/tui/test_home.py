@@ -354,7 +354,10 @@ def in_terminal(code, keys):
             os.write(leader, keys)
             sent = True
     os.close(leader)
-    process.wait(10)
+    try:
+        process.wait(10)
+    finally:
+        process.kill()  # one that does not end by itself would go on for ever
     return output
 
 
