@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mlx_drmario as dm
-from mlx_drmario import seeds
+from mlx_drmario import search, seeds
 from mlx_drmario.ranges import Range
 from mlx_drmario.search import BUDGETS, Budget, Parts, Roots, changed, check_budget, chosen_rows, decided, roots_of
 from mlx_drmario.seeds import RESERVE
@@ -48,6 +48,11 @@ def parse(text: str) -> MemoryBudget:
     if name != "memory":
         raise ValueError(f"no player {text!r}; it is memory, or memory:NAME=NUMBER with commas between several")
     return changed(MEMORY, changes.split(",") if changes else [])
+
+
+def budget_of(name: str) -> Budget:
+    """The budget of a player that searches, "search:..." or "memory..."; ValueError for other names."""
+    return search.parse(name.removeprefix("search:")) if name.startswith("search:") else parse(name)
 
 
 class Memory:

@@ -36,12 +36,12 @@ std::string describe_invalid(const Game& game) {
 
 void Decisions::forget(std::size_t n) {
   std::fill_n(&told[n * static_cast<std::size_t>(players_)], players_, Events{});
-  truncated[n] = 0;
 }
 
 template <typename Move>
 void Decisions::change(const GameMask& mask, News news, const Move& move) {
   const bool forgets = news == News::kForgotten;
+  if (forgets) std::fill(truncated.begin(), truncated.end(), u8{0});
   if (std::none_of(mask.begin(), mask.end(), [](u8 meant) { return meant; }) && !seen.taken()) {
     for (std::size_t n = 0; forgets && n < games.size(); ++n) forget(n);
     return;

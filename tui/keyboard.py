@@ -56,20 +56,21 @@ class ReleaseDriver(LinuxDriver):
     def report_releases(self, wanted: bool) -> None:
         """Ask the terminal for releases, or end that."""
         self._wanted = wanted
-        if wanted != self._asked:
-            self._asked = wanted
-            self.write(_ASK if wanted else _END)
-            self.flush()
+        self._ask(wanted)
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self.report_releases(self._wanted)
+        self._ask(self._wanted)
 
     def stop_application_mode(self) -> None:
-        wanted = self._wanted
-        self.report_releases(False)
-        self._wanted = wanted
+        self._ask(False)
         super().stop_application_mode()
+
+    def _ask(self, on: bool) -> None:
+        if on != self._asked:
+            self._asked = on
+            self.write(_ASK if on else _END)
+            self.flush()
 
     def run_input_thread(self) -> None:
         """The driver makes its parser by this name."""

@@ -99,10 +99,10 @@ def _searches(name: str) -> bool:
 
 
 def _budget(name: str, option: str) -> search.Budget:
-    from mlx_drmario import memory, search
+    from mlx_drmario.memory import budget_of
 
     try:
-        return search.parse(name.removeprefix(SEARCH)) if name.startswith(SEARCH) else memory.parse(name)
+        return budget_of(name)
     except ValueError as error:
         raise ValueError(f"{option} is {name!r}: {error}") from None
 

@@ -268,8 +268,8 @@ class GameVectorEnv(Looking, VectorEnv[Columns, NDArray[np.int64], NDArray[Any]]
 
 
 def own(column: NDArray[Any]) -> NDArray[Any]:
-    """A copy for info. Integers are of 64 bits, as those of single games in a SyncVectorEnv: fewer virus than before
-    would be a large number of the engine's own."""
+    """A copy for info. Integers are of 64 bits, as those of single games in a SyncVectorEnv: one virus less than
+    before would be a large number in the engine's own."""
     return column.astype(np.int64) if column.dtype.kind == "u" else column.copy()
 
 

@@ -200,7 +200,7 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "the terminal keeps a flag of the keyboard",
         "tui/keyboard.py",
-        "        self.report_releases(False)\n        self._wanted = wanted\n",
+        "        self._ask(False)\n",
         "",
         "tests/tui/test_home.py",
     ),

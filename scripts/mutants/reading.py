@@ -211,8 +211,8 @@ MUTANTS: list[tuple[str, str, str, str, str]] = [
     (
         "an evaluator learns from whom the clock stops",
         "mlx_drmario/rl/evaluator/config.py",
-        "    return budget.ms > 0",
-        "    return False",
+        "        return budget_of(policy).ms > 0",
+        "        return False",
         "tests/test_train_options.py",
     ),
     (

@@ -260,7 +260,7 @@ def test_truncation_and_reset() -> None:
     loaded.load(decisions.save())
     assert loaded.ended.all() and not loaded.truncated.any(), "nothing is told of what was before a snapshot"
     decisions.step(np.zeros(3, int))
-    assert not decisions.truncated.any(), "told once, also when no game is left"
+    assert not decisions.truncated.any() and not decisions.tau.any(), "told once, also when no game is left"
     decisions.reset(3, 1, 0x8988, mask=np.array([False, True, False]))
     np.testing.assert_array_equal(decisions.ended, [True, False, True])
     assert decisions.viruses_left[1] == 16

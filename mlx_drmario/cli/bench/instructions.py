@@ -14,16 +14,19 @@ DECISIONS = 8 * 64  # of one step of the worker
 FEW, MANY = 1, 5  # steps; the difference is free of starting Python
 
 
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ALONE)
+
+
 def _perf(command: list[str]) -> int | None:
-    perf = ["perf", "stat", "-x,", "-e", "instructions:u", *command]
-    result = subprocess.run(perf, capture_output=True, text=True, check=False, env=os.environ | ALONE)
+    result = _run(["perf", "stat", "-x,", "-e", "instructions:u", *command])
     found = re.search(r"^(\d+),,instructions", result.stderr, re.MULTILINE)
     return int(found[1]) if found and result.returncode == 0 else None
 
 
 def _valgrind(command: list[str]) -> int | None:
-    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", *command]
-    result = subprocess.run(valgrind, capture_output=True, text=True, check=False, env=os.environ | ALONE)
+    tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    result = _run([*tool, *command])
     found = re.search(r"I +refs: +([\d,]+)", result.stderr)
     return int(found[1].replace(",", "")) if found and result.returncode == 0 else None
 

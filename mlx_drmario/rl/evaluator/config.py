@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from mlx_drmario import memory, search
+from mlx_drmario.memory import budget_of
 from mlx_drmario.nets.config import QuantileNetConfig
 from mlx_drmario.ranges import Count, Range, Share, check_ranges
 from mlx_drmario.rl.config import DirectoryConfig
@@ -55,10 +55,9 @@ class GamesConfig:
 def _timed(policy: str) -> bool:
     """Whether it is a search with a limit in milliseconds. What is wrong with a name is said when it is loaded."""
     try:
-        budget = search.parse(policy[7:]) if policy.startswith("search:") else memory.parse(policy)
+        return budget_of(policy).ms > 0
     except ValueError:
         return False
-    return budget.ms > 0
 
 
 @dataclass(frozen=True)
